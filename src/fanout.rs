@@ -1,0 +1,23 @@
+//! The core: one plan's calls, run sequentially or concurrently under one absolute deadline, and what came of them.
+//!
+//! It asks for every call through the [`Upstream`] trait and tells of everything that happens through [`Event`]. It
+//! knows tokio's clock and nothing of sockets, servers, files or metrics, so its tests run on paused time against a
+//! scripted upstream. There is no spawn, channel or lock on the path of a plan: its calls live in one
+//! `FuturesUnordered` in the caller's task, and dropping the plan's future cancels every one of them.
+
+mod completion;
+mod engine;
+mod event;
+mod limit;
+mod outcome;
+mod plan;
+mod policy;
+mod reply;
+
+pub use engine::{Upstream, run};
+pub use event::{Event, Observer};
+pub use limit::{Limit, Permit};
+pub use outcome::{Blame, CallResult, Outcome, Verdict};
+pub use plan::{Aggregate, Call, Choice, Plan, PlanError, UpstreamId};
+pub use policy::{Completion, Mode, Need, OnFailure, UnknownPolicy};
+pub use reply::{Body, Failure, FailureKind, Reply};

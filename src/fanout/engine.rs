@@ -1,0 +1,329 @@
+//! Runs a plan: starts its calls as the mode allows, settles each exactly once, and stops at the decision or the
+//! deadline, whichever comes first. Knows nothing of how an attempt is made.
+
+use std::{
+    cell::Cell,
+    future::Future,
+    rc::Rc,
+    time::Duration,
+};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::{
+    Call, CallResult, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan, Reply,
+    UpstreamId,
+    completion::{Decision, Tally},
+    outcome::judge,
+};
+
+/// The way to one upstream. The future is local: it never leaves the thread that its plan runs on.
+pub trait Upstream {
+    /// What an attempt needs to know of the client's request.
+    type Context;
+
+    /// Sends one request and takes its whole answer. Dropping the future must give the attempt up at once, on the wire
+    /// too. The caller bounds its time.
+    fn attempt(&self, context: &Self::Context) -> impl Future<Output = Result<Reply, Failure>>;
+}
+
+impl<T: Upstream> Upstream for Rc<T> {
+    type Context = T::Context;
+
+    fn attempt(&self, context: &Self::Context) -> impl Future<Output = Result<Reply, Failure>> {
+        (**self).attempt(context)
+    }
+}
+
+/// Runs `plan` to its end and returns every call's result in plan order. It ends by the plan's deadline.
+///
+/// Dropping the returned future cancels every call that is under way; the observer is told.
+pub async fn run<U, O>(plan: &Plan<'_, U>, context: &U::Context, observer: &O) -> Outcome
+where
+    U: Upstream,
+    O: Observer,
+{
+    let ending = Cell::new(FailureKind::Cancelled);
+    let mut board = Board::new(plan, observer);
+    // Declared after the board: a dropped plan ends its attempts before it settles their calls.
+    let mut running = FuturesUnordered::new();
+    let deadline = sleep_until(plan.deadline);
+    tokio::pin!(deadline);
+
+    let end = loop {
+        while running.len() < plan.width.get()
+            && let Some((index, call)) = board.start_next()
+        {
+            let scope = Scope {
+                observer,
+                ending: &ending,
+                deadline: plan.deadline,
+            };
+            running.push(attempt(index, call, context, scope));
+        }
+        tokio::select! {
+            biased;
+            settled = running.next() => match settled {
+                None => break End::Done,
+                Some((index, elapsed, result)) => match board.settle(index, elapsed, result) {
+                    Decision::GoOn => {}
+                    Decision::Met => break End::Enough,
+                    Decision::Lost => break End::Lost,
+                },
+            },
+            () = &mut deadline => {
+                ending.set(FailureKind::Deadline);
+                break End::Late;
+            }
+        }
+    };
+    drop(running);
+    board.finish(end)
+}
+
+/// Why a plan stopped.
+#[derive(Clone, Copy)]
+enum End {
+    Done,
+    Enough,
+    Lost,
+    Late,
+    Dropped,
+}
+
+/// What all attempts of a plan share.
+struct Scope<'a, O> {
+    observer: &'a O,
+    ending: &'a Cell<FailureKind>,
+    deadline: Instant,
+}
+
+async fn attempt<U: Upstream, O: Observer>(
+    index: usize,
+    call: &Call<U>,
+    context: &U::Context,
+    scope: Scope<'_, O>,
+) -> (usize, Duration, Result<Reply, Failure>) {
+    let started = Instant::now();
+    let Some(_permit) = call.limit.acquire() else {
+        let failure = Failure::new(
+            FailureKind::Overload,
+            format!("{} attempts are already in flight", call.limit.max()),
+        );
+        return (index, started.elapsed(), Err(failure));
+    };
+    let mut watched = Attempt::start(index, call.id, started, &scope);
+    let own = started.checked_add(call.timeout);
+    let work = call.upstream.attempt(context);
+    let result = match own {
+        // The plan's own timer covers the other case, so that it has one and not one a call.
+        Some(own) if own < scope.deadline => timeout_at(own, work).await.unwrap_or_else(|_| {
+            Err(Failure::new(
+                FailureKind::Timeout,
+                format!("no complete answer within {:?}", call.timeout),
+            ))
+        }),
+        _ => work.await,
+    };
+    watched.finish(&result);
+    (index, started.elapsed(), result)
+}
+
+/// Tells the observer of an attempt's end, also when the attempt is dropped.
+struct Attempt<'a, O: Observer> {
+    observer: &'a O,
+    ending: &'a Cell<FailureKind>,
+    index: usize,
+    upstream: UpstreamId,
+    started: Instant,
+    open: bool,
+}
+
+impl<'a, O: Observer> Attempt<'a, O> {
+    fn start(index: usize, upstream: UpstreamId, started: Instant, scope: &Scope<'a, O>) -> Self {
+        scope.observer.observe(&Event::AttemptStarted {
+            call: index,
+            upstream,
+            attempt: 1,
+        });
+        Self {
+            observer: scope.observer,
+            ending: scope.ending,
+            index,
+            upstream,
+            started,
+            open: true,
+        }
+    }
+
+    fn finish(&mut self, result: &Result<Reply, Failure>) {
+        self.end(result.as_ref().map(drop).map_err(|failure| failure.kind));
+    }
+
+    fn end(&mut self, result: Result<(), FailureKind>) {
+        self.open = false;
+        self.observer.observe(&Event::AttemptFinished {
+            call: self.index,
+            upstream: self.upstream,
+            attempt: 1,
+            elapsed: self.started.elapsed(),
+            result,
+        });
+    }
+}
+
+impl<O: Observer> Drop for Attempt<'_, O> {
+    fn drop(&mut self) {
+        if self.open {
+            self.end(Err(self.ending.get()));
+        }
+    }
+}
+
+/// Where each call of a plan stands.
+enum Slot {
+    Waiting,
+    Running { start: Duration },
+    Settled(CallResult),
+}
+
+/// Keeps the plan's results in plan order and settles each call exactly once, those of a dropped plan too.
+struct Board<'p, 'a, U, O: Observer> {
+    plan: &'p Plan<'a, U>,
+    observer: &'p O,
+    began: Instant,
+    slots: Vec<Slot>,
+    next: usize,
+    tally: Tally,
+}
+
+impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
+    fn new(plan: &'p Plan<'a, U>, observer: &'p O) -> Self {
+        let calls = plan.calls.len();
+        Self {
+            plan,
+            observer,
+            began: Instant::now(),
+            slots: (0..calls).map(|_| Slot::Waiting).collect(),
+            next: 0,
+            tally: Tally::new(plan.completion, plan.on_failure, calls),
+        }
+    }
+
+    /// The next call in plan order, now started.
+    fn start_next(&mut self) -> Option<(usize, &'a Call<U>)> {
+        let index = self.next;
+        let call = *self.plan.calls.get(index)?;
+        self.next += 1;
+        self.slots[index] = Slot::Running {
+            start: self.began.elapsed(),
+        };
+        self.observer.observe(&Event::CallStarted { call: index });
+        Some((index, call))
+    }
+
+    fn settle(
+        &mut self,
+        index: usize,
+        elapsed: Duration,
+        result: Result<Reply, Failure>,
+    ) -> Decision {
+        let decision = match &result {
+            Ok(_) => self.tally.succeeded(),
+            Err(_) => self.tally.failed(self.plan.calls[index].need),
+        };
+        let start = match self.slots[index] {
+            Slot::Running { start } => start,
+            Slot::Waiting | Slot::Settled(_) => unreachable!("only a running call can settle"),
+        };
+        let refused = matches!(&result, Err(failure) if failure.kind == FailureKind::Overload);
+        self.put(index, start, elapsed, u32::from(!refused), result);
+        decision
+    }
+
+    fn put(
+        &mut self,
+        index: usize,
+        start: Duration,
+        elapsed: Duration,
+        attempts: u32,
+        result: Result<Reply, Failure>,
+    ) {
+        let result = CallResult {
+            name: self.plan.calls[index].name.clone(),
+            start,
+            elapsed,
+            attempts,
+            result,
+        };
+        self.observer.observe(&Event::CallSettled {
+            call: index,
+            result: &result,
+        });
+        self.slots[index] = Slot::Settled(result);
+    }
+
+    /// Settles what is still open, in plan order.
+    fn close(&mut self, end: End) {
+        let now = self.began.elapsed();
+        for index in 0..self.slots.len() {
+            match self.slots[index] {
+                Slot::Settled(_) => {}
+                Slot::Running { start } => {
+                    let failure = given_up(end);
+                    self.put(index, start, now.saturating_sub(start), 1, Err(failure));
+                }
+                Slot::Waiting => {
+                    let failure = match self.plan.mode {
+                        Mode::Sequential => {
+                            Failure::new(FailureKind::Skipped, "the plan had stopped before this call")
+                        }
+                        Mode::Concurrent => given_up(end),
+                    };
+                    self.put(index, now, Duration::ZERO, 0, Err(failure));
+                }
+            }
+        }
+    }
+
+    fn finish(mut self, end: End) -> Outcome {
+        self.close(end);
+        let results: Vec<CallResult> = std::mem::take(&mut self.slots)
+            .into_iter()
+            .filter_map(|slot| match slot {
+                Slot::Settled(result) => Some(result),
+                Slot::Waiting | Slot::Running { .. } => None,
+            })
+            .collect();
+        let needs = self.plan.calls.iter().map(|call| call.need);
+        let verdict = judge(self.plan.completion, self.plan.on_failure, needs, &results);
+        Outcome {
+            mode: self.plan.mode,
+            verdict,
+            elapsed: self.began.elapsed(),
+            results,
+        }
+    }
+}
+
+impl<U, O: Observer> Drop for Board<'_, '_, U, O> {
+    /// After `finish` there is no slot left, and this does nothing.
+    fn drop(&mut self) {
+        self.close(End::Dropped);
+    }
+}
+
+/// The failure of a call that the end of its plan overtook.
+fn given_up(end: End) -> Failure {
+    match end {
+        End::Late => Failure::new(FailureKind::Deadline, "the request's time was over"),
+        End::Lost => Failure::new(FailureKind::Cancelled, "another call's failure ended the plan"),
+        End::Enough => Failure::new(FailureKind::Cancelled, "enough other calls had succeeded"),
+        End::Done | End::Dropped => Failure::new(FailureKind::Cancelled, "the client went away"),
+    }
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

@@ -1,0 +1,62 @@
+//! Everything that an onlooker can learn of a plan while it runs. Metrics, spans, logs and drawings read this one type,
+//! so they can't disagree.
+
+use std::time::Duration;
+
+use super::{CallResult, FailureKind, UpstreamId};
+
+/// Something happened. `call` is the call's place in the plan.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A call's turn has come.
+    CallStarted {
+        /// Its place in the plan.
+        call: usize,
+    },
+    /// One try is about to be sent.
+    AttemptStarted {
+        /// Its call's place in the plan.
+        call: usize,
+        /// Whom it goes to.
+        upstream: UpstreamId,
+        /// 1 for the first.
+        attempt: u32,
+    },
+    /// One try has ended, or was dropped. Follows every `AttemptStarted` exactly once.
+    AttemptFinished {
+        /// Its call's place in the plan.
+        call: usize,
+        /// Whom it went to.
+        upstream: UpstreamId,
+        /// 1 for the first.
+        attempt: u32,
+        /// From its start to its end.
+        elapsed: Duration,
+        /// Whether it brought a reply.
+        result: Result<(), FailureKind>,
+    },
+    /// A call's result is final. Comes exactly once for every call of a plan, dropped plans included.
+    CallSettled {
+        /// Its place in the plan.
+        call: usize,
+        /// What came of it.
+        result: &'a CallResult,
+    },
+}
+
+/// Takes events as they happen, on the plan's own thread; it must not block.
+pub trait Observer {
+    /// Called once for each event, in order.
+    fn observe(&self, event: &Event<'_>);
+}
+
+/// Nobody looks on.
+impl Observer for () {
+    fn observe(&self, _: &Event<'_>) {}
+}
+
+impl<O: Observer> Observer for &O {
+    fn observe(&self, event: &Event<'_>) {
+        (**self).observe(event);
+    }
+}

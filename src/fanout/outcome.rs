@@ -1,0 +1,233 @@
+//! What came of a plan: every call's result in plan order, the verdict, and the sums that the answer shows.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Completion, Failure, Mode, Need, OnFailure, Reply};
+
+/// What came of one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallResult {
+    /// The call's name in its aggregate.
+    pub name: Arc<str>,
+    /// From the plan's start to the call's; for a call that never started, to the moment it was given up.
+    pub start: Duration,
+    /// From the call's start to its end, all attempts and pauses included.
+    pub elapsed: Duration,
+    /// How many tries were sent; 0 for a call that never started.
+    pub attempts: u32,
+    /// The reply, or why there is none.
+    pub result: Result<Reply, Failure>,
+}
+
+/// Whose fault it is that a plan failed, for the answer's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// Every failure that counted was `timeout` or `deadline`.
+    Time,
+    /// Some failure that counted was of another kind.
+    Upstream,
+}
+
+/// A plan's end, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every call succeeded, or all that were waited for.
+    Complete,
+    /// There is an answer, but some call failed.
+    Partial,
+    /// There is none.
+    Failed(Blame),
+}
+
+impl Verdict {
+    /// The verdict's one name in answers, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// Everything that came of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How the calls followed one another.
+    pub mode: Mode,
+    /// The end, in one word.
+    pub verdict: Verdict,
+    /// From the plan's start to its decision.
+    pub elapsed: Duration,
+    /// One result a call, in plan order whatever the order of arrival.
+    pub results: Vec<CallResult>,
+}
+
+impl Outcome {
+    /// The sum of the calls' times: what the same calls cost one after another.
+    #[must_use]
+    pub fn sequential(&self) -> Duration {
+        self.results.iter().map(|call| call.elapsed).sum()
+    }
+
+    /// The time during which at least one call was under way: what no gateway could have saved.
+    #[must_use]
+    pub fn critical_path(&self) -> Duration {
+        let mut spans: Vec<_> = self
+            .results
+            .iter()
+            .map(|call| (call.start, call.start + call.elapsed))
+            .collect();
+        spans.sort_unstable();
+        let mut covered = Duration::ZERO;
+        let mut reached = Duration::ZERO;
+        for (start, end) in spans {
+            covered += end.saturating_sub(start.max(reached));
+            reached = reached.max(end);
+        }
+        covered
+    }
+}
+
+/// Judges settled calls by the plan's rules. `needs` runs parallel to `results`.
+pub(super) fn judge(
+    completion: Completion,
+    on_failure: OnFailure,
+    needs: impl Iterator<Item = Need>,
+    results: &[CallResult],
+) -> Verdict {
+    let succeeded = results.iter().filter(|call| call.result.is_ok()).count();
+    let mut required_failed = false;
+    let mut all_time = true;
+    for (call, need) in results.iter().zip(needs) {
+        let Err(failure) = &call.result else { continue };
+        let counts = match on_failure {
+            OnFailure::Partial => true,
+            OnFailure::Fail => need == Need::Required,
+        };
+        if counts && !failure.kind.is_given_up() {
+            required_failed = true;
+            all_time &= failure.kind.is_time();
+        }
+    }
+    let reached = match completion {
+        Completion::Quorum(needed) => succeeded >= needed.get(),
+        Completion::All => succeeded > 0,
+    };
+    let forbidden = on_failure == OnFailure::Fail && required_failed;
+    if !reached || forbidden {
+        return Verdict::Failed(if all_time {
+            Blame::Time
+        } else {
+            Blame::Upstream
+        });
+    }
+    match completion {
+        Completion::All if succeeded < results.len() => Verdict::Partial,
+        _ => Verdict::Complete,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::StatusCode;
+
+    use super::*;
+    use crate::fanout::{Body, FailureKind};
+
+    fn call(start: u64, elapsed: u64, failure: Option<FailureKind>) -> CallResult {
+        CallResult {
+            name: "call".into(),
+            start: Duration::from_millis(start),
+            elapsed: Duration::from_millis(elapsed),
+            attempts: 1,
+            result: match failure {
+                Some(kind) => Err(Failure::new(kind, "because")),
+                None => Ok(Reply {
+                    status: StatusCode::OK,
+                    body: Body::Json(Bytes::from_static(b"1")),
+                }),
+            },
+        }
+    }
+
+    fn verdict(completion: Completion, on_failure: OnFailure, results: &[CallResult]) -> Verdict {
+        let needs = std::iter::repeat(Need::Required);
+        judge(completion, on_failure, needs, results)
+    }
+
+    #[test]
+    fn one_success_among_failures_is_a_partial_answer() {
+        let results = [call(0, 1, None), call(0, 1, Some(FailureKind::Status))];
+        assert_eq!(
+            verdict(Completion::All, OnFailure::Partial, &results),
+            Verdict::Partial
+        );
+    }
+
+    #[test]
+    fn no_success_for_time_alone_is_blamed_on_time_whatever_was_skipped() {
+        let results = [
+            call(0, 1, Some(FailureKind::Deadline)),
+            call(1, 0, Some(FailureKind::Skipped)),
+        ];
+        assert_eq!(
+            verdict(Completion::All, OnFailure::Partial, &results),
+            Verdict::Failed(Blame::Time)
+        );
+    }
+
+    #[test]
+    fn a_single_other_failure_takes_the_blame_from_time() {
+        let results = [
+            call(0, 1, Some(FailureKind::Timeout)),
+            call(0, 1, Some(FailureKind::Connect)),
+        ];
+        assert_eq!(
+            verdict(Completion::All, OnFailure::Partial, &results),
+            Verdict::Failed(Blame::Upstream)
+        );
+    }
+
+    #[test]
+    fn a_met_quorum_is_complete_though_others_failed() {
+        let results = [call(0, 1, None), call(0, 1, Some(FailureKind::Status))];
+        assert_eq!(
+            verdict(Completion::FIRST, OnFailure::Partial, &results),
+            Verdict::Complete
+        );
+    }
+
+    #[test]
+    fn a_required_failure_fails_a_plan_that_may_not_be_partial() {
+        let results = [call(0, 1, None), call(0, 1, Some(FailureKind::Timeout))];
+        assert_eq!(
+            verdict(Completion::All, OnFailure::Fail, &results),
+            Verdict::Failed(Blame::Time)
+        );
+    }
+
+    #[test]
+    fn an_optional_failure_leaves_a_strict_plan_partial() {
+        let results = [call(0, 1, None), call(0, 1, Some(FailureKind::Status))];
+        let needs = [Need::Required, Need::Optional].into_iter();
+        assert_eq!(
+            judge(Completion::All, OnFailure::Fail, needs, &results),
+            Verdict::Partial
+        );
+    }
+
+    #[test]
+    fn the_critical_path_counts_overlap_once_and_gaps_not_at_all() {
+        let outcome = Outcome {
+            mode: Mode::Concurrent,
+            verdict: Verdict::Complete,
+            elapsed: Duration::from_millis(50),
+            results: vec![call(0, 10, None), call(5, 10, None), call(30, 5, None)],
+        };
+        assert_eq!(outcome.critical_path(), Duration::from_millis(20));
+        assert_eq!(outcome.sequential(), Duration::from_millis(25));
+    }
+}

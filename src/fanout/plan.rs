@@ -1,0 +1,172 @@
+//! What one request will do: an aggregate as configured, the caller's choices within it, and the plan of both.
+
+use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{Completion, Limit, Mode, Need, OnFailure};
+
+/// An upstream's place in the configuration: what telemetry knows it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UpstreamId(pub usize);
+
+/// One upstream in one aggregate.
+#[derive(Debug)]
+pub struct Call<U> {
+    /// Its name in answers; unique within the aggregate.
+    pub name: Arc<str>,
+    /// Which upstream that is, for onlookers.
+    pub id: UpstreamId,
+    /// How to reach it.
+    pub upstream: Rc<U>,
+    /// Whether the plan can do without it.
+    pub need: Need,
+    /// The time of one attempt, from its start to the last byte.
+    pub timeout: Duration,
+    /// The upstream's ceiling of attempts in flight.
+    pub limit: Arc<Limit>,
+}
+
+/// A named list of calls with the configured policies: what plans are made from.
+#[derive(Debug)]
+pub struct Aggregate<U> {
+    /// The configured name.
+    pub name: Arc<str>,
+    /// At least one, in the order of results.
+    pub calls: Vec<Call<U>>,
+    /// The mode, if the caller names none.
+    pub mode: Mode,
+    /// At most this many calls at a time in concurrent mode.
+    pub concurrency: NonZeroUsize,
+    /// The time of a whole request.
+    pub deadline: Duration,
+    /// What is waited for, if the caller doesn't say.
+    pub completion: Completion,
+    /// What a failed call does.
+    pub on_failure: OnFailure,
+}
+
+/// What the caller chose; `None` where the aggregate's own setting holds.
+#[derive(Debug, Default, Clone)]
+pub struct Choice<'q> {
+    /// `mode`
+    pub mode: Option<Mode>,
+    /// `concurrency`; can only lower the configured one.
+    pub concurrency: Option<NonZeroUsize>,
+    /// `calls`: a subset by name, in this order.
+    pub calls: Option<Vec<&'q str>>,
+    /// `timeout`; can only shorten the deadline.
+    pub timeout: Option<Duration>,
+    /// `wait_for`
+    pub completion: Option<Completion>,
+}
+
+/// Why a choice can't be planned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// `calls` names something that the aggregate has not.
+    #[error("the aggregate has no call named `{0}`")]
+    UnknownCall(String),
+    /// `calls` names something twice.
+    #[error("the call `{0}` is named twice")]
+    RepeatedCall(String),
+    /// `wait_for` asks for more successes than there are calls.
+    #[error("{needed} calls are to be waited for, but only {calls} would be made")]
+    QuorumTooLarge {
+        /// What was asked for.
+        needed: usize,
+        /// What the plan has.
+        calls: usize,
+    },
+}
+
+/// The calls of one request, in order, and the rules for them. Valid by construction: it has a call, and a quorum that
+/// can be met.
+#[derive(Debug)]
+pub struct Plan<'a, U> {
+    pub(super) calls: Vec<&'a Call<U>>,
+    pub(super) mode: Mode,
+    pub(super) width: NonZeroUsize,
+    pub(super) deadline: Instant,
+    pub(super) completion: Completion,
+    pub(super) on_failure: OnFailure,
+}
+
+impl<U> Aggregate<U> {
+    /// When a request that began at `began` must be over.
+    #[must_use]
+    pub fn deadline(&self, choice: &Choice<'_>, began: Instant) -> Instant {
+        let asked = choice.timeout.unwrap_or(self.deadline);
+        began + asked.min(self.deadline)
+    }
+
+    /// Plans a run of this aggregate in `mode` that ends by `deadline`.
+    ///
+    /// # Errors
+    /// When the choice names calls that are not there, or waits for more of them than there are.
+    pub fn plan(
+        &self,
+        choice: &Choice<'_>,
+        mode: Mode,
+        deadline: Instant,
+    ) -> Result<Plan<'_, U>, PlanError> {
+        let calls = match &choice.calls {
+            None => self.calls.iter().collect(),
+            Some(names) => self.select(names)?,
+        };
+        let completion = choice.completion.unwrap_or(self.completion);
+        if let Completion::Quorum(needed) = completion
+            && needed.get() > calls.len()
+        {
+            return Err(PlanError::QuorumTooLarge {
+                needed: needed.get(),
+                calls: calls.len(),
+            });
+        }
+        let width = match mode {
+            Mode::Sequential => NonZeroUsize::MIN,
+            Mode::Concurrent => choice
+                .concurrency
+                .map_or(self.concurrency, |asked| asked.min(self.concurrency)),
+        };
+        Ok(Plan {
+            calls,
+            mode,
+            width,
+            deadline,
+            completion,
+            on_failure: self.on_failure,
+        })
+    }
+
+    fn select(&self, names: &[&str]) -> Result<Vec<&Call<U>>, PlanError> {
+        let mut calls: Vec<&Call<U>> = Vec::with_capacity(names.len().min(self.calls.len()));
+        for &name in names {
+            let call = self
+                .calls
+                .iter()
+                .find(|call| &*call.name == name)
+                .ok_or_else(|| PlanError::UnknownCall(name.to_owned()))?;
+            // A subset is no longer than the aggregate, so the first repetition ends this.
+            if calls.iter().any(|seen| std::ptr::eq(*seen, call)) {
+                return Err(PlanError::RepeatedCall(name.to_owned()));
+            }
+            calls.push(call);
+        }
+        Ok(calls)
+    }
+}
+
+impl<U> Plan<'_, U> {
+    /// How the calls follow one another.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// When the plan ends at the latest.
+    #[must_use]
+    pub const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+}

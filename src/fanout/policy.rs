@@ -1,0 +1,121 @@
+//! The choices a plan is made of, as values that can only be valid: mode, completion, what a failure does.
+//! Knows nothing of where they come from.
+
+use std::{fmt, num::NonZeroUsize, str::FromStr};
+
+/// How the calls of a plan follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Each call starts when the one before it has ended.
+    Sequential,
+    /// All calls start at once, or at most `concurrency` of them at a time.
+    Concurrent,
+}
+
+impl Mode {
+    /// Both modes, in the order in which `compare` runs them.
+    pub const ALL: [Self; 2] = [Self::Sequential, Self::Concurrent];
+
+    /// The mode's one name in answers, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sequential => "sequential",
+            Self::Concurrent => "concurrent",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that names no value of the policy it was parsed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected {allowed}")]
+pub struct UnknownPolicy {
+    /// What would have been accepted, as words for a person.
+    pub allowed: &'static str,
+}
+
+impl FromStr for Mode {
+    type Err = UnknownPolicy;
+
+    /// Takes the name or its alias: `sequential`/`sync`, `concurrent`/`async`.
+    fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
+        match text {
+            "sequential" | "sync" => Ok(Self::Sequential),
+            "concurrent" | "async" => Ok(Self::Concurrent),
+            _ => Err(UnknownPolicy {
+                allowed: "`sequential` (or `sync`) or `concurrent` (or `async`)",
+            }),
+        }
+    }
+}
+
+/// What a plan waits for before it answers (`wait_for`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// Every call settles.
+    All,
+    /// This many calls succeed; the others are cancelled as soon as they have.
+    Quorum(NonZeroUsize),
+}
+
+impl Completion {
+    /// `first`: one success is enough.
+    pub const FIRST: Self = Self::Quorum(NonZeroUsize::MIN);
+}
+
+impl fmt::Display for Completion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::All => f.write_str("all"),
+            Self::FIRST => f.write_str("first"),
+            Self::Quorum(needed) => needed.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Completion {
+    type Err = UnknownPolicy;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
+        match text {
+            "all" => Ok(Self::All),
+            "first" => Ok(Self::FIRST),
+            number => number.parse().map(Self::Quorum).map_err(|_| UnknownPolicy {
+                allowed: "`all`, `first` or a number of calls from 1",
+            }),
+        }
+    }
+}
+
+/// What a failed call does to its plan (`on_failure`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It is reported in its place and the rest go on.
+    Partial,
+    /// It ends the plan, unless the call is optional; the others are cancelled.
+    Fail,
+}
+
+impl fmt::Display for OnFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Partial => "partial",
+            Self::Fail => "fail",
+        })
+    }
+}
+
+/// Whether a plan can do without a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// With `on_failure = "fail"` its failure ends the plan.
+    Required,
+    /// Its failure never ends the plan.
+    Optional,
+}

@@ -1,0 +1,152 @@
+//! What one attempt brings back: a reply, or a failure with its class. Knows nothing of how it was fetched.
+
+use std::{borrow::Cow, fmt};
+
+use bytes::Bytes;
+use http::StatusCode;
+
+/// A complete answer of an upstream that counts as success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The upstream's status.
+    pub status: StatusCode,
+    /// The upstream's body, whole.
+    pub body: Body,
+}
+
+/// A body, by how it can be shown inside JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// There was none (204, 304, or a length of 0 without a JSON type).
+    Empty,
+    /// Exactly one valid JSON value in UTF-8, as it came. Whoever builds this has checked it: it is embedded unread.
+    Json(Bytes),
+    /// Text in UTF-8. Whoever builds this has checked it.
+    Text {
+        /// The upstream's `Content-Type`, if it sent one.
+        content_type: Option<Box<str>>,
+        /// Valid UTF-8.
+        text: Bytes,
+    },
+    /// Anything else.
+    Binary {
+        /// The upstream's `Content-Type`, if it sent one.
+        content_type: Option<Box<str>>,
+        /// The bytes as they came.
+        bytes: Bytes,
+    },
+}
+
+/// Why a call has no reply. The texts are labels of metrics and members of answers: a closed set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// No connection: the name, the address, the port, or the time for it.
+    Connect,
+    /// No TLS session: the certificate, the name in it, or the handshake.
+    Tls,
+    /// The call's own time was over.
+    Timeout,
+    /// The plan's time was over.
+    Deadline,
+    /// The upstream answered with a status that is no success.
+    Status,
+    /// The upstream broke HTTP or cut its answer short.
+    Protocol,
+    /// The upstream's body was larger than allowed.
+    TooLarge,
+    /// The upstream said JSON and sent something else.
+    InvalidBody,
+    /// The circuit breaker refused the attempt.
+    CircuitOpen,
+    /// The call was no longer needed.
+    Cancelled,
+    /// The call was never started: its sequential plan had stopped, or what it depends on failed.
+    Skipped,
+    /// Too many attempts were in flight to this upstream.
+    Overload,
+}
+
+impl FailureKind {
+    /// Every kind, in the order of the contract.
+    pub const ALL: [Self; 12] = [
+        Self::Connect,
+        Self::Tls,
+        Self::Timeout,
+        Self::Deadline,
+        Self::Status,
+        Self::Protocol,
+        Self::TooLarge,
+        Self::InvalidBody,
+        Self::CircuitOpen,
+        Self::Cancelled,
+        Self::Skipped,
+        Self::Overload,
+    ];
+
+    /// The kind's one name in answers, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Deadline => "deadline",
+            Self::Status => "status",
+            Self::Protocol => "protocol",
+            Self::TooLarge => "too_large",
+            Self::InvalidBody => "invalid_body",
+            Self::CircuitOpen => "circuit_open",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+            Self::Overload => "overload",
+        }
+    }
+
+    /// Whether the call failed for want of time alone.
+    #[must_use]
+    pub const fn is_time(self) -> bool {
+        matches!(self, Self::Timeout | Self::Deadline)
+    }
+
+    /// Whether the plan itself gave the call up, so that its end says nothing of the upstream.
+    #[must_use]
+    pub const fn is_given_up(self) -> bool {
+        matches!(self, Self::Cancelled | Self::Skipped)
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure, as a client of the gateway may see it: never with an address, a credential or a part of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The class.
+    pub kind: FailureKind,
+    /// The upstream's status, where it got as far as sending one.
+    pub status: Option<StatusCode>,
+    /// One sentence for a person.
+    pub detail: Cow<'static, str>,
+}
+
+impl Failure {
+    /// A failure without a status.
+    #[must_use]
+    pub fn new(kind: FailureKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            status: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// The same failure, of an answer that had this status.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+}

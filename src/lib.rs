@@ -1,0 +1,3 @@
+//! Gather: an HTTP aggregation gateway.
+
+pub mod fanout;
