@@ -8,6 +8,7 @@
 mod completion;
 mod engine;
 mod event;
+mod forward;
 mod limit;
 mod outcome;
 mod plan;
@@ -16,6 +17,7 @@ mod reply;
 
 pub use engine::{Upstream, run};
 pub use event::{Event, Observer};
+pub use forward::Forward;
 pub use limit::{Limit, Permit};
 pub use outcome::{Blame, CallResult, Outcome, Verdict};
 pub use plan::{Aggregate, Call, Choice, Plan, PlanError, UpstreamId};

@@ -1,3 +1,23 @@
-//! Gather: an HTTP aggregation gateway.
+//! Gather, an HTTP aggregation gateway: one request in, several upstream calls out, sequentially or concurrently, one
+//! answer back, with the time of every call.
+//!
+//! The map of the house, in reading order; every arrow points down this list or to `fanout`:
+//!
+//! - [`cli`]: the commands. [`app`]: the one place where the parts meet. [`config`]: files and environment, checked.
+//! - [`api`]: routes, middleware, problems. [`compose`] and [`timing`]: an outcome as bytes and as `Server-Timing`.
+//! - [`upstream`]: the adapter that speaks HTTP. [`telemetry`]: metrics and log lines.
+//! - [`shutdown`], [`readiness`]: when to stop, and who may know. [`ping`]: the dummy upstream.
+//! - [`fanout`]: the core. It knows none of the others.
 
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod compose;
+pub mod config;
 pub mod fanout;
+pub mod ping;
+pub mod readiness;
+pub mod shutdown;
+pub mod telemetry;
+pub mod timing;
+pub mod upstream;

@@ -1,12 +1,7 @@
 //! Runs a plan: starts its calls as the mode allows, settles each exactly once, and stops at the decision or the
 //! deadline, whichever comes first. Knows nothing of how an attempt is made.
 
-use std::{
-    cell::Cell,
-    future::Future,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -259,6 +254,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
         };
         self.observer.observe(&Event::CallSettled {
             call: index,
+            upstream: self.plan.calls[index].id,
             result: &result,
         });
         self.slots[index] = Slot::Settled(result);
@@ -276,9 +272,10 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
                 }
                 Slot::Waiting => {
                     let failure = match self.plan.mode {
-                        Mode::Sequential => {
-                            Failure::new(FailureKind::Skipped, "the plan had stopped before this call")
-                        }
+                        Mode::Sequential => Failure::new(
+                            FailureKind::Skipped,
+                            "the plan had stopped before this call",
+                        ),
                         Mode::Concurrent => given_up(end),
                     };
                     self.put(index, now, Duration::ZERO, 0, Err(failure));
@@ -318,7 +315,10 @@ impl<U, O: Observer> Drop for Board<'_, '_, U, O> {
 fn given_up(end: End) -> Failure {
     match end {
         End::Late => Failure::new(FailureKind::Deadline, "the request's time was over"),
-        End::Lost => Failure::new(FailureKind::Cancelled, "another call's failure ended the plan"),
+        End::Lost => Failure::new(
+            FailureKind::Cancelled,
+            "another call's failure ended the plan",
+        ),
         End::Enough => Failure::new(FailureKind::Cancelled, "enough other calls had succeeded"),
         End::Done | End::Dropped => Failure::new(FailureKind::Cancelled, "the client went away"),
     }

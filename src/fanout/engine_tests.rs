@@ -1,11 +1,6 @@
 //! The engine on paused time, against upstreams that follow a script. Nothing here sleeps in real time.
 
-use std::{
-    cell::RefCell,
-    num::NonZeroUsize,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -233,7 +228,11 @@ async fn the_first_success_ends_a_plan_that_waits_for_one() {
     assert_eq!(outcome.elapsed, ms(50));
     assert_eq!(
         kinds(&outcome),
-        [Some(FailureKind::Cancelled), Some(FailureKind::Status), None]
+        [
+            Some(FailureKind::Cancelled),
+            Some(FailureKind::Status),
+            None
+        ]
     );
     assert_eq!(outcome.verdict, Verdict::Complete);
 }
@@ -291,7 +290,7 @@ impl Observer for Log {
                 result,
                 ..
             } => format!("{call} tried for {elapsed:?}: {result:?}"),
-            Event::CallSettled { call, result } => match &result.result {
+            Event::CallSettled { call, result, .. } => match &result.result {
                 Ok(_) => format!("{call} ok"),
                 Err(failure) => format!("{call} {}", failure.kind),
             },

@@ -39,6 +39,8 @@ pub enum Event<'a> {
     CallSettled {
         /// Its place in the plan.
         call: usize,
+        /// Whom it was for.
+        upstream: UpstreamId,
         /// What came of it.
         result: &'a CallResult,
     },

@@ -1,0 +1,312 @@
+//! The one place where causes become statuses: every answer outside 2xx is a problem (RFC 9457) with a stable type.
+
+use std::{borrow::Cow, fmt};
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
+};
+
+use super::query::QueryError;
+use crate::{
+    compose,
+    fanout::{Blame, PlanError},
+};
+
+/// Every type of problem. The order is that of the metric's label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// 400: the request is not valid HTTP/1.1.
+    MalformedRequest,
+    /// 400: a query parameter that nobody declares.
+    UnknownParameter,
+    /// 400: a query parameter given twice.
+    RepeatedParameter,
+    /// 400: a query parameter without a value.
+    EmptyParameter,
+    /// 400: a query parameter's value that means nothing here.
+    InvalidParameter,
+    /// 400: a body where none is taken.
+    UnexpectedBody,
+    /// 404: no such route.
+    NotFound,
+    /// 404: no aggregate of this name.
+    UnknownAggregate,
+    /// 405: the route knows other methods.
+    MethodNotAllowed,
+    /// 408: the request's head did not come in time.
+    RequestTimeout,
+    /// 413: the body is larger than any route takes.
+    BodyTooLarge,
+    /// 414: the request target is too long.
+    UriTooLong,
+    /// 431: the request's head is too large.
+    HeadTooLarge,
+    /// 500: a handler panicked.
+    Internal,
+    /// 502: what was waited for did not come.
+    UpstreamFailed,
+    /// 503: the gateway is starting or stopping.
+    NotReady,
+    /// 504: what was waited for did not come in time.
+    UpstreamTimeout,
+}
+
+impl ProblemKind {
+    /// Every kind, in the order of the metric.
+    pub const ALL: [Self; 17] = [
+        Self::MalformedRequest,
+        Self::UnknownParameter,
+        Self::RepeatedParameter,
+        Self::EmptyParameter,
+        Self::InvalidParameter,
+        Self::UnexpectedBody,
+        Self::NotFound,
+        Self::UnknownAggregate,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::BodyTooLarge,
+        Self::UriTooLong,
+        Self::HeadTooLarge,
+        Self::Internal,
+        Self::UpstreamFailed,
+        Self::NotReady,
+        Self::UpstreamTimeout,
+    ];
+
+    /// The names of all kinds, for the metric's label.
+    #[must_use]
+    pub fn names() -> [&'static str; Self::ALL.len()] {
+        Self::ALL.map(|kind| kind.facts().0)
+    }
+
+    /// The last part of the problem's `type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.facts().0
+    }
+
+    /// The answer's status.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        self.facts().1
+    }
+
+    /// Name, status and title.
+    const fn facts(self) -> (&'static str, StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::MalformedRequest => ("malformed-request", S::BAD_REQUEST, "Malformed request"),
+            Self::UnknownParameter => ("unknown-parameter", S::BAD_REQUEST, "Unknown parameter"),
+            Self::RepeatedParameter => ("repeated-parameter", S::BAD_REQUEST, "Repeated parameter"),
+            Self::EmptyParameter => ("empty-parameter", S::BAD_REQUEST, "Empty parameter"),
+            Self::InvalidParameter => ("invalid-parameter", S::BAD_REQUEST, "Invalid parameter"),
+            Self::UnexpectedBody => ("unexpected-body", S::BAD_REQUEST, "Unexpected body"),
+            Self::NotFound => ("not-found", S::NOT_FOUND, "Not found"),
+            Self::UnknownAggregate => ("unknown-aggregate", S::NOT_FOUND, "Unknown aggregate"),
+            Self::MethodNotAllowed => (
+                "method-not-allowed",
+                S::METHOD_NOT_ALLOWED,
+                "Method not allowed",
+            ),
+            Self::RequestTimeout => ("request-timeout", S::REQUEST_TIMEOUT, "Request timeout"),
+            Self::BodyTooLarge => ("body-too-large", S::PAYLOAD_TOO_LARGE, "Body too large"),
+            Self::UriTooLong => ("uri-too-long", S::URI_TOO_LONG, "URI too long"),
+            Self::HeadTooLarge => (
+                "head-too-large",
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "Request head too large",
+            ),
+            Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "Internal error"),
+            Self::UpstreamFailed => ("upstream-failed", S::BAD_GATEWAY, "Upstream failed"),
+            Self::NotReady => ("not-ready", S::SERVICE_UNAVAILABLE, "Not ready"),
+            Self::UpstreamTimeout => ("upstream-timeout", S::GATEWAY_TIMEOUT, "Upstream timeout"),
+        }
+    }
+}
+
+impl From<Blame> for ProblemKind {
+    fn from(blame: Blame) -> Self {
+        match blame {
+            Blame::Time => Self::UpstreamTimeout,
+            Blame::Upstream => Self::UpstreamFailed,
+        }
+    }
+}
+
+/// A problem answer before it is sent.
+#[derive(Debug)]
+pub struct Problem {
+    kind: ProblemKind,
+    detail: Cow<'static, str>,
+    /// Further members: JSON text without braces, or nothing.
+    members: Vec<u8>,
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` is one sentence for a person and names the thing.
+    #[must_use]
+    pub fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            members: Vec::new(),
+        }
+    }
+
+    /// The same problem with extension members: JSON text without braces.
+    #[must_use]
+    pub fn with_members(mut self, members: Vec<u8>) -> Self {
+        self.members = members;
+        self
+    }
+
+    /// What kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    /// The body, `application/problem+json`.
+    #[must_use]
+    pub fn json(&self) -> Vec<u8> {
+        let (name, status, title) = self.kind.facts();
+        let mut json = Vec::with_capacity(192 + self.detail.len() + self.members.len());
+        json.extend_from_slice(b"{\"type\":\"urn:gather:problem:");
+        json.extend_from_slice(name.as_bytes());
+        json.extend_from_slice(b"\",\"title\":");
+        compose::string(&mut json, title);
+        json.extend_from_slice(b",\"status\":");
+        json.extend_from_slice(status.as_str().as_bytes());
+        json.extend_from_slice(b",\"detail\":");
+        compose::string(&mut json, &self.detail);
+        if !self.members.is_empty() {
+            json.push(b',');
+            json.extend_from_slice(&self.members);
+        }
+        json.push(b'}');
+        json
+    }
+}
+
+/// The media type of problems.
+pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.name(), self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.kind.status());
+        response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON));
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if self.kind == ProblemKind::MethodNotAllowed {
+            response.insert_header((header::ALLOW, "GET, HEAD"));
+        }
+        let mut response = response.body(self.json());
+        // So that the middleware can count it by its kind.
+        response.extensions_mut().insert(self.kind);
+        response
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        let kind = match &error {
+            QueryError::Unknown { .. } => ProblemKind::UnknownParameter,
+            QueryError::Repeated { .. } => ProblemKind::RepeatedParameter,
+            QueryError::Empty { .. } => ProblemKind::EmptyParameter,
+            QueryError::Invalid { .. } => ProblemKind::InvalidParameter,
+        };
+        let detail = error.to_string();
+        Self::new(kind, detail).with_members(parameter(error.parameter()))
+    }
+}
+
+impl From<PlanError> for Problem {
+    fn from(error: PlanError) -> Self {
+        let name = match error {
+            PlanError::UnknownCall(_) | PlanError::RepeatedCall(_) => "calls",
+            PlanError::QuorumTooLarge { .. } => "wait_for",
+        };
+        let detail = format!("parameter `{name}`: {error}");
+        Self::new(ProblemKind::InvalidParameter, detail).with_members(parameter(name))
+    }
+}
+
+/// The member that names the parameter, for programs.
+fn parameter(name: &str) -> Vec<u8> {
+    let mut members = b"\"parameter\":".to_vec();
+    compose::string(&mut members, name);
+    members
+}
+
+/// The answer where no route matches.
+pub(super) async fn not_found(request: HttpRequest) -> Problem {
+    let detail = format!("there is nothing at `{}`", shown(request.path()));
+    Problem::new(ProblemKind::NotFound, detail)
+}
+
+/// The answer where a route matches and its method doesn't.
+pub(super) async fn method_not_allowed(request: HttpRequest) -> Problem {
+    let detail = format!(
+        "`{}` can be read with GET, not with {}",
+        shown(request.path()),
+        shown(request.method().as_str())
+    );
+    Problem::new(ProblemKind::MethodNotAllowed, detail)
+}
+
+/// A client's text as an answer may repeat it: not without end.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 100;
+    match text.char_indices().nth(LONGEST) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
+impl actix_web::Responder for Problem {
+    type Body = actix_web::body::BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.error_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_json_with_a_stable_type() {
+        let problem = Problem::new(ProblemKind::UnknownParameter, "unknown parameter `a\"b`")
+            .with_members(parameter("a\"b"));
+        let json = String::from_utf8(problem.json()).unwrap();
+        insta::assert_snapshot!(json, @r#"{"type":"urn:gather:problem:unknown-parameter","title":"Unknown parameter","status":400,"detail":"unknown parameter `a\"b`","parameter":"a\"b"}"#);
+    }
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own() {
+        let mut names = ProblemKind::names().to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ProblemKind::ALL.len());
+    }
+
+    #[test]
+    fn a_long_text_is_repeated_in_part() {
+        assert_eq!(shown("short"), "short");
+        assert_eq!(shown(&"é".repeat(200)).chars().count(), 101);
+    }
+}

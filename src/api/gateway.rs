@@ -1,0 +1,63 @@
+//! What the handlers of one worker share: the aggregates as they are exposed, and the process-wide observers.
+
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+};
+
+use http::HeaderName;
+
+use crate::{fanout::Aggregate, readiness::Readiness, telemetry::Metrics};
+
+/// One aggregate as clients can ask for it.
+#[derive(Debug)]
+pub struct Exposed<U> {
+    /// The core's side of it.
+    pub aggregate: Aggregate<U>,
+    /// Whether `mode=compare` may double the load.
+    pub compare: bool,
+    /// The client's header fields that some call of it passes on.
+    pub forward_headers: Vec<HeaderName>,
+    /// The query parameters that some call of it passes on.
+    pub forward_query: HashSet<String>,
+}
+
+/// One worker's aggregates by name.
+#[derive(Debug)]
+pub struct Gateway<U> {
+    pub(super) exposed: Vec<Exposed<U>>,
+    by_name: HashMap<Arc<str>, usize>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl<U> Gateway<U> {
+    /// The order of `exposed` is that of the metrics' aggregates.
+    #[must_use]
+    pub fn new(exposed: Vec<Exposed<U>>, metrics: Arc<Metrics>) -> Rc<Self> {
+        let by_name = exposed
+            .iter()
+            .enumerate()
+            .map(|(index, exposed)| (Arc::clone(&exposed.aggregate.name), index))
+            .collect();
+        Rc::new(Self {
+            exposed,
+            by_name,
+            metrics,
+        })
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<(usize, &Exposed<U>)> {
+        let index = *self.by_name.get(name)?;
+        Some((index, &self.exposed[index]))
+    }
+}
+
+/// What every route can see.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Tells whether traffic is taken.
+    pub readiness: Arc<Readiness>,
+}

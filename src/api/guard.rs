@@ -1,0 +1,233 @@
+//! The one middleware, around every route: the request's id, what no route takes, panics, the log line, and the
+//! problems' counter.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::{
+    Error, HttpMessage as _, HttpResponse, ResponseError,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, StatusCode, header},
+    middleware::Next,
+    web,
+};
+use futures_util::FutureExt as _;
+use tokio::time::Instant;
+
+use super::{
+    error::{Problem, ProblemKind},
+    gateway::Shared,
+    request_id::{self, RequestId},
+};
+use crate::{fanout::Outcome, readiness::Stage, timing::Millis};
+
+/// The longest request target, in bytes. Long enough for every parameter, short enough to log.
+const MAX_TARGET: usize = 8 * 1024;
+
+/// The largest declared body that is answered as "not taken here" and not as too large.
+const MAX_BODY: u64 = 256 * 1024;
+
+/// What the log line says of an aggregate, left by its handler in the response.
+#[derive(Debug, Clone)]
+pub(super) struct Summary {
+    pub(super) aggregate: std::sync::Arc<str>,
+    pub(super) mode: &'static str,
+    pub(super) outcome: &'static str,
+    pub(super) sequential: std::time::Duration,
+}
+
+impl Summary {
+    pub(super) fn of(aggregate: &std::sync::Arc<str>, outcome: &Outcome) -> Self {
+        Self {
+            aggregate: aggregate.clone(),
+            mode: outcome.mode.as_str(),
+            outcome: outcome.verdict.as_str(),
+            sequential: outcome.sequential(),
+        }
+    }
+}
+
+/// Runs a request with an id, a log line and no way to take the worker down.
+///
+/// # Errors
+/// Never but after a panic, whose answer is the error's own.
+pub async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let data = request.app_data::<web::Data<Shared>>().cloned();
+    let shared = data.as_ref().map(|data| data.get_ref());
+    let id = RequestId::of(request.headers().get(request_id::NAME));
+    request.extensions_mut().insert(id.clone());
+    let mut line = Line::start(&request, id.clone());
+
+    if let Some(problem) = refusal(&request) {
+        let mut response = request.into_response(problem.error_response());
+        conclude(&mut response, &id, shared, &mut line);
+        return Ok(response.map_into_right_body());
+    }
+    let Ok(result) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
+        if let Some(shared) = shared {
+            shared.metrics.panicked();
+            shared.metrics.problem(ProblemKind::Internal as usize);
+        }
+        line.finish(StatusCode::INTERNAL_SERVER_ERROR, None);
+        return Err(Panicked(id).into());
+    };
+    let mut response = result?;
+    conclude(&mut response, &id, shared, &mut line);
+    Ok(response.map_into_left_body())
+}
+
+/// What every answer gets, whatever it is.
+fn conclude<B>(
+    response: &mut ServiceResponse<B>,
+    id: &RequestId,
+    shared: Option<&Shared>,
+    line: &mut Line,
+) {
+    let (kind, summary) = {
+        let extensions = response.response().extensions();
+        let summary = extensions.get::<Summary>().cloned();
+        (extensions.get::<ProblemKind>().copied(), summary)
+    };
+    let head = response.response_mut().head_mut();
+    head.headers_mut().insert(request_id::NAME, id.0.clone());
+    if let Some(shared) = shared {
+        // A client that keeps its connection would otherwise meet a closed one.
+        if shared.readiness.stage() == Stage::Stopping {
+            head.set_connection_type(actix_http::ConnectionType::Close);
+        }
+        if let Some(kind) = kind {
+            shared.metrics.problem(kind as usize);
+        }
+    }
+    line.finish(response.status(), summary);
+}
+
+/// What no route takes.
+fn refusal(request: &ServiceRequest) -> Option<Problem> {
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    if target > MAX_TARGET {
+        return Some(Problem::new(
+            ProblemKind::UriTooLong,
+            format!("the request target has {target} bytes, at most {MAX_TARGET} are taken"),
+        ));
+    }
+    let headers = request.headers();
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.trim().parse::<u64>().ok())
+        .unwrap_or(0);
+    if declared > MAX_BODY {
+        return Some(Problem::new(
+            ProblemKind::BodyTooLarge,
+            format!("the request announces a body of {declared} bytes; no route takes one"),
+        ));
+    }
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    if reads && (declared > 0 || headers.contains_key(header::TRANSFER_ENCODING)) {
+        return Some(Problem::new(
+            ProblemKind::UnexpectedBody,
+            format!(
+                "{} takes no body here; send parameters in the query",
+                request.method()
+            ),
+        ));
+    }
+    None
+}
+
+/// The log line of one request; written once, also when the request is dropped because its client went away.
+struct Line {
+    id: RequestId,
+    method: Method,
+    path: String,
+    began: Instant,
+    open: bool,
+}
+
+impl Line {
+    fn start(request: &ServiceRequest, id: RequestId) -> Self {
+        Self {
+            id,
+            method: request.method().clone(),
+            // The path alone: a query may hold what a log should not.
+            path: request.path().to_owned(),
+            began: Instant::now(),
+            open: true,
+        }
+    }
+
+    fn finish(&mut self, status: StatusCode, summary: Option<Summary>) {
+        self.open = false;
+        let request_id = self.id.as_str();
+        let (method, path) = (self.method.as_str(), self.path.as_str());
+        let elapsed_ms = Millis(self.began.elapsed());
+        let status = status.as_u16();
+        match summary {
+            Some(run) => tracing::info!(
+                request_id,
+                aggregate = &*run.aggregate,
+                mode = run.mode,
+                outcome = run.outcome,
+                status,
+                elapsed_ms = %elapsed_ms,
+                sequential_ms = %Millis(run.sequential),
+                "aggregated"
+            ),
+            None if status < 400 => {
+                tracing::debug!(request_id, method, path, status, elapsed_ms = %elapsed_ms, "answered");
+            }
+            None => {
+                tracing::info!(request_id, method, path, status, elapsed_ms = %elapsed_ms, "refused");
+            }
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.open {
+            tracing::info!(
+                request_id = self.id.as_str(),
+                path = self.path.as_str(),
+                outcome = "cancelled",
+                elapsed_ms = %Millis(self.began.elapsed()),
+                "the client went away"
+            );
+        }
+    }
+}
+
+/// The answer to a request whose handler panicked.
+#[derive(Debug)]
+struct Panicked(RequestId);
+
+impl std::fmt::Display for Panicked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a handler panicked")
+    }
+}
+
+impl ResponseError for Panicked {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::INTERNAL_SERVER_ERROR
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let problem = Problem::new(
+            ProblemKind::Internal,
+            "the gateway made a mistake; its log has more under this request's id",
+        );
+        let mut response = problem.error_response();
+        response
+            .headers_mut()
+            .insert(request_id::NAME, self.0.0.clone());
+        response
+    }
+}

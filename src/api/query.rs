@@ -1,0 +1,287 @@
+//! The query parameters of an aggregate, read strictly: what is unknown, repeated, empty or meaningless is an error that
+//! names the parameter. Pure; it must not know what an aggregate is made of.
+
+use std::{borrow::Cow, collections::HashSet, num::NonZeroUsize, time::Duration};
+
+use crate::fanout::{Choice, Completion, Mode};
+
+use super::error::shown;
+
+/// Gather's own parameters.
+const OWN: [&str; 5] = ["mode", "concurrency", "calls", "timeout", "wait_for"];
+
+/// The longest timeout that is taken seriously; nothing can exceed the deadline anyway.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How a request wants its aggregate run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Run {
+    /// Once, in the named mode or the configured one.
+    Once(Option<Mode>),
+    /// In both modes in turn.
+    Compare,
+}
+
+/// What a query says.
+#[derive(Debug)]
+pub(super) struct Query<'q> {
+    pub(super) run: Run,
+    calls: Option<Cow<'q, str>>,
+    concurrency: Option<NonZeroUsize>,
+    timeout: Option<Duration>,
+    completion: Option<Completion>,
+    /// Parameters for upstreams: the decoded name, and the pair as it came.
+    pub(super) forwarded: Vec<(String, String)>,
+}
+
+/// Why a query can't be taken.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// Nobody declares it.
+    #[error("unknown parameter `{}`: neither Gather nor a call of this aggregate takes it", shown(.name))]
+    Unknown {
+        /// The parameter.
+        name: String,
+    },
+    /// Given more than once.
+    #[error("parameter `{name}` is given more than once")]
+    Repeated {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// Given without a value.
+    #[error("parameter `{name}` is empty")]
+    Empty {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// Given with a value that means nothing.
+    #[error("parameter `{name}` is `{}`, expected {expected}", shown(.found))]
+    Invalid {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// What would do.
+        expected: &'static str,
+    },
+}
+
+impl QueryError {
+    /// The parameter that the error is about.
+    pub(super) fn parameter(&self) -> &str {
+        match self {
+            Self::Unknown { name } => name,
+            Self::Repeated { name } | Self::Empty { name } | Self::Invalid { name, .. } => name,
+        }
+    }
+}
+
+impl<'q> Query<'q> {
+    /// Reads a query string; `declared` are the parameters that the aggregate's calls take.
+    pub(super) fn parse(text: &'q str, declared: &HashSet<String>) -> Result<Self, QueryError> {
+        let mut query = Self {
+            run: Run::Once(None),
+            calls: None,
+            concurrency: None,
+            timeout: None,
+            completion: None,
+            forwarded: Vec::new(),
+        };
+        let mut seen = [false; OWN.len()];
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let Some((name, value)) = form_urlencoded::parse(pair.as_bytes()).next() else {
+                continue;
+            };
+            let Some(index) = OWN.iter().position(|own| *own == name) else {
+                if !declared.contains(&*name) {
+                    return Err(QueryError::Unknown {
+                        name: name.into_owned(),
+                    });
+                }
+                query.forwarded.push((name.into_owned(), pair.to_owned()));
+                continue;
+            };
+            let name = OWN[index];
+            if std::mem::replace(&mut seen[index], true) {
+                return Err(QueryError::Repeated { name });
+            }
+            if value.is_empty() {
+                return Err(QueryError::Empty { name });
+            }
+            query.take(name, value)?;
+        }
+        Ok(query)
+    }
+
+    fn take(&mut self, name: &'static str, value: Cow<'q, str>) -> Result<(), QueryError> {
+        let invalid = |expected| QueryError::Invalid {
+            name,
+            found: value.clone().into_owned(),
+            expected,
+        };
+        match name {
+            "mode" if value == "compare" => self.run = Run::Compare,
+            "mode" => {
+                let mode = value.parse().map_err(|_| {
+                    invalid("`sequential` (or `sync`), `concurrent` (or `async`) or `compare`")
+                })?;
+                self.run = Run::Once(Some(mode));
+            }
+            "concurrency" => {
+                let concurrency = value.parse().map_err(|_| invalid("a number from 1"))?;
+                self.concurrency = Some(concurrency);
+            }
+            "timeout" => {
+                let timeout = humantime::parse_duration(&value)
+                    .ok()
+                    .filter(|timeout| (Duration::from_nanos(1)..=LONGEST).contains(timeout))
+                    .ok_or_else(|| invalid("a duration above zero such as `500ms` or `2s`"))?;
+                self.timeout = Some(timeout);
+            }
+            "wait_for" => {
+                let completion = value
+                    .parse()
+                    .map_err(|_| invalid("`all`, `first` or a number of calls from 1"))?;
+                self.completion = Some(completion);
+            }
+            _ if value.split(',').any(str::is_empty) => {
+                return Err(invalid("names of calls with one comma between them"));
+            }
+            _ => self.calls = Some(value),
+        }
+        Ok(())
+    }
+
+    /// The choice within an aggregate; `preferred` is what `Prefer: wait` allows.
+    pub(super) fn choice(&self, preferred: Option<Duration>) -> Choice<'_> {
+        Choice {
+            mode: match self.run {
+                Run::Once(mode) => mode,
+                Run::Compare => None,
+            },
+            concurrency: self.concurrency,
+            calls: self
+                .calls
+                .as_deref()
+                .map(|calls| calls.split(',').collect()),
+            timeout: [self.timeout, preferred].into_iter().flatten().min(),
+            completion: self.completion,
+        }
+    }
+}
+
+/// The `wait` preference of a `Prefer` field (RFC 7240), in whole seconds. One that says nothing useful is ignored, as
+/// the RFC wants it.
+pub(super) fn preferred_wait(field: &str) -> Option<u64> {
+    field
+        .split(',')
+        .map(|preference| preference.split(';').next().unwrap_or_default())
+        .filter_map(|preference| preference.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
+        .and_then(|(_, seconds)| seconds.trim().trim_matches('"').parse().ok())
+        .filter(|seconds| (1..=LONGEST.as_secs()).contains(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Query<'_>, QueryError> {
+        Query::parse(text, &HashSet::from(["id".to_owned()]))
+    }
+
+    #[test]
+    fn every_parameter_is_taken() {
+        let query =
+            parse("mode=async&concurrency=2&calls=b,a&timeout=500ms&wait_for=first&id=1&id=%20x")
+                .unwrap();
+        assert_eq!(query.run, Run::Once(Some(Mode::Concurrent)));
+        let choice = query.choice(None);
+        assert_eq!(choice.concurrency, NonZeroUsize::new(2));
+        assert_eq!(choice.calls, Some(vec!["b", "a"]));
+        assert_eq!(choice.timeout, Some(Duration::from_millis(500)));
+        assert_eq!(choice.completion, Some(Completion::FIRST));
+        let pairs: Vec<_> = query.forwarded.iter().map(|(_, pair)| &**pair).collect();
+        assert_eq!(pairs, ["id=1", "id=%20x"]);
+    }
+
+    #[test]
+    fn the_shorter_of_timeout_and_preference_holds() {
+        let query = parse("timeout=3s").unwrap();
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(query.choice(seconds(2)).timeout, seconds(2));
+        assert_eq!(query.choice(seconds(9)).timeout, seconds(3));
+        assert_eq!(parse("").unwrap().choice(seconds(9)).timeout, seconds(9));
+    }
+
+    #[test]
+    fn what_nobody_declares_is_named() {
+        let error = parse("mod=async").unwrap_err();
+        assert_eq!(error, QueryError::Unknown { name: "mod".into() });
+    }
+
+    #[test]
+    fn own_parameters_are_refused_twice_or_empty() {
+        for name in OWN {
+            let value = match name {
+                "mode" => "sync",
+                "timeout" => "1s",
+                _ => "1",
+            };
+            let twice = format!("{name}={value}&{name}={value}");
+            assert_eq!(parse(&twice).unwrap_err(), QueryError::Repeated { name });
+            for empty in [format!("{name}="), name.to_owned()] {
+                assert_eq!(parse(&empty).unwrap_err(), QueryError::Empty { name });
+            }
+        }
+    }
+
+    #[test]
+    fn values_without_meaning_are_refused() {
+        for text in [
+            "mode=parallel",
+            "mode=Async",
+            "concurrency=0",
+            "concurrency=-1",
+            "concurrency=1.5",
+            "concurrency=99999999999999999999999",
+            "timeout=0",
+            "timeout=0s",
+            "timeout=-1",
+            "timeout=1e99",
+            "timeout=abc",
+            "timeout=5",
+            "timeout=99999999999999999999y",
+            "timeout=1000y",
+            "wait_for=none",
+            "wait_for=0",
+            "wait_for=-1",
+            "calls=a,,b",
+            "calls=,",
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(
+                matches!(error, QueryError::Invalid { .. }),
+                "{text}: {error:?}"
+            );
+            let (name, value) = text.split_once('=').unwrap();
+            let message = error.to_string();
+            assert!(
+                message.contains(name) && message.contains(value),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_preference_is_found_among_others_and_ignored_where_it_makes_no_sense() {
+        assert_eq!(preferred_wait("wait=10"), Some(10));
+        assert_eq!(preferred_wait("respond-async, WAIT = 3; x=1"), Some(3));
+        for nonsense in [
+            "wait", "wait=", "wait=0", "wait=-1", "wait=1.5", "waits=3", "",
+        ] {
+            assert_eq!(preferred_wait(nonsense), None, "{nonsense}");
+        }
+    }
+}

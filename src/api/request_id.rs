@@ -1,0 +1,54 @@
+//! The id of a request: the caller's, if it is sane, else a new one. It goes to the caller, to upstreams and to the log.
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+
+/// The field, in the form that the libraries compare fast.
+pub(super) const NAME: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken over.
+const LONGEST: usize = 128;
+
+/// The request's id, as a field value of visible ASCII.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(pub(super) HeaderValue);
+
+impl RequestId {
+    /// Takes the caller's id over where it can do no harm in a header, a log line or a URL; else makes one.
+    pub(super) fn of(given: Option<&HeaderValue>) -> Self {
+        given
+            .filter(|value| is_sane(value.as_bytes()))
+            .map_or_else(Self::random, |value| Self(value.clone()))
+    }
+
+    /// 128 random bits in hexadecimal. Unique, not secret.
+    pub(super) fn random() -> Self {
+        let text = format!("{:032x}", fastrand::u128(..));
+        Self(HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("0")))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+fn is_sane(id: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:~+/=@".contains(byte);
+    (1..=LONGEST).contains(&id.len()) && id.iter().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sane_id_is_kept_and_any_other_replaced() {
+        let kept = HeaderValue::from_static("req-42_a.b:c");
+        assert_eq!(RequestId::of(Some(&kept)).0, kept);
+        for strange in ["", "a b", "a\"b", "a;b", &"x".repeat(129)] {
+            let value = HeaderValue::from_str(strange).unwrap();
+            let id = RequestId::of(Some(&value));
+            assert_eq!(id.as_str().len(), 32, "{strange:?}");
+        }
+        assert_ne!(RequestId::of(None).as_str(), RequestId::of(None).as_str());
+    }
+}

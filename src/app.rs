@@ -1,0 +1,348 @@
+//! The one place where the parts meet: a checked configuration becomes listeners, workers and a gateway in each of them.
+
+use std::{
+    future::{Future, ready},
+    io,
+    net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_http::{HttpService, KeepAlive, error::DispatchError};
+use actix_server::{Server, ServerHandle};
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::{
+    App,
+    dev::AppConfig,
+    middleware::from_fn,
+    rt::net::TcpStream,
+    web::{Data, ServiceConfig},
+};
+use anyhow::Context as _;
+
+use crate::{
+    api::{self, Exposed, Gateway, ProblemKind, Shared, edge::Edge},
+    config::{self, Config},
+    fanout::{Aggregate, Call, Limit, UpstreamId},
+    readiness::{Readiness, Stage},
+    shutdown,
+    telemetry::{Metrics, Names},
+    upstream::{Adapter, Prepared, Watch},
+};
+
+/// How long an idle client may keep its connection. Above the 60 s after which common load balancers close theirs, so
+/// that they never send into a connection that is about to go.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long a closing connection may take.
+const DISCONNECT: Duration = Duration::from_secs(2);
+
+/// A gateway that listens and is about to run.
+pub struct Application {
+    public: Listening,
+    admin: Option<Listening>,
+    readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+    stop: shutdown::Settings,
+}
+
+struct Listening {
+    address: SocketAddr,
+    server: Server,
+}
+
+impl Application {
+    /// Binds the listeners and starts the workers. Needs an actix system around it.
+    ///
+    /// # Errors
+    /// When an address can't be bound or an upstream's TLS settings can't be used.
+    pub fn build(config: Config) -> anyhow::Result<Self> {
+        let Config {
+            server,
+            admin,
+            upstreams,
+            aggregates,
+            ..
+        } = config;
+        let names: Vec<_> = aggregates
+            .iter()
+            .map(|aggregate| &*aggregate.name)
+            .collect();
+        let upstream_names: Vec<_> = upstreams.iter().map(|upstream| &*upstream.name).collect();
+        let metrics = Arc::new(Metrics::new(&Names {
+            aggregates: &names,
+            upstreams: &upstream_names,
+            problems: &ProblemKind::names(),
+        })?);
+        let shared = Shared {
+            metrics: Arc::clone(&metrics),
+            readiness: Arc::default(),
+        };
+        let blueprint = Arc::new(Blueprint::new(aggregates, upstreams)?);
+        let workers = server.workers;
+        let with_operations = admin.is_none();
+
+        let public = bind(server.listen, "server.listen")?;
+        let started = Arc::new(AtomicUsize::new(0));
+        let for_workers = shared.clone();
+        let public = listen(public, &server, workers, shared.clone(), move || {
+            let gateway = blueprint.gateway(&for_workers.metrics);
+            if started.fetch_add(1, Ordering::AcqRel) + 1 == workers.get() {
+                for_workers.readiness.advance(Stage::Ready);
+                for_workers.metrics.ready(true);
+            }
+            api::public(gateway, with_operations)
+        })?;
+        let admin = match admin {
+            None => None,
+            Some(admin) => {
+                let listener = bind(admin.listen, "admin.listen")?;
+                Some(listen(
+                    listener,
+                    &server,
+                    NonZeroUsize::MIN,
+                    shared.clone(),
+                    || api::admin,
+                )?)
+            }
+        };
+        Ok(Self {
+            public,
+            admin,
+            readiness: shared.readiness,
+            metrics,
+            stop: shutdown::Settings {
+                grace: server.grace,
+                drain: server.drain,
+            },
+        })
+    }
+
+    /// Where aggregates are served.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.public.address
+    }
+
+    /// Where the operational routes are served: the admin listener, else the public one.
+    #[must_use]
+    pub fn operations_address(&self) -> SocketAddr {
+        self.admin.as_ref().unwrap_or(&self.public).address
+    }
+
+    /// Serves until `stop` is ready, then goes through an orderly stop.
+    ///
+    /// # Errors
+    /// When a listener ends by itself.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let public = self.public.server.handle();
+        let admin = self.admin.as_ref().map(|admin| admin.server.handle());
+        let mut serving = actix_web::rt::spawn(self.public.server);
+        if let Some(admin) = self.admin {
+            actix_web::rt::spawn(admin.server);
+        }
+        tokio::select! {
+            ended = &mut serving => {
+                ended.context("the listener's task failed")?.context("the listener failed")?;
+                anyhow::bail!("the listener ended by itself");
+            }
+            () = stop => {}
+        }
+        self.metrics.ready(false);
+        shutdown::stop(self.stop, &self.readiness, || close(public)).await;
+        if let Some(admin) = admin {
+            admin.stop(false).await;
+        }
+        Ok(())
+    }
+}
+
+async fn close(server: ServerHandle) {
+    server.stop(true).await;
+}
+
+/// What every worker builds its gateway from.
+struct Blueprint {
+    aggregates: Vec<config::Aggregate>,
+    upstreams: Vec<Prepared>,
+    limits: Vec<Arc<Limit>>,
+}
+
+impl Blueprint {
+    fn new(
+        aggregates: Vec<config::Aggregate>,
+        upstreams: Vec<crate::upstream::Settings>,
+    ) -> anyhow::Result<Self> {
+        let limits = upstreams
+            .iter()
+            .map(|upstream| {
+                let max = NonZeroUsize::new(upstream.max_in_flight).unwrap_or(NonZeroUsize::MIN);
+                Arc::new(Limit::new(max))
+            })
+            .collect();
+        let upstreams = upstreams
+            .into_iter()
+            .map(|settings| {
+                let name = Arc::clone(&settings.name);
+                Prepared::new(settings).with_context(|| format!("upstreams.{name}.tls"))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            aggregates,
+            upstreams,
+            limits,
+        })
+    }
+
+    /// A gateway for the calling thread, with pools of its own.
+    fn gateway(&self, metrics: &Arc<Metrics>) -> Rc<Gateway<Adapter>> {
+        let adapters: Vec<_> = self
+            .upstreams
+            .iter()
+            .enumerate()
+            .map(|(index, prepared)| {
+                let watch = Counting(Arc::clone(metrics), UpstreamId(index));
+                Rc::new(Adapter::new(prepared, Rc::new(watch)))
+            })
+            .collect();
+        let exposed = self
+            .aggregates
+            .iter()
+            .map(|aggregate| self.expose(aggregate, &adapters))
+            .collect();
+        Gateway::new(exposed, Arc::clone(metrics))
+    }
+
+    fn expose(&self, aggregate: &config::Aggregate, adapters: &[Rc<Adapter>]) -> Exposed<Adapter> {
+        let called: Vec<_> = aggregate
+            .calls
+            .iter()
+            .map(|call| self.upstreams[call.upstream].settings())
+            .collect();
+        let mut forward_headers: Vec<_> = called
+            .iter()
+            .flat_map(|settings| settings.forward_headers.iter().cloned())
+            .collect();
+        forward_headers.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        forward_headers.dedup();
+        let calls = aggregate
+            .calls
+            .iter()
+            .zip(&called)
+            .map(|(call, settings)| Call {
+                name: Arc::clone(&call.name),
+                id: UpstreamId(call.upstream),
+                upstream: Rc::clone(&adapters[call.upstream]),
+                need: call.need,
+                timeout: settings.timeout,
+                limit: Arc::clone(&self.limits[call.upstream]),
+            })
+            .collect();
+        Exposed {
+            compare: aggregate.compare,
+            forward_headers,
+            forward_query: called
+                .iter()
+                .flat_map(|settings| settings.forward_query.iter().cloned())
+                .collect(),
+            aggregate: Aggregate {
+                name: Arc::clone(&aggregate.name),
+                calls,
+                mode: aggregate.mode,
+                concurrency: aggregate.concurrency,
+                deadline: aggregate.deadline,
+                completion: aggregate.completion,
+                on_failure: aggregate.on_failure,
+            },
+        }
+    }
+}
+
+/// Counts what happens below an upstream's attempts.
+struct Counting(Arc<Metrics>, UpstreamId);
+
+impl Watch for Counting {
+    fn opened(&self) {
+        self.0.opened(self.1);
+    }
+
+    fn resent(&self) {
+        self.0.resent(self.1);
+    }
+}
+
+fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "something else listens there: stop it or choose another",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose another",
+            io::ErrorKind::AddrNotAvailable => "this host has no such address: choose another",
+            _ => "choose another",
+        };
+        anyhow::anyhow!("can't listen on {address} ({error}); {hint} `{key}`")
+    })
+}
+
+/// Starts `workers` threads behind one listener; `routes` is called on each of them.
+fn listen<R, C>(
+    listener: TcpListener,
+    settings: &config::Server,
+    workers: NonZeroUsize,
+    shared: Shared,
+    routes: R,
+) -> anyhow::Result<Listening>
+where
+    R: Fn() -> C + Clone + Send + 'static,
+    C: FnOnce(&mut ServiceConfig) + 'static,
+{
+    let address = listener.local_addr()?;
+    let header_timeout = settings.header_timeout;
+    let connections = settings.max_connections.get().div_ceil(workers.get());
+    // A whole number of seconds, and beyond `drain`: the exact bound is the stop's own.
+    let shutdown_timeout = settings.drain.as_secs() + 2;
+    let builder = Server::build()
+        .workers(workers.get())
+        .max_concurrent_connections(connections)
+        .shutdown_timeout(shutdown_timeout)
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    let server = builder
+        .listen("gather", listener, move || {
+            let app = App::new()
+                .app_data(Data::new(shared.clone()))
+                .configure(routes())
+                .wrap(from_fn(api::guard))
+                .into_factory()
+                .map_err(|error: actix_web::Error| error.error_response());
+            let stopping = stopping.clone();
+            let http = HttpService::build()
+                .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+                .client_request_timeout(header_timeout)
+                .client_disconnect_timeout(DISCONNECT)
+                // A client that has gone cancels its upstream calls.
+                .h1_allow_half_closed(false)
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
+                .h1(map_config(app, |()| AppConfig::default()));
+            let metrics = Arc::clone(&shared.metrics);
+            fn_service(move |tcp: TcpStream| {
+                let peer = tcp.peer_addr().ok();
+                // Only latency is at stake: a socket that refuses still works.
+                let _ = tcp.set_nodelay(true);
+                ready(Ok::<_, DispatchError>((
+                    Edge::new(tcp, Arc::clone(&metrics)),
+                    peer,
+                )))
+            })
+            .and_then(http)
+        })?
+        .run();
+    Ok(Listening { address, server })
+}

@@ -1,0 +1,84 @@
+//! The command line: one file a command, each with its arguments and one `run`. Results go to standard output, progress
+//! and errors to standard error. Exit status: 0 done, 1 the job failed, 2 a bad command line.
+
+mod answer;
+mod call;
+mod check;
+mod client;
+mod completions;
+mod demo;
+mod ping;
+mod probe;
+mod schema;
+mod screen;
+mod serve;
+pub mod waterfall;
+
+use std::{future::Future, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// An HTTP aggregation gateway: one request in, several upstream calls out, sequentially or concurrently, one answer
+/// back, with the time of every call.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gather",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Serve(serve::Serve),
+    Check(check::Check),
+    Call(call::Call),
+    Ping(ping::Ping),
+    Probe(probe::Probe),
+    Schema(schema::Schema),
+    Completions(completions::Completions),
+}
+
+/// Whether a command did its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    /// It did.
+    Well,
+    /// It didn't, and has said why.
+    Badly,
+}
+
+/// Parses the process's command line and runs it.
+#[must_use]
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(command) => command.run(),
+        Command::Serve(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Call(command) => command.run(),
+        Command::Ping(command) => command.run(),
+        Command::Probe(command) => command.run(),
+        Command::Schema(command) => command.run(),
+        Command::Completions(command) => command.run(),
+    };
+    match result {
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::Badly) => ExitCode::FAILURE,
+        // Whoever reads our output has had enough, as `head` does.
+        Err(error) if screen::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            screen::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs `work` in an actix system on this thread.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    actix_web::rt::System::new().block_on(work)
+}

@@ -1,0 +1,205 @@
+//! A gateway's JSON answer as the commands read it, and how it is drawn.
+
+use std::{io, time::Duration};
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+
+use super::{
+    client, screen,
+    waterfall::{Bar, Status, Style, Waterfall, duration},
+};
+use crate::fanout::Reply;
+
+/// One run, or both of a comparison.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Single(Run),
+    Compared {
+        sequential: Run,
+        concurrent: Run,
+        speedup: Option<f64>,
+    },
+}
+
+/// One run of an aggregate.
+#[derive(Debug, Deserialize)]
+pub(super) struct Run {
+    aggregate: String,
+    mode: String,
+    outcome: String,
+    elapsed_ms: f64,
+    sequential_ms: f64,
+    results: Vec<CallResult>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CallResult {
+    name: String,
+    ok: bool,
+    status: Option<u16>,
+    start_ms: f64,
+    elapsed_ms: f64,
+    attempts: u32,
+    failure: Option<String>,
+    detail: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Comparison {
+    sequential: Run,
+    concurrent: Run,
+    speedup: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    title: String,
+    detail: Option<String>,
+}
+
+impl Answer {
+    /// Reads what a gateway answered; a problem without results is an error with the problem's own words.
+    pub(super) fn read(reply: &Reply) -> anyhow::Result<Self> {
+        let text = client::text(&reply.body);
+        let value: serde_json::Value = serde_json::from_str(&text).with_context(|| {
+            format!(
+                "the answer ({}) is not JSON: is that a gateway?",
+                reply.status
+            )
+        })?;
+        if value.get("mode").is_some_and(|mode| mode == "compare") {
+            let runs: Comparison = serde_json::from_value(value).context(STRANGE)?;
+            return Ok(Self::Compared {
+                sequential: runs.sequential,
+                concurrent: runs.concurrent,
+                speedup: runs.speedup,
+            });
+        }
+        if value.get("results").is_some() {
+            return Ok(Self::Single(
+                serde_json::from_value(value).context(STRANGE)?,
+            ));
+        }
+        let problem: Problem = serde_json::from_value(value).context(STRANGE)?;
+        let detail = problem.detail.unwrap_or_default();
+        bail!("{}: {} ({detail})", reply.status.as_u16(), problem.title)
+    }
+
+    /// Whether everything that was asked for came.
+    pub(super) fn is_complete(&self) -> bool {
+        self.runs().iter().all(|run| run.outcome == "complete")
+    }
+
+    fn runs(&self) -> Vec<&Run> {
+        match self {
+            Self::Single(run) => vec![run],
+            Self::Compared {
+                sequential,
+                concurrent,
+                ..
+            } => vec![sequential, concurrent],
+        }
+    }
+
+    /// Draws every run, on one time axis, and what they come to.
+    pub(super) fn draw(&self, out: &mut dyn io::Write, style: Style) -> io::Result<()> {
+        let runs = self.runs();
+        let scale = runs.iter().map(|run| run.elapsed()).max();
+        for run in &runs {
+            run.draw(out, style, scale)?;
+            writeln!(out)?;
+        }
+        match self {
+            Self::Single(run) => writeln!(
+                out,
+                "{} {}: {} in {}; one after another {}",
+                run.aggregate,
+                run.mode,
+                run.outcome,
+                duration(run.elapsed(), style.unicode),
+                duration(millis(run.sequential_ms), style.unicode),
+            ),
+            Self::Compared { speedup, .. } => match speedup {
+                Some(ratio) => writeln!(out, "concurrent is {ratio:.2} times as fast"),
+                None => writeln!(out, "no ratio: a run was not complete"),
+            },
+        }
+    }
+}
+
+const STRANGE: &str = "the answer is not one of a gateway";
+
+impl Run {
+    pub(super) fn elapsed(&self) -> Duration {
+        millis(self.elapsed_ms)
+    }
+
+    /// Draws one run on an axis that ends at `scale`.
+    pub(super) fn draw(
+        &self,
+        out: &mut dyn io::Write,
+        style: Style,
+        scale: Option<Duration>,
+    ) -> io::Result<()> {
+        let notes: Vec<_> = self.results.iter().map(CallResult::note).collect();
+        let bars: Vec<_> = self
+            .results
+            .iter()
+            .zip(&notes)
+            .map(|(call, note)| call.bar(note))
+            .collect();
+        Waterfall {
+            title: &self.mode,
+            total: self.elapsed(),
+            bars: &bars,
+            scale,
+        }
+        .draw(out, style)
+    }
+}
+
+impl CallResult {
+    fn note(&self) -> String {
+        match (&self.failure, self.status) {
+            (Some(failure), _) => match &self.detail {
+                Some(detail) => format!("{failure}: {detail}"),
+                None => failure.clone(),
+            },
+            (None, Some(status)) => status.to_string(),
+            (None, None) => String::new(),
+        }
+    }
+
+    fn bar<'a>(&'a self, note: &'a str) -> Bar<'a> {
+        Bar {
+            name: &self.name,
+            start: millis(self.start_ms),
+            elapsed: millis(self.elapsed_ms),
+            status: match self.failure.as_deref() {
+                _ if self.ok => Status::Ok,
+                Some("cancelled" | "skipped") => Status::Cancelled,
+                _ => Status::Failed,
+            },
+            note,
+            attempts: self.attempts,
+        }
+    }
+}
+
+/// Milliseconds as a duration; what a gateway can't have sent counts as nothing.
+fn millis(millis: f64) -> Duration {
+    Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default()
+}
+
+/// Prints an answer on standard output, as it came or drawn.
+pub(super) fn show(reply: &Reply, as_json: bool) -> anyhow::Result<Answer> {
+    let answer = Answer::read(reply)?;
+    let mut out = screen::out();
+    if as_json {
+        io::Write::write_fmt(&mut out, format_args!("{}\n", client::text(&reply.body)))?;
+    } else {
+        answer.draw(&mut out, screen::style())?;
+    }
+    Ok(answer)
+}

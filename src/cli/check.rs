@@ -1,0 +1,70 @@
+//! `gather check`: whether a configuration is good, and what it comes to.
+
+use std::{io::Write as _, path::PathBuf};
+
+use clap::Args;
+
+use super::{Done, screen};
+use crate::config::{self, Config, Mistakes};
+
+/// Validates the configuration and prints every mistake with its file and key path; exit status 0 or 1.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    files: Files,
+    /// Print the effective configuration as TOML, secrets masked
+    #[arg(long)]
+    print: bool,
+}
+
+/// Which files the configuration is in.
+#[derive(Debug, Args)]
+pub(super) struct Files {
+    /// A configuration file (TOML, YAML or JSON); may be given again, each over the one before [default:
+    /// config/gather.toml, else /etc/gather/gather.toml]
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Files {
+    /// Loads them, or the default ones, and the environment over them.
+    pub(super) fn load(&self) -> anyhow::Result<Result<Config, Mistakes>> {
+        let files = if self.files.is_empty() {
+            config::default_files()?
+        } else {
+            self.files.clone()
+        };
+        let environment = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
+        Ok(config::load(&files, environment))
+    }
+}
+
+/// A name or value that is not UTF-8 shows as such where it matters, and nowhere else.
+fn lossy(text: std::ffi::OsString) -> String {
+    text.to_string_lossy().into_owned()
+}
+
+impl Check {
+    pub(super) fn run(self) -> anyhow::Result<Done> {
+        match self.files.load()? {
+            Ok(config) if self.print => {
+                write!(screen::out(), "{}", config::effective(&config))?;
+                Ok(Done::Well)
+            }
+            Ok(config) => {
+                writeln!(
+                    screen::out(),
+                    "good: {} upstreams, {} aggregates, listening on {}",
+                    config.upstreams.len(),
+                    config.aggregates.len(),
+                    config.server.listen
+                )?;
+                Ok(Done::Well)
+            }
+            Err(mistakes) => {
+                writeln!(anstream::stderr(), "{mistakes}")?;
+                Ok(Done::Badly)
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Asks a running gateway, for the commands that do: the same adapter as towards upstreams, so TLS, limits and truncated
+//! answers are treated alike.
+
+use std::{num::NonZeroUsize, rc::Rc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use http::{HeaderValue, Method, StatusCode, Uri, uri::Scheme};
+
+use crate::{
+    fanout::{Body, Failure, Forward, Reply, Upstream as _},
+    upstream::{Adapter, Prepared, Settings, StatusSet, TlsSettings},
+};
+
+/// The largest answer that is taken: as much as a gateway may hold for one aggregate, and its frame.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// Reads `text` as the URL of a gateway; without a path it gets `path`.
+pub(super) fn url(text: &str, path: &str) -> anyhow::Result<Uri> {
+    let with_scheme = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
+    };
+    let uri: Uri = with_scheme
+        .parse()
+        .with_context(|| format!("`{text}` is not a URL"))?;
+    let known = [Some(&Scheme::HTTP), Some(&Scheme::HTTPS)].contains(&uri.scheme());
+    let Some(authority) = uri.authority().filter(|_| known) else {
+        bail!("`{text}` is not a URL of a gateway: write http://HOST:PORT or https://HOST:PORT");
+    };
+    if authority.as_str().contains('@') {
+        bail!("a URL with a user or a password is not taken");
+    }
+    if uri.path() != "/" {
+        return Ok(uri);
+    }
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    let mut parts = uri.into_parts();
+    parts.path_and_query = Some(format!("{path}{query}").parse()?);
+    Ok(Uri::from_parts(parts)?)
+}
+
+/// One GET: the status and the whole body, whatever the status.
+pub(super) async fn get(url: Uri, timeout: Duration) -> anyhow::Result<Reply> {
+    let shown = url.to_string();
+    let mut every = StatusSet::empty();
+    for class in ["1xx", "2xx", "3xx", "4xx", "5xx"] {
+        every.add(class)?;
+    }
+    let prepared = Prepared::new(Settings {
+        name: "gateway".into(),
+        url,
+        method: Method::GET,
+        headers: Vec::new(),
+        body: None,
+        timeout,
+        connect_timeout: timeout.min(Duration::from_secs(5)),
+        max_body: MAX_BODY,
+        success: every,
+        max_in_flight: NonZeroUsize::MIN.get(),
+        forward_headers: Vec::new(),
+        forward_query: Vec::new(),
+        tls: TlsSettings::default(),
+    })?;
+    let adapter = Adapter::new(&prepared, Rc::new(()));
+    let forward = Forward {
+        request_id: HeaderValue::from_str(&format!("{:032x}", fastrand::u128(..)))?,
+        headers: Vec::new(),
+        query: Vec::new(),
+    };
+    match tokio::time::timeout(timeout, adapter.attempt(&forward)).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(Failure { detail, .. })) => {
+            let detail = detail.replace("the upstream", "the gateway");
+            bail!("no answer from {shown}: {detail}")
+        }
+        Err(_) => bail!(
+            "no answer from {shown} within {}",
+            humantime::format_duration(timeout)
+        ),
+    }
+}
+
+/// The body as text, for showing it.
+pub(super) fn text(body: &Body) -> String {
+    match body {
+        Body::Empty => String::new(),
+        Body::Json(bytes) | Body::Text { text: bytes, .. } | Body::Binary { bytes, .. } => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
+    }
+}
+
+/// Whether a status is one of success.
+pub(super) fn is_success(status: StatusCode) -> bool {
+    status.is_success()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_without_a_path_gets_one_and_keeps_its_query() {
+        let shown = |text| url(text, "/aggregate").map(|url| url.to_string()).unwrap();
+        assert_eq!(shown("http://h:1"), "http://h:1/aggregate");
+        assert_eq!(shown("h:1/?mode=sync"), "http://h:1/aggregate?mode=sync");
+        assert_eq!(shown("https://h/aggregate/x"), "https://h/aggregate/x");
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_gateway_is_refused() {
+        for text in ["ftp://h", "http://", "http://u:p@h", "http://h h", ""] {
+            assert!(url(text, "/").is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! `gather demo`: the whole story in one process: three slow services, the gateway before them, both modes over HTTP.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, interval},
+};
+use tracing::level_filters::LevelFilter;
+
+use super::{
+    Done,
+    answer::Answer,
+    block_on, client, screen, serve,
+    waterfall::{Style, duration},
+};
+use crate::{
+    app::Application,
+    config,
+    fanout::{Mode, Reply},
+    ping::{self, Seen, Watch},
+    telemetry::log,
+};
+
+/// Shows three 2 s calls taking 6 s in a row and 2 s together, through a real gateway over HTTP.
+///
+/// Starts the services and the gateway on loopback, sends one sequential and one concurrent aggregate, draws both, and
+/// keeps serving until Ctrl-C.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Stop after the table
+    #[arg(long)]
+    once: bool,
+    /// How long each service thinks
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = ping::parse_delay)]
+    delay: Duration,
+    /// How many services there are
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u16).range(1..=100))]
+    calls: u16,
+    /// Where the gateway listens [default: 127.0.0.1:8080, or a free port]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Print the gateway's answers as JSON, one a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where the gateway listens if that is free: an address to remember.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// What the calls may take beyond their delay, all together.
+const SLACK: Duration = Duration::from_secs(10);
+
+impl Demo {
+    pub(super) fn run(self) -> anyhow::Result<Done> {
+        log::start(log::Settings {
+            format: log::Format::Text,
+            level: LevelFilter::WARN,
+        })?;
+        serve::allow_many_sockets();
+        block_on(self.show())
+    }
+
+    async fn show(self) -> anyhow::Result<Done> {
+        let stop = serve::on_signal()?;
+        let services = self.services()?;
+        let text = self.configuration(&services)?;
+        let config = config::load_text("the demo's configuration", &text)?;
+        let application = Application::build(config)?;
+        let address = application.address();
+        let (end, ended) = oneshot::channel::<()>();
+        let serving = actix_web::rt::spawn(application.run_until_stopped(async {
+            let _ = ended.await;
+        }));
+
+        let work = async {
+            let well = self.table(address, &services).await?;
+            if !self.once {
+                self.invite(address)?;
+                std::future::pending::<()>().await;
+            }
+            anyhow::Ok(well)
+        };
+        let result = tokio::select! {
+            result = work => result,
+            () = stop => Ok(Done::Well),
+        };
+        // The gateway is told to stop in either case; if it has gone, there is nobody to tell.
+        let _ = end.send(());
+        serving.await??;
+        result
+    }
+
+    /// Starts the services, each on a free port.
+    fn services(&self) -> anyhow::Result<Vec<Service>> {
+        (1..=self.calls)
+            .map(|number| {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                    .context("no free port on loopback for the services")?;
+                let address = listener.local_addr()?;
+                let stage = Arc::new(AtomicU8::new(0));
+                let seen = Arc::clone(&stage);
+                let watch: Watch = Arc::new(move |event| {
+                    let stage = match event {
+                        Seen::Started => STARTED,
+                        Seen::Ended => ENDED,
+                    };
+                    seen.store(stage, Ordering::Release);
+                });
+                let settings = ping::Settings {
+                    delay: self.delay,
+                    ..ping::Settings::default()
+                };
+                let server = ping::serve(listener, settings, 1, Some(watch))?;
+                actix_web::rt::spawn(server);
+                Ok(Service {
+                    name: format!("ping_{number}"),
+                    address,
+                    stage,
+                })
+            })
+            .collect()
+    }
+
+    /// The gateway's configuration, in the words of its file.
+    fn configuration(&self, services: &[Service]) -> anyhow::Result<String> {
+        let seconds = |time: Duration| format!("{}ms", time.as_millis());
+        let listen = match self.listen {
+            Some(address) => address,
+            None if TcpListener::bind(LISTEN).is_ok() => LISTEN,
+            None => SocketAddr::new(LISTEN.ip(), 0),
+        };
+        let whole = self.delay * (u32::from(self.calls) + 1) + SLACK;
+        let mut text = format!(
+            "[server]\nlisten = \"{listen}\"\nworkers = 1\ngrace = \"0s\"\n\n[defaults]\ntimeout = \"{}\"\n",
+            seconds(self.delay + SLACK)
+        );
+        let mut names = Vec::new();
+        for Service { name, address, .. } in services {
+            write!(
+                text,
+                "\n[upstreams.{name}]\nurl = \"http://{address}/ping\"\n"
+            )?;
+            names.push(format!("\"{name}\""));
+        }
+        write!(
+            text,
+            "\n[aggregates.default]\ncalls = [{}]\ndeadline = \"{}\"\ncompare = true\n",
+            names.join(", "),
+            seconds(whole)
+        )?;
+        Ok(text)
+    }
+
+    /// Both modes in turn, drawn on one time axis.
+    async fn table(&self, address: SocketAddr, services: &[Service]) -> anyhow::Result<Done> {
+        let mut out = screen::out();
+        let mut runs = Vec::new();
+        for mode in Mode::ALL {
+            let reply = self.watched(address, mode, services).await?;
+            if self.json {
+                writeln!(out, "{}", client::text(&reply.body))?;
+            }
+            runs.push(Answer::read(&reply)?);
+        }
+        let [Answer::Single(sequential), Answer::Single(concurrent)] = &runs[..] else {
+            anyhow::bail!("the gateway compared where it should not have");
+        };
+        if !self.json {
+            let style = screen::style();
+            let scale = sequential.elapsed().max(concurrent.elapsed());
+            for run in [sequential, concurrent] {
+                run.draw(&mut out, style, Some(scale))?;
+                writeln!(out)?;
+            }
+            ratio(&mut out, style, sequential.elapsed(), concurrent.elapsed())?;
+        }
+        let well = runs.iter().all(Answer::is_complete);
+        Ok(if well { Done::Well } else { Done::Badly })
+    }
+
+    /// One aggregate over HTTP, with a bar a service that moves as the service itself does.
+    async fn watched(
+        &self,
+        address: SocketAddr,
+        mode: Mode,
+        services: &[Service],
+    ) -> anyhow::Result<Reply> {
+        let url = client::url(
+            &format!("http://{address}/aggregate?mode={mode}"),
+            "/aggregate",
+        )?;
+        let bars = Bars::new(mode, services, self.delay);
+        let answer = client::get(url, self.delay * u32::from(self.calls) + 2 * SLACK);
+        tokio::pin!(answer);
+        let mut tick = interval(Duration::from_millis(50));
+        let reply = loop {
+            tokio::select! {
+                reply = &mut answer => break reply,
+                _ = tick.tick() => bars.draw(),
+            }
+        };
+        bars.clear();
+        reply
+    }
+
+    /// What there is to try while the gateway goes on.
+    fn invite(&self, address: SocketAddr) -> io::Result<()> {
+        let mut out = screen::out();
+        if self.json {
+            return Ok(());
+        }
+        writeln!(out, "\nThe gateway goes on. In another terminal:")?;
+        writeln!(
+            out,
+            "  curl -i 'http://{address}/aggregate?mode=sequential'"
+        )?;
+        writeln!(
+            out,
+            "  curl -i 'http://{address}/aggregate?mode=concurrent'"
+        )?;
+        writeln!(out, "  curl 'http://{address}/aggregate?mode=compare'")?;
+        writeln!(out, "  curl 'http://{address}/metrics'")?;
+        writeln!(out, "  gather call 'http://{address}' --mode compare")?;
+        writeln!(out, "Ctrl-C ends it.")?;
+        out.flush()
+    }
+}
+
+fn ratio(
+    out: &mut dyn io::Write,
+    style: Style,
+    sequential: Duration,
+    concurrent: Duration,
+) -> io::Result<()> {
+    let shown = |time| duration(time, style.unicode);
+    writeln!(
+        out,
+        "sequential {}, concurrent {}: {:.2} times as fast",
+        shown(sequential),
+        shown(concurrent),
+        sequential.as_secs_f64() / concurrent.as_secs_f64().max(f64::MIN_POSITIVE),
+    )
+}
+
+/// A dummy service and what it is at.
+struct Service {
+    name: String,
+    address: SocketAddr,
+    stage: Arc<AtomicU8>,
+}
+
+const WAITING: u8 = 0;
+const STARTED: u8 = 1;
+const ENDED: u8 = 2;
+
+/// A progress bar a service, driven by what the service itself has seen.
+struct Bars<'a> {
+    all: MultiProgress,
+    rows: Vec<(ProgressBar, &'a Service, std::cell::Cell<Option<Instant>>)>,
+    delay: Duration,
+}
+
+impl<'a> Bars<'a> {
+    fn new(mode: Mode, services: &'a [Service], delay: Duration) -> Self {
+        let all = MultiProgress::new();
+        if !screen::shows_progress() {
+            all.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        }
+        let rows = services
+            .iter()
+            .map(|service| {
+                service.stage.store(WAITING, Ordering::Release);
+                let bar = all.add(ProgressBar::new(
+                    u64::try_from(delay.as_millis()).unwrap_or(1).max(1),
+                ));
+                if let Ok(style) =
+                    ProgressStyle::with_template("{prefix} {msg:8} {bar:40} {percent:>3} %")
+                {
+                    bar.set_style(style);
+                }
+                bar.set_prefix(mode.as_str());
+                bar.set_message(service.name.clone());
+                (bar, service, std::cell::Cell::new(None))
+            })
+            .collect();
+        Self { all, rows, delay }
+    }
+
+    fn draw(&self) {
+        let now = Instant::now();
+        for (bar, service, began) in &self.rows {
+            let done = match service.stage.load(Ordering::Acquire) {
+                WAITING => Duration::ZERO,
+                STARTED => {
+                    let began = began.get().unwrap_or_else(|| {
+                        began.set(Some(now));
+                        now
+                    });
+                    (now - began).min(self.delay)
+                }
+                _ => self.delay,
+            };
+            bar.set_position(u64::try_from(done.as_millis()).unwrap_or(u64::MAX));
+        }
+    }
+
+    fn clear(&self) {
+        // A terminal that can't be cleared is not worth failing for.
+        let _ = self.all.clear();
+    }
+}

@@ -1,0 +1,70 @@
+//! `gather ping`: the dummy upstream on its own.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use tracing::level_filters::LevelFilter;
+
+use super::{Done, block_on, serve};
+use crate::{ping, telemetry::log};
+
+/// The dummy upstream: GET /ping answers "pong" after a delay.
+///
+/// Each option but --listen can be given per request too: /ping?delay=100ms&jitter=50ms&fail_rate=0.1&body_bytes=1024
+#[derive(Debug, Args)]
+pub(super) struct Ping {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9001")]
+    listen: SocketAddr,
+    /// How long to think before answering
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = ping::parse_delay)]
+    delay: Duration,
+    /// How much the delay may differ, either way
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = ping::parse_delay)]
+    jitter: Duration,
+    /// The share of requests that are answered 500, from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = ping::parse_fail_rate)]
+    fail_rate: f64,
+    /// The size of the body, in bytes
+    #[arg(long, value_name = "BYTES", value_parser = ping::parse_body_bytes)]
+    body_bytes: Option<usize>,
+    /// Threads that serve
+    #[arg(long, value_name = "N", default_value = "1")]
+    workers: NonZeroUsize,
+}
+
+impl Ping {
+    pub(super) fn run(self) -> anyhow::Result<Done> {
+        log::start(log::Settings {
+            format: log::Format::Text,
+            level: LevelFilter::INFO,
+        })?;
+        serve::allow_many_sockets();
+        block_on(async {
+            let stop = serve::on_signal()?;
+            let listener = TcpListener::bind(self.listen).with_context(|| {
+                format!("can't listen on {}; choose another --listen", self.listen)
+            })?;
+            let address = listener.local_addr()?;
+            let settings = ping::Settings {
+                delay: self.delay,
+                jitter: self.jitter,
+                fail_rate: self.fail_rate,
+                body_bytes: self.body_bytes,
+            };
+            let server = ping::serve(listener, settings, self.workers.get(), None)?;
+            let handle = server.handle();
+            let serving = actix_web::rt::spawn(server);
+            tracing::info!(%address, delay = ?self.delay, "listening: GET /ping");
+            stop.await;
+            handle.stop(true).await;
+            serving.await??;
+            Ok(Done::Well)
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! `gather serve`: the gateway.
+
+use std::io::Write as _;
+
+use clap::Args;
+use tokio::sync::oneshot;
+use tracing::level_filters::LevelFilter;
+
+use super::{Done, block_on, check::Files};
+use crate::{
+    app::Application,
+    config::{self, Config},
+    shutdown::Signals,
+    telemetry::log,
+};
+
+/// Runs the gateway until SIGTERM or SIGINT.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    files: Files,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<Done> {
+        match self.files.load()? {
+            Ok(config) => {
+                log::start(logging(config.log))?;
+                allow_many_sockets();
+                block_on(serve(config))?;
+                Ok(Done::Well)
+            }
+            Err(mistakes) => {
+                writeln!(anstream::stderr(), "{mistakes}")?;
+                Ok(Done::Badly)
+            }
+        }
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let stop = on_signal()?;
+    let application = Application::build(config)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        address = %application.address(),
+        operations = %application.operations_address(),
+        "listening"
+    );
+    application.run_until_stopped(stop).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Ready with the first signal to stop; the second one ends the process at once.
+pub(super) fn on_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut signals = Signals::listen()?;
+    let (told, stop) = oneshot::channel();
+    actix_web::rt::spawn(async move {
+        let signal = signals.next().await;
+        tracing::info!(signal, "stopping; a second signal ends it at once");
+        // If nobody waits any more, the process is about to end anyway.
+        let _ = told.send(());
+        let signal = signals.next().await;
+        tracing::warn!(signal, "ended before the stop was over");
+        std::process::exit(1);
+    });
+    Ok(async move {
+        let _ = stop.await;
+    })
+}
+
+/// A gateway needs a socket a client and one a call; the soft limit is often 1024.
+pub(super) fn allow_many_sockets() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
+    }
+}
+
+fn logging(log: config::Log) -> log::Settings {
+    log::Settings {
+        format: match log.format {
+            config::LogFormat::Text => log::Format::Text,
+            config::LogFormat::Json => log::Format::Json,
+        },
+        level: match log.level {
+            config::LogLevel::Off => LevelFilter::OFF,
+            config::LogLevel::Error => LevelFilter::ERROR,
+            config::LogLevel::Warn => LevelFilter::WARN,
+            config::LogLevel::Info => LevelFilter::INFO,
+            config::LogLevel::Debug => LevelFilter::DEBUG,
+            config::LogLevel::Trace => LevelFilter::TRACE,
+        },
+    }
+}

@@ -1,0 +1,277 @@
+//! Draws a timeline as text, a bar a call, to any `Write`. It must not know HTTP, the engine or the terminal: names,
+//! times and notes come in, lines go out, and whether there is colour is the caller's to say.
+
+mod axis;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use anstyle::{AnsiColor, Style as Paint};
+
+use axis::Axis;
+use text::{cells, fitted, padded_left, padded_right, shown};
+
+pub use text::duration;
+
+/// The narrowest and the widest drawing, in columns.
+const WIDTHS: (usize, usize) = (40, 200);
+
+/// Columns between two columns of text.
+const GAP: usize = 2;
+
+/// The least that is left of a name and of a note when the width is scarce, in columns.
+const LEAST_TEXT: usize = 4;
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It succeeded.
+    Ok,
+    /// It failed.
+    Failed,
+    /// It was no longer needed, or never started.
+    Cancelled,
+}
+
+/// One call on the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bar<'a> {
+    /// What the call is named.
+    pub name: &'a str,
+    /// When it started, counted from the start of the whole.
+    pub start: Duration,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// How it ended.
+    pub status: Status,
+    /// What to say about it in a few characters: `200`, `timeout: …`.
+    pub note: &'a str,
+    /// How often it was tried; more than one is shown with the note.
+    pub attempts: u32,
+}
+
+/// A timeline with its title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waterfall<'a> {
+    /// What the whole is named.
+    pub title: &'a str,
+    /// How long the whole took.
+    pub total: Duration,
+    /// The calls, from top to bottom.
+    pub bars: &'a [Bar<'a>],
+    /// The end of the time axis, so that two waterfalls can share one; `total` by default. What lies beyond it is
+    /// drawn at its end.
+    pub scale: Option<Duration>,
+}
+
+/// How a timeline is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Columns of a line, from 40 to 200; what is outside is moved to the nearer end.
+    pub width: usize,
+    /// Whether to colour by ANSI escape sequences.
+    pub colour: bool,
+    /// Whether block characters, `µ`, `…` and other letters than ASCII can be shown.
+    pub unicode: bool,
+}
+
+impl Default for Style {
+    /// 80 columns of Unicode without colour.
+    fn default() -> Self {
+        Self {
+            width: 80,
+            colour: false,
+            unicode: true,
+        }
+    }
+}
+
+impl Waterfall<'_> {
+    /// Draws a line for the title, one for each bar and, where there are bars, one for the time axis.
+    ///
+    /// Characters of names and notes that would steer a terminal are shown escaped. A successful bar is solid, a
+    /// failed one shaded, a cancelled one lightly shaded, so that they differ without colour too.
+    ///
+    /// # Errors
+    /// What `out` reports.
+    pub fn draw(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
+        let rows: Vec<Row<'_>> = self.bars.iter().map(|bar| Row::new(bar, style)).collect();
+        let total = duration(self.total, style.unicode);
+        let columns = Columns::fit(&rows, cells(&total), style);
+        self.draw_title(out, &total, columns, style)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let axis = Axis::new(self.end(), columns.chart, style.unicode);
+        for row in &rows {
+            row.draw(out, &axis, columns, style)?;
+        }
+        let indent = columns.chart_start();
+        let labels = axis.labels();
+        writeln!(
+            out,
+            "{:indent$}{}",
+            "",
+            painted(&labels, Paint::new().dimmed(), style)
+        )
+    }
+
+    /// A time axis of no length would have no place for a bar: the last end takes over.
+    fn end(&self) -> Duration {
+        let end = self.scale.unwrap_or(self.total);
+        if !end.is_zero() {
+            return end;
+        }
+        self.bars
+            .iter()
+            .map(|bar| bar.start.saturating_add(bar.elapsed))
+            .max()
+            .unwrap_or_default()
+    }
+
+    fn draw_title(
+        &self,
+        out: &mut dyn Write,
+        total: &str,
+        columns: Columns,
+        style: Style,
+    ) -> io::Result<()> {
+        let end = columns.time_end();
+        let room = end.saturating_sub(GAP + cells(total));
+        let title = fitted(&shown(self.title, style.unicode), room, style.unicode);
+        let gap = end.saturating_sub(cells(&title) + cells(total));
+        let bold = Paint::new().bold();
+        writeln!(
+            out,
+            "{}{:gap$}{}",
+            painted(&title, bold, style),
+            "",
+            painted(total, bold, style)
+        )
+    }
+}
+
+/// A bar's texts, harmless and not yet cut to their columns.
+struct Row<'a> {
+    bar: &'a Bar<'a>,
+    name: String,
+    time: String,
+    note: String,
+    attempts: String,
+}
+
+impl<'a> Row<'a> {
+    fn new(bar: &'a Bar<'a>, style: Style) -> Self {
+        let note = shown(bar.note, style.unicode);
+        let attempts = match (bar.attempts, style.unicode) {
+            (0 | 1, _) => String::new(),
+            (many, unicode) => {
+                let space = if note.is_empty() { "" } else { " " };
+                format!("{space}{}{many}", if unicode { '×' } else { 'x' })
+            }
+        };
+        Self {
+            bar,
+            name: shown(bar.name, style.unicode),
+            time: duration(bar.elapsed, style.unicode),
+            note,
+            attempts,
+        }
+    }
+
+    fn draw(
+        &self,
+        out: &mut dyn Write,
+        axis: &Axis,
+        columns: Columns,
+        style: Style,
+    ) -> io::Result<()> {
+        let paint = match self.bar.status {
+            Status::Ok => AnsiColor::Green.on_default(),
+            Status::Failed => AnsiColor::Red.on_default(),
+            Status::Cancelled => AnsiColor::Yellow.on_default().dimmed(),
+        };
+        let name = padded_right(
+            &fitted(&self.name, columns.name, style.unicode),
+            columns.name,
+        );
+        let (before, bar) = axis.bar(self.bar.start, self.bar.elapsed, self.bar.status);
+        let after = columns.chart.saturating_sub(before + cells(&bar));
+        let time = padded_left(&self.time, columns.time);
+        let room = columns.note.saturating_sub(cells(&self.attempts));
+        let note = format!(
+            "{}{}",
+            fitted(&self.note, room, style.unicode),
+            self.attempts
+        );
+        write!(
+            out,
+            "{:GAP$}{name}{:GAP$}{:before$}{}",
+            "",
+            "",
+            "",
+            painted(&bar, paint, style)
+        )?;
+        write!(out, "{:after$}{:GAP$}{time}", "", "")?;
+        if note.is_empty() {
+            return writeln!(out);
+        }
+        writeln!(out, "{:GAP$}{}", "", painted(&note, paint, style))
+    }
+}
+
+/// The widths of a row's columns.
+#[derive(Clone, Copy)]
+struct Columns {
+    name: usize,
+    chart: usize,
+    time: usize,
+    note: usize,
+}
+
+impl Columns {
+    /// Names and notes get what they need up to a share of the width; the chart gets the rest, and at least a third:
+    /// it is what the drawing is for.
+    fn fit(rows: &[Row<'_>], total: usize, style: Style) -> Self {
+        let width = style.width.clamp(WIDTHS.0, WIDTHS.1);
+        let widest =
+            |text: &dyn Fn(&Row<'_>) -> usize| rows.iter().map(text).max().unwrap_or_default();
+        let mut name = widest(&|row| cells(&row.name)).min(width / 4);
+        let mut note = widest(&|row| cells(&row.note) + cells(&row.attempts)).min(width / 3);
+        let time = widest(&|row| cells(&row.time)).max(total);
+        let taken = |name: usize, note: usize| 4 * GAP + name + time + note;
+        let mut lacking = (taken(name, note) + width / 3).saturating_sub(width);
+        for column in [&mut note, &mut name] {
+            let given = lacking.min(column.saturating_sub(LEAST_TEXT));
+            *column -= given;
+            lacking -= given;
+        }
+        Self {
+            name,
+            chart: width.saturating_sub(taken(name, note)).max(1),
+            time,
+            note,
+        }
+    }
+
+    const fn chart_start(self) -> usize {
+        GAP + self.name + GAP
+    }
+
+    const fn time_end(self) -> usize {
+        self.chart_start() + self.chart + GAP + self.time
+    }
+}
+
+fn painted(text: &str, paint: Paint, style: Style) -> String {
+    if style.colour && !text.is_empty() {
+        format!("{paint}{text}{paint:#}")
+    } else {
+        text.to_owned()
+    }
+}

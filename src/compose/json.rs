@@ -1,0 +1,306 @@
+//! The JSON of an answer, written straight into one buffer: an upstream's own JSON goes in byte for byte.
+
+use std::io::Write as _;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+use crate::{
+    fanout::{Blame, Body, CallResult, Outcome, Verdict},
+    timing::Millis,
+};
+
+/// The two runs of `mode=compare`.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparison<'a> {
+    /// The run of one call after another.
+    pub sequential: &'a Outcome,
+    /// The run of all calls together.
+    pub concurrent: &'a Outcome,
+}
+
+impl Comparison<'_> {
+    /// How many times faster the concurrent run was; `None` where a run was not complete and so proves nothing.
+    #[must_use]
+    pub fn speedup(&self) -> Option<f64> {
+        let complete = [self.sequential, self.concurrent]
+            .iter()
+            .all(|run| run.verdict == Verdict::Complete);
+        let (slow, fast) = (self.sequential.elapsed, self.concurrent.elapsed);
+        (complete && !fast.is_zero()).then(|| slow.as_secs_f64() / fast.as_secs_f64())
+    }
+
+    /// The worse of the two verdicts: what the whole answer has to say.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match (self.sequential.verdict, self.concurrent.verdict) {
+            (Verdict::Failed(Blame::Upstream), _) | (_, Verdict::Failed(Blame::Upstream)) => {
+                Verdict::Failed(Blame::Upstream)
+            }
+            (Verdict::Failed(Blame::Time), _) | (_, Verdict::Failed(Blame::Time)) => {
+                Verdict::Failed(Blame::Time)
+            }
+            (Verdict::Partial, _) | (_, Verdict::Partial) => Verdict::Partial,
+            (Verdict::Complete, Verdict::Complete) => Verdict::Complete,
+        }
+    }
+}
+
+/// Two outcomes as a JSON object's members, without its braces.
+pub fn comparison(json: &mut Vec<u8>, aggregate: &str, runs: Comparison<'_>) {
+    json.extend_from_slice(b"\"aggregate\":");
+    string(json, aggregate);
+    json.extend_from_slice(b",\"mode\":\"compare\"");
+    for run in [runs.sequential, runs.concurrent] {
+        put(json, format_args!(",\"{}\":{{", run.mode));
+        members(json, aggregate, run);
+        json.push(b'}');
+    }
+    match runs.speedup() {
+        Some(speedup) => put(json, format_args!(",\"speedup\":{speedup:.2}")),
+        None => json.extend_from_slice(b",\"speedup\":null"),
+    }
+}
+
+/// One outcome as a JSON object's members, without its braces.
+pub fn members(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
+    json.reserve(capacity(outcome));
+    json.extend_from_slice(b"\"aggregate\":");
+    string(json, aggregate);
+    put(
+        json,
+        format_args!(
+            ",\"mode\":\"{}\",\"outcome\":\"{}\",\"elapsed_ms\":{},\"sequential_ms\":{},\"results\":[",
+            outcome.mode,
+            outcome.verdict.as_str(),
+            Millis(outcome.elapsed),
+            Millis(outcome.sequential()),
+        ),
+    );
+    for (index, call) in outcome.results.iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        result(json, call);
+    }
+    json.push(b']');
+}
+
+fn result(json: &mut Vec<u8>, call: &CallResult) {
+    json.extend_from_slice(b"{\"name\":");
+    string(json, &call.name);
+    put(json, format_args!(",\"ok\":{}", call.result.is_ok()));
+    let status = match &call.result {
+        Ok(reply) => Some(reply.status),
+        Err(failure) => failure.status,
+    };
+    if let Some(status) = status {
+        put(json, format_args!(",\"status\":{}", status.as_u16()));
+    }
+    put(
+        json,
+        format_args!(
+            ",\"start_ms\":{},\"elapsed_ms\":{},\"attempts\":{}",
+            Millis(call.start),
+            Millis(call.elapsed),
+            call.attempts
+        ),
+    );
+    match &call.result {
+        Ok(reply) => body(json, &reply.body),
+        Err(failure) => {
+            put(
+                json,
+                format_args!(",\"failure\":\"{}\",\"detail\":", failure.kind),
+            );
+            string(json, &failure.detail);
+        }
+    }
+    json.push(b'}');
+}
+
+fn body(json: &mut Vec<u8>, body: &Body) {
+    match body {
+        Body::Empty => json.extend_from_slice(b",\"body\":null"),
+        Body::Json(value) => {
+            json.extend_from_slice(b",\"body\":");
+            json.extend_from_slice(value);
+        }
+        Body::Text { content_type, text } => {
+            described(json, content_type.as_deref());
+            json.extend_from_slice(b",\"body\":");
+            string(json, &String::from_utf8_lossy(text));
+        }
+        Body::Binary {
+            content_type,
+            bytes,
+        } => {
+            described(json, content_type.as_deref());
+            json.extend_from_slice(b",\"encoding\":\"base64\",\"body\":\"");
+            json.extend_from_slice(BASE64_STANDARD.encode(bytes).as_bytes());
+            json.push(b'"');
+        }
+    }
+}
+
+fn described(json: &mut Vec<u8>, content_type: Option<&str>) {
+    if let Some(content_type) = content_type {
+        json.extend_from_slice(b",\"content_type\":");
+        string(json, content_type);
+    }
+}
+
+/// Appends `text` as a JSON string.
+pub fn string(json: &mut Vec<u8>, text: &str) {
+    // Neither a string nor writing to memory can fail.
+    let _ = serde_json::to_writer(json, text);
+}
+
+fn put(json: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    let _ = json.write_fmt(text);
+}
+
+/// Enough room for an outcome's text, so that it is written without moving.
+fn capacity(outcome: &Outcome) -> usize {
+    let bodies: usize = outcome
+        .results
+        .iter()
+        .map(|call| match &call.result {
+            Ok(reply) => match &reply.body {
+                Body::Empty => 0,
+                Body::Json(bytes) => bytes.len(),
+                Body::Text { text, .. } => text.len() + 32,
+                Body::Binary { bytes, .. } => bytes.len() * 4 / 3 + 64,
+            },
+            Err(failure) => failure.detail.len() + 32,
+        })
+        .sum();
+    160 + 128 * outcome.results.len() + bodies
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::StatusCode;
+
+    use super::*;
+    use crate::fanout::{Failure, FailureKind, Mode, Reply};
+
+    fn call(name: &str, result: Result<Body, Failure>) -> CallResult {
+        CallResult {
+            name: name.into(),
+            start: Duration::from_micros(41),
+            elapsed: Duration::from_micros(2_001_402),
+            attempts: 1,
+            result: result.map(|body| Reply {
+                status: StatusCode::OK,
+                body,
+            }),
+        }
+    }
+
+    fn outcome(results: Vec<CallResult>) -> Outcome {
+        Outcome {
+            mode: Mode::Concurrent,
+            verdict: Verdict::Complete,
+            elapsed: Duration::from_micros(2_001_913),
+            results,
+        }
+    }
+
+    fn text(outcome: &Outcome) -> String {
+        let mut json = vec![b'{'];
+        members(&mut json, "default", outcome);
+        json.push(b'}');
+        String::from_utf8(json).unwrap()
+    }
+
+    #[test]
+    fn a_report_reads_as_documented() {
+        let refused = Failure::new(
+            FailureKind::Status,
+            "upstream answered 503 Service Unavailable",
+        )
+        .with_status(StatusCode::SERVICE_UNAVAILABLE);
+        let outcome = outcome(vec![
+            call("ping_1", Ok(Body::Json(Bytes::from_static(b"\"pong\"")))),
+            call("ping_2", Err(refused)),
+        ]);
+        insta::assert_snapshot!(text(&outcome), @r#"{"aggregate":"default","mode":"concurrent","outcome":"complete","elapsed_ms":2001.913,"sequential_ms":4002.804,"results":[{"name":"ping_1","ok":true,"status":200,"start_ms":0.041,"elapsed_ms":2001.402,"attempts":1,"body":"pong"},{"name":"ping_2","ok":false,"status":503,"start_ms":0.041,"elapsed_ms":2001.402,"attempts":1,"failure":"status","detail":"upstream answered 503 Service Unavailable"}]}"#);
+    }
+
+    #[test]
+    fn every_kind_of_body_makes_valid_json() {
+        let bodies = [
+            Body::Empty,
+            Body::Json(Bytes::from_static(b"{\"a\" : [1e9]}")),
+            Body::Text {
+                content_type: Some("text/plain; charset=\"x\"".into()),
+                text: Bytes::from_static("quote \" line\n \u{1}é".as_bytes()),
+            },
+            Body::Binary {
+                content_type: None,
+                bytes: Bytes::from_static(b"\x00\xff"),
+            },
+        ];
+        for body in bodies {
+            let text = text(&outcome(vec![call("one", Ok(body))]));
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(value["results"][0]["ok"], true, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_and_bytes_say_what_they_are() {
+        let text = text(&outcome(vec![
+            call(
+                "text",
+                Ok(Body::Text {
+                    content_type: Some("text/html".into()),
+                    text: Bytes::from_static(b"<p>"),
+                }),
+            ),
+            call(
+                "bytes",
+                Ok(Body::Binary {
+                    content_type: Some("image/png".into()),
+                    bytes: Bytes::from_static(b"\x89PNG"),
+                }),
+            ),
+        ]));
+        assert!(
+            text.contains(r#""content_type":"text/html","body":"<p>""#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#""content_type":"image/png","encoding":"base64","body":"iVBORw==""#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_comparison_has_a_speedup_only_where_both_runs_were_complete() {
+        let mut sequential = outcome(vec![]);
+        sequential.mode = Mode::Sequential;
+        sequential.elapsed = Duration::from_millis(6_000);
+        let mut concurrent = outcome(vec![]);
+        concurrent.elapsed = Duration::from_millis(2_000);
+        let render = |sequential: &Outcome, concurrent: &Outcome| {
+            let mut json = vec![b'{'];
+            let runs = Comparison {
+                sequential,
+                concurrent,
+            };
+            comparison(&mut json, "default", runs);
+            json.push(b'}');
+            serde_json::from_slice::<serde_json::Value>(&json).unwrap()
+        };
+        let both = render(&sequential, &concurrent);
+        assert_eq!(both["mode"], "compare");
+        assert_eq!(both["speedup"], 3.0);
+        assert_eq!(both["sequential"]["elapsed_ms"], 6000.0);
+        concurrent.verdict = Verdict::Partial;
+        assert!(render(&sequential, &concurrent)["speedup"].is_null());
+    }
+}

@@ -1,0 +1,141 @@
+//! From the raw structs to a checked `Config`: defaults, ranges, and what must fit together. Notes every mistake
+//! and goes on. Knows nothing of formats and layers.
+
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use super::{
+    aggregates,
+    checked::{Admin, Config, Log, Server, TlsFiles},
+    defaults,
+    mistake::KeyPath,
+    quantities::LONGEST,
+    raw::{RawAdmin, RawConfig, RawServer},
+    review::{Review, Slot},
+    upstreams,
+    values::{Count, Listen, Table},
+};
+
+/// The checked configuration. `None`, or a mistake in the review, when there is none.
+pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
+    let upstreams = upstreams::check(raw.upstreams, raw.defaults, review);
+    let names = review.names(&KeyPath::of(["upstreams"]));
+    let aggregates = aggregates::check(raw.aggregates, &names, review);
+    let public = raw.server.as_ref().and_then(|server| server.0.listen);
+    let server = server(
+        raw.server.unwrap_or_default().0,
+        &aggregates.deadlines,
+        review,
+    );
+    let admin = raw
+        .admin
+        .map(|Table(admin)| self::admin(admin, public, review));
+    let log = raw.log.unwrap_or_default().0;
+
+    let mut settings = Vec::new();
+    let mut tls_files = BTreeMap::<Arc<str>, TlsFiles>::new();
+    for (upstream, files) in upstreams {
+        if files != TlsFiles::default() {
+            tls_files.insert(upstream.name.clone(), files);
+        }
+        settings.push(upstream);
+    }
+    Some(Config {
+        server: server?,
+        admin: match admin {
+            Some(admin) => Some(admin?),
+            None => None,
+        },
+        log: Log {
+            format: log.format.unwrap_or_default(),
+            level: log.level.unwrap_or_default(),
+        },
+        upstreams: settings,
+        aggregates: aggregates.checked,
+        tls_files,
+    })
+}
+
+/// A count as the checked types have it. Its range is the raw type's business.
+pub(super) fn count<const MIN: usize, const MAX: usize>(
+    raw: Option<Count<MIN, MAX>>,
+    default: usize,
+) -> NonZeroUsize {
+    let count = raw.map_or(default, |Count(count)| count);
+    NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn server(
+    raw: RawServer,
+    deadlines: &BTreeMap<String, Duration>,
+    review: &mut Review<'_>,
+) -> Option<Server> {
+    let at = |key| KeyPath::of(["server", key]);
+    let longest = deadlines.iter().max_by_key(|&(_, deadline)| deadline);
+    let drain = review.duration(&at("drain"), raw.drain).and_then(|drain| match longest {
+        Some((name, &deadline)) if drain < deadline => {
+            review.mistake(
+                &at("drain"),
+                format!(
+                    "found \"{}\", expected at least \"{}\", the deadline of the aggregate `{name}`",
+                    humantime::format_duration(drain),
+                    humantime::format_duration(deadline)
+                ),
+            );
+            None
+        }
+        _ => Some(drain),
+    });
+    let drain = match drain {
+        Slot::Given(drain) => Some(drain),
+        Slot::Refused => None,
+        Slot::Absent => {
+            let longest = longest.map_or(defaults::DEADLINE, |(_, &deadline)| deadline);
+            Some((longest + defaults::DRAIN_MARGIN).min(LONGEST))
+        }
+    };
+    let header_timeout = review.duration(&at("header_timeout"), raw.header_timeout);
+    Some(Server {
+        listen: raw.listen.map_or(defaults::LISTEN, |Listen(listen)| listen),
+        workers: count(raw.workers, defaults::workers().get()),
+        max_connections: count(raw.max_connections, defaults::MAX_CONNECTIONS),
+        header_timeout: header_timeout
+            .or(Slot::Given(defaults::HEADER_TIMEOUT))
+            .given()?,
+        drain: drain?,
+        grace: raw.grace.map_or(defaults::GRACE, |grace| grace.0),
+    })
+}
+
+fn admin(raw: RawAdmin, public: Option<Listen>, review: &mut Review<'_>) -> Option<Admin> {
+    let path = KeyPath::of(["admin", "listen"]);
+    let listen = match review.slot(&path, raw.listen) {
+        Slot::Given(Listen(listen)) => listen,
+        Slot::Refused => return None,
+        Slot::Absent => {
+            review.mistake(
+                &path,
+                r#"missing; expected an address such as "127.0.0.1:9090""#,
+            );
+            return None;
+        }
+    };
+    let public = match review.slot(&KeyPath::of(["server", "listen"]), public) {
+        Slot::Given(Listen(public)) => public,
+        Slot::Absent => defaults::LISTEN,
+        Slot::Refused => return None,
+    };
+    if collide(listen, public) {
+        let message = format!(
+            "found \"{listen}\", which server.listen takes (\"{public}\"); expected another port"
+        );
+        review.mistake(&path, message);
+        return None;
+    }
+    Some(Admin { listen })
+}
+
+/// Whether two listeners can't both be had. One on all addresses leaves its port to no other.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (everywhere || one.ip() == other.ip())
+}

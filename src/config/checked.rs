@@ -1,0 +1,141 @@
+//! The configuration as the rest of Gather takes it: checked, complete, nothing optional that has a default. Knows
+//! nothing of files, layers and texts.
+
+use std::{
+    collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc,
+    time::Duration,
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    fanout::{Completion, Mode, Need, OnFailure},
+    upstream,
+};
+
+/// A whole configuration, as far as it could be checked without the network.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The public listener and how it stops.
+    pub server: Server,
+    /// The operational listener, where it is one of its own.
+    pub admin: Option<Admin>,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Whom it may call, by name. At least one.
+    pub upstreams: Vec<upstream::Settings>,
+    /// What it answers, by name. At least one.
+    pub aggregates: Vec<Aggregate>,
+    /// The files that the upstreams' [`TlsSettings`](upstream::TlsSettings) were read from, by the upstream's name.
+    /// Only for showing them.
+    pub tls_files: BTreeMap<Arc<str>, TlsFiles>,
+}
+
+/// The public listener and how it stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Threads that serve requests, 1 to 512.
+    pub workers: NonZeroUsize,
+    /// Open connections from clients, over all workers.
+    pub max_connections: NonZeroUsize,
+    /// How long a client may take for a request's head.
+    pub header_timeout: Duration,
+    /// How long requests in flight get at a stop. Never shorter than the longest deadline.
+    pub drain: Duration,
+    /// How long `/readyz` says 503 before the listener closes. May be zero.
+    pub grace: Duration,
+}
+
+/// The operational listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens; never where the public one does.
+    pub listen: SocketAddr,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// The least important lines that are written.
+    pub level: LogLevel,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// How important a log line is.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Nothing at all.
+    Off,
+    /// What somebody has to look at.
+    Error,
+    /// What somebody may have to look at.
+    Warn,
+    /// One line a request, starts and stops.
+    #[default]
+    Info,
+    /// Why something happened.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+/// A named list of calls, exposed as one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aggregate {
+    /// The configured name, `[a-z][a-z0-9_]*`.
+    pub name: Arc<str>,
+    /// 1 to 1000 calls, in plan order, each with a name of its own.
+    pub calls: Vec<Call>,
+    /// How the calls follow one another.
+    pub mode: Mode,
+    /// The most calls at a time, 1 to 1000.
+    pub concurrency: NonZeroUsize,
+    /// The time for all calls together.
+    pub deadline: Duration,
+    /// What it waits for; never more than its calls.
+    pub completion: Completion,
+    /// What a failed call does.
+    pub on_failure: OnFailure,
+    /// Whether `mode=compare` is allowed.
+    pub compare: bool,
+}
+
+/// One call of an aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Its name in the answer, `[a-z][a-z0-9_]*`.
+    pub name: Arc<str>,
+    /// Whom it calls: the place in [`Config::upstreams`].
+    pub upstream: usize,
+    /// Whether the aggregate can do without it.
+    pub need: Need,
+}
+
+/// Where trust and identity towards an upstream were read from; absolute paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The roots.
+    pub ca: Option<PathBuf>,
+    /// The client certificate.
+    pub cert: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
+}

@@ -1,0 +1,238 @@
+//! From the tree of layers to the raw structs, without any coercion, and with every mistake in one go: what is
+//! refused is noted, taken out, and the rest is read again. Knows nothing of what settings mean.
+
+use std::collections::BTreeSet;
+
+use config::{Value, ValueKind};
+use serde_json::Value as Json;
+use serde_path_to_error::Segment;
+
+use super::{
+    environment,
+    layers::Layers,
+    mistake::{KeyPath, Report, Step, nearest},
+    raw::RawConfig,
+};
+
+/// Where it gives up: a file with more mistakes is no configuration, and each costs a pass.
+const MOST_MISTAKES: usize = 1000;
+
+/// What could be read of the settings.
+pub(super) struct Decoded {
+    /// The settings, less what was refused. `None` after so many mistakes that it gave up.
+    pub(super) raw: Option<RawConfig>,
+    /// The paths of what was refused, and of keys that a misspelt one was probably meant to be. That they are
+    /// absent is no mistake of its own.
+    pub(super) refused: BTreeSet<KeyPath>,
+}
+
+/// Reads the settings from their tree. Variables are replaced by the TOML value that they hold, where their
+/// text alone does not fit.
+pub(super) fn decode(layers: &mut Layers, report: &mut Report) -> Decoded {
+    let mut refused = BTreeSet::new();
+    let mut json = to_json(&layers.tree, &KeyPath::default(), &mut |path, found| {
+        report.add(
+            layers.origin(path),
+            path,
+            format!("found {found}; leave the key out for its default"),
+        );
+        refused.insert(path.clone());
+    });
+    while report.len() < MOST_MISTAKES {
+        let error = match serde_path_to_error::deserialize::<_, RawConfig>(&json) {
+            Ok(raw) => {
+                return Decoded {
+                    raw: Some(raw),
+                    refused,
+                };
+            }
+            Err(error) => error,
+        };
+        let path = key_path(error.path());
+        let text = error.inner().to_string();
+        if let Some(value) = reread(layers, &path, &text) {
+            put(&mut json, &path, to_json(&value, &path, &mut |_, _| {}));
+            layers.replace(&path, value);
+            layers.variables.remove(&path);
+            continue;
+        }
+        let message = match unknown_key(&text) {
+            Some((key, allowed)) => {
+                let meant = nearest(key, allowed.iter().copied());
+                if let (Some(meant), Some((_, table))) = (meant, path.split_last()) {
+                    refused.insert(table.key(meant));
+                }
+                unknown_key_message(meant, &allowed)
+            }
+            None => refusal(&text, layers.get(&path), &path),
+        };
+        report.add(layers.origin(&path), &path, message);
+        if !take_out(&mut json, &path) {
+            break;
+        }
+        refused.insert(path);
+    }
+    if report.len() >= MOST_MISTAKES {
+        let message = format!("more than {MOST_MISTAKES} mistakes; the rest is not shown");
+        report.add("", &KeyPath::default(), message);
+    }
+    Decoded { raw: None, refused }
+}
+
+/// The same tree as JSON values. `odd` hears of what no setting can be; it is left out, or null in a list.
+fn to_json(value: &Value, path: &KeyPath, odd: &mut dyn FnMut(&KeyPath, &str)) -> Json {
+    match &value.kind {
+        ValueKind::Nil => {
+            odd(path, "no value (null)");
+            Json::Null
+        }
+        ValueKind::Boolean(truth) => Json::from(*truth),
+        ValueKind::I64(number) => Json::from(*number),
+        ValueKind::U64(number) => Json::from(*number),
+        ValueKind::I128(_) | ValueKind::U128(_) => {
+            odd(path, "a number that is too large");
+            Json::Null
+        }
+        ValueKind::Float(number) => serde_json::Number::from_f64(*number).map_or_else(
+            || {
+                odd(path, "a number that is infinite or none at all");
+                Json::Null
+            },
+            Json::Number,
+        ),
+        ValueKind::String(text) => Json::from(text.as_str()),
+        ValueKind::Array(values) => {
+            let values = values.iter().enumerate();
+            values
+                .map(|(index, value)| to_json(value, &path.index(index), odd))
+                .collect()
+        }
+        ValueKind::Table(table) => {
+            let mut object = serde_json::Map::new();
+            for (key, value) in table {
+                let value = to_json(value, &path.key(key), odd);
+                if !value.is_null() {
+                    object.insert(key.clone(), value);
+                }
+            }
+            Json::Object(object)
+        }
+    }
+}
+
+fn key_path(path: &serde_path_to_error::Path) -> KeyPath {
+    path.iter()
+        .map_while(|segment| match segment {
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect()
+}
+
+/// A variable's text as the TOML value that it holds, if `path` is what the variable set.
+fn reread(layers: &Layers, path: &KeyPath, error: &str) -> Option<Value> {
+    let name = layers.variables.get(path)?;
+    match &layers.get(path)?.kind {
+        ValueKind::String(text) if unknown_key(error).is_none() => {
+            environment::toml_value(name, text)
+        }
+        _ => None,
+    }
+}
+
+/// The key that serde does not know, and those that it does.
+fn unknown_key(error: &str) -> Option<(&str, Vec<&str>)> {
+    let (key, rest) = error
+        .strip_prefix("unknown field `")?
+        .split_once("`, expected ")?;
+    Some((key, rest.split('`').skip(1).step_by(2).collect()))
+}
+
+fn unknown_key_message(meant: Option<&str>, allowed: &[&str]) -> String {
+    let mut allowed = allowed.to_vec();
+    allowed.sort_unstable();
+    let allowed = allowed.join(", ");
+    match meant {
+        Some(meant) => format!("unknown key, did you mean `{meant}`? Allowed here: {allowed}"),
+        None => format!("unknown key. Allowed here: {allowed}"),
+    }
+}
+
+/// What was found and what was expected, from serde's words and the value itself.
+fn refusal(error: &str, found: Option<&Value>, path: &KeyPath) -> String {
+    let expected = error
+        .rsplit_once(", expected ")
+        .map_or(error, |(_, expected)| expected);
+    let expected = match expected {
+        "a map" => "a table",
+        "a sequence" => "a list",
+        "a boolean" => "true or false",
+        other => other,
+    };
+    format!(
+        "found {}, expected {expected}",
+        found.map_or("nothing".to_owned(), |found| shown(found, path))
+    )
+}
+
+/// A value as it may be shown: what may be a secret only by its kind.
+fn shown(value: &Value, path: &KeyPath) -> String {
+    const LONGEST: usize = 40;
+    let secret = may_be_secret(path);
+    match &value.kind {
+        ValueKind::Nil => "no value".to_owned(),
+        ValueKind::Table(_) => "a table".to_owned(),
+        ValueKind::Array(_) => "a list".to_owned(),
+        ValueKind::String(_) if secret => "text".to_owned(),
+        ValueKind::Boolean(_) if secret => "true or false".to_owned(),
+        _ if secret => "a number".to_owned(),
+        ValueKind::String(text) if text.chars().count() > LONGEST => {
+            format!("{:?}…", text.chars().take(LONGEST).collect::<String>())
+        }
+        ValueKind::String(text) => format!("{text:?}"),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a value at `path` may be a secret, or hold one: credentials, and a text in the place of a whole table.
+fn may_be_secret(path: &KeyPath) -> bool {
+    let steps = path.steps();
+    let table = match steps.first() {
+        Some(Step::Key(root)) if root == "upstreams" || root == "aggregates" => 2,
+        _ => 1,
+    };
+    let secret = ["headers", "body", "url", "tls"];
+    let credentials =
+        |step: &Step| matches!(step, Step::Key(key) if secret.contains(&key.as_str()));
+    steps.len() <= table || steps.iter().skip(table).any(credentials)
+}
+
+/// Puts a value in the place of the one at `path`.
+fn put(json: &mut Json, path: &KeyPath, value: Json) {
+    if let Some(place) = find(json, path) {
+        *place = value;
+    }
+}
+
+/// Takes out what stands at `path`; a list keeps its length. `false` when nothing stands there.
+fn take_out(json: &mut Json, path: &KeyPath) -> bool {
+    let Some((last, table)) = path.split_last() else {
+        return false;
+    };
+    match (find(json, &table), last) {
+        (Some(Json::Object(object)), Step::Key(key)) => object.remove(key).is_some(),
+        (Some(Json::Array(values)), Step::Index(index)) => {
+            let place = values.get_mut(*index).filter(|value| !value.is_null());
+            place.map(Json::take).is_some()
+        }
+        _ => false,
+    }
+}
+
+fn find<'a>(json: &'a mut Json, path: &KeyPath) -> Option<&'a mut Json> {
+    path.steps().iter().try_fold(json, |node, step| match step {
+        Step::Key(key) => node.get_mut(key),
+        Step::Index(index) => node.get_mut(*index),
+    })
+}

@@ -1,0 +1,57 @@
+//! What is in force where a configuration is silent, each with its reason. Knows nothing of files.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+    thread,
+    time::Duration,
+};
+
+/// Loopback only: whoever opens the gateway to a network says so.
+pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Open connections from clients, over all workers. Below the usual limits on open files, and enough that
+/// keep-alive clients are not turned away.
+pub(super) const MAX_CONNECTIONS: usize = 25_000;
+
+/// A client's request head. A slow mobile client takes well under a second; a hostile one must not hold a
+/// connection for longer than this.
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much longer than the longest deadline requests in flight get at a stop: time to write the answer out.
+pub(super) const DRAIN_MARGIN: Duration = Duration::from_secs(5);
+
+/// How long `/readyz` says 503 before the listener closes: a load balancer that asks every second has seen it.
+pub(super) const GRACE: Duration = Duration::from_secs(3);
+
+/// One attempt. Long enough for a slow service, short enough to leave half of the default deadline.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connecting. Within a data centre it takes milliseconds; one second covers one lost SYN packet.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The largest body taken, in bytes: 1 MiB, far above what a page asks of one service.
+pub(super) const MAX_BODY: usize = 1024 * 1024;
+
+/// Attempts at a time to one upstream, over all workers: far above what a healthy service sees (4,096 calls of
+/// 100 ms are 40,000 a second), low enough that a hanging one does not exhaust ports and memory.
+pub(super) const MAX_IN_FLIGHT: usize = 4096;
+
+/// An aggregate's deadline: about the longest that a person waits for a page.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The most calls of one aggregate, and the most of them at a time. Beyond it a file is more likely wrong than
+/// large, and one request must not be able to open more connections than this.
+pub(super) const MOST_CALLS: usize = 1000;
+
+/// The most workers. Each is a thread with its own pools; more than this helps no machine.
+pub(super) const MOST_WORKERS: usize = 512;
+
+/// The most connections, and the most attempts in flight: what the ports and files of a machine can carry at all.
+pub(super) const MOST_CONNECTIONS: usize = 1_000_000;
+
+/// One worker a core, as far as this process may use them.
+pub(super) fn workers() -> NonZeroUsize {
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    cores.min(NonZeroUsize::new(MOST_WORKERS).unwrap_or(NonZeroUsize::MIN))
+}

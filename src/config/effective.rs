@@ -1,0 +1,181 @@
+//! A checked configuration written back as a file: complete, with the defaults, and without its secrets. Knows
+//! nothing of where a value came from.
+
+use std::path::Path;
+
+use http::{Method, StatusCode};
+
+use super::{
+    calls::{RawCall, RawCallTable, WaitFor},
+    checked::{Aggregate, Config, TlsFiles},
+    headers,
+    quantities::{HumanDuration, Size},
+    raw::{
+        RawAdmin, RawAggregate, RawConfig, RawLog, RawMethod, RawMode, RawOnFailure, RawServer,
+        RawTls, RawUpstream, Texts,
+    },
+    urls,
+    values::{Count, Listen, Table},
+};
+use crate::{
+    fanout::{Completion, Mode, Need, OnFailure},
+    upstream::{Settings, StatusSet},
+};
+
+/// What stands in the place of a secret.
+const MASK: &str = "***";
+
+/// The raw form of `config`, masked.
+pub(super) fn raw(config: &Config) -> RawConfig {
+    let server = &config.server;
+    let upstreams = config.upstreams.iter().map(|upstream| {
+        let files = config.tls_files.get(&upstream.name);
+        (
+            upstream.name.to_string(),
+            Table(self::upstream(upstream, files)),
+        )
+    });
+    let aggregates = config.aggregates.iter().map(|aggregate| {
+        (
+            aggregate.name.to_string(),
+            Table(self::aggregate(aggregate, config)),
+        )
+    });
+    RawConfig {
+        schema: None,
+        server: Some(Table(RawServer {
+            listen: Some(Listen(server.listen)),
+            workers: Some(Count(server.workers.get())),
+            max_connections: Some(Count(server.max_connections.get())),
+            header_timeout: Some(HumanDuration(server.header_timeout)),
+            drain: Some(HumanDuration(server.drain)),
+            grace: Some(HumanDuration(server.grace)),
+        })),
+        admin: config.admin.map(|admin| {
+            Table(RawAdmin {
+                listen: Some(Listen(admin.listen)),
+            })
+        }),
+        log: Some(Table(RawLog {
+            format: Some(config.log.format),
+            level: Some(config.log.level),
+        })),
+        defaults: None,
+        upstreams: Some(upstreams.collect()),
+        aggregates: Some(aggregates.collect()),
+    }
+}
+
+fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
+    let headers = settings.headers.iter().map(|(name, value)| {
+        let shown = value.to_str().ok().filter(|_| headers::is_shown(name));
+        (name.to_string(), shown.unwrap_or(MASK).to_owned())
+    });
+    let names = settings
+        .forward_headers
+        .iter()
+        .map(|name| Some(name.to_string()));
+    let parameters = settings.forward_query.iter().map(|name| Some(name.clone()));
+    RawUpstream {
+        url: Some(urls::masked(&settings.url)),
+        method: Some(method(&settings.method)),
+        body: settings.body.as_ref().map(|_| MASK.to_owned()),
+        timeout: Some(HumanDuration(settings.timeout)),
+        connect_timeout: Some(HumanDuration(settings.connect_timeout)),
+        max_body: Some(Size(settings.max_body as u64)),
+        success: Some(statuses(&settings.success)),
+        max_in_flight: Some(Count(settings.max_in_flight)),
+        forward_headers: Some(names.collect()),
+        forward_query: Some(parameters.collect()),
+        headers: (!settings.headers.is_empty()).then(|| headers.collect()),
+        tls: tls(settings, files),
+    }
+}
+
+/// `method` of a file takes no others.
+fn method(method: &Method) -> RawMethod {
+    match *method {
+        Method::HEAD => RawMethod::Head,
+        Method::POST => RawMethod::Post,
+        Method::PUT => RawMethod::Put,
+        Method::PATCH => RawMethod::Patch,
+        Method::DELETE => RawMethod::Delete,
+        Method::OPTIONS => RawMethod::Options,
+        _ => RawMethod::Get,
+    }
+}
+
+/// Whole classes as such, the rest one by one.
+fn statuses(set: &StatusSet) -> Texts {
+    let holds = |status: u16| StatusCode::from_u16(status).is_ok_and(|status| set.contains(status));
+    let mut texts = Texts::new();
+    for class in 1..=5 {
+        let members = class * 100..class * 100 + 100;
+        if members.clone().all(holds) {
+            texts.push(Some(format!("{class}xx")));
+        } else {
+            texts.extend(
+                members
+                    .filter(|&status| holds(status))
+                    .map(|status| Some(status.to_string())),
+            );
+        }
+    }
+    texts
+}
+
+fn tls(settings: &Settings, files: Option<&TlsFiles>) -> Option<Table<RawTls>> {
+    let shown = |file: &Option<_>| {
+        file.as_deref()
+            .map(|file: &Path| file.display().to_string())
+    };
+    let server_name = settings.tls.server_name.clone();
+    if files.is_none() && server_name.is_none() {
+        return None;
+    }
+    let none = TlsFiles::default();
+    let files = files.unwrap_or(&none);
+    Some(Table(RawTls {
+        ca: shown(&files.ca),
+        cert: shown(&files.cert),
+        key: shown(&files.key),
+        server_name,
+    }))
+}
+
+fn aggregate(aggregate: &Aggregate, config: &Config) -> RawAggregate {
+    let calls = aggregate.calls.iter().map(|call| {
+        let upstream = config
+            .upstreams
+            .get(call.upstream)
+            .map(|upstream| &upstream.name);
+        let optional = call.need == Need::Optional;
+        if upstream == Some(&call.name) && !optional {
+            return RawCall::Name(call.name.to_string());
+        }
+        RawCall::Table(RawCallTable {
+            upstream: upstream.map(ToString::to_string),
+            name: Some(call.name.to_string()),
+            optional: Some(optional),
+        })
+    });
+    RawAggregate {
+        mode: Some(match aggregate.mode {
+            Mode::Sequential => RawMode::Sequential,
+            Mode::Concurrent => RawMode::Concurrent,
+        }),
+        concurrency: Some(Count(aggregate.concurrency.get())),
+        deadline: Some(HumanDuration(aggregate.deadline)),
+        wait_for: Some(match aggregate.completion {
+            Completion::All => WaitFor::All,
+            Completion::FIRST => WaitFor::First,
+            Completion::Quorum(needed) => WaitFor::Count(needed.get()),
+        }),
+        on_failure: Some(match aggregate.on_failure {
+            OnFailure::Partial => RawOnFailure::Partial,
+            OnFailure::Fail => RawOnFailure::Fail,
+        }),
+        compare: Some(aggregate.compare),
+        calls: Some(calls.collect()),
+    }
+}

@@ -1,0 +1,110 @@
+//! Which headers a configuration may set or forward. Knows nothing of how they are sent. A value is never quoted.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderName, HeaderValue};
+
+use super::{mistake::KeyPath, raw::Texts, review::Review};
+
+/// Headers that belong to one connection or frame a message (RFC 9110, section 7.6.1): the gateway's own business.
+const FRAMING: [&str; 8] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Sent with every attempt by the gateway itself.
+const REQUEST_ID: &str = "x-request-id";
+
+/// Headers whose values are no secrets.
+const SHOWN: [&str; 6] = [
+    "accept",
+    "accept-language",
+    "cache-control",
+    "content-type",
+    "host",
+    "user-agent",
+];
+
+/// Fixed headers by their names in lower case.
+pub(super) type Headers = BTreeMap<String, (HeaderName, HeaderValue)>;
+
+/// Whether a header's value may be shown.
+pub(super) fn is_shown(name: &HeaderName) -> bool {
+    SHOWN.contains(&name.as_str())
+}
+
+/// The fixed headers of `raw`, less those that are refused.
+pub(super) fn fixed(
+    path: &KeyPath,
+    raw: Option<BTreeMap<String, String>>,
+    review: &mut Review<'_>,
+) -> Headers {
+    let mut headers = Headers::new();
+    for (written, value) in raw.unwrap_or_default() {
+        let path = path.key(&written);
+        let Some(name) = name(&path, &written, review) else {
+            continue;
+        };
+        let value = value
+            .is_ascii()
+            .then(|| HeaderValue::from_str(&value).ok())
+            .flatten();
+        let Some(mut value) = value else {
+            let message = "the value has a character that no header may carry, such as a line break or one outside ASCII";
+            review.mistake(&path, message);
+            continue;
+        };
+        value.set_sensitive(!is_shown(&name));
+        let key = name.as_str().to_owned();
+        if headers.insert(key.clone(), (name, value)).is_some() {
+            review.mistake(&path, format!("the header `{key}` is written twice"));
+        }
+    }
+    headers
+}
+
+/// The headers to forward, less those that are refused.
+pub(super) fn forwarded(path: &KeyPath, raw: Texts, review: &mut Review<'_>) -> Vec<HeaderName> {
+    let mut names = Vec::new();
+    for (index, written) in raw.into_iter().enumerate() {
+        let path = path.index(index);
+        let name = written.and_then(|written| name(&path, &written, review));
+        match name {
+            Some(name) if name == http::header::HOST => {
+                let message =
+                    "`host` is never forwarded: it names the upstream; `headers` may set it";
+                review.mistake(&path, message);
+            }
+            Some(name) if names.contains(&name) => {
+                review.mistake(&path, format!("the header `{name}` is listed twice"));
+            }
+            name => names.extend(name),
+        }
+    }
+    names
+}
+
+fn name(path: &KeyPath, written: &str, review: &mut Review<'_>) -> Option<HeaderName> {
+    let Ok(name) = HeaderName::from_bytes(written.as_bytes()) else {
+        review.mistake(
+            path,
+            format!("found {written:?}, expected the name of a header"),
+        );
+        return None;
+    };
+    let refusal = match name.as_str() {
+        framing if FRAMING.contains(&framing) => {
+            "belongs to the connection, and Gather sets it itself"
+        }
+        REQUEST_ID => "is sent with every attempt by Gather itself",
+        _ => return Some(name),
+    };
+    review.mistake(path, format!("the header `{name}` {refusal}"));
+    None
+}

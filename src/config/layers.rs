@@ -1,0 +1,304 @@
+//! The layers of a configuration, laid one over the other: the files in their order, as the `config` crate reads
+//! them, then the environment. Knows where every value comes from, and nothing of what it means.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use config::{Map, Value, ValueKind};
+
+use super::{
+    environment, files,
+    mistake::{KeyPath, Mistakes, Origin, Report, Step},
+    syntax,
+};
+
+/// All layers as one tree.
+#[derive(Debug)]
+pub(super) struct Layers {
+    /// What is in force. Every value, and every table, knows where it comes from.
+    pub(super) tree: Value,
+    /// Which variable set which path.
+    pub(super) variables: BTreeMap<KeyPath, String>,
+    files: Vec<Origin>,
+}
+
+/// A text that stands for a file, with its name.
+pub(super) struct Text<'a> {
+    pub(super) origin: Origin,
+    pub(super) format: config::FileFormat,
+    pub(super) text: &'a str,
+}
+
+impl Layers {
+    /// Reads the files and the environment. What can't be read at all is noted in `report`.
+    ///
+    /// # Errors
+    /// Every file that can't be read or parsed, and the variables that contradict each other.
+    pub(super) fn read(
+        paths: &[PathBuf],
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Mistakes> {
+        let mut report = Report::default();
+        let mut stack = Stack::default();
+        for path in paths {
+            let origin = Origin {
+                name: path.display().to_string(),
+                directory: path.parent().unwrap_or(Path::new("")).to_owned(),
+            };
+            report.expect_origin(&origin.name);
+            let read = syntax::format_of(path)
+                .and_then(|format| files::text(path).map(|text| (format, text)));
+            match read {
+                Ok((format, text)) => {
+                    stack.add(
+                        Text {
+                            origin,
+                            format,
+                            text: &text,
+                        },
+                        &mut report,
+                    );
+                }
+                Err(message) => report.add(&origin.name, &KeyPath::default(), message),
+            }
+        }
+        stack.finish(environment, report)
+    }
+
+    /// The same from one text, without files and environment.
+    ///
+    /// # Errors
+    /// When it can't be parsed.
+    pub(super) fn of_text(text: Text<'_>) -> Result<Self, Mistakes> {
+        let mut report = Report::default();
+        let mut stack = Stack::default();
+        stack.add(text, &mut report);
+        stack.finish([], report)
+    }
+
+    /// A report that tells mistakes in the order of these layers.
+    pub(super) fn report(&self) -> Report {
+        let mut report = Report::default();
+        for file in &self.files {
+            report.expect_origin(&file.name);
+        }
+        let mut variables: Vec<_> = self.variables.values().collect();
+        variables.sort();
+        for variable in variables {
+            report.expect_origin(variable);
+        }
+        report
+    }
+
+    /// What stands at a path.
+    pub(super) fn get(&self, path: &KeyPath) -> Option<&Value> {
+        path.steps().iter().try_fold(&self.tree, child)
+    }
+
+    /// Where the value at a path comes from; for one that is not there, where the table around it does.
+    pub(super) fn origin(&self, path: &KeyPath) -> &str {
+        let mut origin = self
+            .files
+            .first()
+            .map_or("the environment", |file| &file.name);
+        let mut node = Some(&self.tree);
+        for step in path.steps() {
+            node = node.and_then(|node| child(node, step));
+            origin = node.and_then(Value::origin).unwrap_or(origin);
+        }
+        origin
+    }
+
+    /// The directory that a path written at `path` is relative to: the file's own, else the working directory.
+    pub(super) fn directory(&self, path: &KeyPath) -> &Path {
+        let origin = self.origin(path);
+        let file = self.files.iter().find(|file| file.name == origin);
+        file.map_or(Path::new(""), |file| &file.directory)
+    }
+
+    /// Puts another value in the place of the one at `path`.
+    pub(super) fn replace(&mut self, path: &KeyPath, value: Value) {
+        let place = path.steps().iter().try_fold(&mut self.tree, |node, step| {
+            match (&mut node.kind, step) {
+                (ValueKind::Table(table), Step::Key(key)) => table.get_mut(key),
+                (ValueKind::Array(values), Step::Index(index)) => values.get_mut(*index),
+                _ => None,
+            }
+        });
+        if let Some(place) = place {
+            *place = value;
+        }
+    }
+}
+
+fn child<'a>(node: &'a Value, step: &Step) -> Option<&'a Value> {
+    match (&node.kind, step) {
+        (ValueKind::Table(table), Step::Key(key)) => table.get(key),
+        (ValueKind::Array(values), Step::Index(index)) => values.get(*index),
+        _ => None,
+    }
+}
+
+/// Layers that are still being piled up.
+#[derive(Default)]
+struct Stack {
+    files: Vec<Origin>,
+    layers: Vec<Map<String, Value>>,
+}
+
+impl Stack {
+    fn add(&mut self, text: Text<'_>, report: &mut Report) {
+        let name = text.origin.name.clone();
+        match syntax::parse(text.format, &name, text.text) {
+            Ok(tree) => self.layers.push(tree),
+            Err(flaws) => {
+                for (path, message) in flaws {
+                    report.add(&name, &path, message);
+                }
+            }
+        }
+        self.files.push(text.origin);
+    }
+
+    fn finish(
+        self,
+        environment: impl IntoIterator<Item = (String, String)>,
+        mut report: Report,
+    ) -> Result<Layers, Mistakes> {
+        let variables = environment::read(environment, &mut report);
+        let mut tree = Value::new(None, Map::<String, Value>::new());
+        for layer in self.layers {
+            overlay("", &mut tree, Value::new(None, layer), false);
+        }
+        overlay("", &mut tree, Value::new(None, variables.tree), true);
+        report.into_result(Some(tree)).map(|tree| Layers {
+            tree,
+            variables: variables.names,
+            files: self.files,
+        })
+    }
+}
+
+/// Lays a value over another: tables key by key, all else in one piece. `texts` says that `above` may be a text
+/// that stands for a table, as the environment's are.
+///
+/// `config`'s own builder does the same but for two things that its users would stumble over: it reads a key such
+/// as `"server.listen"` as a path, and it forgets where tables come from.
+fn overlay(key: &str, below: &mut Value, mut above: Value, texts: bool) {
+    let ValueKind::Table(into) = &mut below.kind else {
+        *below = above;
+        return;
+    };
+    if let (ValueKind::String(text), true) = (&above.kind, texts) {
+        let table = environment::toml_value(above.origin().unwrap_or_default(), text);
+        above = table.unwrap_or(above);
+    }
+    let ValueKind::Table(from) = above.kind else {
+        *below = above;
+        return;
+    };
+    for (name, value) in from {
+        if key == "headers" {
+            // A header's name is the same in any case, and the environment has only one. Twice in one layer stays
+            // twice, and is refused later.
+            into.retain(|other, old| {
+                *other == name
+                    || !other.eq_ignore_ascii_case(&name)
+                    || old.origin() == value.origin()
+            });
+        }
+        match into.get_mut(&name) {
+            Some(old) => overlay(&name, old, value, texts),
+            None => {
+                into.insert(name, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn text(layers: &Layers, path: &KeyPath) -> (String, String) {
+        let value = layers.get(path).unwrap();
+        (value.to_string(), layers.origin(path).to_owned())
+    }
+
+    #[test]
+    fn a_later_layer_wins_key_by_key_and_every_value_knows_its_own() {
+        let place = tempfile::tempdir().unwrap();
+        let first = place.path().join("a.toml");
+        let second = place.path().join("b.yaml");
+        fs::write(
+            &first,
+            "[server]\nlisten = 'a'\nworkers = 1\n[headers]\nAccept = 'a'\n",
+        )
+        .unwrap();
+        fs::write(&second, "server:\n  listen: b\nheaders:\n  accept: b\n").unwrap();
+        let variables = [("GATHER__SERVER__GRACE".to_owned(), "c".to_owned())];
+        let layers = Layers::read(&[first.clone(), second.clone()], variables).unwrap();
+        let second = second.display().to_string();
+        let first = first.display().to_string();
+        let at = |key| text(&layers, &KeyPath::of(["server", key]));
+        assert_eq!(at("listen"), ("b".to_owned(), second));
+        assert_eq!(at("workers"), ("1".to_owned(), first.clone()));
+        assert_eq!(
+            at("grace"),
+            ("c".to_owned(), "GATHER__SERVER__GRACE".to_owned())
+        );
+        assert_eq!(layers.origin(&KeyPath::of(["server", "drain"])), first);
+        assert_eq!(
+            layers.directory(&KeyPath::of(["server", "drain"])),
+            place.path()
+        );
+        assert!(layers.get(&KeyPath::of(["headers", "Accept"])).is_none());
+        assert!(layers.get(&KeyPath::of(["headers", "accept"])).is_some());
+    }
+
+    #[test]
+    fn a_dotted_key_in_quotes_stays_one_key() {
+        let origin = Origin {
+            name: "x".to_owned(),
+            directory: PathBuf::new(),
+        };
+        let format = config::FileFormat::Toml;
+        let layers = Layers::of_text(Text {
+            origin,
+            format,
+            text: "\"server.listen\" = 1",
+        })
+        .unwrap();
+        assert!(layers.get(&KeyPath::of(["server.listen"])).is_some());
+    }
+
+    #[test]
+    fn a_table_in_a_variable_adds_to_the_table_of_a_file() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("a.toml");
+        fs::write(&file, "[server]\nlisten = 'a'\nworkers = 1\n").unwrap();
+        let variables = [("GATHER__SERVER".to_owned(), "{ workers = 2 }".to_owned())];
+        let layers = Layers::read(&[file], variables).unwrap();
+        assert_eq!(text(&layers, &KeyPath::of(["server", "listen"])).0, "a");
+        let workers = text(&layers, &KeyPath::of(["server", "workers"]));
+        assert_eq!(workers, ("2".to_owned(), "GATHER__SERVER".to_owned()));
+    }
+
+    #[test]
+    fn every_file_that_can_not_be_read_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let bad = place.path().join("bad.toml");
+        fs::write(&bad, "a = = 1").unwrap();
+        let files = [place.path().join("none.toml"), bad, PathBuf::from("x.ini")];
+        let mistakes = Layers::read(&files, []).unwrap_err();
+        let origins: Vec<_> = mistakes
+            .iter()
+            .map(|mistake| mistake.origin.clone())
+            .collect();
+        assert_eq!(origins, files.map(|file| file.display().to_string()));
+    }
+}

@@ -1,0 +1,271 @@
+//! What is wrong with a configuration: each mistake with its file, its key path and what to do about it, and the
+//! report that gathers them all. Knows nothing of what the settings mean.
+
+use std::{collections::BTreeSet, fmt, path::PathBuf};
+
+/// One thing that is wrong, in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file, as it was named, or the environment variable.
+    pub origin: String,
+    /// The key path, such as `upstreams.users.timeout` or `aggregates.home.calls[1]` (counted from 0). Empty when
+    /// the mistake is in the file as a whole.
+    pub path: String,
+    /// What was found, and what is allowed. Holds no header value, no body, no key and no credentials.
+    pub message: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [&self.origin, &self.path, &self.message];
+        for (place, part) in parts
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .enumerate()
+        {
+            if place > 0 {
+                f.write_str(": ")?;
+            }
+            for character in part.chars() {
+                // One line each, whatever a key or a file name holds.
+                if character.is_control() {
+                    write!(f, "{}", character.escape_default())?;
+                } else {
+                    fmt::Write::write_char(f, character)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every mistake of a configuration, in the order of its layers and then of the key paths. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    /// The mistakes one by one.
+    pub fn iter(&self) -> std::slice::Iter<'_, Mistake> {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Mistakes {
+    type Item = &'a Mistake;
+    type IntoIter = std::slice::Iter<'a, Mistake>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Mistakes {
+    /// One line a mistake, without a line break at the end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, mistake) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str("\n")?;
+            }
+            mistake.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// One step into the tree of settings.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// Into a table.
+    Key(String),
+    /// Into a list, from 0.
+    Index(usize),
+}
+
+/// Where a setting stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KeyPath(Vec<Step>);
+
+impl KeyPath {
+    /// The path of these keys, from the root.
+    pub(super) fn of<const N: usize>(keys: [&str; N]) -> Self {
+        Self(
+            keys.into_iter()
+                .map(|key| Step::Key(key.to_owned()))
+                .collect(),
+        )
+    }
+
+    /// This path and one step more.
+    pub(super) fn then(&self, step: Step) -> Self {
+        let mut longer = self.clone();
+        longer.0.push(step);
+        longer
+    }
+
+    /// This path and one key more.
+    pub(super) fn key(&self, key: &str) -> Self {
+        self.then(Step::Key(key.to_owned()))
+    }
+
+    /// This path and one place of a list more.
+    pub(super) fn index(&self, index: usize) -> Self {
+        self.then(Step::Index(index))
+    }
+
+    /// The last step and the path that it is taken from. `None` for the root.
+    pub(super) fn split_last(&self) -> Option<(&Step, Self)> {
+        let (last, before) = self.0.split_last()?;
+        Some((last, Self(before.to_vec())))
+    }
+
+    /// Its steps from the root.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.0
+    }
+}
+
+impl FromIterator<Step> for KeyPath {
+    fn from_iter<T: IntoIterator<Item = Step>>(steps: T) -> Self {
+        Self(steps.into_iter().collect())
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Key(key) => {
+                    if place > 0 {
+                        f.write_str(".")?;
+                    }
+                    let plain = |c: char| c.is_ascii_alphanumeric() || "_-$".contains(c);
+                    if !key.is_empty() && key.chars().all(plain) {
+                        f.write_str(key)?;
+                    } else {
+                        write!(f, "{key:?}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A layer that values come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The file as it was named, or the environment variable.
+    pub(super) name: String,
+    /// What paths written in it are relative to; empty for the working directory.
+    pub(super) directory: PathBuf,
+}
+
+/// Gathers mistakes and puts them in order.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// The order in which mistakes are told: the files as given, then the variables.
+    origins: Vec<String>,
+    found: BTreeSet<(usize, KeyPath, String, String)>,
+}
+
+impl Report {
+    /// Notes a mistake. The same one twice, as when a default is refused for two upstreams, is one.
+    pub(super) fn add(&mut self, origin: &str, path: &KeyPath, message: impl Into<String>) {
+        let rank = match self.origins.iter().position(|known| known == origin) {
+            Some(rank) => rank,
+            None => {
+                self.origins.push(origin.to_owned());
+                self.origins.len() - 1
+            }
+        };
+        let entry = (rank, path.clone(), message.into(), origin.to_owned());
+        self.found.insert(entry);
+    }
+
+    /// Fixes an origin's place in the order.
+    pub(super) fn expect_origin(&mut self, origin: &str) {
+        if !self.origins.iter().any(|known| known == origin) {
+            self.origins.push(origin.to_owned());
+        }
+    }
+
+    /// How many there are so far.
+    pub(super) fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// `value`, or every mistake if there is one. No value without a mistake can't be; it is told as one.
+    pub(super) fn into_result<T>(mut self, value: Option<T>) -> Result<T, Mistakes> {
+        match value {
+            Some(value) if self.found.is_empty() => return Ok(value),
+            None if self.found.is_empty() => {
+                self.add("", &KeyPath::default(), "the configuration can't be used");
+            }
+            _ => {}
+        }
+        let mistake = |(_, path, message, origin): (usize, KeyPath, String, String)| Mistake {
+            origin,
+            path: path.to_string(),
+            message,
+        };
+        Err(Mistakes(self.found.into_iter().map(mistake).collect()))
+    }
+}
+
+/// The name nearest to `word`, if one is near enough to be a slip of the fingers.
+pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = (word.chars().count() / 3).clamp(1, 3);
+    names
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(word, name), name))
+        .filter(|&(distance, _)| distance <= allowed)
+        .min()
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_reads_as_it_would_be_written() {
+        let path = KeyPath::of(["aggregates", "home", "calls"])
+            .index(1)
+            .key("x y");
+        assert_eq!(path.to_string(), "aggregates.home.calls[1].\"x y\"");
+    }
+
+    #[test]
+    fn mistakes_come_in_the_order_of_their_layers_and_then_of_their_paths() {
+        let mut report = Report::default();
+        report.expect_origin("b.toml");
+        report.expect_origin("a.toml");
+        report.add("a.toml", &KeyPath::of(["admin"]), "third");
+        report.add("b.toml", &KeyPath::of(["x"]).index(10), "second");
+        report.add("b.toml", &KeyPath::of(["x"]).index(9), "first");
+        report.add("b.toml", &KeyPath::of(["x"]).index(9), "first");
+        let mistakes = report.into_result::<()>(None).unwrap_err();
+        assert_eq!(
+            mistakes.to_string(),
+            "b.toml: x[9]: first\nb.toml: x[10]: second\na.toml: admin: third"
+        );
+    }
+
+    #[test]
+    fn a_mistake_stays_on_one_line_whatever_its_key_holds() {
+        let mut report = Report::default();
+        report.add("a\nb.toml", &KeyPath::of(["x\ny"]), "wrong");
+        let mistakes = report.into_result::<()>(None).unwrap_err();
+        assert_eq!(mistakes.to_string(), "a\\nb.toml: \"x\\ny\": wrong");
+    }
+
+    #[test]
+    fn a_slip_of_the_fingers_finds_the_name_that_was_meant() {
+        assert_eq!(nearest("tiemout", ["timeout", "tls"]), Some("timeout"));
+        assert_eq!(nearest("usres", ["orders", "users"]), Some("users"));
+        assert_eq!(nearest("retry", ["url", "tls", "body"]), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! Quantities with their units, as text: durations and sizes. A bare number is refused, with a word on how it would
+//! be written. Knows no setting.
+
+use std::{borrow::Cow, time::Duration};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::values::Text;
+
+/// The longest duration: a request that takes longer than a day is a mistake in the unit.
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The largest size: a body is held in memory, and more than this is a mistake in the unit.
+pub(super) const LARGEST: u64 = 1024 * 1024 * 1024;
+
+/// A duration as text, from zero to [`LONGEST`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HumanDuration(pub(super) Duration);
+
+const DURATION: &str = r#"a duration such as "150ms", "2s" or "1m""#;
+
+fn duration(text: &str) -> Result<HumanDuration, &'static str> {
+    // A sum that overflows makes `humantime` panic; numbers and texts as short as this can't add up to one.
+    let digits = text
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::len)
+        .max()
+        .unwrap_or(0);
+    if text.len() > 64 || digits > 10 || !text.contains(char::is_alphabetic) {
+        return Err(DURATION);
+    }
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= LONGEST => Ok(HumanDuration(duration)),
+        Ok(_) => Err(r#"a duration of at most "24h""#),
+        Err(_) => Err(DURATION),
+    }
+}
+
+impl<'de> Deserialize<'de> for HumanDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Text {
+            expected: DURATION,
+            unit: Some("s"),
+            parse: duration,
+        })
+    }
+}
+
+impl Serialize for HumanDuration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
+impl JsonSchema for HumanDuration {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^\\s*[0-9][0-9.\\s]*[a-zA-Zµ]+[0-9a-zA-Zµ.\\s]*$",
+            "examples": ["150ms", "2s", "1m"]
+        })
+    }
+}
+
+/// A number of bytes as text, from 1 to [`LARGEST`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size(pub(super) u64);
+
+const SIZE: &str = r#"a size such as "512B", "64KiB" or "1MiB""#;
+
+fn size(text: &str) -> Result<Size, &'static str> {
+    if !text.ends_with(|c: char| c.is_ascii_alphabetic()) {
+        return Err(SIZE);
+    }
+    match text.parse::<bytesize::ByteSize>() {
+        Ok(size) if (1..=LARGEST).contains(&size.0) => Ok(Size(size.0)),
+        Ok(_) => Err(r#"a size from "1B" to "1GiB""#),
+        Err(_) => Err(SIZE),
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Text {
+            expected: SIZE,
+            unit: Some("B"),
+            parse: size,
+        })
+    }
+}
+
+impl Serialize for Size {
+    /// In the largest unit that makes it a whole number.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let units = [
+            (bytesize::GIB, "GiB"),
+            (bytesize::MIB, "MiB"),
+            (bytesize::KIB, "KiB"),
+        ];
+        let whole = units
+            .into_iter()
+            .find(|(unit, _)| self.0.is_multiple_of(*unit));
+        let (unit, name) = whole.unwrap_or((1, "B"));
+        serializer.collect_str(&format_args!("{}{name}", self.0 / unit))
+    }
+}
+
+impl JsonSchema for Size {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]+(\\.[0-9]+)?\\s*([kKmMgG][iI]?[bB]?|[bB])$",
+            "examples": ["512B", "64KiB", "1MiB"]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal<T: for<'de> Deserialize<'de> + fmt::Debug>(value: serde_json::Value) -> String {
+        T::deserialize(value).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_duration_needs_a_unit_and_stays_below_a_day() {
+        let taken = |text: &str| HumanDuration::deserialize(json!(text)).unwrap().0;
+        assert_eq!(taken("150ms"), Duration::from_millis(150));
+        assert_eq!(taken("1m 30s"), Duration::from_secs(90));
+        assert_eq!(taken("1.5s"), Duration::from_millis(1500));
+        assert_eq!(taken("0s"), Duration::ZERO);
+        let longest = Duration::new(86_399, 999_999_999);
+        assert_eq!(
+            taken(&humantime::format_duration(longest).to_string()),
+            longest
+        );
+        for text in [
+            "",
+            "abc",
+            "5",
+            "0",
+            "-1s",
+            "1e99",
+            "2 apples",
+            "1s500",
+            "18446744073709551615s 1000ms",
+        ] {
+            assert!(
+                refusal::<HumanDuration>(json!(text)).contains("such as \"150ms\""),
+                "{text}"
+            );
+        }
+        assert!(refusal::<HumanDuration>(json!("25h")).contains("at most \"24h\""));
+        assert!(refusal::<HumanDuration>(json!(5)).contains("such as \"5s\""));
+        assert!(refusal::<HumanDuration>(json!(5.5)).contains("such as \"150ms\""));
+    }
+
+    #[test]
+    fn a_size_needs_a_unit_and_is_written_back_as_short_as_it_is_exact() {
+        for (text, bytes, back) in [
+            ("512B", 512, "512B"),
+            ("64KiB", 65_536, "64KiB"),
+            ("1.5 MiB", 1_572_864, "1536KiB"),
+            ("1MB", 1_000_000, "1000000B"),
+            ("1024MiB", LARGEST, "1GiB"),
+        ] {
+            let size = Size::deserialize(json!(text)).unwrap();
+            assert_eq!(size.0, bytes);
+            assert_eq!(serde_json::to_value(size).unwrap(), json!(back));
+        }
+        for text in ["", "1048576", "1 apple", "-1B", "1e3B"] {
+            assert!(
+                refusal::<Size>(json!(text)).contains("such as \"512B\""),
+                "{text}"
+            );
+        }
+        for text in ["0B", "0.5B", "2GiB", "99999999999999999999999EiB"] {
+            assert!(
+                refusal::<Size>(json!(text)).contains("to \"1GiB\""),
+                "{text}"
+            );
+        }
+        assert!(refusal::<Size>(json!(1024)).contains("such as \"1024B\""));
+    }
+}

@@ -1,0 +1,230 @@
+//! The file as it is written: one struct a table, everything optional, unknown keys denied. The doc comments are
+//! the descriptions in the JSON Schema. Knows nothing of what makes sense; `check` does.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    calls::{RawCall, WaitFor},
+    checked::{LogFormat, LogLevel},
+    defaults::{MOST_CALLS, MOST_CONNECTIONS, MOST_WORKERS},
+    quantities::{HumanDuration, Size},
+    values::{Count, Listen, Table},
+};
+
+/// Upstreams and aggregates by their names.
+pub(super) type Named<T> = BTreeMap<String, Table<T>>;
+
+/// A list of texts. An entry that has been refused leaves `None` in its place.
+pub(super) type Texts = Vec<Option<String>>;
+
+/// The configuration of Gather, an HTTP aggregation gateway.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Gather configuration")]
+pub(super) struct RawConfig {
+    /// For editors: where this schema is. Gather does not read it.
+    #[serde(rename = "$schema")]
+    pub(super) schema: Option<String>,
+    /// The public listener and how it stops.
+    pub(super) server: Option<Table<RawServer>>,
+    /// A listener of its own for `/metrics`, `/livez` and `/readyz`, which are then not on the public one.
+    pub(super) admin: Option<Table<RawAdmin>>,
+    /// What is logged, and how.
+    pub(super) log: Option<Table<RawLog>>,
+    /// What holds for every upstream that does not say otherwise: any setting of an upstream but `url`.
+    pub(super) defaults: Option<Table<RawDefaults>>,
+    /// The HTTP services that may be called, by name (`[a-z][a-z0-9_]*`). At least one.
+    #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
+    pub(super) upstreams: Option<Named<RawUpstream>>,
+    /// The lists of calls that are answered at `/aggregate/NAME`, by name (`[a-z][a-z0-9_]*`). At least one. The one
+    /// named `default` is also at `/aggregate`.
+    #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
+    pub(super) aggregates: Option<Named<RawAggregate>>,
+}
+
+/// The public listener and how it stops.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Server")]
+pub(super) struct RawServer {
+    /// An IP address and a port; port 0 takes a free one. Default `127.0.0.1:8080`.
+    pub(super) listen: Option<Listen>,
+    /// Threads that serve requests. Default: one a core.
+    pub(super) workers: Option<Count<1, MOST_WORKERS>>,
+    /// Open connections from clients, over all workers. Default 25000.
+    pub(super) max_connections: Option<Count<1, MOST_CONNECTIONS>>,
+    /// How long a client may take for a request's head. Default `5s`.
+    pub(super) header_timeout: Option<HumanDuration>,
+    /// How long requests in flight get at a stop. Default: the longest deadline and 5s; not shorter than the longest
+    /// deadline.
+    pub(super) drain: Option<HumanDuration>,
+    /// How long `/readyz` says 503 before the listener closes at a stop; may be `0s`. Default `3s`.
+    pub(super) grace: Option<HumanDuration>,
+}
+
+/// The operational listener.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Admin")]
+pub(super) struct RawAdmin {
+    /// An IP address and a port, other than the public ones. Required.
+    pub(super) listen: Option<Listen>,
+}
+
+/// The log.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Log")]
+pub(super) struct RawLog {
+    /// `text` for people, `json` for machines. Default `text`.
+    pub(super) format: Option<LogFormat>,
+    /// The least important lines that are written. Default `info`.
+    pub(super) level: Option<LogLevel>,
+}
+
+/// Trust and identity towards an upstream, for `https`. Paths are relative to the file that they are written in.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Tls")]
+pub(super) struct RawTls {
+    /// A PEM file with the only roots to trust. Default: the system's, else Mozilla's.
+    pub(super) ca: Option<String>,
+    /// A PEM file with a client certificate and its chain. Only with `key`.
+    pub(super) cert: Option<String>,
+    /// A PEM file with the private key of `cert`. Only with `cert`.
+    pub(super) key: Option<String>,
+    /// The name that the upstream's certificate must carry. Default: the URL's host.
+    pub(super) server_name: Option<String>,
+}
+
+/// A method, in upper case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[schemars(rename = "Method")]
+pub(super) enum RawMethod {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+}
+
+/// An upstream's settings stand in two tables, `[upstreams.NAME]` and `[defaults]`; this writes them once.
+macro_rules! upstream_settings {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $own:ident: $kind:ty,)* }) => {
+        #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        $(#[$about])*
+        pub(super) struct $name {
+            $($(#[$doc])* pub(super) $own: Option<$kind>,)*
+            /// The method of every attempt. Default `GET`.
+            pub(super) method: Option<RawMethod>,
+            /// A fixed body, for a method other than `GET` and `HEAD`.
+            pub(super) body: Option<String>,
+            /// One attempt, from its start to the last byte of the answer. Default `5s`.
+            pub(super) timeout: Option<HumanDuration>,
+            /// Looking up the name, connecting and the TLS handshake. Default `1s`.
+            pub(super) connect_timeout: Option<HumanDuration>,
+            /// The largest body taken, from 1B to 1GiB. Default `1MiB`.
+            pub(super) max_body: Option<Size>,
+            /// The statuses that count as success: `"404"`, or `"2xx"` for a class. Default `["2xx"]`.
+            #[schemars(with = "Option<Vec<String>>", inner(regex(pattern = "^([1-5][0-9][0-9]|[1-5]xx)$")))]
+            pub(super) success: Option<Texts>,
+            /// Attempts at a time, over all workers. Default 4096.
+            pub(super) max_in_flight: Option<Count<1, MOST_CONNECTIONS>>,
+            /// Which of the client's headers go upstream. Default: none.
+            #[schemars(with = "Option<Vec<String>>")]
+            pub(super) forward_headers: Option<Texts>,
+            /// Which of the client's query parameters go upstream. Default: none.
+            #[schemars(with = "Option<Vec<String>>")]
+            pub(super) forward_query: Option<Texts>,
+            /// Fixed headers of every attempt. Those of `[defaults]` are added, name by name.
+            pub(super) headers: Option<BTreeMap<String, String>>,
+            /// Trust and client certificate, for `https`. Takes the place of the table in `[defaults]` as a whole.
+            pub(super) tls: Option<Table<RawTls>>,
+        }
+    };
+}
+
+upstream_settings! {
+    /// What holds for every upstream that does not say otherwise.
+    #[schemars(rename = "Defaults")]
+    RawDefaults {}
+}
+
+upstream_settings! {
+    /// An HTTP service that may be called.
+    #[schemars(rename = "Upstream")]
+    RawUpstream {
+        /// Where it is: `http://` or `https://`, a host, a path; no user, password or fragment. Required.
+        url: String,
+    }
+}
+
+impl From<RawDefaults> for RawUpstream {
+    fn from(raw: RawDefaults) -> Self {
+        Self {
+            url: None,
+            method: raw.method,
+            body: raw.body,
+            timeout: raw.timeout,
+            connect_timeout: raw.connect_timeout,
+            max_body: raw.max_body,
+            success: raw.success,
+            max_in_flight: raw.max_in_flight,
+            forward_headers: raw.forward_headers,
+            forward_query: raw.forward_query,
+            headers: raw.headers,
+            tls: raw.tls,
+        }
+    }
+}
+
+/// How the calls follow one another. `sync` and `async` are aliases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Mode")]
+pub(super) enum RawMode {
+    Sequential,
+    Sync,
+    Concurrent,
+    Async,
+}
+
+/// What a failed call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "OnFailure")]
+pub(super) enum RawOnFailure {
+    Partial,
+    Fail,
+}
+
+/// A list of calls that is one endpoint.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Aggregate")]
+pub(super) struct RawAggregate {
+    /// `sequential` (or `sync`): each call starts when the one before has ended. `concurrent` (or `async`): all at
+    /// once, or at most `concurrency` at a time. Default `concurrent`.
+    pub(super) mode: Option<RawMode>,
+    /// The most calls at a time. Default 1000.
+    pub(super) concurrency: Option<Count<1, MOST_CALLS>>,
+    /// The time for all calls together. Default `10s`.
+    pub(super) deadline: Option<HumanDuration>,
+    /// `all`: every call settles. `first` or a number: that many succeed, and the rest are cancelled. Default `all`.
+    pub(super) wait_for: Option<WaitFor>,
+    /// `partial`: a failed call is reported in its place. `fail`: it ends the aggregate, unless the call is
+    /// `optional`. Default `partial`.
+    pub(super) on_failure: Option<RawOnFailure>,
+    /// Whether `mode=compare` is allowed, which runs both modes in turn and so doubles the load. Default `false`.
+    pub(super) compare: Option<bool>,
+    /// From 1 to 1000 calls: names of upstreams, or tables. Required.
+    #[schemars(length(min = 1, max = 1000))]
+    pub(super) calls: Option<Vec<RawCall>>,
+}

@@ -1,0 +1,131 @@
+//! What a check has at hand: the raw values with what became of those that are absent, and a place for mistakes.
+//! Knows no setting.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use config::ValueKind;
+
+use super::{
+    layers::Layers,
+    mistake::{KeyPath, Report},
+    quantities::HumanDuration,
+};
+
+/// What there is of a setting.
+#[derive(Debug, Clone)]
+pub(super) enum Slot<T> {
+    /// Nobody has set it.
+    Absent,
+    /// It has been set, and refused: nothing can be said of what depends on it.
+    Refused,
+    /// It has been set.
+    Given(T),
+}
+
+impl<T> Slot<T> {
+    /// The value, if one was given.
+    pub(super) fn given(self) -> Option<T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Refused => None,
+        }
+    }
+
+    /// This, or `below` when nobody has set it.
+    pub(super) fn or(self, below: Self) -> Self {
+        match self {
+            Self::Absent => below,
+            set => set,
+        }
+    }
+
+    /// The same with another value.
+    pub(super) fn map<U>(self, to: impl FnOnce(T) -> U) -> Slot<U> {
+        match self {
+            Self::Given(value) => Slot::Given(to(value)),
+            Self::Absent => Slot::Absent,
+            Self::Refused => Slot::Refused,
+        }
+    }
+
+    /// The same with what `check` makes of the value; `None` is refused.
+    pub(super) fn and_then<U>(self, check: impl FnOnce(T) -> Option<U>) -> Slot<U> {
+        match self {
+            Self::Given(value) => check(value).map_or(Slot::Refused, Slot::Given),
+            Self::Absent => Slot::Absent,
+            Self::Refused => Slot::Refused,
+        }
+    }
+}
+
+/// The checks' view of the layers.
+pub(super) struct Review<'a> {
+    pub(super) layers: &'a Layers,
+    pub(super) refused: &'a BTreeSet<KeyPath>,
+    pub(super) report: &'a mut Report,
+}
+
+impl Review<'_> {
+    /// Notes what is wrong at `path`.
+    pub(super) fn mistake(&mut self, path: &KeyPath, message: impl Into<String>) {
+        self.report.add(self.layers.origin(path), path, message);
+    }
+
+    /// What there is of the setting at `path`, whose raw value is `raw`.
+    pub(super) fn slot<T>(&self, path: &KeyPath, raw: Option<T>) -> Slot<T> {
+        match raw {
+            Some(value) => Slot::Given(value),
+            None if self.refused.contains(path) => Slot::Refused,
+            None => Slot::Absent,
+        }
+    }
+
+    /// The same for a duration, which must be longer than zero.
+    pub(super) fn duration(
+        &mut self,
+        path: &KeyPath,
+        raw: Option<HumanDuration>,
+    ) -> Slot<Duration> {
+        self.slot(path, raw).and_then(|HumanDuration(duration)| {
+            if duration.is_zero() {
+                self.mistake(path, r#"found "0s", expected a duration longer than zero"#);
+            }
+            (!duration.is_zero()).then_some(duration)
+        })
+    }
+
+    /// Whether anything stands at `path`, refused or not.
+    pub(super) fn is_set(&self, path: &KeyPath) -> bool {
+        self.layers.get(path).is_some()
+    }
+
+    /// The names in a table of tables, those of refused ones too, in order.
+    pub(super) fn names(&self, path: &KeyPath) -> Vec<String> {
+        let mut names = match self.layers.get(path).map(|value| &value.kind) {
+            Some(ValueKind::Table(table)) => table.keys().cloned().collect(),
+            _ => Vec::new(),
+        };
+        names.sort();
+        names
+    }
+
+    /// What a path written at `path` is relative to.
+    pub(super) fn directory(&self, path: &KeyPath) -> &Path {
+        self.layers.directory(path)
+    }
+
+    /// Notes it when `name` is none for an upstream, an aggregate or a call.
+    pub(super) fn check_name(&mut self, path: &KeyPath, name: &str) {
+        let first = name.starts_with(|c: char| c.is_ascii_lowercase());
+        let rest = name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if !first || !rest || name.len() > 64 {
+            self.mistake(
+                path,
+                "expected a name that begins with a letter and goes on with letters, digits and _, \
+                 all in lower case, at most 64 long",
+            );
+        }
+    }
+}

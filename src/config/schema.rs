@@ -1,0 +1,113 @@
+//! The JSON Schema of the configuration file, from the raw structs. Knows nothing of values.
+
+use serde_json::Value;
+
+use super::raw::RawConfig;
+
+/// The schema (draft 2020-12) of a file.
+pub(super) fn of_the_file() -> Value {
+    let mut schema = schemars::schema_for!(RawConfig).to_value();
+    deny_null(&mut schema);
+    schema
+}
+
+/// An absent key is fine and a null is refused, so an `Option` must not become "or null".
+fn deny_null(node: &mut Value) {
+    match node {
+        Value::Array(values) => values.iter_mut().for_each(deny_null),
+        Value::Object(object) => {
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    object.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+                choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+                if let [Value::Object(only)] = choices.as_mut_slice() {
+                    let only = std::mem::take(only);
+                    object.remove("anyOf");
+                    for (key, value) in only {
+                        object.entry(key).or_insert(value);
+                    }
+                }
+            }
+            object.values_mut().for_each(deny_null);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn takes(file: &Value) -> bool {
+        jsonschema::validator_for(&of_the_file())
+            .unwrap()
+            .is_valid(file)
+    }
+
+    fn with(upstream: Value, aggregate: Value) -> Value {
+        json!({"upstreams": {"users": upstream}, "aggregates": {"default": aggregate}})
+    }
+
+    #[test]
+    fn the_schema_takes_what_is_right_and_refuses_what_the_loader_refuses() {
+        assert!(takes(&with(
+            json!({"url": "http://a", "timeout": "1m 30s", "max_body": "1.5MiB", "success": ["2xx", "404"],
+                   "max_in_flight": 3, "method": "POST", "headers": {"a": "b"}, "tls": {"ca": "x"}}),
+            json!({"calls": ["users", {"upstream": "users", "name": "b"}], "mode": "async", "wait_for": 2}),
+        )));
+        for (upstream, aggregate) in [
+            (json!({"ulr": "http://a"}), json!({})),
+            (json!({"timeout": 5}), json!({})),
+            (json!({"timeout": "5"}), json!({})),
+            (json!({"timeout": null}), json!({})),
+            (json!({"max_body": 5}), json!({})),
+            (json!({"max_body": "512"}), json!({})),
+            (json!({"max_in_flight": 0}), json!({})),
+            (json!({"max_in_flight": 1.5}), json!({})),
+            (json!({"success": ["ok"]}), json!({})),
+            (json!({"method": "get"}), json!({})),
+            (json!({"tls": ["x"]}), json!({})),
+            (json!({}), json!({"calls": []})),
+            (json!({}), json!({"calls": [1]})),
+            (json!({}), json!({"mode": "parallel"})),
+            (json!({}), json!({"wait_for": "2"})),
+        ] {
+            assert!(
+                !takes(&with(upstream.clone(), aggregate.clone())),
+                "{upstream} {aggregate}"
+            );
+        }
+        assert!(!takes(&json!({"upstreams": {"Users": {}}})));
+        assert!(!takes(&json!({"defaults": {"url": "http://a"}})));
+        assert!(!takes(&json!({"server": {"listen": 8080}})));
+    }
+
+    #[test]
+    fn every_setting_is_described() {
+        fn undescribed(path: &str, node: &Value, found: &mut Vec<String>) {
+            if let Some(properties) = node.get("properties").and_then(Value::as_object) {
+                for (key, property) in properties {
+                    let described = property.get("description").is_some();
+                    if !described {
+                        found.push(format!("{path}.{key}"));
+                    }
+                }
+            }
+            if let Some(object) = node.as_object() {
+                object
+                    .iter()
+                    .for_each(|(key, value)| undescribed(key, value, found));
+            }
+        }
+        let mut found = Vec::new();
+        undescribed("", &of_the_file(), &mut found);
+        assert_eq!(found, Vec::<String>::new());
+    }
+}

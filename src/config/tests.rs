@@ -1,0 +1,129 @@
+//! The configuration as a whole: from files and variables to what is in force, or to what is said of them.
+
+mod in_force;
+mod layering;
+mod mistakes;
+mod refusals;
+mod tls;
+
+use std::{fs, time::Duration};
+
+use super::{Config, LogFormat, LogLevel, Mistakes, load, load_text};
+use crate::fanout::{Completion, Mode, OnFailure};
+
+/// The least that is a configuration, to which a test adds what it is about.
+const LEAST: &str = r#"
+[upstreams.users]
+url = "http://users:8080/ping"
+[upstreams.orders]
+url = "https://orders:8443/ping"
+[aggregates.default]
+calls = ["users", "orders"]
+"#;
+
+fn lines(result: Result<Config, Mistakes>) -> Vec<String> {
+    result
+        .unwrap_err()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// What is said of a file, without its name.
+fn said(text: &str) -> Vec<String> {
+    let lines = lines(load_text("x.toml", text));
+    lines
+        .iter()
+        .map(|line| line.strip_prefix("x.toml: ").unwrap().to_owned())
+        .collect()
+}
+
+/// What is said of the least configuration with one more text after it.
+fn said_with(more: &str) -> Vec<String> {
+    said(&format!("{LEAST}{more}"))
+}
+
+/// What is said of the least configuration with one more setting of the upstream `users`.
+fn said_of_users(setting: &str) -> Vec<String> {
+    said(&LEAST.replacen(
+        "[upstreams.users]\n",
+        &format!("[upstreams.users]\n{setting}\n"),
+        1,
+    ))
+}
+
+fn with_variables(text: &str, variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gather.toml");
+    fs::write(&file, text).unwrap();
+    let variables = variables
+        .iter()
+        .map(|&(name, text)| (name.to_owned(), text.to_owned()));
+    load(&[file], variables)
+}
+
+#[test]
+fn the_least_configuration_gets_every_default() {
+    let config = load_text("x.toml", LEAST).unwrap();
+    assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(
+        config.server.workers.get(),
+        std::thread::available_parallelism().unwrap().get()
+    );
+    assert_eq!(config.server.max_connections.get(), 25_000);
+    assert_eq!(config.server.header_timeout, Duration::from_secs(5));
+    assert_eq!(config.server.drain, Duration::from_secs(15));
+    assert_eq!(config.server.grace, Duration::from_secs(3));
+    assert_eq!(config.admin, None);
+    assert_eq!(
+        (config.log.format, config.log.level),
+        (LogFormat::Text, LogLevel::Info)
+    );
+    // By name, and the calls find their upstreams by place.
+    let [orders, users] = config.upstreams.as_slice() else {
+        panic!()
+    };
+    assert_eq!((&*orders.name, &*users.name), ("orders", "users"));
+    assert_eq!(users.url, "http://users:8080/ping");
+    assert_eq!(users.method, http::Method::GET);
+    assert_eq!(users.timeout, Duration::from_secs(5));
+    assert_eq!(users.connect_timeout, Duration::from_secs(1));
+    assert_eq!((users.max_body, users.max_in_flight), (1_048_576, 4096));
+    assert!(users.success.contains(http::StatusCode::CREATED));
+    assert!(!users.success.contains(http::StatusCode::NOT_FOUND));
+    assert!(users.body.is_none() && users.headers.is_empty());
+    let [default] = config.aggregates.as_slice() else {
+        panic!()
+    };
+    assert_eq!(
+        default
+            .calls
+            .iter()
+            .map(|call| call.upstream)
+            .collect::<Vec<_>>(),
+        [1, 0]
+    );
+    assert_eq!(
+        (default.mode, default.completion),
+        (Mode::Concurrent, Completion::All)
+    );
+    assert_eq!(
+        (default.on_failure, default.compare),
+        (OnFailure::Partial, false)
+    );
+    assert_eq!(
+        (default.concurrency.get(), default.deadline),
+        (1000, Duration::from_secs(10))
+    );
+}
+
+#[test]
+fn no_file_at_all_is_an_error_that_names_both_places() {
+    let place = tempfile::tempdir().unwrap();
+    let [first, second] = ["a.toml", "b.toml"].map(|name| place.path().join(name));
+    assert_eq!(super::first_of(&[&first, &second]), None);
+    fs::write(&second, "").unwrap();
+    assert_eq!(super::first_of(&[&first, &second]), Some(vec![second]));
+    let message = super::NoConfiguration.to_string();
+    assert!(message.contains("config/gather.toml") && message.contains("/etc/gather/gather.toml"));
+}

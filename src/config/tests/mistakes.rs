@@ -1,0 +1,231 @@
+//! Every mistake in one go, none for what only follows, and nothing coerced.
+
+use std::fs;
+
+use super::{LEAST, lines, said, said_with};
+use crate::config::{load, load_text};
+
+#[test]
+fn eight_different_mistakes_in_one_file_are_all_named_with_their_paths() {
+    let text = r#"
+[server]
+listen = "localhost:8080"
+workers = 0
+[log]
+level = "loud"
+[upstreams.users]
+url = "ftp://users/ping"
+timeout = "abc"
+tiemout = "1s"
+[upstreams.orders]
+url = "http://orders:8080/ping"
+max_body = 1024
+[aggregates.default]
+calls = ["users", "odrers", 3]
+wait_for = 4
+[aggregates.Home]
+calls = ["users", "users"]
+"#;
+    assert_eq!(
+        lines(load_text("config/gather.toml", text)),
+        [
+            "config/gather.toml: aggregates.Home: expected a name that begins with a letter and goes on with \
+             letters, digits and _, all in lower case, at most 64 long",
+            "config/gather.toml: aggregates.Home.calls[1]: the name `users` is taken by calls[0]; one of them needs \
+             another, such as { upstream = \"…\", name = \"users_2\" }",
+            "config/gather.toml: aggregates.default.calls[1]: no upstream has the name `odrers`, did you mean `orders`?",
+            "config/gather.toml: aggregates.default.calls[2]: found 3, expected an upstream's name or a table such as \
+             { upstream = \"users\" }",
+            "config/gather.toml: aggregates.default.wait_for: found 4, expected at most 3, the number of its calls",
+            "config/gather.toml: log.level: found \"loud\", expected one of `off`, `error`, `warn`, `info`, `debug`, `trace`",
+            "config/gather.toml: server.listen: found \"localhost:8080\", expected an IP address and a port such as \
+             \"127.0.0.1:8080\" or \"[::]:8080\"",
+            "config/gather.toml: server.workers: found 0, expected a whole number from 1 to 512",
+            "config/gather.toml: upstreams.orders.max_body: found 1024, expected text with a unit, such as \"1024B\"",
+            "config/gather.toml: upstreams.users.tiemout: unknown key, did you mean `timeout`? Allowed here: body, \
+             connect_timeout, forward_headers, forward_query, headers, max_body, max_in_flight, method, success, \
+             timeout, tls, url",
+            "config/gather.toml: upstreams.users.timeout: found \"abc\", expected a duration such as \"150ms\", \"2s\" \
+             or \"1m\"",
+            "config/gather.toml: upstreams.users.url: found the scheme `ftp`, expected http:// or https://",
+        ]
+    );
+}
+
+const COERCIONS: &[(&str, &str)] = &[
+    (
+        "[server]\nworkers = 80.7",
+        "server.workers: found 80.7, expected a whole number",
+    ),
+    (
+        "[server]\nworkers = 4.0",
+        "server.workers: found 4, expected a whole number",
+    ),
+    (
+        "[server]\nworkers = '4'",
+        "server.workers: found \"4\", expected a whole number",
+    ),
+    (
+        "[server]\nworkers = true",
+        "server.workers: found true, expected a whole number",
+    ),
+    (
+        "[server]\nworkers = -1",
+        "server.workers: found -1, expected a whole number",
+    ),
+    (
+        "[server]\nlisten = 8081",
+        "server.listen: found 8081, expected an IP address",
+    ),
+    (
+        "[server]\nlisten = '127.0.0.1:80.7'",
+        "server.listen: found \"127.0.0.1:80.7\", expected an IP address",
+    ),
+    (
+        "[server]\nheader_timeout = 5",
+        "server.header_timeout: found 5, expected text with a unit, such as \"5s\"",
+    ),
+    (
+        "[server]\nheader_timeout = '5'",
+        "server.header_timeout: found \"5\", expected a duration such as",
+    ),
+    (
+        "[aggregates.a]\ncalls = ['users']\ncompare = 2",
+        "aggregates.a.compare: found 2, expected true or false",
+    ),
+    (
+        "[aggregates.a]\ncalls = ['users']\ncompare = 'yes'",
+        "aggregates.a.compare: found \"yes\", expected true or",
+    ),
+    (
+        "[aggregates.a]\ncalls = ['users']\nwait_for = '1'",
+        "aggregates.a.wait_for: found \"1\", expected \"all\", \"first\"",
+    ),
+    (
+        "[aggregates.a]\ncalls = 'users'",
+        "aggregates.a.calls: found \"users\", expected a list",
+    ),
+    (
+        "[aggregates.a]\ncalls = { users = 1 }",
+        "aggregates.a.calls: found a table, expected a list",
+    ),
+    (
+        "[log]\nformat = { text = 1 }",
+        "log.format: found a table, expected",
+    ),
+    (
+        "[defaults]\nheaders = ['a']",
+        "defaults.headers: found a list, expected a table",
+    ),
+    (
+        "[defaults]\nheaders = { x-n = 5 }",
+        "defaults.headers.x-n: found a number, expected a string",
+    ),
+    (
+        "[defaults]\nbody = 5",
+        "defaults.body: found a number, expected a string",
+    ),
+    (
+        "[defaults]\nsuccess = [200]",
+        "defaults.success[0]: found 200, expected a string",
+    ),
+    (
+        "[defaults]\ntls = ['a']",
+        "defaults.tls: found a list, expected a table",
+    ),
+    (
+        "[[admin]]\nlisten = '127.0.0.1:1'",
+        "admin: found a list, expected a table",
+    ),
+];
+
+#[test]
+fn nothing_is_coerced() {
+    for &(setting, found) in COERCIONS {
+        let said = said_with(setting);
+        assert_eq!(said.len(), 1, "{setting}: {said:?}");
+        assert!(said[0].starts_with(found), "{setting}: {said:?}");
+    }
+    assert_eq!(
+        said(&format!("server = ['127.0.0.1:80']\n{LEAST}")),
+        ["server: found a list, expected a table"]
+    );
+}
+
+#[test]
+fn a_null_is_no_default() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("x.yaml");
+    let text = "upstreams:\n  users:\n    url: http://a\n    timeout:\naggregates:\n  default:\n    calls: [users, ~]\n";
+    fs::write(&file, text).unwrap();
+    let name = file.display();
+    assert_eq!(
+        lines(load(std::slice::from_ref(&file), [])),
+        [
+            format!(
+                "{name}: aggregates.default.calls[1]: found no value (null); leave the key out for its default"
+            ),
+            format!(
+                "{name}: upstreams.users.timeout: found no value (null); leave the key out for its default"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn what_follows_from_a_mistake_is_not_told_as_another() {
+    for (text, only) in [
+        // The upstream is there, whatever is wrong with it.
+        (
+            "[upstreams.a]\nurl = 5\n[aggregates.x]\ncalls = ['a']",
+            "upstreams.a.url: found a number, expected a string",
+        ),
+        (
+            "[upstreams]\na = 5\n[aggregates.x]\ncalls = ['a']",
+            "upstreams.a: found a number, expected a table",
+        ),
+        (
+            "upstreams = 5\n[aggregates.x]\ncalls = ['a']",
+            "upstreams: found a number, expected a table",
+        ),
+        // A misspelt key is not also missing.
+        (
+            "[upstreams.a]\nulr = 'http://a'\n[aggregates.x]\ncalls = ['a']",
+            "upstreams.a.ulr: unknown key, did you mean `url`?",
+        ),
+        (
+            "[upstream.a]\nurl = 'http://a'\n[aggregates.x]\ncalls = ['a']",
+            "upstream: unknown key, did you mean `upstreams`?",
+        ),
+        (
+            "[upstreams.a]\nurl = 'http://a'\n[aggregates.x]\ncals = ['a']",
+            "aggregates.x.cals: unknown key, did you mean `calls`?",
+        ),
+        (
+            "[upstreams.a]\nurl = 'http://a'\n[aggregates.x]\ncalls = 'a'",
+            "aggregates.x.calls: found \"a\", expected a list",
+        ),
+        (
+            "[upstreams.a]\nurl = 'http://a'\n[aggregates.x]\ncalls = [{ upstream = 5 }]",
+            "aggregates.x.calls[0].upstream: found 5",
+        ),
+        // A method that is unknown may well take a body.
+        (
+            "[upstreams.a]\nurl = 'http://a'\nbody = 'x'\nmethod = 'post'\n[aggregates.x]\ncalls = ['a']",
+            "upstreams.a.method: found \"post\", expected one of `GET`",
+        ),
+        // A deadline that is unknown may well be shorter than this.
+        (
+            "[server]\ndrain = '1s'\n[upstreams.a]\nurl = 'http://a'\n[aggregates.x]\ncalls = ['a']\ndeadline = 1",
+            "aggregates.x.deadline: found 1",
+        ),
+        (
+            "[server]\nlisten = 1\n[admin]\nlisten = '127.0.0.1:8080'\n[upstreams.a]\nurl = 'http://a'\n[aggregates.x]\ncalls = ['a']",
+            "server.listen: found 1",
+        ),
+    ] {
+        let said = said(text);
+        assert_eq!(said.len(), 1, "{text}: {said:?}");
+        assert!(said[0].starts_with(only), "{text}: {said:?}");
+    }
+}

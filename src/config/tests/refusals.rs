@@ -1,0 +1,254 @@
+//! Each thing that is refused, with its key path and what is said of it.
+
+use super::{LEAST, lines, said, said_of_users, said_with};
+use crate::config::load_text;
+
+const BAD_UPSTREAMS: &[(&str, &str)] = &[
+    (
+        "timeout = '0s'",
+        "upstreams.users.timeout: found \"0s\", expected a duration longer than zero",
+    ),
+    (
+        "timeout = '-1'",
+        "upstreams.users.timeout: found \"-1\", expected a duration such as",
+    ),
+    (
+        "timeout = '1e99'",
+        "upstreams.users.timeout: found \"1e99\", expected a duration such as",
+    ),
+    (
+        "timeout = '25h'",
+        "upstreams.users.timeout: found \"25h\", expected a duration of at most \"24h\"",
+    ),
+    (
+        "timeout = 1979-05-27",
+        "upstreams.users.timeout: found a date",
+    ),
+    (
+        "connect_timeout = '0ms'",
+        "upstreams.users.connect_timeout: found \"0s\"",
+    ),
+    (
+        "max_body = '2GiB'",
+        "upstreams.users.max_body: found \"2GiB\", expected a size from \"1B\" to \"1GiB\"",
+    ),
+    (
+        "max_in_flight = 0",
+        "upstreams.users.max_in_flight: found 0, expected a whole number from 1 to 1000000",
+    ),
+    (
+        "method = 'CONNECT'",
+        "upstreams.users.method: found \"CONNECT\", expected one of `GET`",
+    ),
+    (
+        "body = 'hunter2'",
+        "upstreams.users.body: the upstream `users` has the method GET, which takes no body",
+    ),
+    (
+        "method = 'HEAD'\nbody = 'hunter2'",
+        "upstreams.users.body: the upstream `users` has the method HEAD",
+    ),
+    (
+        "success = []",
+        "upstreams.users.success: found an empty list",
+    ),
+    (
+        "success = ['2xx', '6xx']",
+        "upstreams.users.success[1]: found \"6xx\", expected a status such as \"404\"",
+    ),
+    (
+        "headers = { Connection = 'hunter2' }",
+        "upstreams.users.headers.Connection: the header `connection` belongs",
+    ),
+    (
+        "headers = { x-request-id = 'hunter2' }",
+        "upstreams.users.headers.x-request-id: the header `x-request-id` is sent",
+    ),
+    (
+        "headers = { 'a b' = 'hunter2' }",
+        "upstreams.users.headers.\"a b\": found \"a b\", expected the name of a header",
+    ),
+    (
+        "headers = { a = \"hunter2\\n\" }",
+        "upstreams.users.headers.a: the value has a character",
+    ),
+    (
+        "headers = { a = 'hunter2', A = 'b' }",
+        "upstreams.users.headers.a: the header `a` is written twice",
+    ),
+    (
+        "forward_headers = ['Host']",
+        "upstreams.users.forward_headers[0]: `host` is never forwarded",
+    ),
+    (
+        "forward_headers = ['a', 'A']",
+        "upstreams.users.forward_headers[1]: the header `a` is listed twice",
+    ),
+    (
+        "forward_headers = ['upgrade']",
+        "upstreams.users.forward_headers[0]: the header `upgrade` belongs",
+    ),
+    (
+        "forward_headers = ['Accept']\nheaders = { accept = 'x' }",
+        "upstreams.users.forward_headers: the header `accept` of the upstream `users` stands in `headers` too",
+    ),
+    (
+        "forward_query = ['q', '']",
+        "upstreams.users.forward_query[1]: found an empty text",
+    ),
+    (
+        "forward_query = ['q', 'q']",
+        "upstreams.users.forward_query[1]: the parameter `q` is listed twice",
+    ),
+    (
+        "forward_query = ['wait_for']",
+        "upstreams.users.forward_query[0]: the parameter `wait_for` is Gather's own",
+    ),
+    ("tls = {}", "upstreams.users.tls: `tls` is only for https"),
+    (
+        "retry = { attempts = 2 }",
+        "upstreams.users.retry: unknown key. Allowed here: body,",
+    ),
+    (
+        "timeout = '1s'\ntimeout = '2s'",
+        "line 4, column 1: the key `timeout` is written twice",
+    ),
+];
+
+#[test]
+fn each_bad_setting_of_an_upstream_is_named() {
+    for &(setting, found) in BAD_UPSTREAMS {
+        let said = said_of_users(setting);
+        assert_eq!(said.len(), 1, "{setting}: {said:?}");
+        assert!(said[0].starts_with(found), "{setting}: {said:?}");
+        assert!(!said[0].contains("hunter2"), "{setting}: {said:?}");
+    }
+}
+
+const BAD_ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "[server]\ndrain = '5s'",
+        "server.drain: found \"5s\", expected at least \"10s\", the deadline of the aggregate `default`",
+    ),
+    (
+        "[server]\ndrain = '0s'",
+        "server.drain: found \"0s\", expected a duration longer than zero",
+    ),
+    (
+        "[server]\nmax_connections = 2000000",
+        "server.max_connections: found 2000000, expected a whole number from 1 to 1000000",
+    ),
+    (
+        "[server]\nmax_connections = 99999999999999999999",
+        "server.max_connections: found a number that is too large",
+    ),
+    (
+        "[server]\nconsole = true",
+        "server.console: unknown key. Allowed here: drain, grace, header_timeout, listen, max_connections, workers",
+    ),
+    ("[admin]", "admin.listen: missing; expected an address"),
+    (
+        "[admin]\nlisten = '127.0.0.1:8080'",
+        "admin.listen: found \"127.0.0.1:8080\", which server.listen takes",
+    ),
+    (
+        "[admin]\nlisten = '0.0.0.0:8080'",
+        "admin.listen: found \"0.0.0.0:8080\", which server.listen takes",
+    ),
+    ("[defaults]\nurl = 'http://a'", "defaults.url: unknown key"),
+    (
+        "[defaults]\nbody = 'x'\n[upstreams.last]\nurl = 'http://a'\nmethod = 'POST'",
+        "defaults.body: the upstream `orders` has the method GET",
+    ),
+    (
+        "[defaults]\nheaders = { te = 'x' }",
+        "defaults.headers.te: the header `te` belongs",
+    ),
+    (
+        "[upstreams.last]",
+        "upstreams.last.url: missing; expected a URL such as",
+    ),
+    (
+        "[upstreams.1st]\nurl = 'http://a'",
+        "upstreams.1st: expected a name that begins with a letter",
+    ),
+    (
+        "[aggregates.a]",
+        "aggregates.a.calls: missing; expected the names of upstreams",
+    ),
+    (
+        "[aggregates.a]\ncalls = []",
+        "aggregates.a.calls: found 0 calls, expected 1 to 1000",
+    ),
+    (
+        "[aggregates.a]\ncalls = ['nobody']",
+        "aggregates.a.calls[0]: no upstream has the name `nobody`; there are: orders, users",
+    ),
+    (
+        "[aggregates.a]\ncalls = [{ upstream = 'user' }]",
+        "aggregates.a.calls[0].upstream: no upstream has the name `user`, did you mean `users`?",
+    ),
+    (
+        "[aggregates.a]\ncalls = [{ name = 'x' }]",
+        "aggregates.a.calls[0].upstream: missing",
+    ),
+    (
+        "[aggregates.a]\ncalls = [{ upstream = 'users', after = 'x' }]",
+        "aggregates.a.calls[0].after: unknown key. Allowed here: name, optional, upstream",
+    ),
+    (
+        "[aggregates.a]\ncalls = [{ upstream = 'users', name = 'A' }]",
+        "aggregates.a.calls[0].name: expected a name that begins with a letter",
+    ),
+    (
+        "[aggregates.a]\ncalls = ['users', { upstream = 'orders', name = 'users' }]",
+        "aggregates.a.calls[1].name: the name `users` is taken by calls[0]",
+    ),
+    (
+        "[aggregates.a]\ncalls = ['users']\nmode = 'parallel'",
+        "aggregates.a.mode: found \"parallel\", expected one of `sequential`, `sync`, `concurrent`, `async`",
+    ),
+    (
+        "[aggregates.a]\ncalls = ['users']\nconcurrency = 0",
+        "aggregates.a.concurrency: found 0, expected a whole number from 1 to 1000",
+    ),
+    (
+        "[aggregates.a]\ncalls = ['users']\nwait_for = 2",
+        "aggregates.a.wait_for: found 2, expected at most 1",
+    ),
+    (
+        "[aggregates.a]\ncalls = ['users']\nwait_for = 0",
+        "aggregates.a.wait_for: found 0, expected \"all\", \"first\"",
+    ),
+    (
+        "[aggregates.a]\ncalls = ['users']\non_failure = 'stop'",
+        "aggregates.a.on_failure: found \"stop\", expected `partial` or `fail`",
+    ),
+    (
+        "[tracing]\nsample = 1",
+        "tracing: unknown key. Allowed here: $schema, admin,",
+    ),
+];
+
+#[test]
+fn each_bad_setting_elsewhere_is_named() {
+    for &(text, found) in BAD_ELSEWHERE {
+        let said = said_with(text);
+        assert!(said[0].starts_with(found), "{text}: {said:?}");
+        let allowed = if text.starts_with("[defaults]\nbody") {
+            2
+        } else {
+            1
+        };
+        assert_eq!(said.len(), allowed, "{text}: {said:?}");
+    }
+    assert_eq!(said("").len(), 2);
+}
+
+#[test]
+fn two_thousand_mistakes_end_with_a_word_that_there_are_more() {
+    let keys: String = (0..2000).map(|number| format!("x{number} = 1\n")).collect();
+    let said = lines(load_text("x.toml", &format!("{keys}{LEAST}")));
+    assert_eq!(said.len(), 1001);
+    assert_eq!(said[1000], "more than 1000 mistakes; the rest is not shown");
+}

@@ -1,0 +1,266 @@
+//! Checks `[upstreams.NAME]` and `[defaults]`, and lays the one over the other. Knows nothing of aggregates.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderName, Method, Uri};
+
+use super::{
+    checked::TlsFiles,
+    defaults,
+    headers::{self, Headers},
+    mistake::KeyPath,
+    quantities::Size,
+    raw::{Named, RawDefaults, RawMethod, RawUpstream, Texts},
+    review::{Review, Slot},
+    tls::{self, Tls},
+    urls,
+    values::{Count, Table},
+};
+use crate::upstream::{Settings, StatusSet};
+
+/// The query parameters that Gather reads itself.
+const OWN_PARAMETERS: [&str; 5] = ["mode", "concurrency", "calls", "timeout", "wait_for"];
+
+/// One table of upstream settings, each checked by itself.
+#[derive(Debug, Clone)]
+struct Part {
+    path: KeyPath,
+    url: Slot<Uri>,
+    method: Slot<Method>,
+    headers: Headers,
+    body: Slot<Bytes>,
+    timeout: Slot<Duration>,
+    connect_timeout: Slot<Duration>,
+    max_body: Slot<usize>,
+    success: Slot<StatusSet>,
+    max_in_flight: Slot<usize>,
+    forward_headers: Slot<Vec<HeaderName>>,
+    forward_query: Slot<Vec<String>>,
+    tls: Slot<Tls>,
+}
+
+/// Checks all upstreams, by name. Without a mistake in the review none is missing.
+pub(super) fn check(
+    raw: Option<Named<RawUpstream>>,
+    defaults: Option<Table<RawDefaults>>,
+    review: &mut Review<'_>,
+) -> Vec<(Settings, TlsFiles)> {
+    let table = KeyPath::of(["upstreams"]);
+    if review.names(&table).is_empty() && !review.refused.contains(&table) {
+        let message =
+            "missing; expected at least one upstream, such as [upstreams.users] with a url";
+        review.mistake(&table, message);
+    }
+    for name in review.names(&table) {
+        review.check_name(&table.key(&name), &name);
+    }
+    let defaults = defaults.unwrap_or_default().0;
+    let defaults = part(KeyPath::of(["defaults"]), defaults.into(), review);
+    let mut upstreams = Vec::new();
+    for (name, Table(raw)) in raw.unwrap_or_default() {
+        let own = part(table.key(&name), raw, review);
+        upstreams.extend(combine(&name, own, defaults.clone(), review));
+    }
+    upstreams
+}
+
+fn part(path: KeyPath, raw: RawUpstream, review: &mut Review<'_>) -> Part {
+    let at = |key| path.key(key);
+    let url = review.slot(&at("url"), raw.url).and_then(|text| {
+        urls::parse(&text)
+            .map_err(|message| review.mistake(&at("url"), message))
+            .ok()
+    });
+    let success = review.slot(&at("success"), raw.success);
+    let forward_headers = review.slot(&at("forward_headers"), raw.forward_headers);
+    let forward_query = review.slot(&at("forward_query"), raw.forward_query);
+    let tls = review.slot(&at("tls"), raw.tls);
+    Part {
+        url,
+        method: review.slot(&at("method"), raw.method).map(method),
+        headers: headers::fixed(&at("headers"), raw.headers, review),
+        body: review.slot(&at("body"), raw.body).map(Bytes::from),
+        timeout: review.duration(&at("timeout"), raw.timeout),
+        connect_timeout: review.duration(&at("connect_timeout"), raw.connect_timeout),
+        max_body: review
+            .slot(&at("max_body"), raw.max_body)
+            .and_then(|Size(bytes)| bytes.try_into().ok()),
+        success: success.map(|texts| statuses(&at("success"), texts, review)),
+        max_in_flight: review
+            .slot(&at("max_in_flight"), raw.max_in_flight)
+            .map(|Count(count)| count),
+        forward_headers: forward_headers
+            .map(|texts| headers::forwarded(&at("forward_headers"), texts, review)),
+        forward_query: forward_query.map(|texts| parameters(&at("forward_query"), texts, review)),
+        tls: tls.map(|Table(raw)| tls::read(&at("tls"), raw, review)),
+        path,
+    }
+}
+
+fn method(raw: RawMethod) -> Method {
+    match raw {
+        RawMethod::Get => Method::GET,
+        RawMethod::Head => Method::HEAD,
+        RawMethod::Post => Method::POST,
+        RawMethod::Put => Method::PUT,
+        RawMethod::Patch => Method::PATCH,
+        RawMethod::Delete => Method::DELETE,
+        RawMethod::Options => Method::OPTIONS,
+    }
+}
+
+fn statuses(path: &KeyPath, texts: Texts, review: &mut Review<'_>) -> StatusSet {
+    let mut set = StatusSet::empty();
+    if texts.is_empty() {
+        review.mistake(
+            path,
+            r#"found an empty list, expected statuses such as ["2xx", "404"]"#,
+        );
+    }
+    for (index, text) in texts.iter().enumerate() {
+        if let Some(text) = text
+            && let Err(error) = set.add(text)
+        {
+            review.mistake(&path.index(index), format!("found {text:?}, {error}"));
+        }
+    }
+    set
+}
+
+fn parameters(path: &KeyPath, texts: Texts, review: &mut Review<'_>) -> Vec<String> {
+    let mut names = Vec::new();
+    for (index, name) in texts.into_iter().enumerate() {
+        let Some(name) = name else { continue };
+        let refusal = match name.as_str() {
+            "" => "found an empty text, expected the name of a query parameter".to_owned(),
+            own if OWN_PARAMETERS.contains(&own) => {
+                format!("the parameter `{own}` is Gather's own and is not forwarded")
+            }
+            twice if names.iter().any(|name| name == twice) => {
+                format!("the parameter `{twice}` is listed twice")
+            }
+            _ => {
+                names.push(name);
+                continue;
+            }
+        };
+        review.mistake(&path.index(index), refusal);
+    }
+    names
+}
+
+/// One upstream, with the defaults for what it does not set itself.
+fn combine(
+    name: &str,
+    own: Part,
+    defaults: Part,
+    review: &mut Review<'_>,
+) -> Option<(Settings, TlsFiles)> {
+    // Where a setting stands that may be in either table.
+    let at = |key: &str, review: &Review<'_>| {
+        let path = own.path.key(key);
+        if review.is_set(&path) {
+            path
+        } else {
+            defaults.path.key(key)
+        }
+    };
+    if matches!(own.url, Slot::Absent) {
+        review.mistake(
+            &own.path.key("url"),
+            format!("missing; expected {}", urls::EXPECTED),
+        );
+    }
+    let method = own
+        .method
+        .or(defaults.method)
+        .or(Slot::Given(Method::GET))
+        .given();
+    let body = own.body.or(defaults.body);
+    if let (Slot::Given(_), Some(method @ (Method::GET | Method::HEAD))) = (&body, &method) {
+        let message = format!("the upstream `{name}` has the method {method}, which takes no body");
+        review.mistake(&at("body", review), message);
+    }
+    let mut headers = defaults.headers;
+    headers.extend(own.headers);
+    let forwarded = own.forward_headers.or(defaults.forward_headers);
+    let forwarded = forwarded.or(Slot::Given(Vec::new())).given()?;
+    check_forwarded(
+        name,
+        &forwarded,
+        &headers,
+        &at("forward_headers", review),
+        review,
+    );
+    let url = own.url.given();
+    let secure = url
+        .as_ref()
+        .is_none_or(|url| url.scheme_str() == Some("https"));
+    if !secure && matches!(own.tls, Slot::Given(_)) {
+        let message = "`tls` is only for https, and the url of this upstream is http";
+        review.mistake(&own.path.key("tls"), message);
+    }
+    // Defaults are for all upstreams, so those that are not https just have no use for this one.
+    let shared = if secure { defaults.tls } else { Slot::Absent };
+    let tls = own.tls.or(shared).given().unwrap_or_default();
+    let settings = Settings {
+        name: Arc::from(name),
+        url: url?,
+        method: method?,
+        headers: headers.into_values().collect(),
+        body: body.given(),
+        timeout: own
+            .timeout
+            .or(defaults.timeout)
+            .or(Slot::Given(defaults::TIMEOUT))
+            .given()?,
+        connect_timeout: own
+            .connect_timeout
+            .or(defaults.connect_timeout)
+            .or(Slot::Given(defaults::CONNECT_TIMEOUT))
+            .given()?,
+        max_body: own
+            .max_body
+            .or(defaults.max_body)
+            .or(Slot::Given(defaults::MAX_BODY))
+            .given()?,
+        success: own
+            .success
+            .or(defaults.success)
+            .given()
+            .unwrap_or_else(StatusSet::successful),
+        max_in_flight: own
+            .max_in_flight
+            .or(defaults.max_in_flight)
+            .or(Slot::Given(defaults::MAX_IN_FLIGHT))
+            .given()?,
+        forward_headers: forwarded,
+        forward_query: own
+            .forward_query
+            .or(defaults.forward_query)
+            .given()
+            .unwrap_or_default(),
+        tls: tls.settings,
+    };
+    Some((settings, tls.files))
+}
+
+/// A header is either fixed or passed on.
+fn check_forwarded(
+    name: &str,
+    forwarded: &[HeaderName],
+    headers: &Headers,
+    at: &KeyPath,
+    review: &mut Review<'_>,
+) {
+    let both: BTreeSet<_> = forwarded.iter().map(HeaderName::as_str).collect();
+    for header in both
+        .into_iter()
+        .filter(|&header| headers.contains_key(header))
+    {
+        let message =
+            format!("the header `{header}` of the upstream `{name}` stands in `headers` too");
+        review.mistake(at, message);
+    }
+}

@@ -1,0 +1,164 @@
+//! What makes the URL of an upstream. Its messages never quote the URL: credentials may stand in it.
+
+use std::net::Ipv6Addr;
+
+use http::Uri;
+
+/// What is expected in general.
+pub(super) const EXPECTED: &str = r#"a URL such as "http://users:8080/ping""#;
+
+/// The URL, or what is wrong with it.
+///
+/// `http::Uri` alone is no check: it drops a fragment without a word, and takes a port such as `99999` for none.
+pub(super) fn parse(text: &str) -> Result<Uri, String> {
+    let scheme = match text.split_once(':') {
+        Some((scheme, _))
+            if scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) =>
+        {
+            scheme
+        }
+        _ => "",
+    };
+    if !text.starts_with("http://") && !text.starts_with("https://") {
+        return Err(match scheme {
+            "http" | "https" => format!("found no host, expected {EXPECTED}"),
+            "" => format!("found no scheme, expected http:// or https://, {EXPECTED}"),
+            // `users:8080/ping` has a host there, `user:password@host` a name.
+            _ if !text.contains("://")
+                && !matches!(scheme, "unix" | "file" | "data" | "mailto") =>
+            {
+                format!("found no scheme, expected http:// or https://, {EXPECTED}")
+            }
+            other => format!("found the scheme `{other}`, expected http:// or https://"),
+        });
+    }
+    if text.contains('#') {
+        return Err(
+            "found a fragment (#…), which is never sent; expected a URL without one".to_owned(),
+        );
+    }
+    let uri: Uri = text
+        .parse()
+        .map_err(|_| format!("not a URL, expected {EXPECTED}"))?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    if authority.contains('@') {
+        return Err(
+            "found a user or password, expected a URL without; a header such as authorization takes them".to_owned(),
+        );
+    }
+    let host = uri.host().unwrap_or_default();
+    let address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let well_formed = match address {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+        }
+    };
+    if !well_formed {
+        return Err(format!(
+            "found no host name and no IP address, expected {EXPECTED}"
+        ));
+    }
+    let port = authority.strip_prefix(host).unwrap_or_default();
+    match port.strip_prefix(':').map(str::parse::<u16>) {
+        None if port.is_empty() => Ok(uri),
+        Some(Ok(1..)) => Ok(uri),
+        _ => Err("expected a port from 1 to 65535 after the host".to_owned()),
+    }
+}
+
+/// The URL with the values of its query masked.
+pub(super) fn masked(url: &Uri) -> String {
+    let whole = url.to_string();
+    match whole.split_once('?') {
+        None => whole,
+        Some((before, query)) => {
+            let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+                Some((name, value)) if !value.is_empty() => format!("{name}=***"),
+                Some(_) => pair.to_owned(),
+                // A query without names may be one secret as a whole.
+                None => "***".to_owned(),
+            });
+            format!("{before}?{}", pairs.collect::<Vec<_>>().join("&"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_http_and_https_with_a_host_are_taken() {
+        for url in [
+            "http://users",
+            "https://users.example:8443/a/b?c=d",
+            "http://127.0.0.1:9001/ping",
+            "http://[::1]:9001/",
+            "http://my_service:80",
+        ] {
+            assert!(parse(url).is_ok(), "{url}");
+        }
+        for (url, message) in [
+            (
+                "unix:/run/users.sock",
+                "found the scheme `unix`, expected http:// or https://",
+            ),
+            (
+                "ftp://users/x",
+                "found the scheme `ftp`, expected http:// or https://",
+            ),
+            ("users:8080/ping", "found no scheme"),
+            ("/ping", "found no scheme"),
+            ("", "found no scheme"),
+            ("http:/users", "found no host"),
+            ("http://", "not a URL"),
+            ("http:///ping", "not a URL"),
+            ("http://a b/", "not a URL"),
+            ("http://users/#top", "found a fragment"),
+            ("http://me:hunter2@users/", "found a user or password"),
+            ("http://me@users/", "found a user or password"),
+            ("http://users:0/", "expected a port from 1 to 65535"),
+            ("http://users:/", "expected a port from 1 to 65535"),
+            ("http://users:99999/", "expected a port from 1 to 65535"),
+            ("http://[zz]/", "found no host name"),
+            ("http://a,b/", "found no host name"),
+        ] {
+            let refusal = parse(url).unwrap_err();
+            assert!(refusal.starts_with(message), "{url}: {refusal}");
+            assert!(!refusal.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn credentials_are_never_quoted_whatever_else_is_wrong() {
+        for url in [
+            "me:hunter2@users",
+            "hunter2:x@users",
+            "ftp://me:hunter2@users",
+            "http://me:hunter2@/",
+            "http://me:hunter2@a b",
+        ] {
+            let refusal = parse(url).unwrap_err();
+            assert!(!refusal.contains("hunter2"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_masked_url_keeps_the_names_of_its_query() {
+        let masked = |url: &str| masked(&url.parse().unwrap());
+        assert_eq!(
+            masked("http://a/b?key=hunter2&x=&y=1"),
+            "http://a/b?key=***&x=&y=***"
+        );
+        assert_eq!(masked("http://a/b?hunter2"), "http://a/b?***");
+        assert_eq!(masked("http://a/b"), "http://a/b");
+    }
+}

@@ -1,0 +1,521 @@
+//! The metrics, registered and resolved at start: counting on the request path is an atomic addition, never a look-up.
+//! Labels hold configured names and closed sets only. Names follow the Prometheus conventions.
+
+use std::time::{Duration, Instant};
+
+use prometheus::{
+    Counter, CounterVec, Encoder as _, Error, GaugeVec, Histogram, HistogramOpts, HistogramVec,
+    IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+    process_collector::ProcessCollector,
+};
+
+use crate::fanout::{Event, FailureKind, Mode, Observer, Outcome, UpstreamId};
+
+/// 100 µs to 60 s, denser where services answer.
+const DURATIONS: [f64; 25] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75,
+    1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 20.0, 30.0, 60.0,
+];
+
+/// 10 µs to 1 s: what the gateway itself adds.
+const OVERHEADS: [f64; 15] = [
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
+    0.05, 0.1, 0.25, 1.0,
+];
+
+/// What a request ended as: the verdicts, and `cancelled` for a client that went away.
+const OUTCOMES: [&str; 4] = ["complete", "partial", "failed", "cancelled"];
+const CANCELLED: usize = 3;
+
+/// Every name that a label may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'a> {
+    /// Configured aggregates, in the order by which they are counted.
+    pub aggregates: &'a [&'a str],
+    /// Configured upstreams, in the order of their ids.
+    pub upstreams: &'a [&'a str],
+    /// The types of problem answers, in the order by which they are counted.
+    pub problems: &'a [&'static str],
+}
+
+/// All metrics of a gateway, shared by its workers.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    aggregates: Vec<AggregateMetrics>,
+    upstreams: Vec<UpstreamMetrics>,
+    requests_in_flight: IntGauge,
+    problems: Vec<IntCounter>,
+    panics: IntCounter,
+    ready: IntGauge,
+}
+
+#[derive(Debug)]
+struct AggregateMetrics {
+    /// By mode, then by outcome.
+    requests: [[IntCounter; OUTCOMES.len()]; Mode::ALL.len()],
+    /// By mode.
+    duration: [Histogram; Mode::ALL.len()],
+    sequential: Counter,
+    saved: Counter,
+    overhead: Histogram,
+}
+
+#[derive(Debug)]
+struct UpstreamMetrics {
+    in_flight: IntGauge,
+    duration: Histogram,
+    ok: IntCounter,
+    /// By kind, in the order of [`FailureKind::ALL`].
+    failed: [IntCounter; FailureKind::ALL.len()],
+    opened: IntCounter,
+    resent: IntCounter,
+}
+
+/// The format of [`Metrics::encode`], as a media type.
+#[derive(Debug, Clone, Copy)]
+pub struct ContentType;
+
+impl ContentType {
+    /// Prometheus' text format.
+    pub const TEXT: &'static str = prometheus::TEXT_FORMAT;
+}
+
+impl Metrics {
+    /// Registers everything under `names`.
+    ///
+    /// # Errors
+    /// When a name is given twice.
+    pub fn new(names: &Names<'_>) -> Result<Self, Error> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let build = add(
+            &registry,
+            GaugeVec::new(
+                Opts::new("gather_build_info", "The running version; always 1."),
+                &["version"],
+            )?,
+        )?;
+        build
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1.0);
+        let problems = add(
+            &registry,
+            IntCounterVec::new(
+                Opts::new(
+                    "gather_problems_total",
+                    "Answers that are problems, by their type.",
+                ),
+                &["type"],
+            )?,
+        )?;
+        Ok(Self {
+            aggregates: aggregates(&registry, names.aggregates)?,
+            upstreams: upstreams(&registry, names.upstreams)?,
+            requests_in_flight: add(
+                &registry,
+                IntGauge::new(
+                    "gather_requests_in_flight",
+                    "Aggregates being answered now.",
+                )?,
+            )?,
+            problems: names
+                .problems
+                .iter()
+                .map(|kind| problems.with_label_values(&[kind]))
+                .collect(),
+            panics: add(
+                &registry,
+                IntCounter::new(
+                    "gather_panics_total",
+                    "Handlers that panicked and were answered with 500.",
+                )?,
+            )?,
+            ready: add(
+                &registry,
+                IntGauge::new(
+                    "gather_ready",
+                    "1 while the gateway takes traffic, 0 while it starts or stops.",
+                )?,
+            )?,
+            registry,
+        })
+    }
+
+    /// Everything in Prometheus' text format.
+    ///
+    /// # Errors
+    /// When a metric can't be written, which would be a fault of its registration.
+    pub fn encode(&self) -> Result<Vec<u8>, Error> {
+        let mut text = Vec::with_capacity(16 * 1024);
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+
+    /// Counts a request of an aggregate as in flight, until the guard is finished or dropped.
+    #[must_use]
+    pub fn request(&self, aggregate: usize, mode: Mode) -> RequestGuard<'_> {
+        self.requests_in_flight.inc();
+        RequestGuard {
+            metrics: self,
+            aggregate: &self.aggregates[aggregate],
+            mode,
+            began: Instant::now(),
+            open: true,
+        }
+    }
+
+    /// An onlooker for one plan.
+    #[must_use]
+    pub const fn observer(&self) -> PlanObserver<'_> {
+        PlanObserver(self)
+    }
+
+    /// Counts a problem answer by its place in [`Names::problems`].
+    pub fn problem(&self, kind: usize) {
+        self.problems[kind].inc();
+    }
+
+    /// Counts a handler's panic.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// Shows whether the gateway takes traffic.
+    pub fn ready(&self, ready: bool) {
+        self.ready.set(ready.into());
+    }
+
+    /// Counts a connection opened to an upstream.
+    pub fn opened(&self, upstream: UpstreamId) {
+        self.upstreams[upstream.0].opened.inc();
+    }
+
+    /// Counts a request sent again because its pooled connection had been closed.
+    pub fn resent(&self, upstream: UpstreamId) {
+        self.upstreams[upstream.0].resent.inc();
+    }
+}
+
+/// One request of an aggregate, in flight.
+#[derive(Debug)]
+pub struct RequestGuard<'a> {
+    metrics: &'a Metrics,
+    aggregate: &'a AggregateMetrics,
+    mode: Mode,
+    began: Instant,
+    open: bool,
+}
+
+impl RequestGuard<'_> {
+    /// Counts the request by what came of it. To be called when its answer is composed.
+    pub fn finish(mut self, outcome: &Outcome) {
+        self.open = false;
+        let verdict = OUTCOMES
+            .iter()
+            .position(|name| *name == outcome.verdict.as_str());
+        self.count(verdict.unwrap_or(CANCELLED));
+        let elapsed = self.began.elapsed();
+        let sequential = outcome.sequential();
+        self.aggregate.duration[index(self.mode)].observe(elapsed.as_secs_f64());
+        self.aggregate.sequential.inc_by(sequential.as_secs_f64());
+        if self.mode == Mode::Concurrent {
+            let saved = sequential.saturating_sub(outcome.elapsed);
+            self.aggregate.saved.inc_by(saved.as_secs_f64());
+        }
+        let overhead = elapsed.saturating_sub(outcome.critical_path());
+        self.aggregate.overhead.observe(overhead.as_secs_f64());
+    }
+
+    fn count(&self, outcome: usize) {
+        self.metrics.requests_in_flight.dec();
+        self.aggregate.requests[index(self.mode)][outcome].inc();
+    }
+}
+
+impl Drop for RequestGuard<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            self.count(CANCELLED);
+        }
+    }
+}
+
+/// Counts a plan's attempts as they happen.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanObserver<'a>(&'a Metrics);
+
+impl Observer for PlanObserver<'_> {
+    fn observe(&self, event: &Event<'_>) {
+        match *event {
+            Event::CallStarted { .. } => {}
+            Event::AttemptStarted { upstream, .. } => self.0.upstreams[upstream.0].in_flight.inc(),
+            Event::AttemptFinished {
+                upstream,
+                elapsed,
+                result,
+                ..
+            } => self.0.upstreams[upstream.0].finished(elapsed, result),
+            // A refused attempt was never sent, but it has to be seen.
+            Event::CallSettled {
+                upstream, result, ..
+            } => match &result.result {
+                Err(failure) if failure.kind == FailureKind::Overload => {
+                    self.0.upstreams[upstream.0].failed[position(failure.kind)].inc();
+                }
+                _ => {}
+            },
+        }
+    }
+}
+
+impl UpstreamMetrics {
+    fn finished(&self, elapsed: Duration, result: Result<(), FailureKind>) {
+        self.in_flight.dec();
+        match result {
+            Ok(()) => self.ok.inc(),
+            Err(kind) => self.failed[position(kind)].inc(),
+        }
+        // How long the gateway took to lose interest says nothing of the upstream.
+        if !matches!(result, Err(kind) if kind.is_given_up()) {
+            self.duration.observe(elapsed.as_secs_f64());
+        }
+    }
+}
+
+const fn index(mode: Mode) -> usize {
+    match mode {
+        Mode::Sequential => 0,
+        Mode::Concurrent => 1,
+    }
+}
+
+fn position(kind: FailureKind) -> usize {
+    FailureKind::ALL
+        .iter()
+        .position(|known| *known == kind)
+        .unwrap_or_default()
+}
+
+fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn aggregates(registry: &Registry, names: &[&str]) -> Result<Vec<AggregateMetrics>, Error> {
+    let requests = add(
+        registry,
+        IntCounterVec::new(
+            Opts::new(
+                "gather_requests_total",
+                "Aggregates answered, by what came of them.",
+            ),
+            &["aggregate", "mode", "outcome"],
+        )?,
+    )?;
+    let duration = add(
+        registry,
+        HistogramVec::new(
+            HistogramOpts::new(
+                "gather_request_duration_seconds",
+                "From an aggregate's request to its composed answer.",
+            )
+            .buckets(DURATIONS.to_vec()),
+            &["aggregate", "mode"],
+        )?,
+    )?;
+    let sequential = add(
+        registry,
+        CounterVec::new(
+            Opts::new(
+                "gather_sequential_seconds_total",
+                "The sum of the calls' times: what they cost one after another.",
+            ),
+            &["aggregate"],
+        )?,
+    )?;
+    let saved = add(
+        registry,
+        CounterVec::new(
+            Opts::new(
+                "gather_concurrent_saved_seconds_total",
+                "How much of the calls' times concurrent mode saved.",
+            ),
+            &["aggregate"],
+        )?,
+    )?;
+    let overhead = add(
+        registry,
+        HistogramVec::new(
+            HistogramOpts::new(
+                "gather_overhead_seconds",
+                "A request's time less the time during which a call was under way.",
+            )
+            .buckets(OVERHEADS.to_vec()),
+            &["aggregate"],
+        )?,
+    )?;
+    let resolve = |name: &&str| AggregateMetrics {
+        requests: Mode::ALL.map(|mode| {
+            OUTCOMES.map(|outcome| requests.with_label_values(&[name, mode.as_str(), outcome]))
+        }),
+        duration: Mode::ALL.map(|mode| duration.with_label_values(&[name, mode.as_str()])),
+        sequential: sequential.with_label_values(&[name]),
+        saved: saved.with_label_values(&[name]),
+        overhead: overhead.with_label_values(&[name]),
+    };
+    Ok(names.iter().map(resolve).collect())
+}
+
+fn upstreams(registry: &Registry, names: &[&str]) -> Result<Vec<UpstreamMetrics>, Error> {
+    let label = &["upstream"];
+    let attempts = add(
+        registry,
+        IntCounterVec::new(
+            Opts::new(
+                "gather_attempts_total",
+                "Attempts, by `ok` or their failure.",
+            ),
+            &["upstream", "result"],
+        )?,
+    )?;
+    let duration = add(
+        registry,
+        HistogramVec::new(
+            HistogramOpts::new(
+                "gather_attempt_duration_seconds",
+                "From an attempt's start to the last byte of its answer; cancelled ones left out.",
+            )
+            .buckets(DURATIONS.to_vec()),
+            label,
+        )?,
+    )?;
+    let in_flight = add(
+        registry,
+        IntGaugeVec::new(
+            Opts::new("gather_attempts_in_flight", "Attempts under way now."),
+            label,
+        )?,
+    )?;
+    let opened = add(
+        registry,
+        IntCounterVec::new(
+            Opts::new(
+                "gather_connections_opened_total",
+                "Connections opened to the upstream.",
+            ),
+            label,
+        )?,
+    )?;
+    let resent = add(
+        registry,
+        IntCounterVec::new(
+            Opts::new(
+                "gather_resent_total",
+                "Requests sent again because the upstream had closed the pooled connection.",
+            ),
+            label,
+        )?,
+    )?;
+    let resolve = |name: &&str| UpstreamMetrics {
+        in_flight: in_flight.with_label_values(&[name]),
+        duration: duration.with_label_values(&[name]),
+        ok: attempts.with_label_values(&[name, "ok"]),
+        failed: FailureKind::ALL.map(|kind| attempts.with_label_values(&[name, kind.as_str()])),
+        opened: opened.with_label_values(&[name]),
+        resent: resent.with_label_values(&[name]),
+    };
+    Ok(names.iter().map(resolve).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fanout::Verdict;
+
+    fn metrics() -> Metrics {
+        Metrics::new(&Names {
+            aggregates: &["default"],
+            upstreams: &["users"],
+            problems: &["not-found"],
+        })
+        .unwrap()
+    }
+
+    fn line(metrics: &Metrics, start: &str) -> String {
+        let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
+        let found = text.lines().find(|line| line.starts_with(start));
+        found
+            .unwrap_or_else(|| panic!("no {start} in\n{text}"))
+            .to_owned()
+    }
+
+    #[test]
+    fn every_series_is_there_before_the_first_request() {
+        let metrics = metrics();
+        let series = r#"gather_attempts_total{result="invalid_body",upstream="users"}"#;
+        assert_eq!(line(&metrics, series), format!("{series} 0"));
+        let series =
+            r#"gather_requests_total{aggregate="default",mode="sequential",outcome="partial"}"#;
+        assert_eq!(line(&metrics, series), format!("{series} 0"));
+    }
+
+    #[test]
+    fn a_dropped_request_counts_as_cancelled_and_leaves_no_gauge_behind() {
+        let metrics = metrics();
+        let guard = metrics.request(0, Mode::Concurrent);
+        assert_eq!(
+            line(&metrics, "gather_requests_in_flight"),
+            "gather_requests_in_flight 1"
+        );
+        drop(guard);
+        assert_eq!(
+            line(&metrics, "gather_requests_in_flight"),
+            "gather_requests_in_flight 0"
+        );
+        let series =
+            r#"gather_requests_total{aggregate="default",mode="concurrent",outcome="cancelled"}"#;
+        assert_eq!(line(&metrics, series), format!("{series} 1"));
+    }
+
+    #[test]
+    fn a_finished_request_counts_by_its_verdict_and_mode() {
+        let metrics = metrics();
+        metrics.request(0, Mode::Sequential).finish(&Outcome {
+            mode: Mode::Sequential,
+            verdict: Verdict::Partial,
+            elapsed: Duration::ZERO,
+            results: Vec::new(),
+        });
+        let series =
+            r#"gather_requests_total{aggregate="default",mode="sequential",outcome="partial"}"#;
+        assert_eq!(line(&metrics, series), format!("{series} 1"));
+    }
+
+    #[test]
+    fn cancelled_attempts_count_but_do_not_blur_the_latency() {
+        let metrics = metrics();
+        let observer = metrics.observer();
+        for result in [Ok(()), Err(FailureKind::Cancelled)] {
+            let upstream = UpstreamId(0);
+            observer.observe(&Event::AttemptStarted {
+                call: 0,
+                upstream,
+                attempt: 1,
+            });
+            observer.observe(&Event::AttemptFinished {
+                call: 0,
+                upstream,
+                attempt: 1,
+                elapsed: Duration::from_millis(1),
+                result,
+            });
+        }
+        let series = r#"gather_attempts_total{result="cancelled",upstream="users"}"#;
+        assert_eq!(line(&metrics, series), format!("{series} 1"));
+        let series = r#"gather_attempt_duration_seconds_count{upstream="users"}"#;
+        assert_eq!(line(&metrics, series), format!("{series} 1"));
+        let series = r#"gather_attempts_in_flight{upstream="users"}"#;
+        assert_eq!(line(&metrics, series), format!("{series} 0"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Times as text: milliseconds in answers, and the `Server-Timing` field (W3C Server Timing) that browsers draw.
+//! Knows outcomes, not how they are sent.
+
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
+
+use crate::fanout::Outcome;
+
+/// A duration in milliseconds with three decimals, as the JSON answer and the `Gather-*` fields show it.
+#[derive(Debug, Clone, Copy)]
+pub struct Millis(pub Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        write!(f, "{}.{:03}", micros / 1000, micros % 1000)
+    }
+}
+
+/// A duration in milliseconds with one decimal, as `Server-Timing` shows it.
+struct Tenths(Duration);
+
+impl fmt::Display for Tenths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = (self.0.as_micros() + 50) / 100;
+        write!(f, "{}.{}", tenths / 10, tenths % 10)
+    }
+}
+
+/// The field for one outcome: the total, then each call in plan order with its status or its failure.
+#[must_use]
+pub fn server_timing(total: Duration, outcome: &Outcome) -> String {
+    let mut text = with_total(total, outcome.results.len());
+    push_calls(&mut text, "", outcome);
+    text
+}
+
+/// The field for two outcomes of one request: the total, each run, and each run's calls by `mode.name`.
+#[must_use]
+pub fn server_timing_of_both(total: Duration, runs: [&Outcome; 2]) -> String {
+    let mut text = with_total(total, runs[0].results.len() * 2);
+    for run in runs {
+        // Writing to a String can't fail.
+        let _ = write!(text, ", {};dur={}", run.mode, Tenths(run.elapsed));
+    }
+    for run in runs {
+        push_calls(&mut text, run.mode.as_str(), run);
+    }
+    text
+}
+
+fn with_total(total: Duration, calls: usize) -> String {
+    let mut text = String::with_capacity(24 + 40 * calls);
+    let _ = write!(text, "total;dur={}", Tenths(total));
+    text
+}
+
+/// Names are `[a-z][a-z0-9_]*` and descriptions statuses or failure classes, so nothing needs quoting beyond the marks.
+fn push_calls(text: &mut String, prefix: &str, outcome: &Outcome) {
+    let dot = if prefix.is_empty() { "" } else { "." };
+    for call in &outcome.results {
+        let (name, elapsed) = (&call.name, Tenths(call.elapsed));
+        let _ = write!(text, ", {prefix}{dot}{name};dur={elapsed};desc=\"");
+        let _ = match &call.result {
+            Ok(reply) => write!(text, "{}", reply.status.as_u16()),
+            Err(failure) => text.write_str(failure.kind.as_str()),
+        };
+        text.push('"');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::fanout::{Body, CallResult, Failure, FailureKind, Mode, Reply, Verdict};
+
+    fn outcome(mode: Mode) -> Outcome {
+        let call = |name: &str, micros, result| CallResult {
+            name: name.into(),
+            start: Duration::ZERO,
+            elapsed: Duration::from_micros(micros),
+            attempts: 1,
+            result,
+        };
+        let reply = Reply {
+            status: StatusCode::OK,
+            body: Body::Empty,
+        };
+        Outcome {
+            mode,
+            verdict: Verdict::Partial,
+            elapsed: Duration::from_micros(2_001_913),
+            results: vec![
+                call("ping_1", 2_001_402, Ok(reply)),
+                call("ping_2", 912, Err(Failure::new(FailureKind::Status, "x"))),
+            ],
+        }
+    }
+
+    #[test]
+    fn milliseconds_have_three_decimals_and_no_rounding_up() {
+        assert_eq!(
+            Millis(Duration::from_nanos(2_001_913_999)).to_string(),
+            "2001.913"
+        );
+        assert_eq!(Millis(Duration::from_micros(41)).to_string(), "0.041");
+    }
+
+    #[test]
+    fn every_call_stands_in_the_field_with_its_status_or_failure() {
+        let text = server_timing(Duration::from_micros(2_001_913), &outcome(Mode::Concurrent));
+        assert_eq!(
+            text,
+            "total;dur=2001.9, ping_1;dur=2001.4;desc=\"200\", ping_2;dur=0.9;desc=\"status\""
+        );
+    }
+
+    #[test]
+    fn two_runs_stand_apart_by_their_mode() {
+        let runs = [&outcome(Mode::Sequential), &outcome(Mode::Concurrent)];
+        let text = server_timing_of_both(Duration::from_millis(4_004), runs);
+        assert!(text.starts_with(
+            "total;dur=4004.0, sequential;dur=2001.9, concurrent;dur=2001.9, sequential.ping_1;dur=2001.4;desc=\"200\""
+        ));
+        assert!(text.ends_with("concurrent.ping_2;dur=0.9;desc=\"status\""));
+    }
+}

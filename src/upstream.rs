@@ -1,0 +1,18 @@
+//! The adapter that speaks HTTP/1.1 to upstreams, by awc's client and pool on a wire of our own.
+//!
+//! awc gives requests, pooling and the codec. What it leaves open is closed here: the wire (`wire`) sees what the codec
+//! swallows, so that an answer cut short is never a reply; the dialer (`dial`) connects with TCP_NODELAY, each address
+//! bounded, and does TLS itself; an attempt (`attempt`) takes head and body under the caller's clock. It must not know
+//! plans, configuration files or metrics.
+
+mod answer;
+mod attempt;
+mod dial;
+mod head;
+mod settings;
+mod tls;
+mod wire;
+
+pub use attempt::{Adapter, Prepared, Watch};
+pub use settings::{Settings, StatusSet, TlsSettings, UnknownStatus};
+pub use tls::TlsError;

@@ -1,0 +1,218 @@
+//! Decides what an upstream's whole body is: JSON that may be embedded unread, text, or bytes. Pure.
+
+use bytes::Bytes;
+use mime::Mime;
+use serde_json::value::RawValue;
+
+use crate::fanout::{Body, Failure, FailureKind};
+
+/// The header fields that say what a body is.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Described<'a> {
+    /// `Content-Type`, if there is one in visible ASCII.
+    pub(super) content_type: Option<&'a str>,
+    /// `Content-Encoding` names something other than `identity`.
+    pub(super) encoded: bool,
+}
+
+/// What the declared type says of the bytes.
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Json,
+    Text,
+    Undeclared,
+    Binary,
+}
+
+/// Finds out what `bytes` are.
+///
+/// # Errors
+/// `invalid_body` where they are said to be JSON and aren't exactly one JSON value in UTF-8 (RFC 8259).
+pub(super) fn read(described: Described<'_>, bytes: Bytes) -> Result<Body, Failure> {
+    let declared = described.content_type.map(|text| text.parse::<Mime>().ok());
+    let kind = kind(declared.as_ref());
+    if described.encoded && kind == Kind::Json {
+        return Err(Failure::new(
+            FailureKind::InvalidBody,
+            "the upstream compressed its JSON, which was not asked for",
+        ));
+    }
+    let content_type = described.content_type.map(Into::into);
+    if kind == Kind::Json {
+        return json(&bytes);
+    }
+    if bytes.is_empty() {
+        return Ok(Body::Empty);
+    }
+    let foreign = declared
+        .flatten()
+        .is_some_and(|mime| !bytes.is_ascii() && is_foreign(&mime));
+    let is_text = kind != Kind::Binary
+        && !described.encoded
+        && !foreign
+        && std::str::from_utf8(&bytes).is_ok()
+        && (kind == Kind::Text || !bytes.contains(&0));
+    Ok(if is_text {
+        Body::Text {
+            content_type,
+            text: bytes,
+        }
+    } else {
+        Body::Binary {
+            content_type,
+            bytes,
+        }
+    })
+}
+
+fn json(bytes: &Bytes) -> Result<Body, Failure> {
+    let invalid = |detail| Failure::new(FailureKind::InvalidBody, detail);
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| invalid("the upstream's JSON is not UTF-8"))?;
+    let value: &RawValue = serde_json::from_str(text)
+        .map_err(|_| invalid("the upstream said JSON and sent something else"))?;
+    Ok(Body::Json(bytes.slice_ref(value.get().as_bytes())))
+}
+
+fn kind(declared: Option<&Option<Mime>>) -> Kind {
+    let mime = match declared {
+        None => return Kind::Undeclared,
+        Some(None) => return Kind::Binary,
+        Some(Some(mime)) => mime,
+    };
+    let subtype = mime.subtype().as_str();
+    let suffix = mime.suffix().map(|suffix| suffix.as_str());
+    // A sequence of values (RFC 7464, NDJSON) is not one value.
+    if subtype == "json" || suffix == Some("json") {
+        return Kind::Json;
+    }
+    let is_text = mime.type_() == mime::TEXT
+        || suffix == Some("xml")
+        || suffix == Some("yaml")
+        || matches!(
+            subtype,
+            "xml"
+                | "yaml"
+                | "javascript"
+                | "x-ndjson"
+                | "json-seq"
+                | "x-www-form-urlencoded"
+                | "graphql"
+        );
+    if is_text { Kind::Text } else { Kind::Binary }
+}
+
+/// Whether the text is in a character set other than UTF-8, by its own word.
+fn is_foreign(mime: &Mime) -> bool {
+    mime.get_param(mime::CHARSET).is_some_and(|charset| {
+        !["utf-8", "utf8", "us-ascii"]
+            .iter()
+            .any(|own| charset.as_str().eq_ignore_ascii_case(own))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(content_type: Option<&str>, bytes: &'static [u8]) -> Result<Body, FailureKind> {
+        let described = Described {
+            content_type,
+            encoded: false,
+        };
+        read(described, Bytes::from_static(bytes)).map_err(|failure| failure.kind)
+    }
+
+    const JSON: Option<&str> = Some("application/json");
+
+    #[test]
+    fn json_is_kept_byte_for_byte_without_the_space_around_it() {
+        let kept = body(JSON, b" \r\n{ \"a\" : 1e2, \"a\":\"\\u00e9\" }\n");
+        let expected = Bytes::from_static(b"{ \"a\" : 1e2, \"a\":\"\\u00e9\" }");
+        assert_eq!(kept, Ok(Body::Json(expected)));
+    }
+
+    #[test]
+    fn what_says_json_and_is_not_exactly_one_value_is_invalid() {
+        for bytes in [
+            &b""[..],
+            b" ",
+            b"{",
+            b"{\"a\":1,}",
+            b"1 2",
+            b"pong",
+            b"\"a\nb\"",
+            b"{}, \"forged\": true",
+            b"\xef\xbb\xbf{}",
+            b"\"\xff\"",
+            b"NaN",
+        ] {
+            assert_eq!(
+                body(JSON, bytes),
+                Err(FailureKind::InvalidBody),
+                "{bytes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn json_is_known_by_its_suffix_and_with_parameters_too() {
+        for name in [
+            "application/problem+json",
+            "application/json; charset=utf-8",
+            "Application/JSON",
+            "text/json",
+        ] {
+            assert!(
+                matches!(body(Some(name), b"1"), Ok(Body::Json(_))),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn text_is_text_where_it_is_utf_8() {
+        assert!(matches!(
+            body(Some("text/plain"), "é".as_bytes()),
+            Ok(Body::Text { .. })
+        ));
+        assert!(matches!(body(None, b"pong"), Ok(Body::Text { .. })));
+        assert!(matches!(
+            body(Some("text/plain"), b"\xe9"),
+            Ok(Body::Binary { .. })
+        ));
+        assert!(matches!(body(None, b"a\0b"), Ok(Body::Binary { .. })));
+        let latin = body(Some("text/plain; charset=iso-8859-1"), "é".as_bytes());
+        assert!(matches!(latin, Ok(Body::Binary { .. })));
+    }
+
+    #[test]
+    fn anything_else_is_binary() {
+        for name in ["image/png", "application/octet-stream", "nonsense"] {
+            assert!(
+                matches!(body(Some(name), b"abc"), Ok(Body::Binary { .. })),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_empty_unless_it_says_json() {
+        assert_eq!(body(Some("text/plain"), b""), Ok(Body::Empty));
+        assert_eq!(body(None, b""), Ok(Body::Empty));
+    }
+
+    #[test]
+    fn a_compressed_body_is_never_taken_for_text_or_json() {
+        let described = |content_type| Described {
+            content_type: Some(content_type),
+            encoded: true,
+        };
+        let bytes = Bytes::from_static(b"1");
+        assert!(read(described("application/json"), bytes.clone()).is_err());
+        assert!(matches!(
+            read(described("text/plain"), bytes),
+            Ok(Body::Binary { .. })
+        ));
+    }
+}

@@ -1,0 +1,443 @@
+//! One attempt: a prepared request sent, its whole answer taken, and whatever went wrong named by its class.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use actix_http::{HttpMessage as _, Payload, body};
+use awc::{
+    Client, ClientResponse, Connector, FrozenClientRequest, SendClientRequest,
+    error::{PayloadError, SendRequestError},
+    http::header::{self, HeaderMap, HeaderName},
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use http::{Method, StatusCode, Uri, uri::Scheme};
+
+use super::{
+    Settings, StatusSet,
+    answer::{self, Described},
+    dial::{Dialer, Target},
+    head::Framing,
+    tls::{self, Session, TlsError},
+    wire::{TRACE, Trace},
+};
+use crate::fanout::{Body, Failure, FailureKind, Forward, Reply, Upstream};
+
+/// Says who is asking, as RFC 9110 wants it of a client.
+const USER_AGENT: &str = concat!("gather/", env!("CARGO_PKG_VERSION"));
+
+/// How long a connection may wait in the pool. Below the 5 s after which common servers close theirs, so that most
+/// connections that come out of it are good.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// How long a connection is used at all, so that a changed address is found in time.
+const POOL_LIFETIME: Duration = Duration::from_secs(75);
+
+/// The largest body of a failed answer that is read for the connection's sake.
+const DRAIN_BYTES: u64 = 16 * 1024;
+
+/// How long such a body may keep a call waiting: it usually came with the head.
+const DRAIN_TIME: Duration = Duration::from_millis(20);
+
+/// Told of what happens below an attempt.
+pub trait Watch {
+    /// A connection was opened.
+    fn opened(&self) {}
+    /// A pooled connection turned out to be closed, and the request was sent again on a new one.
+    fn resent(&self) {}
+}
+
+impl Watch for () {}
+
+/// The way to one upstream from one worker thread, with a pool of its own.
+pub struct Adapter {
+    client: Client,
+    request: FrozenClientRequest,
+    /// Sent with every attempt; an empty one where the method announces a body and there is none.
+    body: Option<Bytes>,
+    success: StatusSet,
+    max_body: usize,
+    forward_headers: Vec<HeaderName>,
+    forward_query: Vec<String>,
+    watch: Rc<dyn Watch>,
+}
+
+/// One upstream's settings with everything made ready that its workers share.
+#[derive(Clone)]
+pub struct Prepared {
+    settings: Arc<Settings>,
+    host: String,
+    port: u16,
+    session: Option<Session>,
+}
+
+impl Prepared {
+    /// Makes an upstream ready; roots and keys are taken in here, once.
+    ///
+    /// # Errors
+    /// When the TLS settings can't be used.
+    ///
+    /// # Panics
+    /// When the settings' URL has no host, which a checked configuration rules out.
+    pub fn new(settings: Settings) -> Result<Self, TlsError> {
+        let host = settings.url.host().expect("a checked URL has a host");
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let secure = settings.url.scheme() == Some(&Scheme::HTTPS);
+        let standard = if secure { 443 } else { 80 };
+        let session = secure
+            .then(|| tls::session(&settings.tls, &host))
+            .transpose()?;
+        Ok(Self {
+            port: settings.url.port_u16().unwrap_or(standard),
+            settings: Arc::new(settings),
+            host,
+            session,
+        })
+    }
+
+    /// The settings it was made from.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl Adapter {
+    /// Opens a pool and prepares the request. Needs to be on the thread that will run the attempts.
+    ///
+    /// # Panics
+    /// When the settings make no request, which a checked configuration rules out.
+    #[must_use]
+    pub fn new(prepared: &Prepared, watch: Rc<dyn Watch>) -> Self {
+        let Prepared {
+            settings,
+            host,
+            port,
+            session,
+        } = prepared;
+        let client = client(Target {
+            host: host.clone(),
+            port: *port,
+            tls: session.clone(),
+            timeout: settings.connect_timeout,
+            watch: Rc::clone(&watch),
+        });
+        let request = client.request(settings.method.clone(), plain(settings, *port));
+        let request = with_headers(request, settings)
+            .freeze()
+            .expect("a checked URL and checked headers make a request");
+        let announces = ![Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS]
+            .contains(&settings.method);
+        Self {
+            client,
+            request,
+            body: settings.body.clone().or_else(|| announces.then(Bytes::new)),
+            success: settings.success.clone(),
+            max_body: settings.max_body,
+            forward_headers: settings.forward_headers.clone(),
+            forward_query: settings.forward_query.clone(),
+            watch,
+        }
+    }
+
+    fn send(&self, forward: &Forward) -> SendClientRequest {
+        let mut extra = HeaderMap::with_capacity(1 + self.forward_headers.len());
+        extra.insert(REQUEST_ID, forward.request_id.clone());
+        for (name, value) in &forward.headers {
+            if self.forward_headers.contains(name) {
+                extra.append(name.clone(), value.clone());
+            }
+        }
+        match self.target(forward) {
+            None => {
+                let request = self.request.extra_headers(extra);
+                match &self.body {
+                    Some(body) => request.send_body(body.clone()),
+                    None => request.send_body(body::None::new()),
+                }
+            }
+            Some(uri) => {
+                let mut request = self.client.request(self.request.get_method().clone(), uri);
+                for (name, value) in self.request.headers().iter().chain(&extra) {
+                    request = request.append_header((name.clone(), value.clone()));
+                }
+                match &self.body {
+                    Some(body) => request.send_body(body.clone()),
+                    None => request.send_body(body::None::new()),
+                }
+            }
+        }
+    }
+
+    /// The URI with forwarded parameters after its own; `None` where none are forwarded.
+    fn target(&self, forward: &Forward) -> Option<Uri> {
+        let mut pairs = forward
+            .query
+            .iter()
+            .filter(|(name, _)| self.forward_query.contains(name))
+            .map(|(_, pair)| pair.as_str())
+            .peekable();
+        pairs.peek()?;
+        let uri = self.request.get_uri();
+        let mut target = uri.to_string();
+        let mut separator = if uri.query().is_some() { '&' } else { '?' };
+        for pair in pairs {
+            target.push(separator);
+            target.push_str(pair);
+            separator = '&';
+        }
+        // The pairs came out of a valid URI, so they go into one.
+        target.parse().ok()
+    }
+
+    async fn exchange(&self, forward: &Forward, trace: &Trace) -> Result<Reply, Failure> {
+        let mut answer = self
+            .send(forward)
+            .await
+            .map_err(|error| unanswered(&error, trace))?;
+        let status = answer.status();
+        let framing = trace.framing().unwrap_or(Framing::Close);
+        let payload = answer.take_payload();
+        if !self.success.contains(status) {
+            drain(payload, framing).await;
+            return Err(rejected(status));
+        }
+        // awc would wait for a body that such an answer only declares.
+        if framing == Framing::None {
+            return Ok(Reply {
+                status,
+                body: Body::Empty,
+            });
+        }
+        let bytes = self
+            .read(payload, framing, trace)
+            .await
+            .map_err(|failure| failure.with_status(status))?;
+        answer::read(described(&answer), bytes)
+            .map(|body| Reply { status, body })
+            .map_err(|failure| failure.with_status(status))
+    }
+
+    /// The whole body, or why there is none. Never more than `max_body` is held.
+    async fn read(
+        &self,
+        mut payload: Payload,
+        framing: Framing,
+        trace: &Trace,
+    ) -> Result<Bytes, Failure> {
+        let too_large = || {
+            Failure::new(
+                FailureKind::TooLarge,
+                format!("the upstream's body is larger than {} bytes", self.max_body),
+            )
+        };
+        let declared = match framing {
+            Framing::Length(length) => Some(length),
+            _ => None,
+        };
+        if declared.is_some_and(|length| length > self.max_body as u64) {
+            return Err(too_large());
+        }
+        let mut first = Bytes::new();
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|error| cut(&error))?;
+            let held = first.len().max(whole.len());
+            if held + chunk.len() > self.max_body {
+                return Err(too_large());
+            }
+            if held == 0 {
+                first = chunk;
+                continue;
+            }
+            if whole.is_empty() {
+                whole.reserve(declared.map_or(0, |length| usize::try_from(length).unwrap_or(0)));
+                whole.extend_from_slice(&first);
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        let bytes = if whole.is_empty() {
+            first
+        } else {
+            whole.freeze()
+        };
+        let is_cut = match framing {
+            Framing::Length(length) => (bytes.len() as u64) < length,
+            // The codec ends with the last chunk; if the stream ended, that chunk never came.
+            Framing::Chunked => trace.ended(),
+            Framing::Close | Framing::None => false,
+        };
+        if is_cut {
+            return Err(Failure::new(
+                FailureKind::Protocol,
+                "the upstream cut its body short",
+            ));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The name awc and actix know it by.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl Upstream for Adapter {
+    type Context = Forward;
+
+    async fn attempt(&self, forward: &Forward) -> Result<Reply, Failure> {
+        let method = self.request.get_method();
+        let trace = Rc::new(Trace::new(method == Method::HEAD));
+        let work = async {
+            let result = self.exchange(forward, &trace).await;
+            let resend = result.is_err() && trace.was_stale() && is_idempotent(method);
+            if !resend {
+                return result;
+            }
+            self.watch.resent();
+            trace.restart();
+            self.exchange(forward, &trace).await
+        };
+        TRACE.scope(Rc::clone(&trace), work).await
+    }
+}
+
+/// A pool without awc's own limits, on our dialer.
+fn client(target: Target) -> Client {
+    // The dialer's own clock comes first and names the reason; awc's only backs it up.
+    let backstop = target.timeout * 2 + Duration::from_secs(1);
+    let connector = Connector::new()
+        .connector(Dialer(Rc::new(target)))
+        .timeout(backstop)
+        .limit(0)
+        .conn_keep_alive(POOL_IDLE)
+        .conn_lifetime(POOL_LIFETIME);
+    Client::builder()
+        .connector(connector)
+        .disable_timeout()
+        .disable_redirects()
+        .no_default_headers()
+        .finish()
+}
+
+/// What awc is given: the dialer does TLS itself, so awc sees plain HTTP to a definite port.
+fn plain(settings: &Settings, port: u16) -> Uri {
+    let host = settings.url.host().unwrap_or_default();
+    let target = settings
+        .url
+        .path_and_query()
+        .map_or("/", |path| path.as_str());
+    Uri::builder()
+        .scheme(Scheme::HTTP)
+        .authority(format!("{host}:{port}"))
+        .path_and_query(target)
+        .build()
+        .expect("the parts of a checked URL make a URL")
+}
+
+fn with_headers(request: awc::ClientRequest, settings: &Settings) -> awc::ClientRequest {
+    let authority = settings
+        .url
+        .authority()
+        .map_or("", |authority| authority.as_str());
+    let mut request = request
+        .no_decompress()
+        .insert_header((header::HOST, authority))
+        .insert_header((header::USER_AGENT, USER_AGENT))
+        .insert_header((header::ACCEPT_ENCODING, "identity"));
+    for (name, value) in &settings.headers {
+        request = request.insert_header((name.clone(), value.clone()));
+    }
+    for name in &settings.forward_headers {
+        // What the client says of these replaces what the gateway would.
+        if *name == header::USER_AGENT {
+            request.headers_mut().remove(name);
+        }
+    }
+    request
+}
+
+/// RFC 9110, section 9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    [
+        Method::GET,
+        Method::HEAD,
+        Method::PUT,
+        Method::DELETE,
+        Method::OPTIONS,
+    ]
+    .contains(method)
+}
+
+fn described(answer: &ClientResponse<impl Sized>) -> Described<'_> {
+    let headers = answer.headers();
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    Described {
+        content_type: headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok()),
+        encoded: encoding.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")),
+    }
+}
+
+fn rejected(status: StatusCode) -> Failure {
+    let reason = status.canonical_reason().unwrap_or("");
+    let detail = format!("upstream answered {} {reason}", status.as_u16());
+    Failure::new(FailureKind::Status, detail.trim_end().to_owned()).with_status(status)
+}
+
+/// Reads a small body that nobody wants, so that its connection can be used again. Others cost their connection.
+async fn drain(mut payload: Payload, framing: Framing) {
+    if framing
+        .length()
+        .is_some_and(|length| length == 0 || length > DRAIN_BYTES)
+        || framing == Framing::Close
+    {
+        return;
+    }
+    let read = async {
+        let mut seen = 0;
+        while let Some(Ok(chunk)) = payload.next().await {
+            seen += chunk.len() as u64;
+            if seen > DRAIN_BYTES {
+                return;
+            }
+        }
+    };
+    // Late or not, the answer's status is all that the call needs.
+    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
+}
+
+/// Why there is no head of an answer.
+fn unanswered(error: &SendRequestError, trace: &Trace) -> Failure {
+    if let Some(failure) = trace.take_undialled() {
+        return failure;
+    }
+    tracing::debug!(%error, "an attempt brought no answer");
+    let detail = if let Some(fault) = trace.fault() {
+        fault
+    } else if trace.answered() {
+        match error {
+            SendRequestError::Response(_) if trace.framing().is_some() => {
+                "the answer is not valid HTTP/1.1"
+            }
+            _ => "the upstream closed the connection within its answer's head",
+        }
+    } else {
+        "the upstream closed the connection without an answer"
+    };
+    Failure::new(FailureKind::Protocol, detail)
+}
+
+/// Why a body could not be read on.
+fn cut(error: &PayloadError) -> Failure {
+    tracing::debug!(%error, "a body broke off");
+    let detail = match error {
+        PayloadError::Io(io) if io.kind() == std::io::ErrorKind::InvalidInput => {
+            "the upstream's chunks are not valid HTTP/1.1"
+        }
+        PayloadError::EncodingCorrupted => "the upstream's chunks are not valid HTTP/1.1",
+        _ => "the upstream cut its body short",
+    };
+    Failure::new(FailureKind::Protocol, detail)
+}

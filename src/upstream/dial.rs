@@ -1,0 +1,137 @@
+//! Opens connections to one upstream: its name looked up, each address tried within its share of the time, TCP_NODELAY
+//! set, TLS done. awc's pool asks for them as a service.
+
+use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+
+use actix_service::{Service, always_ready};
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
+use futures_util::future::LocalBoxFuture;
+use http::Uri;
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Watch,
+    tls::{self, Session},
+    wire::{Link, TRACE, Wire},
+};
+use crate::fanout::{Failure, FailureKind};
+
+/// Where an upstream is and how to get there.
+pub(super) struct Target {
+    /// A name or an address, without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Set for `https`.
+    pub(super) tls: Option<Session>,
+    /// The name, the connection and the handshake, together.
+    pub(super) timeout: Duration,
+    /// Told of every connection.
+    pub(super) watch: Rc<dyn Watch>,
+}
+
+/// A connection factory in the shape that awc's connector takes.
+#[derive(Clone)]
+pub(super) struct Dialer(pub(super) Rc<Target>);
+
+impl Service<ConnectInfo<Uri>> for Dialer {
+    type Response = Connection<Uri, Wire>;
+    type Error = ConnectError;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    always_ready!();
+
+    fn call(&self, info: ConnectInfo<Uri>) -> Self::Future {
+        let target = Rc::clone(&self.0);
+        Box::pin(async move {
+            // The pool dials inside the attempt that asked, so the attempt's trace hears of it.
+            match target.dial().await {
+                Ok(link) => {
+                    let _ = TRACE.try_with(|trace| trace.opened());
+                    target.watch.opened();
+                    let uri = info.request().clone();
+                    Ok(Connection::new(uri, Wire::new(link)))
+                }
+                Err(failure) => {
+                    let error = io::Error::other(failure.kind.as_str());
+                    let _ = TRACE.try_with(|trace| trace.undialled(failure));
+                    Err(ConnectError::Io(error))
+                }
+            }
+        })
+    }
+}
+
+impl Target {
+    async fn dial(&self) -> Result<Link, Failure> {
+        let deadline = Instant::now() + self.timeout;
+        let tcp = self.connect(deadline).await?;
+        if let Err(error) = tcp.set_nodelay(true) {
+            return Err(refused(&error));
+        }
+        let Some(session) = &self.tls else {
+            return Ok(Link::Plain(tcp));
+        };
+        let handshake = session.connector.connect(session.name.clone(), tcp);
+        match timeout_at(deadline, handshake).await {
+            Ok(Ok(stream)) => Ok(Link::Tls(Box::new(stream))),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                Err(Failure::new(FailureKind::Tls, tls::reason(&error)))
+            }
+            Err(_) => Err(Failure::new(
+                FailureKind::Tls,
+                format!("no TLS session within {:?}", self.timeout),
+            )),
+        }
+    }
+
+    async fn connect(&self, deadline: Instant) -> Result<TcpStream, Failure> {
+        let late = || {
+            Failure::new(
+                FailureKind::Connect,
+                format!("no connection within {:?}", self.timeout),
+            )
+        };
+        let found = timeout_at(deadline, lookup_host((&*self.host, self.port))).await;
+        let addresses: Vec<SocketAddr> = match found {
+            Err(_) => return Err(late()),
+            Ok(Ok(addresses)) => addresses.collect(),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "an upstream's name was not resolved");
+                Vec::new()
+            }
+        };
+        let mut last = Failure::new(
+            FailureKind::Connect,
+            "the upstream's name could not be resolved",
+        );
+        for (index, address) in addresses.iter().enumerate() {
+            // An address that swallows packets must leave the others their time.
+            let left = deadline.saturating_duration_since(Instant::now());
+            let others = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+            match timeout_at(Instant::now() + left / others, TcpStream::connect(address)).await {
+                Ok(Ok(tcp)) => return Ok(tcp),
+                Ok(Err(error)) => last = refused(&error),
+                Err(_) => last = late(),
+            }
+        }
+        Err(last)
+    }
+}
+
+/// What a client may know of a connection that could not be made: never the address.
+fn refused(error: &io::Error) -> Failure {
+    let detail = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "the upstream refused the connection",
+        io::ErrorKind::TimedOut => "the upstream did not take the connection",
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            "the upstream can't be reached"
+        }
+        _ => "the connection to the upstream could not be made",
+    };
+    tracing::debug!(%error, "a connection was not made");
+    Failure::new(FailureKind::Connect, detail)
+}

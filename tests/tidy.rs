@@ -1,0 +1,213 @@
+//! The rules of the house that a program can check: who may know whom, that every file says what it is for, and sizes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The longest file, in lines. Aim at half of it.
+const LONGEST: usize = 600;
+
+/// Which of our own parts a part may name, and which libraries it must not. A part not listed may name anything.
+const RULES: &[Rule] = &[
+    Rule {
+        part: "fanout",
+        knows: &["fanout"],
+        never: &["actix", "awc", "serde", "prometheus", "tracing", "config"],
+    },
+    Rule {
+        part: "readiness",
+        knows: &[],
+        never: &["actix", "awc", "tokio"],
+    },
+    Rule {
+        part: "timing",
+        knows: &["fanout"],
+        never: &["actix", "awc", "prometheus"],
+    },
+    Rule {
+        part: "compose",
+        knows: &["fanout", "timing"],
+        never: &["actix", "awc", "prometheus"],
+    },
+    Rule {
+        part: "telemetry",
+        knows: &["fanout"],
+        never: &["actix", "awc"],
+    },
+    Rule {
+        part: "upstream",
+        knows: &["fanout"],
+        never: &["actix_web", "prometheus"],
+    },
+    Rule {
+        part: "config",
+        knows: &["fanout", "upstream"],
+        never: &["actix", "awc", "prometheus"],
+    },
+    Rule {
+        part: "api",
+        knows: &["compose", "fanout", "readiness", "telemetry", "timing"],
+        never: &["awc", "prometheus"],
+    },
+    Rule {
+        part: "shutdown",
+        knows: &["readiness"],
+        never: &["actix", "awc"],
+    },
+    Rule {
+        part: "ping",
+        knows: &[],
+        never: &["awc", "prometheus"],
+    },
+];
+
+struct Rule {
+    part: &'static str,
+    knows: &'static [&'static str],
+    never: &'static [&'static str],
+}
+
+fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no files in {folder}");
+    found
+}
+
+/// The files of one part: `src/part.rs` and all below `src/part/`.
+fn part_files(part: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: Vec<_> = rust_files("src")
+        .into_iter()
+        .filter(|(path, _)| {
+            *path == root.join(format!("{part}.rs")) || path.starts_with(root.join(part))
+        })
+        .collect();
+    assert!(!files.is_empty(), "the part {part} has no files");
+    files
+}
+
+/// Whether `text` names the crate or module `name` in a path; `serde` matches `serde_json` too.
+fn names(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + name.len()..]
+            .trim_start_matches(|next: char| next.is_alphanumeric() || next == '_');
+        !before.is_some_and(|before| before.is_alphanumeric() || before == '_' || before == '"')
+            && after.starts_with("::")
+    })
+}
+
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .map(|(number, line)| (number + 1, line))
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+#[test]
+fn every_part_knows_only_what_it_may() {
+    let mut offences = Vec::new();
+    for rule in RULES {
+        for (path, text) in part_files(rule.part) {
+            for (number, line) in code(&text) {
+                let library = rule.never.iter().find(|library| names(line, library));
+                if let Some(library) = library {
+                    offences.push(format!("{}:{number} names {library}", path.display()));
+                }
+                for (at, _) in line.match_indices("crate::") {
+                    let named = line[at + "crate::".len()..]
+                        .split(|next: char| !next.is_alphanumeric() && next != '_')
+                        .next()
+                        .unwrap_or_default();
+                    let own = named == rule.part || named.is_empty();
+                    if !own && !rule.knows.contains(&named) {
+                        offences.push(format!("{}:{number} names {named}", path.display()));
+                    }
+                }
+            }
+            let groups = text.split("use crate::{").skip(1);
+            for group in groups {
+                let end = group.find("};").unwrap_or(group.len());
+                let modules = group[..end]
+                    .lines()
+                    .filter(|line| line.starts_with("    ") && !line.starts_with("     "))
+                    .filter_map(|line| line.trim().split([':', ',']).next());
+                for named in modules.filter(|named| named.starts_with(char::is_lowercase)) {
+                    if named != rule.part && !rule.knows.contains(&named) {
+                        offences.push(format!("{} names {named}", path.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+#[test]
+fn the_check_itself_sees_what_it_should() {
+    assert!(names("use actix_web::App;", "actix"));
+    assert!(names("serde_json::from_str(text)", "serde"));
+    assert!(!names("let reconfig = config;", "config"));
+    assert!(!names("reserved::word", "served"));
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for folder in ["src", "tests"] {
+        for (path, text) in rust_files(folder) {
+            assert!(
+                text.starts_with("//!"),
+                "{} does not begin with //!",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_file_is_too_long() {
+    for folder in ["src", "tests"] {
+        for (path, text) in rust_files(folder) {
+            let lines = text.lines().count();
+            assert!(lines <= LONGEST, "{} has {lines} lines", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_core_never_sleeps_in_real_time() {
+    for (path, text) in part_files("fanout") {
+        for word in ["std::thread::sleep", "std::time::Instant", "SystemTime"] {
+            assert!(!text.contains(word), "{} has {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_file_has_a_name_that_says_nothing() {
+    for folder in ["src", "tests"] {
+        for (path, _) in rust_files(folder) {
+            for part in path.iter().filter_map(|part| part.to_str()) {
+                let stem = part.trim_end_matches(".rs");
+                assert!(
+                    !["utils", "util", "helpers", "common", "misc"].contains(&stem),
+                    "{}",
+                    path.display()
+                );
+            }
+        }
+    }
+}
