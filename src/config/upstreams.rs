@@ -172,11 +172,7 @@ fn combine(
             format!("missing; expected {}", urls::EXPECTED),
         );
     }
-    let method = own
-        .method
-        .or(defaults.method)
-        .or(Slot::Given(Method::GET))
-        .given();
+    let method = pick(own.method, defaults.method, Method::GET);
     let body = own.body.or(defaults.body);
     if let (Slot::Given(_), Some(method @ (Method::GET | Method::HEAD))) = (&body, &method) {
         let message = format!("the upstream `{name}` has the method {method}, which takes no body");
@@ -210,31 +206,23 @@ fn combine(
         method: method?,
         headers: headers.into_values().collect(),
         body: body.given(),
-        timeout: own
-            .timeout
-            .or(defaults.timeout)
-            .or(Slot::Given(defaults::TIMEOUT))
-            .given()?,
-        connect_timeout: own
-            .connect_timeout
-            .or(defaults.connect_timeout)
-            .or(Slot::Given(defaults::CONNECT_TIMEOUT))
-            .given()?,
-        max_body: own
-            .max_body
-            .or(defaults.max_body)
-            .or(Slot::Given(defaults::MAX_BODY))
-            .given()?,
+        timeout: pick(own.timeout, defaults.timeout, defaults::TIMEOUT)?,
+        connect_timeout: pick(
+            own.connect_timeout,
+            defaults.connect_timeout,
+            defaults::CONNECT_TIMEOUT,
+        )?,
+        max_body: pick(own.max_body, defaults.max_body, defaults::MAX_BODY)?,
         success: own
             .success
             .or(defaults.success)
             .given()
             .unwrap_or_else(StatusSet::successful),
-        max_in_flight: own
-            .max_in_flight
-            .or(defaults.max_in_flight)
-            .or(Slot::Given(defaults::MAX_IN_FLIGHT))
-            .given()?,
+        max_in_flight: pick(
+            own.max_in_flight,
+            defaults.max_in_flight,
+            defaults::MAX_IN_FLIGHT,
+        )?,
         forward_headers: forwarded,
         forward_query: own
             .forward_query
@@ -244,6 +232,11 @@ fn combine(
         tls: tls.settings,
     };
     Some((settings, tls.files))
+}
+
+/// An upstream's own setting, else that of all, else the built-in one; `None` where it was refused.
+fn pick<T>(own: Slot<T>, all: Slot<T>, built_in: T) -> Option<T> {
+    own.or(all).or(Slot::Given(built_in)).given()
 }
 
 /// A header is either fixed or passed on.

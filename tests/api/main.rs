@@ -1,4 +1,5 @@
 //! The HTTP surface through real sockets, one file a theme.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 #[path = "../support/gateway.rs"]
 mod gateway;

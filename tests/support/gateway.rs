@@ -1,6 +1,7 @@
 //! A gateway on a free port, for tests over real sockets: started from configuration text, asked with one method an
 //! endpoint, stopped with the test.
 #![allow(
+    clippy::unwrap_used,
     dead_code,
     unreachable_pub,
     reason = "each test program uses a part of it"
@@ -91,14 +92,14 @@ impl Answer {
 }
 
 impl Gateway {
-    /// Starts a gateway from TOML without a `[server]` table; one worker, a free port, no grace.
+    /// Starts a gateway from TOML without `[server]` settings; one worker, a free port, no grace.
     pub async fn start(toml: &str) -> Self {
-        Self::start_with("workers = 1\ngrace = \"0s\"", toml).await
+        Self::start_with("server.workers = 1\nserver.grace = \"0s\"", toml).await
     }
 
-    /// The same with further lines in `[server]`.
+    /// The same with `[server]` settings, written as dotted keys: `server.workers = 2`.
     pub async fn start_with(server: &str, toml: &str) -> Self {
-        let text = format!("[server]\nlisten = \"127.0.0.1:0\"\n{server}\n{toml}");
+        let text = format!("server.listen = \"127.0.0.1:0\"\n{server}\n{toml}");
         let config = config::load_text("test", &text)
             .unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
         let (told, started) = oneshot::channel();

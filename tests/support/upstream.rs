@@ -6,7 +6,7 @@
 //! goes on where a test's stands still. It listens on a free port of 127.0.0.1 and stops when dropped.
 
 // Every test crate includes this file and uses its own part of it.
-#![allow(dead_code, unreachable_pub, unused_imports)]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, unused_imports)]
 
 #[path = "upstream/behaviour.rs"]
 mod behaviour;
