@@ -205,6 +205,10 @@ const BAD_ELSEWHERE: &[(&str, &str)] = &[
         "aggregates.a.calls[1].name: the name `users` is taken by calls[0]",
     ),
     (
+        "[aggregates.a]\ncalls = [{ upstream = 'users', name = 'total' }]",
+        "aggregates.a.calls[0].name: the name `total` is the whole answer's",
+    ),
+    (
         "[aggregates.a]\ncalls = ['users']\nmode = 'parallel'",
         "aggregates.a.mode: found \"parallel\", expected one of `sequential`, `sync`, `concurrent`, `async`",
     ),
