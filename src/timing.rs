@@ -29,6 +29,9 @@ impl fmt::Display for Tenths {
     }
 }
 
+/// The longest field, in bytes. Clients and proxies commonly refuse heads above 8 KiB; the body has every call anyway.
+const MAX_FIELD: usize = 4096;
+
 /// The field for one outcome: the total, then each call in plan order with its status or its failure.
 #[must_use]
 pub fn server_timing(total: Duration, outcome: &Outcome) -> String {
@@ -52,15 +55,24 @@ pub fn server_timing_of_both(total: Duration, runs: [&Outcome; 2]) -> String {
 }
 
 fn with_total(total: Duration, calls: usize) -> String {
-    let mut text = String::with_capacity(24 + 40 * calls);
+    let mut text = String::with_capacity((24 + 40 * calls).min(MAX_FIELD));
     let _ = write!(text, "total;dur={}", Tenths(total));
     text
 }
 
+/// What an entry takes beside its name, at the most, and the mark for those that are left out.
+const ENTRY: usize = 96;
+
 /// Names are `[a-z][a-z0-9_]*` and descriptions statuses or failure classes, so nothing needs quoting beyond the marks.
 fn push_calls(text: &mut String, prefix: &str, outcome: &Outcome) {
     let dot = if prefix.is_empty() { "" } else { "." };
-    for call in &outcome.results {
+    for (index, call) in outcome.results.iter().enumerate() {
+        if text.len() > MAX_FIELD - call.name.len() - prefix.len() - ENTRY {
+            // No call has a name that begins so.
+            let left = outcome.results.len() - index;
+            let _ = write!(text, ", {prefix}{dot}_more;desc=\"{left}\"");
+            return;
+        }
         let (name, elapsed) = (&call.name, Tenths(call.elapsed));
         let _ = write!(text, ", {prefix}{dot}{name};dur={elapsed};desc=\"");
         let _ = match &call.result {
@@ -117,6 +129,22 @@ mod tests {
             text,
             "total;dur=2001.9, ping_1;dur=2001.4;desc=\"200\", ping_2;dur=0.9;desc=\"status\""
         );
+    }
+
+    #[test]
+    fn a_field_that_would_be_too_long_says_how_many_calls_it_leaves_out() {
+        let mut outcome = outcome(Mode::Concurrent);
+        outcome.results = vec![outcome.results[0].clone(); 1000];
+        for text in [
+            server_timing(Duration::ZERO, &outcome),
+            server_timing_of_both(Duration::ZERO, [&outcome, &outcome]),
+        ] {
+            assert!(text.len() <= MAX_FIELD, "{}", text.len());
+            let shown = text.matches("ping_1").count();
+            let (_, left) = text.split_once("_more;desc=\"").unwrap();
+            let left: usize = left.split('"').next().unwrap().parse().unwrap();
+            assert_eq!(shown + left, 1000, "{text}");
+        }
     }
 
     #[test]
