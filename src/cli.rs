@@ -14,9 +14,11 @@ mod screen;
 mod serve;
 pub mod waterfall;
 
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+
+use crate::duration;
 
 /// An HTTP aggregation gateway: one request in, several upstream calls out, sequentially or concurrently, one answer
 /// back, with the time of every call.
@@ -81,4 +83,11 @@ pub fn main() -> ExitCode {
 /// Runs `work` in an actix system on this thread.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     actix_web::rt::System::new().block_on(work)
+}
+
+/// An option's time.
+fn time(text: &str) -> Result<Duration, &'static str> {
+    duration::parse(text)
+        .filter(|time| !time.is_zero())
+        .ok_or("expected a duration above zero such as 500ms or 2s")
 }

@@ -6,7 +6,7 @@
 //! - [`cli`]: the commands. [`app`]: the one place where the parts meet. [`config`]: files and environment, checked.
 //! - [`api`]: routes, middleware, problems. [`compose`] and [`timing`]: an outcome as bytes and as `Server-Timing`.
 //! - [`upstream`]: the adapter that speaks HTTP. [`telemetry`]: metrics and log lines.
-//! - [`shutdown`], [`readiness`]: when to stop, and who may know. [`ping`]: the dummy upstream.
+//! - [`shutdown`], [`readiness`]: when to stop, and who may know. [`ping`]: the dummy upstream. [`duration`]: `150ms`.
 //! - [`fanout`]: the core. It knows none of the others.
 
 pub mod api;
@@ -14,6 +14,7 @@ pub mod app;
 pub mod cli;
 pub mod compose;
 pub mod config;
+pub mod duration;
 pub mod fanout;
 pub mod ping;
 pub mod readiness;

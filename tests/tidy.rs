@@ -23,6 +23,11 @@ const RULES: &[Rule] = &[
         never: &["actix", "awc", "tokio"],
     },
     Rule {
+        part: "duration",
+        knows: &[],
+        never: &["actix", "awc", "tokio"],
+    },
+    Rule {
         part: "timing",
         knows: &["fanout"],
         never: &["actix", "awc", "prometheus"],
@@ -44,12 +49,19 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "config",
-        knows: &["fanout", "upstream"],
+        knows: &["duration", "fanout", "upstream"],
         never: &["actix", "awc", "prometheus"],
     },
     Rule {
         part: "api",
-        knows: &["compose", "fanout", "readiness", "telemetry", "timing"],
+        knows: &[
+            "compose",
+            "duration",
+            "fanout",
+            "readiness",
+            "telemetry",
+            "timing",
+        ],
         never: &["awc", "prometheus"],
     },
     Rule {
@@ -59,7 +71,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "ping",
-        knows: &[],
+        knows: &["duration"],
         never: &["awc", "prometheus"],
     },
 ];

@@ -3,7 +3,10 @@
 
 use std::{borrow::Cow, collections::HashSet, num::NonZeroUsize, time::Duration};
 
-use crate::fanout::{Choice, Completion, Mode};
+use crate::{
+    duration,
+    fanout::{Choice, Completion, Mode},
+};
 
 use super::error::shown;
 
@@ -133,8 +136,7 @@ impl<'q> Query<'q> {
                 self.concurrency = Some(concurrency);
             }
             "timeout" => {
-                let timeout = humantime::parse_duration(&value)
-                    .ok()
+                let timeout = duration::parse(&value)
                     .filter(|timeout| (Duration::from_nanos(1)..=LONGEST).contains(timeout))
                     .ok_or_else(|| invalid("a duration above zero such as `500ms` or `2s`"))?;
                 self.timeout = Some(timeout);
@@ -254,6 +256,10 @@ mod tests {
             "timeout=5",
             "timeout=99999999999999999999y",
             "timeout=1000y",
+            "timeout=18446744073709551615s 18446744073709551615s",
+            "timeout=18446744073709551615s 999999999ns 1ns",
+            "timeout=18446744073709551615s 1000000000ns",
+            "timeout=9999999999999999999y9999999999999999999y",
             "wait_for=none",
             "wait_for=0",
             "wait_for=-1",

@@ -31,7 +31,7 @@ pub(super) struct Call {
     #[arg(long, value_name = "WHAT")]
     wait_for: Option<String>,
     /// How long to wait for the gateway itself
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::time)]
     max_time: Duration,
     /// Print the gateway's JSON as it came
     #[arg(long)]

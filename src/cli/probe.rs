@@ -23,7 +23,7 @@ pub(super) struct Probe {
     #[command(flatten)]
     files: Files,
     /// How long to wait for the answer
-    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = super::time)]
     timeout: Duration,
 }
 

@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use bytesize::ByteSize;
 
 use super::{LARGEST_BODY, LONGEST_DELAY, SMALLEST_BODY, Settings};
+use crate::duration;
 
 /// How much of a caller's own text a message repeats, in characters.
 const SHOWN: usize = 60;
@@ -105,9 +106,11 @@ fn apply(wanted: &mut Wanted, parameter: &str, value: &str) -> Result<(), BadPar
 /// # Errors
 /// [`BadParameter::Duration`] when it is none, negative or longer.
 pub fn parse_delay(text: &str) -> Result<Duration, BadParameter> {
-    humantime::parse_duration(text)
-        .ok()
-        .filter(|time| *time <= LONGEST_DELAY)
+    let time = match text {
+        "0" => Some(Duration::ZERO),
+        _ => duration::parse(text),
+    };
+    time.filter(|time| *time <= LONGEST_DELAY)
         .ok_or_else(|| BadParameter::Duration(shown(text)))
 }
 

@@ -1,0 +1,53 @@
+//! Durations as people write them: `150ms`, `2s`, `1m 30s`. A leaf: it knows nothing.
+
+use std::time::Duration;
+
+/// The longest text and the longest number in it. `humantime` panics on a sum that overflows; as short as this, no sum
+/// can.
+const LONGEST_TEXT: usize = 64;
+const LONGEST_NUMBER: usize = 10;
+
+/// Reads a duration: numbers with units. `None` for anything else, a bare number too.
+#[must_use]
+pub fn parse(text: &str) -> Option<Duration> {
+    let digits = text
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::len)
+        .max()
+        .unwrap_or(0);
+    if text.len() > LONGEST_TEXT || digits > LONGEST_NUMBER || !text.contains(char::is_alphabetic) {
+        return None;
+    }
+    humantime::parse_duration(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_with_units_are_durations() {
+        assert_eq!(parse("150ms"), Some(Duration::from_millis(150)));
+        assert_eq!(parse("1m 30s"), Some(Duration::from_secs(90)));
+        assert_eq!(parse("0s"), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn anything_else_is_none_and_never_a_panic() {
+        for text in [
+            "",
+            "0",
+            "5",
+            "-1s",
+            "1e99",
+            "abc",
+            "s",
+            "99999999999999999999s",
+            "18446744073709551615s 1000000000ns",
+            "9999999999y 9999999999y",
+        ] {
+            let parsed = parse(text);
+            assert!(parsed.is_none() || text.contains('y'), "{text}: {parsed:?}");
+        }
+    }
+}
