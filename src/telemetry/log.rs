@@ -1,7 +1,8 @@
 //! Log lines on standard error, as text or as JSON. Standard output belongs to the commands' own results.
 
-use std::{fmt, io::IsTerminal as _};
+use std::fmt;
 
+use anstream::{AutoStream, ColorChoice};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     Layer as _,
@@ -33,7 +34,7 @@ pub struct Settings {
 /// # Errors
 /// When logging was started before.
 pub fn start(settings: Settings) -> Result<(), TryInitError> {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(colour);
