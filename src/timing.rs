@@ -12,6 +12,15 @@ use crate::fanout::Outcome;
 #[derive(Debug, Clone, Copy)]
 pub struct Millis(pub Duration);
 
+impl Millis {
+    /// The same as a number, for a log that its reader calculates with.
+    #[must_use]
+    pub fn number(self) -> f64 {
+        // Exact to the microsecond for thousands of years.
+        self.0.as_micros() as f64 / 1000.0
+    }
+}
+
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.0.as_micros();

@@ -167,7 +167,7 @@ impl Line {
         self.open = false;
         let request_id = self.id.as_str();
         let (method, path) = (self.method.as_str(), self.path.as_str());
-        let elapsed_ms = Millis(self.began.elapsed());
+        let elapsed_ms = Millis(self.began.elapsed()).number();
         let status = status.as_u16();
         match summary {
             Some(run) => tracing::info!(
@@ -176,15 +176,15 @@ impl Line {
                 mode = run.mode,
                 outcome = run.outcome,
                 status,
-                elapsed_ms = %elapsed_ms,
-                sequential_ms = %Millis(run.sequential),
+                elapsed_ms,
+                sequential_ms = Millis(run.sequential).number(),
                 "aggregated"
             ),
             None if status < 400 => {
-                tracing::debug!(request_id, method, path, status, elapsed_ms = %elapsed_ms, "answered");
+                tracing::debug!(request_id, method, path, status, elapsed_ms, "answered");
             }
             None => {
-                tracing::info!(request_id, method, path, status, elapsed_ms = %elapsed_ms, "refused");
+                tracing::info!(request_id, method, path, status, elapsed_ms, "refused");
             }
         }
     }
@@ -197,7 +197,7 @@ impl Drop for Line {
                 request_id = self.id.as_str(),
                 path = self.path.as_str(),
                 outcome = "cancelled",
-                elapsed_ms = %Millis(self.began.elapsed()),
+                elapsed_ms = Millis(self.began.elapsed()).number(),
                 "the client went away"
             );
         }
