@@ -48,8 +48,9 @@ impl Layers {
                 directory: path.parent().unwrap_or(Path::new("")).to_owned(),
             };
             report.expect_origin(&origin.name);
-            let read = syntax::format_of(path)
-                .and_then(|format| files::text(path).map(|text| (format, text)));
+            // Read first: a directory or a file that isn't there is that, whatever its ending.
+            let read = files::text(path)
+                .and_then(|text| syntax::format_of(path).map(|format| (format, text)));
             match read {
                 Ok((format, text)) => {
                     stack.add(
