@@ -138,7 +138,13 @@ impl Demo {
     fn configuration(&self, services: &[Service]) -> anyhow::Result<String> {
         let seconds = |time: Duration| format!("{}ms", time.as_millis());
         let listen = match self.listen {
-            Some(address) => address,
+            Some(address) => {
+                // The gateway itself would name a setting of a file that isn't there.
+                TcpListener::bind(address).with_context(|| {
+                    format!("can't listen on {address}; choose another --listen")
+                })?;
+                address
+            }
             None if TcpListener::bind(LISTEN).is_ok() => LISTEN,
             None => SocketAddr::new(LISTEN.ip(), 0),
         };
