@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use http::{HeaderValue, Method, StatusCode, Uri, uri::Scheme};
 
 use crate::{
-    fanout::{Body, Failure, Forward, Reply, Upstream as _},
+    fanout::{Body, Failure, FailureKind, Forward, Reply, Upstream as _},
     upstream::{Adapter, Prepared, Settings, StatusSet, TlsSettings},
 };
 
@@ -73,9 +73,13 @@ pub(super) async fn get(url: Uri, timeout: Duration) -> anyhow::Result<Reply> {
     };
     match tokio::time::timeout(timeout, adapter.attempt(&forward)).await {
         Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(Failure { detail, .. })) => {
+        Ok(Err(Failure { kind, detail, .. })) => {
             let detail = detail.replace("the upstream", "the gateway");
-            bail!("no answer from {shown}: {detail}")
+            let advice = match kind {
+                FailureKind::Connect => "; start it with `gather serve`, or name another URL",
+                _ => "",
+            };
+            bail!("no answer from {shown}: {detail}{advice}")
         }
         Err(_) => bail!(
             "no answer from {shown} within {}",
