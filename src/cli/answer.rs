@@ -3,6 +3,7 @@
 use std::{io, time::Duration};
 
 use anyhow::{Context as _, bail};
+use http::StatusCode;
 use serde::Deserialize;
 
 use super::{
@@ -58,16 +59,41 @@ struct Problem {
     detail: Option<String>,
 }
 
+impl Problem {
+    fn told(&self, status: StatusCode) -> String {
+        let status = status.as_u16();
+        match &self.detail {
+            Some(detail) => format!("{status}: {} ({detail})", self.title),
+            None => format!("{status}: {}", self.title),
+        }
+    }
+}
+
+/// Why an answer is not what was asked for: in a problem's own words, else by its status.
+pub(super) fn refusal(reply: &Reply) -> String {
+    let problem = json(reply).and_then(|value| Ok(serde_json::from_value::<Problem>(value)?));
+    match problem {
+        Ok(problem) => problem.told(reply.status),
+        Err(_) => reply.status.to_string(),
+    }
+}
+
+fn json(reply: &Reply) -> anyhow::Result<serde_json::Value> {
+    serde_json::from_str(&client::text(&reply.body)).with_context(|| {
+        format!(
+            "the answer ({}) is not JSON: is that a gateway?",
+            reply.status
+        )
+    })
+}
+
 impl Answer {
     /// Reads what a gateway answered; a problem without results is an error with the problem's own words.
     pub(super) fn read(reply: &Reply) -> anyhow::Result<Self> {
-        let text = client::text(&reply.body);
-        let value: serde_json::Value = serde_json::from_str(&text).with_context(|| {
-            format!(
-                "the answer ({}) is not JSON: is that a gateway?",
-                reply.status
-            )
-        })?;
+        Self::of(reply, json(reply)?)
+    }
+
+    fn of(reply: &Reply, value: serde_json::Value) -> anyhow::Result<Self> {
         if value.get("mode").is_some_and(|mode| mode == "compare") {
             let runs: Comparison = serde_json::from_value(value).context(STRANGE)?;
             return Ok(Self::Compared {
@@ -82,8 +108,7 @@ impl Answer {
             ));
         }
         let problem: Problem = serde_json::from_value(value).context(STRANGE)?;
-        let detail = problem.detail.unwrap_or_default();
-        bail!("{}: {} ({detail})", reply.status.as_u16(), problem.title)
+        bail!("{}", problem.told(reply.status))
     }
 
     /// Whether everything that was asked for came.
@@ -194,11 +219,14 @@ fn millis(millis: f64) -> Duration {
 
 /// Prints an answer on standard output, as it came or drawn.
 pub(super) fn show(reply: &Reply, as_json: bool) -> anyhow::Result<Answer> {
-    let answer = Answer::read(reply)?;
+    let value = json(reply)?;
     let mut out = screen::out();
     if as_json {
+        // A refusal too: whoever reads it by program wants it whole.
         io::Write::write_fmt(&mut out, format_args!("{}\n", client::text(&reply.body)))?;
-    } else {
+    }
+    let answer = Answer::of(reply, value)?;
+    if !as_json {
         answer.draw(&mut out, screen::style())?;
     }
     Ok(answer)

@@ -9,7 +9,7 @@ use anyhow::bail;
 use clap::Args;
 use http::StatusCode;
 
-use super::{Done, block_on, check::Files, client};
+use super::{Done, answer, block_on, check::Files, client};
 
 /// Asks a running gateway's /readyz; exit status 0 when it is ready.
 ///
@@ -43,11 +43,7 @@ impl Probe {
         let url = client::url(&url, "/readyz")?;
         let reply = block_on(client::get(url, self.timeout))?;
         if reply.status != StatusCode::OK {
-            bail!(
-                "not ready: {} {}",
-                reply.status.as_u16(),
-                client::text(&reply.body)
-            );
+            bail!("not ready: {}", answer::refusal(&reply));
         }
         Ok(Done::Well)
     }
