@@ -1,0 +1,276 @@
+//! `gather call`: one aggregate of a running gateway, drawn or as it came.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    before,
+    program::{Running, free_address, run},
+    upstream::{Behaviour, Response, Upstream},
+};
+
+/// An answer with times that don't vary, as a gateway sends it.
+const ANSWER: &str = r#"{"aggregate":"home","mode":"concurrent","outcome":"partial","elapsed_ms":200.500,"sequential_ms":450.250,"results":[{"name":"users","ok":true,"status":200,"start_ms":0.040,"elapsed_ms":150.125,"attempts":1,"body":{"a":  1}},{"name":"orders","ok":false,"status":503,"start_ms":0.050,"elapsed_ms":100.125,"attempts":1,"failure":"status","detail":"upstream answered 503 Service Unavailable"},{"name":"stock","ok":true,"status":200,"start_ms":0.060,"elapsed_ms":200.000,"attempts":2,"body":"pong"}]}"#;
+
+fn gateway(urls: &[String]) -> (Running, String) {
+    let (gateway, address) = Running::serve(&before(urls));
+    (gateway, address.to_string())
+}
+
+fn pongs(count: usize, delay: Duration) -> (Upstream, Vec<String>) {
+    let upstream = Upstream::always(Behaviour::from(Response::pong()).after(delay));
+    let urls = (0..count).map(|_| upstream.url("/ping")).collect();
+    (upstream, urls)
+}
+
+#[test]
+fn the_waterfall_has_a_bar_a_call_and_a_line_that_sums_up() {
+    let answering = Upstream::always(Response::json(ANSWER));
+    let finished = run(&["call", &answering.url("/aggregate/home")]).expect(1);
+    assert_eq!(finished.stderr, "");
+    insta::assert_snapshot!(finished.stdout, @r"
+    concurrent                                  200.5 ms
+      users   ████████████████████████          150.1 ms  200
+      orders  ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒                  100.1 ms  status: upstream answered…
+      stock   ███████████████████████████████▉  200.0 ms  200 ×2
+              0 s                       200 ms
+
+    home concurrent: partial in 200.5 ms; one after another 450.3 ms
+    ");
+}
+
+#[test]
+fn without_a_utf8_locale_the_waterfall_is_plain_ascii() {
+    let answering = Upstream::always(Response::json(ANSWER));
+    let mut command = crate::program::gather();
+    command.env("LANG", "C").args(["call", &answering.url("/")]);
+    let drawn = crate::program::finish(command).expect(1).stdout;
+    assert!(drawn.is_ascii(), "{drawn}");
+    assert!(drawn.contains("###") && drawn.contains("xxx"), "{drawn}");
+}
+
+#[test]
+fn a_real_gateway_is_drawn_with_every_call_in_plan_order() {
+    let (_upstream, urls) = pongs(3, Duration::from_millis(50));
+    let (_gateway, address) = gateway(&urls);
+    let drawn = run(&["call", &address]).expect(0).stdout;
+    let names: Vec<_> = drawn
+        .lines()
+        .filter(|line| line.contains('█') && line.ends_with("  200"))
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
+    assert_eq!(names, ["a", "b", "c"], "{drawn}");
+    let sum = drawn.lines().last().unwrap();
+    assert!(
+        sum.starts_with("default concurrent: complete in "),
+        "{drawn}"
+    );
+}
+
+#[test]
+fn json_is_what_the_gateway_sent_byte_for_byte() {
+    let answering = Upstream::always(Response::json(ANSWER));
+    let finished = run(&["call", "--json", &answering.url("/aggregate/home")]).expect(1);
+    assert_eq!(finished.stdout, format!("{ANSWER}\n"));
+    assert_eq!(finished.stderr, "");
+}
+
+#[test]
+fn both_modes_are_drawn_on_one_axis_with_their_ratio() {
+    let (_upstream, urls) = pongs(3, Duration::from_millis(100));
+    let (_gateway, address) = gateway(&urls);
+    let drawn = run(&["call", &address, "--mode", "compare"])
+        .expect(0)
+        .stdout;
+    let ratio = drawn.lines().last().unwrap();
+    assert!(
+        ratio.starts_with("concurrent is ") && ratio.ends_with(" times as fast"),
+        "{drawn}"
+    );
+    let axes: Vec<_> = drawn
+        .lines()
+        .filter(|line| line.trim_start().starts_with("0 s"))
+        .collect();
+    assert_eq!(axes.len(), 2, "{drawn}");
+    assert_eq!(axes[0], axes[1], "{drawn}");
+
+    let json = run(&["call", &address, "--mode", "compare", "--json"])
+        .expect(0)
+        .stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["mode"], "compare");
+    assert!(json["speedup"].as_f64().unwrap() > 1.0, "{json}");
+}
+
+#[test]
+fn options_become_parameters_beside_those_of_the_url() {
+    let answering = Upstream::always(Response::json(ANSWER));
+    run(&[
+        "call",
+        &answering.url("/aggregate/home?q=a%20b"),
+        "--mode",
+        "sync",
+        "--concurrency",
+        "2",
+        "--calls",
+        "users,stock",
+        "--timeout",
+        "500ms",
+        "--wait-for",
+        "first",
+    ])
+    .expect(1);
+    run(&["call", &answering.url("/")]).expect(1);
+    let targets: Vec<_> = answering
+        .requests()
+        .into_iter()
+        .map(|request| request.target)
+        .collect();
+    assert_eq!(
+        targets,
+        [
+            "/aggregate/home?q=a%20b&mode=sync&concurrency=2&calls=users%2Cstock&timeout=500ms&wait_for=first",
+            "/aggregate"
+        ]
+    );
+}
+
+#[test]
+fn what_the_options_mean_is_what_the_gateway_does() {
+    let (_upstream, urls) = pongs(3, Duration::ZERO);
+    let (_gateway, address) = gateway(&urls);
+    let options = ["--calls", "c,a", "--mode", "sync", "--json"];
+    let json = run(&[&["call", &address][..], &options].concat())
+        .expect(0)
+        .stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let names: Vec<_> = json["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| &call["name"])
+        .collect();
+    assert_eq!(names, ["c", "a"]);
+    assert_eq!(json["mode"], "sequential");
+}
+
+#[test]
+fn a_partial_and_a_failed_outcome_are_1_and_drawn_all_the_same() {
+    let (_upstream, mut urls) = pongs(1, Duration::ZERO);
+    urls.push(format!("http://{}/", free_address()));
+    let (_gateway, address) = gateway(&urls);
+    for (calls, outcome) in [("a,b", "partial"), ("b", "failed")] {
+        let finished = run(&["call", &address, "--calls", calls]).expect(1);
+        let sum = format!("default concurrent: {outcome} in ");
+        assert!(finished.stdout.contains(&sum), "{finished:#?}");
+        assert!(finished.stdout.contains("connect: "), "{finished:#?}");
+    }
+    run(&["call", &address, "--calls", "a"]).expect(0);
+}
+
+#[test]
+fn a_refusal_is_one_sentence_in_the_gateways_words() {
+    let (_upstream, urls) = pongs(1, Duration::ZERO);
+    let (_gateway, address) = gateway(&urls);
+    for (arguments, named) in [
+        (["--mode", "backwards"], "backwards"),
+        (["--calls", "z"], "`z`"),
+        (["--concurrency", "0"], "concurrency"),
+        (["--timeout", "abc"], "abc"),
+    ] {
+        let sentence = run(&[&["call", address.as_str()][..], &arguments].concat()).one_sentence();
+        assert!(
+            sentence.contains("400") && sentence.contains(named),
+            "{sentence}"
+        );
+    }
+    let sentence = run(&["call", &format!("{address}/aggregate/nope")]).one_sentence();
+    assert!(
+        sentence.contains("404") && sentence.contains("nope"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn a_refusal_too_is_json_where_json_was_asked_for() {
+    let (_upstream, urls) = pongs(1, Duration::ZERO);
+    let (_gateway, address) = gateway(&urls);
+    let finished = run(&["call", &address, "--json", "--mode", "backwards"]).expect(1);
+    let json: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(
+        json["type"], "urn:gather:problem:invalid-parameter",
+        "{json}"
+    );
+    assert!(
+        finished.stderr.starts_with("error: 400"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn nobody_there_is_one_sentence_that_says_what_to_do() {
+    let address: SocketAddr = free_address();
+    let sentence = run(&["call", &address.to_string()]).one_sentence();
+    assert!(
+        sentence.contains(&format!("http://{address}/aggregate")),
+        "{sentence}"
+    );
+    assert!(sentence.contains("gather serve"), "{sentence}");
+}
+
+#[test]
+fn a_gateway_that_hangs_is_given_up_after_max_time() {
+    let silent = Upstream::always(Behaviour::HangBeforeHead);
+    let sentence = run(&["call", "--max-time", "200ms", &silent.url("/")]).one_sentence();
+    assert!(sentence.contains("200ms"), "{sentence}");
+}
+
+#[test]
+fn what_answers_but_is_no_gateway_is_said_to_be_none() {
+    for strange in [
+        Response::text("<html>hello</html>"),
+        Response::json("{\"hello\": 1}"),
+        Response::json("[1]"),
+        Response::json("{\"mode\": \"compare\"}"),
+        Response::json("{\"results\": 3}"),
+        Response::new(200),
+    ] {
+        let other = Upstream::always(strange);
+        let sentence = run(&["call", &other.url("/")]).one_sentence();
+        assert!(sentence.contains("gateway"), "{sentence}");
+    }
+}
+
+#[test]
+fn an_answer_that_would_steer_the_terminal_is_shown_escaped() {
+    let sly = ANSWER
+        .replace("users", "u\\u001b[2Jsers")
+        .replace("upstream answered", "\\u001b]0;owned\\u0007")
+        .replace("home", "ho\\u001b[2Jme");
+    let answering = Upstream::always(Response::json(sly));
+    let drawn = run(&["call", &answering.url("/")]).expect(1).stdout;
+    assert!(
+        !drawn.contains('\u{1b}') && !drawn.contains('\u{7}'),
+        "{drawn:?}"
+    );
+}
+
+#[test]
+fn a_bad_command_line_is_2_and_named() {
+    for bad in [
+        &["call", "--max-time", "5"][..],
+        &["call", "--no-such-option"],
+        &["call", "http://a", "http://b"],
+        &["call", "--mode"],
+    ] {
+        let finished = run(bad).expect(2);
+        assert_eq!(finished.stdout, "");
+        let named = bad
+            .iter()
+            .skip(1)
+            .any(|word| finished.stderr.contains(word));
+        assert!(named, "{}", finished.stderr);
+    }
+}

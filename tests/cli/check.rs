@@ -1,0 +1,197 @@
+//! `gather check`: whether a configuration is good, all that is wrong with it, and what is in force.
+
+use std::{fs, path::PathBuf};
+
+use crate::{
+    before,
+    program::{finish, gather, repository, run},
+};
+
+/// Eight mistakes, each of another kind, and where they are.
+const EIGHT: &str = r#"
+[server]
+listen = "localhost"
+workers = 80.7
+colour = true
+
+[log]
+level = "loud"
+
+[upstreams.users]
+url = "ftp://users/ping"
+timeout = "-1s"
+
+[upstreams.orders]
+url = "http://orders/ping"
+max_body = "1 furlong"
+
+[aggregates.default]
+calls = ["orders", "odrers"]
+"#;
+
+const PLACES: [&str; 8] = [
+    "server.listen",
+    "server.workers",
+    "server.colour",
+    "log.level",
+    "upstreams.users.url",
+    "upstreams.users.timeout",
+    "upstreams.orders.max_body",
+    "aggregates.default.calls[1]",
+];
+
+fn file(text: &str) -> (tempfile::TempDir, String) {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gather.toml");
+    fs::write(&file, text).unwrap();
+    let name = file.to_str().unwrap().to_owned();
+    (place, name)
+}
+
+#[test]
+fn a_good_file_is_said_to_be_good() {
+    let (_place, name) = file(&before(&["http://127.0.0.1:9/".to_owned()]));
+    let finished = run(&["check", "-c", &name]).expect(0);
+    assert_eq!(
+        finished.stdout,
+        "good: 1 upstreams, 1 aggregates, listening on 127.0.0.1:8080\n"
+    );
+    assert_eq!(finished.stderr, "");
+}
+
+#[test]
+fn all_of_eight_mistakes_are_named_with_file_and_key() {
+    let (_place, name) = file(EIGHT);
+    for command in [&["check"][..], &["check", "--print"], &["serve"]] {
+        let finished = run(&[command, &["-c", &name]].concat()).expect(1);
+        assert_eq!(finished.stdout, "", "{command:?}");
+        let lines: Vec<_> = finished.stderr.lines().collect();
+        for place in PLACES {
+            let start = format!("{name}: {place}: ");
+            let named = lines.iter().filter(|line| line.starts_with(&start)).count();
+            assert_eq!(named, 1, "{place} in\n{}", finished.stderr);
+        }
+        assert_eq!(lines.len(), PLACES.len(), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn mistakes_of_several_files_and_of_the_environment_are_told_together() {
+    let (_place, first) = file(EIGHT);
+    let (_other, second) = file("[server]\ngrace = \"3 parsecs\"\n");
+    let mut command = gather();
+    command
+        .args(["check", "-c", &first, "-c", &second])
+        .env("GATHER__SERVER__DRAIN", "never");
+    let finished = finish(command).expect(1);
+    for start in [
+        format!("{first}: server.workers: "),
+        format!("{second}: server.grace: "),
+        "GATHER__SERVER__DRAIN: server.drain: ".to_owned(),
+    ] {
+        let named = finished.stderr.lines().any(|line| line.starts_with(&start));
+        assert!(named, "no {start} in\n{}", finished.stderr);
+    }
+}
+
+#[test]
+fn what_is_printed_loads_again_and_prints_the_same() {
+    let (_place, name) = file(&fs::read_to_string(repository("config/gather.toml")).unwrap());
+    let printed = run(&["check", "--print", "-c", &name]).expect(0).stdout;
+    // Complete: a default that the file leaves out.
+    assert!(printed.contains("header_timeout = \"5s\""), "{printed}");
+    let (_again, name) = file(&printed);
+    assert_eq!(
+        run(&["check", "--print", "-c", &name]).expect(0).stdout,
+        printed
+    );
+}
+
+#[test]
+fn what_is_printed_has_no_secret_of_any_layer_in_it() {
+    let (_place, name) = file(
+        r#"
+        defaults.headers = { x-api-key = "hunter2-default" }
+        [upstreams.users]
+        url = "http://users/ping?token=hunter2-query"
+        method = "POST"
+        body = "hunter2-body"
+        headers = { cookie = "hunter2-file", accept = "application/json" }
+        [aggregates.default]
+        calls = ["users"]
+        "#,
+    );
+    let mut command = gather();
+    command.args(["check", "--print", "-c", &name]).env(
+        "GATHER__UPSTREAMS__USERS__HEADERS__AUTHORIZATION",
+        "hunter2-variable",
+    );
+    let printed = finish(command).expect(0).stdout;
+    assert!(!printed.contains("hunter2"), "{printed}");
+    for shown in [
+        "x-api-key",
+        "cookie",
+        "authorization",
+        "token=***",
+        "application/json",
+    ] {
+        assert!(printed.contains(shown), "no {shown} in\n{printed}");
+    }
+    let (_again, name) = file(&printed);
+    run(&["check", "-c", &name]).expect(0);
+}
+
+#[test]
+fn no_mistake_quotes_a_secret() {
+    let (_place, name) = file(
+        r#"
+        [upstreams.users]
+        url = "http://me:hunter2@users/ping"
+        body = 1
+        headers = { authorization = "hunter2\n" }
+        [aggregates.default]
+        calls = ["users"]
+        "#,
+    );
+    let finished = run(&["check", "-c", &name]).expect(1);
+    assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
+    for place in [
+        "upstreams.users.url",
+        "upstreams.users.body",
+        "upstreams.users.headers",
+    ] {
+        assert!(finished.stderr.contains(place), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn the_configurations_that_come_with_gather_are_good() {
+    for shipped in ["config/gather.toml", "deploy/gather.toml"] {
+        let name = repository(shipped);
+        run(&["check", "-c", name.to_str().unwrap()]).expect(0);
+    }
+}
+
+#[test]
+fn the_configuration_in_the_kubernetes_file_is_good() {
+    let (_place, name) = file(&config_map());
+    let checked = run(&["check", "-c", &name]).expect(0);
+    assert!(checked.stdout.contains("3 upstreams"), "{}", checked.stdout);
+    // The container's probes and annotation ask the admin listener.
+    let printed = run(&["check", "--print", "-c", &name]).expect(0).stdout;
+    assert!(printed.contains("listen = \"0.0.0.0:9091\""), "{printed}");
+}
+
+/// The text of `gather.toml` in the ConfigMap: a block scalar, so it is what is indented below its key.
+fn config_map() -> String {
+    let file: PathBuf = repository("deploy/kubernetes/gather.yaml");
+    let yaml = fs::read_to_string(file).unwrap();
+    let block = yaml.split_once("  gather.toml: |\n").unwrap().1;
+    let lines: Vec<_> = block
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with("    "))
+        .map(|line| line.strip_prefix("    ").unwrap_or(""))
+        .collect();
+    assert!(lines.len() > 10, "{lines:?}");
+    lines.join("\n")
+}

@@ -1,0 +1,290 @@
+//! The log of `gather serve`: one line a request, with what it is about and nothing secret.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+
+use crate::{
+    before,
+    program::{Running, eventually, finish, free_address, gather, get, send, try_get},
+    upstream::{Behaviour, Response, Upstream},
+};
+
+/// What must never be in a log, as a header's value and in a query.
+const SECRET: &str = "hunter2secret";
+
+fn serve(log: &str, upstream: &Upstream) -> (Running, SocketAddr) {
+    let base = before(&[upstream.url("/ping")]).replace(
+        "[aggregates",
+        "forward_headers = [\"authorization\"]\nforward_query = [\"q\"]\n[aggregates",
+    );
+    Running::serve(&format!("server.grace = \"0s\"\n{log}\n{base}"))
+}
+
+/// The JSON lines of the log, each of which must be an object.
+fn json_lines(text: &str) -> Vec<Value> {
+    let lines = text.lines().map(serde_json::from_str);
+    lines
+        .map(|line: Result<Value, _>| line.unwrap_or_else(|error| panic!("{error}: {text}")))
+        .collect()
+}
+
+#[test]
+fn an_aggregate_is_one_json_line_that_says_what_came_of_it() {
+    let upstream = Upstream::always(Response::pong());
+    let (gateway, address) = serve("log.format = \"json\"", &upstream);
+    let headers = [("X-Request-Id", "abc-123"), ("Authorization", SECRET)];
+    let answer = try_get(
+        address,
+        &format!("/aggregate?mode=sync&q={SECRET}"),
+        &headers,
+    )
+    .unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    // The secrets did go through: it isn't for want of them that the log has none.
+    let seen = &upstream.requests()[0];
+    assert!(seen.target.contains(SECRET), "{}", seen.target);
+
+    let finished = gateway.stop().expect(0);
+    assert_eq!(finished.stdout, "");
+    assert!(!finished.stderr.contains(SECRET), "{}", finished.stderr);
+    let lines = json_lines(&finished.stderr);
+    let about: Vec<_> = lines
+        .iter()
+        .filter(|line| line["request_id"] == "abc-123")
+        .collect();
+    let [line] = about[..] else {
+        panic!("{}", finished.stderr)
+    };
+    assert_eq!(line["level"], "INFO", "{line}");
+    assert_eq!(line["aggregate"], "default", "{line}");
+    assert_eq!(line["mode"], "sequential", "{line}");
+    assert_eq!(line["outcome"], "complete", "{line}");
+    assert_eq!(line["status"], 200, "{line}");
+    // Numbers, so that whoever collects the log can compare and add them.
+    assert!(line["elapsed_ms"].as_f64().unwrap() > 0.0, "{line}");
+    assert!(line["sequential_ms"].as_f64().unwrap() > 0.0, "{line}");
+    assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+}
+
+#[test]
+fn a_failed_and_a_compared_aggregate_are_one_line_each() {
+    let upstream = Upstream::always(Response::new(503));
+    let (gateway, address) = serve("log.format = \"json\"", &upstream);
+    assert_eq!(get(address, "/aggregate").status, 502);
+    assert_eq!(get(address, "/aggregate?mode=compare").status, 502);
+    let finished = gateway.stop().expect(0);
+    let lines = json_lines(&finished.stderr);
+    let told: Vec<_> = lines
+        .iter()
+        .filter(|line| line["aggregate"] == "default")
+        .map(|line| {
+            (
+                line["mode"].as_str(),
+                line["outcome"].as_str(),
+                line["status"].as_u64(),
+            )
+        })
+        .collect();
+    let failed = |mode| (Some(mode), Some("failed"), Some(502));
+    assert_eq!(
+        told,
+        [failed("concurrent"), failed("compare")],
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn a_refused_request_is_one_line_without_its_query() {
+    let upstream = Upstream::always(Response::pong());
+    let (gateway, address) = serve("log.format = \"json\"", &upstream);
+    assert_eq!(
+        get(address, &format!("/aggregate?token={SECRET}")).status,
+        400
+    );
+    assert_eq!(
+        get(address, &format!("/nowhere?token={SECRET}")).status,
+        404
+    );
+    let finished = gateway.stop().expect(0);
+    assert!(!finished.stderr.contains(SECRET), "{}", finished.stderr);
+    let lines = json_lines(&finished.stderr);
+    let told: Vec<_> = lines
+        .iter()
+        .filter(|line| line["message"] == "refused")
+        .map(|line| {
+            (
+                line["path"].as_str().unwrap(),
+                line["status"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [("/aggregate", 400), ("/nowhere", 404)]);
+}
+
+#[test]
+fn probes_and_scrapes_are_not_worth_a_line() {
+    let upstream = Upstream::always(Response::pong());
+    let (gateway, address) = serve("log.format = \"json\"", &upstream);
+    for route in ["/readyz", "/livez", "/metrics"] {
+        assert_eq!(get(address, route).status, 200);
+    }
+    let finished = gateway.stop().expect(0);
+    let told = json_lines(&finished.stderr);
+    let messages: Vec<_> = told
+        .iter()
+        .map(|line| line["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        messages.len(),
+        3,
+        "listening, stopping, stopped: {messages:?}"
+    );
+}
+
+#[test]
+fn a_client_that_goes_away_is_one_line_that_says_so() {
+    let upstream = Upstream::always(Behaviour::HangBeforeHead);
+    let (gateway, address) = serve("log.format = \"json\"", &upstream);
+    let client = send(address, "/aggregate", &[("X-Request-Id", "gone-1")]).unwrap();
+    eventually("the request at the upstream", || {
+        (upstream.requests().len() == 1).then_some(())
+    });
+    drop(client);
+    gateway.line(|line| line.contains("gone-1").then_some(()));
+    let finished = gateway.stop().expect(0);
+    let lines = json_lines(&finished.stderr);
+    let told: Vec<_> = lines
+        .iter()
+        .filter(|line| line["request_id"] == "gone-1" || line["outcome"] == "cancelled")
+        .collect();
+    let [line] = told[..] else {
+        panic!("{}", finished.stderr)
+    };
+    assert_eq!(line["outcome"], "cancelled", "{line}");
+    assert_eq!(line["request_id"], "gone-1", "{line}");
+    assert_eq!(line["path"], "/aggregate", "{line}");
+    assert!(line["elapsed_ms"].as_f64().unwrap() > 0.0, "{line}");
+}
+
+#[test]
+fn the_text_format_says_the_same_for_people() {
+    let upstream = Upstream::always(Response::pong());
+    let (gateway, address) = serve("log.format = \"text\"", &upstream);
+    try_get(address, "/aggregate", &[("X-Request-Id", "abc-123")]).unwrap();
+    let finished = gateway.stop().expect(0);
+    let line = finished
+        .stderr
+        .lines()
+        .find(|line| line.contains("abc-123"))
+        .unwrap();
+    for part in [
+        " INFO ",
+        "aggregate=\"default\"",
+        "mode=\"concurrent\"",
+        "outcome=\"complete\"",
+        "status=200",
+        "elapsed_ms=",
+    ] {
+        assert!(line.contains(part), "no {part} in {line}");
+    }
+    assert!(
+        !finished.stderr.contains('\u{1b}'),
+        "no colours in a file: {}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn at_level_warn_a_healthy_gateway_says_nothing() {
+    let upstream = Upstream::always(Response::pong());
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gather.toml");
+    let address = free_address();
+    let text = format!(
+        "server.listen = \"{address}\"\nserver.grace = \"0s\"\nlog.level = \"warn\"\n{}",
+        before(&[upstream.url("/")])
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut command = gather();
+    command.arg("serve").arg("-c").arg(&file);
+    let gateway = Running::start(command);
+    eventually("a ready gateway", || {
+        try_get(address, "/readyz", &[])
+            .ok()
+            .filter(|answer| answer.status == 200)
+    });
+    assert_eq!(get(address, "/aggregate").status, 200);
+    assert_eq!(get(address, "/aggregate?mode=compare").status, 200);
+    let finished = gateway.stop().expect(0);
+    assert_eq!(
+        (finished.stdout.as_str(), finished.stderr.as_str()),
+        ("", "")
+    );
+}
+
+#[test]
+fn the_environment_sets_the_format_and_the_level() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gather.toml");
+    let listen = "server.listen = \"127.0.0.1:0\"\n";
+    std::fs::write(
+        &file,
+        format!("{listen}{}", before(&["http://127.0.0.1:9/".to_owned()])),
+    )
+    .unwrap();
+    let command = |level: &str| {
+        let mut command = gather();
+        command.arg("serve").arg("-c").arg(&file);
+        command
+            .env("GATHER__LOG__FORMAT", "json")
+            .env("GATHER__LOG__LEVEL", level);
+        command.env("GATHER__SERVER__GRACE", "0s");
+        command
+    };
+    let gateway = Running::start(command("debug"));
+    let address = gateway.address("address");
+    get(address, "/livez");
+    let finished = gateway.stop().expect(0);
+    let lines = json_lines(&finished.stderr);
+    assert!(
+        lines.iter().any(|line| line["path"] == "/livez"),
+        "{}",
+        finished.stderr
+    );
+
+    let finished = finish(command("loud")).expect(1);
+    assert!(
+        finished
+            .stderr
+            .starts_with("GATHER__LOG__LEVEL: log.level: "),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn a_gateway_whose_log_nobody_reads_any_more_goes_on() {
+    let upstream = Upstream::always(Response::pong());
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gather.toml");
+    let address = free_address();
+    let text = format!(
+        "server.listen = \"{address}\"\nserver.grace = \"0s\"\n{}",
+        before(&[upstream.url("/")])
+    );
+    std::fs::write(&file, text).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = gather();
+    command.arg("serve").arg("-c").arg(&file).stderr(writer);
+    let mut child = command.spawn().unwrap();
+    let answers: Vec<_> = (0..3)
+        .map(|_| eventually("an answer", || try_get(address, "/aggregate", &[]).ok()).status)
+        .collect();
+    let ended = child.try_wait().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!((answers, ended), (vec![200, 200, 200], None));
+}

@@ -1,0 +1,39 @@
+//! The commands through the built program: what they print, where, and with which exit status.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+#[path = "../support/gateway.rs"]
+mod gateway;
+#[path = "../support/program.rs"]
+mod program;
+#[path = "../support/upstream.rs"]
+mod upstream;
+
+mod call;
+mod check;
+mod command_line;
+mod demo;
+mod log;
+mod ping;
+mod probe;
+mod serve;
+mod stop;
+mod terminal;
+
+use std::fmt::Write as _;
+
+/// A configuration with one upstream per URL, named `a`, `b`, … and one aggregate of them all that may be compared.
+fn before(urls: &[String]) -> String {
+    let mut text = String::new();
+    let mut names = Vec::new();
+    for (name, url) in ('a'..).zip(urls) {
+        writeln!(text, "[upstreams.{name}]\nurl = \"{url}\"").unwrap();
+        names.push(format!("\"{name}\""));
+    }
+    let names = names.join(", ");
+    writeln!(
+        text,
+        "[aggregates.default]\ncalls = [{names}]\ncompare = true"
+    )
+    .unwrap();
+    text
+}
