@@ -1,0 +1,46 @@
+//! Gather among programs that others wrote: services in Python and nginx behind it, Prometheus beside it. A test whose
+//! program is missing says so and passes; where `CI` is `true`, it fails instead.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+#[path = "../support/gateway.rs"]
+mod gateway;
+#[path = "../support/program.rs"]
+mod program;
+
+mod fastapi;
+mod nginx;
+mod prometheus;
+mod promtool;
+mod series;
+
+use std::{fmt::Write as _, path::PathBuf};
+
+/// A program that a test needs. `None`, and a line that says why, where it is missing.
+#[allow(clippy::print_stdout, reason = "a test that can't be run says why")]
+fn needed(program: &str, found: Option<PathBuf>) -> Option<PathBuf> {
+    if found.is_none() {
+        let ci = std::env::var("CI").is_ok_and(|value| value == "true");
+        assert!(!ci, "{program} is missing, and CI has to have it");
+        println!("skipped: {program} is missing");
+    }
+    found
+}
+
+/// Gateway configuration: an upstream for each name and URL, and the aggregate `default` of them all.
+fn upstreams(upstreams: &[(&str, String)]) -> String {
+    let mut text = String::new();
+    for (name, url) in upstreams {
+        writeln!(text, "[upstreams.{name}]\nurl = \"{url}\"").unwrap();
+    }
+    let names: Vec<_> = upstreams
+        .iter()
+        .map(|(name, _)| format!("\"{name}\""))
+        .collect();
+    let names = names.join(", ");
+    writeln!(
+        text,
+        "[aggregates.default]\ncalls = [{names}]\ncompare = true"
+    )
+    .unwrap();
+    text
+}

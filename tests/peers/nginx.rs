@@ -1,0 +1,217 @@
+//! nginx behind the gateway: kept connections, connections that it closes, and bodies that it sends slowly.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpStream},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    needed,
+    program::{Running, eventually, free_address, get, which},
+    upstreams,
+};
+
+/// A running nginx with these directives in its one server. `None` where there is no nginx.
+struct Nginx {
+    address: SocketAddr,
+    _running: Running,
+    _files: TempDir,
+}
+
+impl Nginx {
+    fn start(directives: &str) -> Option<Self> {
+        let program = needed("nginx", which("nginx"))?;
+        let files = tempfile::tempdir().unwrap();
+        let place = files.path().display();
+        // nginx can't be asked which port it got.
+        let address = free_address();
+        // 3000 bytes for locations that send slowly.
+        fs::write(files.path().join("slow"), "x".repeat(3000)).unwrap();
+        // One process alone, so that ending it ends nginx; a worker would be another user, who has to see the file.
+        let text = format!(
+            "daemon off; master_process off; pid {place}/pid; error_log stderr warn;
+             events {{ worker_connections 512; }}
+             http {{
+                 access_log off;
+                 default_type application/json;
+                 client_body_temp_path {place}/a; proxy_temp_path {place}/b; fastcgi_temp_path {place}/c;
+                 uwsgi_temp_path {place}/d; scgi_temp_path {place}/e;
+                 server {{
+                     listen {address};
+                     root {place};
+                     location /users {{ return 200 '{{\"user\":  1}}'; }}
+                     location /orders {{ return 200 '[1, 2.50]'; }}
+                     location /stock {{ return 200 '\"pong\"'; }}
+                     location /down {{ return 503 '{{}}'; }}
+                     location /slow {{ default_type text/plain; limit_rate 2000; }}
+                     {directives}
+                 }}
+             }}"
+        );
+        let file = files.path().join("nginx.conf");
+        fs::write(&file, text).unwrap();
+        let mut command = Command::new(program);
+        command
+            .args(["-e", "stderr", "-p"])
+            .arg(files.path())
+            .arg("-c")
+            .arg(&file)
+            .stdin(Stdio::null());
+        let running = Running::start(command);
+        eventually("nginx", || TcpStream::connect(address).ok());
+        Some(Self {
+            address,
+            _running: running,
+            _files: files,
+        })
+    }
+
+    fn gateway(&self) -> (Running, SocketAddr) {
+        let url = |path: &str| format!("http://{}{path}", self.address);
+        Running::serve(&upstreams(&[
+            ("users", url("/users")),
+            ("orders", url("/orders")),
+            ("stock", url("/stock")),
+        ]))
+    }
+}
+
+fn metric(address: SocketAddr, series: &str) -> f64 {
+    let metrics = get(address, "/metrics");
+    let line = metrics
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series}"))
+        .parse()
+        .unwrap()
+}
+
+/// All attempts at these upstreams that didn't succeed.
+fn failures(address: SocketAddr) -> Vec<String> {
+    let metrics = get(address, "/metrics");
+    let attempts = metrics
+        .text()
+        .lines()
+        .filter(|line| line.starts_with("gather_attempts_total"));
+    let failures = attempts.filter(|line| !line.contains("result=\"ok\"") && !line.ends_with(" 0"));
+    failures.map(str::to_owned).collect()
+}
+
+#[test]
+fn what_nginx_sends_comes_through_as_it_is_on_connections_that_are_kept() {
+    let Some(nginx) = Nginx::start("") else {
+        return;
+    };
+    let (_gateway, address) = nginx.gateway();
+    for _ in 0..50 {
+        let answer = get(address, "/aggregate");
+        let text = answer.text();
+        for body in [
+            "\"body\":{\"user\":  1}",
+            "\"body\":[1, 2.50]",
+            "\"body\":\"pong\"",
+        ] {
+            assert!(text.contains(body), "no {body} in {text}");
+        }
+    }
+    for upstream in ["users", "orders", "stock"] {
+        let opened = metric(
+            address,
+            &format!("gather_connections_opened_total{{upstream=\"{upstream}\"}}"),
+        );
+        assert!(
+            (1.0..=3.0).contains(&opened),
+            "{opened} connections for 50 requests in a row"
+        );
+    }
+    assert_eq!(failures(address), Vec::<String>::new());
+}
+
+#[test]
+fn connections_that_nginx_ends_after_one_request_cost_no_failed_call() {
+    let Some(nginx) = Nginx::start("keepalive_requests 1;") else {
+        return;
+    };
+    let (_gateway, address) = nginx.gateway();
+    for request in 0..100 {
+        let answer = get(address, "/aggregate");
+        assert_eq!(
+            answer.json()["outcome"],
+            "complete",
+            "{request}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(failures(address), Vec::<String>::new());
+}
+
+#[test]
+fn connections_that_nginx_ends_while_they_are_pooled_cost_no_failed_call() {
+    // The pauses between requests go through the moment at which nginx closes, when a request may be on its way.
+    let Some(nginx) = Nginx::start("keepalive_timeout 20ms;") else {
+        return;
+    };
+    let (_gateway, address) = nginx.gateway();
+    for request in 0..200 {
+        let answer = get(address, "/aggregate");
+        assert_eq!(
+            answer.json()["outcome"],
+            "complete",
+            "{request}: {}",
+            answer.text()
+        );
+        std::thread::park_timeout(Duration::from_micros(15_000 + request * 50));
+    }
+    assert_eq!(failures(address), Vec::<String>::new());
+    // Each was closed, or this test has shown nothing.
+    let opened = metric(
+        address,
+        "gather_connections_opened_total{upstream=\"users\"}",
+    );
+    assert!(opened >= 50.0, "only {opened} connections");
+}
+
+#[test]
+fn a_body_that_nginx_sends_slowly_takes_its_time_in_each_mode() {
+    let Some(nginx) = Nginx::start("") else {
+        return;
+    };
+    let url = format!("http://{}/slow", nginx.address);
+    let (_gateway, address) = Running::serve(&upstreams(&[
+        ("a", url.clone()),
+        ("b", url.clone()),
+        ("c", url),
+    ]));
+    let json = get(address, "/aggregate?mode=compare").json();
+    assert_eq!(json["sequential"]["outcome"], "complete", "{json}");
+    assert_eq!(json["concurrent"]["outcome"], "complete", "{json}");
+    assert_eq!(
+        json["concurrent"]["results"][2]["body"]
+            .as_str()
+            .unwrap()
+            .len(),
+        3000
+    );
+    assert!(json["speedup"].as_f64().unwrap() > 2.0, "{json}");
+}
+
+#[test]
+fn an_error_of_nginx_is_a_status_failure_and_the_others_are_there() {
+    let Some(nginx) = Nginx::start("") else {
+        return;
+    };
+    let url = |path: &str| format!("http://{}{path}", nginx.address);
+    let (_gateway, address) = Running::serve(&upstreams(&[
+        ("users", url("/users")),
+        ("down", url("/down")),
+    ]));
+    let json = get(address, "/aggregate").json();
+    assert_eq!(json["outcome"], "partial", "{json}");
+    assert_eq!(json["results"][1]["failure"], "status", "{json}");
+    assert_eq!(json["results"][1]["status"], 503, "{json}");
+}
