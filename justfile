@@ -1,23 +1,24 @@
-# Everything a change has to pass. `just check` is what CI runs.
+# Everything a change has to pass. `just check` is what CI runs; the checks themselves are in .ci/check.
 
 # Lists the recipes.
 default:
     @just --list
 
 # Formatting, lints, docs and all tests.
-check: fmt clippy docs test
+check:
+    .ci/check
 
 fmt:
-    cargo fmt --check
+    .ci/check fmt
 
 clippy:
-    cargo clippy --all-targets --locked -- -D warnings
+    .ci/check clippy
 
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+    .ci/check docs
 
 test:
-    cargo test --locked
+    .ci/check test
 
 # The story: three slow services, the gateway before them, both modes.
 demo:
