@@ -224,6 +224,28 @@ fn a_reset_is_a_reset_and_what_was_sent_before_it_arrives() {
     let mut client = Client::asks(&upstream, "/");
     client.gets(&format!("{JSON_OK}content-length: 10\r\n\r\n111"));
     assert_eq!(client.rest().1, Some(ErrorKind::ConnectionReset));
+
+    let upstream = Upstream::always(Behaviour::RawThenReset(b"abc".into()));
+    let mut client = Client::asks(&upstream, "/");
+    client.gets("abc");
+    assert_eq!(client.rest().1, Some(ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn parts_come_one_by_one_and_the_connection_goes_on() {
+    let upstream = Upstream::queue([
+        Behaviour::Parts {
+            every: 3 * SHORT,
+            parts: vec![b"ab".into(), b"c".into()],
+        },
+        Response::new(204).into(),
+    ]);
+    let mut client = Client::asks(&upstream, "/");
+    client.gets("ab");
+    client.waits_in_vain();
+    client.gets("c");
+    client.sends("GET / HTTP/1.1\r\n\r\n");
+    client.gets("HTTP/1.1 204 No Content\r\n");
 }
 
 #[test]

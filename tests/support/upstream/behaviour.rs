@@ -51,6 +51,13 @@ pub enum Behaviour {
     Raw(Vec<u8>),
     /// Sends these bytes and closes.
     RawThenClose(Vec<u8>),
+    /// Sends these bytes and resets the connection.
+    RawThenReset(Vec<u8>),
+    /// Sends the parts one by one, with a pause before each but the first, and goes on with the connection.
+    Parts {
+        every: Duration,
+        parts: Vec<Vec<u8>>,
+    },
 }
 
 impl Behaviour {

@@ -54,11 +54,7 @@ pub(super) async fn play(
         Behaviour::CloseBeforeHead => Ok(Next::Close),
         Behaviour::CloseInHead => close_after(HALF_HEAD, write).await,
         Behaviour::ResetBeforeHead => Ok(Next::Reset),
-        Behaviour::ResetInBody => {
-            write.write_all(&started(10, 3)).await?;
-            tokio::time::sleep(BEFORE_RESET).await;
-            Ok(Next::Reset)
-        }
+        Behaviour::ResetInBody => reset_after(&started(10, 3), write).await,
         Behaviour::CutLength { declared, sent } => {
             close_after(&started(declared, sent), write).await
         }
@@ -83,6 +79,16 @@ pub(super) async fn play(
             Ok(Next::Serve)
         }
         Behaviour::RawThenClose(bytes) => close_after(&bytes, write).await,
+        Behaviour::RawThenReset(bytes) => reset_after(&bytes, write).await,
+        Behaviour::Parts { every, parts } => {
+            for (index, part) in parts.iter().enumerate() {
+                if index > 0 {
+                    tokio::time::sleep(every).await;
+                }
+                write.write_all(part).await?;
+            }
+            Ok(Next::Serve)
+        }
     }
 }
 
@@ -141,6 +147,12 @@ fn head(response: &Response) -> Vec<u8> {
 async fn close_after(bytes: &[u8], write: &mut WriteHalf<'_>) -> io::Result<Next> {
     write.write_all(bytes).await?;
     Ok(Next::Close)
+}
+
+async fn reset_after(bytes: &[u8], write: &mut WriteHalf<'_>) -> io::Result<Next> {
+    write.write_all(bytes).await?;
+    tokio::time::sleep(BEFORE_RESET).await;
+    Ok(Next::Reset)
 }
 
 async fn endless(framing: Framing, write: &mut WriteHalf<'_>) -> io::Result<Next> {
