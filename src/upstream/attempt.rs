@@ -323,14 +323,14 @@ fn client(target: Target) -> Client {
 /// What awc is given: the dialer does TLS itself, so awc sees plain HTTP to a definite port.
 fn plain(settings: &Settings, port: u16) -> Uri {
     let host = settings.url.host().unwrap_or_default();
-    let target = settings
-        .url
-        .path_and_query()
-        .map_or("/", |path| path.as_str());
+    let target = settings.url.path_and_query();
+    let target = target.map_or("", |target| target.as_str());
+    // A URL such as http://users?id=1 asks for the root.
+    let root = if target.starts_with('/') { "" } else { "/" };
     Uri::builder()
         .scheme(Scheme::HTTP)
         .authority(format!("{host}:{port}"))
-        .path_and_query(target)
+        .path_and_query(format!("{root}{target}"))
         .build()
         .expect("the parts of a checked URL make a URL")
 }
