@@ -7,10 +7,12 @@
 
 mod answer;
 mod attempt;
+mod chunks;
 mod dial;
 mod head;
 mod settings;
 mod tls;
+mod trace;
 mod wire;
 
 pub use attempt::{Adapter, Prepared, Watch};

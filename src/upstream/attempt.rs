@@ -18,7 +18,7 @@ use super::{
     dial::{Dialer, Target},
     head::Framing,
     tls::{self, Session, TlsError},
-    wire::{TRACE, Trace},
+    trace::{TRACE, Trace},
 };
 use crate::fanout::{Body, Failure, FailureKind, Forward, Reply, Upstream};
 
@@ -243,7 +243,7 @@ impl Adapter {
         let mut first = Bytes::new();
         let mut whole = BytesMut::new();
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|error| cut(&error))?;
+            let chunk = chunk.map_err(|error| cut(&error, trace))?;
             let held = first.len().max(whole.len());
             if held + chunk.len() > self.max_body {
                 return Err(too_large());
@@ -410,7 +410,7 @@ async fn drain(mut payload: Payload, framing: Framing) {
 
 /// Why there is no head of an answer.
 fn unanswered(error: &SendRequestError, trace: &Trace) -> Failure {
-    if let Some(failure) = trace.take_undialled() {
+    if let Some(failure) = trace.take_refused() {
         return failure;
     }
     tracing::debug!(%error, "an attempt brought no answer");
@@ -430,14 +430,8 @@ fn unanswered(error: &SendRequestError, trace: &Trace) -> Failure {
 }
 
 /// Why a body could not be read on.
-fn cut(error: &PayloadError) -> Failure {
+fn cut(error: &PayloadError, trace: &Trace) -> Failure {
     tracing::debug!(%error, "a body broke off");
-    let detail = match error {
-        PayloadError::Io(io) if io.kind() == std::io::ErrorKind::InvalidInput => {
-            "the upstream's chunks are not valid HTTP/1.1"
-        }
-        PayloadError::EncodingCorrupted => "the upstream's chunks are not valid HTTP/1.1",
-        _ => "the upstream cut its body short",
-    };
+    let detail = trace.fault().unwrap_or("the upstream cut its body short");
     Failure::new(FailureKind::Protocol, detail)
 }

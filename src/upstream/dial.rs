@@ -15,7 +15,8 @@ use tokio::{
 use super::{
     Watch,
     tls::{self, Session},
-    wire::{Link, TRACE, Wire},
+    trace::TRACE,
+    wire::{Link, Wire},
 };
 use crate::fanout::{Failure, FailureKind};
 
@@ -49,14 +50,14 @@ impl Service<ConnectInfo<Uri>> for Dialer {
             // The pool dials inside the attempt that asked, so the attempt's trace hears of it.
             match target.dial().await {
                 Ok(link) => {
-                    let _ = TRACE.try_with(|trace| trace.opened());
+                    let _ = TRACE.try_with(|trace| trace.note_opened());
                     target.watch.opened();
                     let uri = info.request().clone();
                     Ok(Connection::new(uri, Wire::new(link)))
                 }
                 Err(failure) => {
                     let error = io::Error::other(failure.kind.as_str());
-                    let _ = TRACE.try_with(|trace| trace.undialled(failure));
+                    let _ = TRACE.try_with(|trace| trace.note_refused(failure));
                     Err(ConnectError::Io(error))
                 }
             }

@@ -36,6 +36,8 @@ pub(super) struct Head {
     pub(super) interim: bool,
     /// How the body ends.
     pub(super) framing: Framing,
+    /// The upstream may take another request on the connection. Where it says the contrary, the codec sees to it.
+    pub(super) lasts: bool,
 }
 
 /// Reads the head at the start of `bytes`; `None` while it is not whole. `head_only`: the request's method was HEAD.
@@ -70,7 +72,17 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
         size,
         interim: status < 200,
         framing,
+        lasts: answer.version == Some(1) || keeps_alive(answer.headers),
     }))
+}
+
+/// Whether an answer in HTTP/1.0 asks for more requests (RFC 9112, section 9.3).
+fn keeps_alive(fields: &[httparse::Header<'_>]) -> bool {
+    let mut options = fields
+        .iter()
+        .filter(|field| field.name.eq_ignore_ascii_case("connection"))
+        .flat_map(|field| field.value.split(|byte| *byte == b','));
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"keep-alive"))
 }
 
 /// What the fields say of the body; `Close` where they say nothing.
@@ -104,11 +116,27 @@ fn length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Makes the head at the start of `bytes` one of HTTP/1.0, which is what awc's codec reads to the connection's end.
-pub(super) fn as_http_10(bytes: &mut [u8]) {
+/// Changes a whole head, without changing its size, so that awc's codec reads the body that belongs to it:
+///
+/// - one that ends with the connection becomes one of HTTP/1.0, which the codec reads to the end;
+/// - an offer to upgrade, for which the codec forgets the length, becomes a field that means nothing.
+pub(super) fn for_codec(head: &mut [u8], framing: Framing) {
     const MINOR: usize = "HTTP/1.".len();
-    if let Some(minor) = bytes.get_mut(MINOR) {
+    const UPGRADE: &[u8] = b"upgrade:";
+    // Empty lines before the status line are none of its own.
+    let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let start = head.iter().take_while(|byte| is_line_end(byte)).count();
+    if framing == Framing::Close
+        && let Some(minor) = head.get_mut(start + MINOR)
+    {
         *minor = b'0';
+    }
+    for line in head.split_mut(|byte| *byte == b'\n') {
+        if let Some((name, _)) = line.split_at_mut_checked(UPGRADE.len())
+            && name.eq_ignore_ascii_case(UPGRADE)
+        {
+            name[0] = b'x';
+        }
     }
 }
 
@@ -194,5 +222,42 @@ mod tests {
         assert!(framing("HTTP/1.1 101 Switching Protocols\r\n\r\n").is_err());
         assert!(framing("HTTP/1.1 600 Beyond\r\n\r\n").is_err());
         assert!(framing("HTTP/1.1 099 Below\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn an_answer_in_http_1_0_lasts_only_where_it_says_so() {
+        for (head, lasts) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", true),
+            ("HTTP/1.0 200 OK\r\n\r\n", false),
+            ("HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n", false),
+            (
+                "HTTP/1.0 200 OK\r\nA: b\r\nconnection: x, Keep-Alive\r\n\r\n",
+                true,
+            ),
+        ] {
+            let parsed = parse(head.as_bytes(), false).unwrap().unwrap();
+            assert_eq!(parsed.lasts, lasts, "{head}");
+        }
+    }
+
+    #[test]
+    fn the_codec_is_shown_what_makes_it_read_the_body() {
+        for (framing, head, shown) in [
+            (
+                Framing::Close,
+                "\r\n\nHTTP/1.1 200 OK\r\n\r\n",
+                "\r\n\nHTTP/1.0 200 OK\r\n\r\n",
+            ),
+            (
+                Framing::Length(1),
+                "HTTP/1.1 200 upgrade:\r\nUpgrade: a\r\nupgrade:b\r\nx-upgrade: c\r\nupgrad: d\r\n\r\n",
+                "HTTP/1.1 200 upgrade:\r\nxpgrade: a\r\nxpgrade:b\r\nx-upgrade: c\r\nupgrad: d\r\n\r\n",
+            ),
+        ] {
+            let mut bytes = head.as_bytes().to_vec();
+            for_codec(&mut bytes, framing);
+            assert_eq!(String::from_utf8_lossy(&bytes), shown);
+            assert!(parse(&bytes, false).unwrap().is_some());
+        }
     }
 }

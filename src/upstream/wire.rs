@@ -6,12 +6,12 @@
 //!   which the codec reads to the end;
 //! - an interim answer (1xx) is taken for the final one there; here it is left out;
 //! - a length beside `Transfer-Encoding` is accepted there; here it is a fault;
-//! - bytes after an answer stay in the connection there; here the connection is not used again.
+//! - an offer to upgrade hides the body's length there; here it is left out;
+//! - bytes after an answer stay in the connection or vanish there; here the connection is not used again.
 //!
-//! The attempt that owns the moment is found by a task-local [`Trace`]: the codec gives no other way back to it.
+//! What it sees goes into the attempt's [`Trace`].
 
 use std::{
-    cell::{Cell, RefCell},
     fmt, io,
     pin::Pin,
     rc::Rc,
@@ -23,10 +23,14 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use super::head::{self, Framing, Head};
-use crate::fanout::Failure;
+use super::{
+    chunks::Chunks,
+    head::{self, Framing, Head},
+    trace::{TRACE, Trace},
+};
 
-/// The largest head of an answer, interim answers before it included. awc's own bound is twice as much.
+/// The largest head of an answer, and of an interim answer. awc's own bound is twice as much, but it panics on a field's
+/// name of more than 65,535 bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
 /// How many interim answers (1xx) may come before the final one.
@@ -34,83 +38,6 @@ const MAX_INTERIM: usize = 16;
 
 /// What is read at once while a head is awaited: most answers fit whole.
 const HEAD_CHUNK: usize = 4096;
-
-tokio::task_local! {
-    /// The attempt that is being polled on this thread.
-    pub(super) static TRACE: Rc<Trace>;
-}
-
-/// What the wire saw during one attempt.
-#[derive(Debug, Default)]
-pub(super) struct Trace {
-    /// The request's method was HEAD, so that the answer has no body whatever its head says.
-    pub(super) head_only: bool,
-    /// Pooled connections are not good enough.
-    fresh: Cell<bool>,
-    /// A connection was opened.
-    opened: Cell<bool>,
-    /// Something of the request was written.
-    wrote: Cell<bool>,
-    /// Something of an answer was read.
-    answered: Cell<bool>,
-    /// The upstream closed its side while an answer was expected or under way.
-    ended: Cell<bool>,
-    /// How the answer's body ends, once its head was read.
-    framing: Cell<Option<Framing>>,
-    /// What was wrong with the answer's head.
-    fault: Cell<Option<&'static str>>,
-    /// Why no connection could be opened.
-    undialled: RefCell<Option<Failure>>,
-}
-
-impl Trace {
-    pub(super) fn new(head_only: bool) -> Self {
-        Self {
-            head_only,
-            ..Self::default()
-        }
-    }
-
-    /// Starts over, on a new connection.
-    pub(super) fn restart(&self) {
-        self.fresh.set(true);
-        self.wrote.set(false);
-        self.ended.set(false);
-    }
-
-    pub(super) fn opened(&self) {
-        self.opened.set(true);
-    }
-
-    pub(super) fn undialled(&self, failure: Failure) {
-        self.undialled.replace(Some(failure));
-    }
-
-    pub(super) fn take_undialled(&self) -> Option<Failure> {
-        self.undialled.take()
-    }
-
-    /// Whether a pooled connection turned out to be closed before it brought a byte.
-    pub(super) const fn was_stale(&self) -> bool {
-        self.wrote.get() && !self.opened.get() && !self.answered.get()
-    }
-
-    pub(super) const fn answered(&self) -> bool {
-        self.answered.get()
-    }
-
-    pub(super) const fn ended(&self) -> bool {
-        self.ended.get()
-    }
-
-    pub(super) const fn framing(&self) -> Option<Framing> {
-        self.framing.get()
-    }
-
-    pub(super) const fn fault(&self) -> Option<&'static str> {
-        self.fault.get()
-    }
-}
 
 /// The bytes' way, plain or inside TLS.
 pub(super) enum Link {
@@ -122,18 +49,87 @@ pub(super) enum Link {
 enum Phase {
     /// No request is under way.
     Idle,
-    /// A request was sent; this much of its answer's head has come.
-    Head(BytesMut),
-    /// The head is known. `queued` was read with it; `left` is what a declared length still allows.
-    Body { queued: BytesMut, left: Option<u64> },
+    /// A request was sent.
+    Head(Held),
+    /// The head is known. `queued` was read with it; `rest` is still to come.
+    Body { queued: BytesMut, rest: Rest },
+}
+
+/// This much of an answer's head has come.
+#[derive(Default)]
+struct Held {
+    bytes: BytesMut,
+    /// Interim answers that came before it.
+    interim: usize,
+}
+
+/// What of a body is still to come.
+enum Rest {
+    Bytes(u64),
+    Chunks(Chunks),
+    ToTheClose,
 }
 
 /// The connection that awc pools.
 pub(super) struct Wire {
     link: Link,
     phase: Phase,
-    /// Bytes came that belong to no answer: whatever follows can't be trusted.
-    spoiled: bool,
+    /// It is not used again: the upstream said so, or bytes came that belong to no answer.
+    spent: bool,
+}
+
+impl Rest {
+    const fn of(framing: Framing) -> Self {
+        match framing {
+            Framing::None => Self::Bytes(0),
+            Framing::Length(length) => Self::Bytes(length),
+            Framing::Chunked => Self::Chunks(Chunks::new()),
+            Framing::Close => Self::ToTheClose,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Bytes(left) => *left == 0,
+            Self::Chunks(chunks) => chunks.is_over(),
+            Self::ToTheClose => false,
+        }
+    }
+
+    /// How many of `bytes`, which come next on the wire, belong to the body.
+    fn follow(&mut self, bytes: &[u8]) -> Result<usize, &'static str> {
+        match self {
+            Self::Bytes(left) => {
+                let size = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                *left -= size as u64;
+                Ok(size)
+            }
+            Self::Chunks(chunks) => chunks.follow(bytes),
+            Self::ToTheClose => Ok(bytes.len()),
+        }
+    }
+}
+
+impl Held {
+    /// The final answer's head, once it is whole; interim answers before it are taken out.
+    fn final_head(&mut self, head_only: bool) -> Result<Option<Head>, &'static str> {
+        loop {
+            let head = head::parse(&self.bytes, head_only)?;
+            if head.map_or(self.bytes.len(), |head| head.size) > MAX_HEAD {
+                return Err("the answer's head is too large");
+            }
+            match head {
+                Some(head) if head.interim => {
+                    self.bytes.advance(head.size);
+                    self.interim += 1;
+                    if self.interim > MAX_INTERIM {
+                        return Err("the upstream sent interim answers without end");
+                    }
+                }
+                head => return Ok(head),
+            }
+        }
+    }
 }
 
 impl Wire {
@@ -141,7 +137,7 @@ impl Wire {
         Self {
             link,
             phase: Phase::Idle,
-            spoiled: false,
+            spent: false,
         }
     }
 
@@ -159,6 +155,23 @@ impl Wire {
         }
     }
 
+    /// Whether the last answer, if there was one, was read to its end and nothing speaks against another one.
+    fn is_reusable(&self) -> bool {
+        let is_done = match &self.phase {
+            Phase::Idle => true,
+            Phase::Head(_) => false,
+            Phase::Body { queued, rest } => queued.is_empty() && rest.is_over(),
+        };
+        is_done && !self.spent
+    }
+
+    /// Nothing that comes on this connection can be trusted any more.
+    fn give_up(&mut self, fault: &'static str, trace: &Trace) -> io::Error {
+        self.spent = true;
+        trace.note_fault(fault);
+        io::Error::new(io::ErrorKind::InvalidData, fault)
+    }
+
     /// Reads until the head is whole.
     fn poll_head(&mut self, cx: &mut Context<'_>, trace: &Trace) -> Poll<io::Result<()>> {
         while let Phase::Head(_) = &self.phase {
@@ -169,52 +182,46 @@ impl Wire {
                 break;
             };
             if chunk.filled().is_empty() {
-                trace.ended.set(true);
+                trace.note_end();
                 break;
             }
-            trace.answered.set(true);
-            held.extend_from_slice(chunk.filled());
-            match final_head(held, trace.head_only) {
+            trace.note_answered();
+            held.bytes.extend_from_slice(chunk.filled());
+            match held.final_head(trace.head_only) {
                 Ok(None) => {}
                 Ok(Some(head)) => {
-                    trace.framing.set(Some(head.framing));
-                    let queued = std::mem::take(held);
-                    self.begin_body(&head, queued);
+                    trace.note_framing(head.framing);
+                    let queued = std::mem::take(&mut held.bytes);
+                    self.begin_body(&head, queued, trace);
                 }
-                Err(fault) => {
-                    trace.fault.set(Some(fault));
-                    self.spoiled = true;
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
-                }
+                Err(fault) => return Poll::Ready(Err(self.give_up(fault, trace))),
             }
         }
         Poll::Ready(Ok(()))
     }
 
-    fn begin_body(&mut self, head: &Head, mut queued: BytesMut) {
-        if head.framing == Framing::Close {
-            head::as_http_10(&mut queued);
-        }
-        let mut left = None;
-        if let Some(length) = head.framing.length() {
-            let came = (queued.len() - head.size) as u64;
-            left = Some(length.saturating_sub(came));
-            if came > length {
-                self.spoiled = true;
-                queued.truncate(queued.len() - usize::try_from(came - length).unwrap_or(0));
-            }
-        }
-        self.phase = Phase::Body { queued, left };
+    fn begin_body(&mut self, head: &Head, mut queued: BytesMut, trace: &Trace) {
+        head::for_codec(&mut queued[..head.size], head.framing);
+        self.spent |= !head.lasts;
+        let mut rest = Rest::of(head.framing);
+        let size = rest.follow(&queued[head.size..]).unwrap_or_else(|fault| {
+            // The head is good and goes on; the fault follows it.
+            self.give_up(fault, trace);
+            0
+        });
+        self.spent |= head.size + size < queued.len();
+        queued.truncate(head.size + size);
+        self.phase = Phase::Body { queued, rest };
     }
 
-    /// Passes a body on, as far as its length allows.
+    /// Passes a body on, as far as it goes. After that there is an end, whatever the codec thinks of the body.
     fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
         trace: &Trace,
     ) -> Poll<io::Result<()>> {
-        let Phase::Body { queued, left } = &mut self.phase else {
+        let Phase::Body { queued, rest } = &mut self.phase else {
             return Poll::Ready(Ok(()));
         };
         if !queued.is_empty() {
@@ -223,40 +230,29 @@ impl Wire {
             queued.advance(size);
             return Poll::Ready(Ok(()));
         }
-        if self.spoiled {
+        if let Some(fault) = trace.fault() {
+            return Poll::Ready(Err(self.give_up(fault, trace)));
+        }
+        if rest.is_over() {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        let left = *left;
         ready!(self.poll_link(cx, buf))?;
-        let came = buf.filled().len() - before;
-        if came == 0 {
-            trace.ended.set(true);
-        } else if let (Some(allowed), Phase::Body { left, .. }) = (left, &mut self.phase) {
-            *left = Some(allowed.saturating_sub(came as u64));
-            if came as u64 > allowed {
-                self.spoiled = true;
-                buf.set_filled(before + usize::try_from(allowed).unwrap_or(came));
-            }
+        let came = &buf.filled()[before..];
+        let Phase::Body { rest, .. } = &mut self.phase else {
+            return Poll::Ready(Ok(()));
+        };
+        if came.is_empty() {
+            trace.note_end();
+            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// The final answer's head, once it is whole; interim answers before it are taken out of `held`.
-fn final_head(held: &mut BytesMut, head_only: bool) -> Result<Option<Head>, &'static str> {
-    let mut interim = 0;
-    loop {
-        match head::parse(held, head_only)? {
-            Some(head) if head.interim => {
-                held.advance(head.size);
-                interim += 1;
-                if interim > MAX_INTERIM {
-                    return Err("the upstream sent interim answers without end");
-                }
+        match rest.follow(came) {
+            Ok(size) => {
+                self.spent |= size < came.len();
+                buf.set_filled(before + size);
+                Poll::Ready(Ok(()))
             }
-            None if held.len() > MAX_HEAD => return Err("the answer's head is too large"),
-            whole => return Ok(whole),
+            Err(fault) => Poll::Ready(Err(self.give_up(fault, trace))),
         }
     }
 }
@@ -268,13 +264,15 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let trace = TRACE.try_with(Rc::clone).ok();
-        match trace.filter(|trace| trace.wrote.get()) {
+        match trace.filter(|trace| trace.wrote()) {
             Some(trace) => {
                 ready!(self.poll_head(cx, &trace))?;
                 self.poll_body(cx, buf, &trace)
             }
             // Nothing was sent yet: the pool asks whether the connection is still good. Its "no" is an end.
-            None if self.spoiled || TRACE.try_with(|trace| trace.fresh.get()) == Ok(true) => {
+            None if !self.is_reusable()
+                || TRACE.try_with(|trace| trace.wants_fresh()) == Ok(true) =>
+            {
                 Poll::Ready(Ok(()))
             }
             None => self.poll_link(cx, buf),
@@ -286,10 +284,10 @@ impl Wire {
     /// A request's first bytes make the next bytes read an answer's head.
     fn note_write(&mut self) {
         if !matches!(self.phase, Phase::Head(_)) {
-            self.phase = Phase::Head(BytesMut::new());
+            self.phase = Phase::Head(Held::default());
         }
         // Writing outside an attempt doesn't happen; if it did, there would be nobody to tell.
-        let _ = TRACE.try_with(|trace| trace.wrote.set(true));
+        let _ = TRACE.try_with(|trace| trace.note_written());
     }
 }
 

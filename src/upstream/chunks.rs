@@ -1,0 +1,174 @@
+//! Follows a chunked body (RFC 9112, section 7.1) to its end and keeps nothing of it. Pure: bytes in, a count out.
+//!
+//! It ends at the same byte as awc's codec, which drops what follows without a word, and refuses at least what that
+//! refuses.
+
+/// The longest size line with its extensions, and the longest trailers, in bytes. Nobody means more.
+const MAX_ASIDE: usize = 16 * 1024;
+
+const INVALID: &str = "the upstream's chunks are not valid HTTP/1.1";
+
+/// How far a chunked body has come.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    at: At,
+    /// Bytes since the last one of data.
+    aside: usize,
+}
+
+/// What comes next. The numbers are a chunk's size or what is left of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    FirstDigit,
+    Digit(u64),
+    AfterSize(u64),
+    Extension(u64),
+    SizeLf(u64),
+    Data(u64),
+    DataCr,
+    DataLf,
+    TrailerStart,
+    Trailer,
+    TrailerLf,
+    LastLf,
+    End,
+}
+
+impl Chunks {
+    pub(super) const fn new() -> Self {
+        Self {
+            at: At::FirstDigit,
+            aside: 0,
+        }
+    }
+
+    /// The last chunk and its trailers have come.
+    pub(super) fn is_over(&self) -> bool {
+        self.at == At::End
+    }
+
+    /// How many of `bytes`, which come next on the wire, belong to the body: all, unless it ends among them.
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<usize, &'static str> {
+        let mut used = 0;
+        while used < bytes.len() && !self.is_over() {
+            if let At::Data(left) = self.at {
+                let here = bytes.len() - used;
+                let size = usize::try_from(left).map_or(here, |left| left.min(here));
+                used += size;
+                self.aside = 0;
+                self.at = match left - size as u64 {
+                    0 => At::DataCr,
+                    left => At::Data(left),
+                };
+                continue;
+            }
+            self.at = self.at.after(bytes[used]).ok_or(INVALID)?;
+            used += 1;
+            self.aside += 1;
+            if self.aside > MAX_ASIDE {
+                return Err(INVALID);
+            }
+        }
+        Ok(used)
+    }
+}
+
+impl At {
+    /// Where `byte` leads; `None` where it must not stand.
+    fn after(self, byte: u8) -> Option<Self> {
+        Some(match (self, byte) {
+            (Self::FirstDigit, _) => Self::Digit(digit(byte)?),
+            (Self::Digit(size) | Self::AfterSize(size), b' ' | b'\t') => Self::AfterSize(size),
+            (Self::Digit(size) | Self::AfterSize(size), b';') => Self::Extension(size),
+            (Self::Digit(size) | Self::AfterSize(size) | Self::Extension(size), b'\r') => {
+                Self::SizeLf(size)
+            }
+            (Self::Digit(size), _) => Self::Digit(size.checked_mul(16)? | digit(byte)?),
+            (Self::Extension(size), b'\t' | b' '..=b'~' | 0x80..) => Self::Extension(size),
+            (Self::SizeLf(0), b'\n') => Self::TrailerStart,
+            (Self::SizeLf(size), b'\n') => Self::Data(size),
+            (Self::DataCr, b'\r') => Self::DataLf,
+            (Self::DataLf, b'\n') => Self::FirstDigit,
+            (Self::TrailerStart, b'\r') => Self::LastLf,
+            (Self::Trailer, b'\r') => Self::TrailerLf,
+            (Self::TrailerStart | Self::Trailer, b'\t' | b' '..=b'~' | 0x80..) => Self::Trailer,
+            (Self::TrailerLf, b'\n') => Self::TrailerStart,
+            (Self::LastLf, b'\n') => Self::End,
+            _ => return None,
+        })
+    }
+}
+
+fn digit(byte: u8) -> Option<u64> {
+    char::from(byte).to_digit(16).map(u64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &[u8] =
+        b"4;a=\"b\" ; c\r\n\r\n\r\n\r\n00A \t\r\n0123456789\r\n0\r\na: b\r\nc:\r\n\r\n";
+
+    #[test]
+    fn a_body_is_over_with_its_last_byte_however_it_is_cut_up() {
+        for first in 0..WHOLE.len() {
+            let mut chunks = Chunks::new();
+            let (start, rest) = WHOLE.split_at(first);
+            assert_eq!(chunks.follow(start), Ok(first));
+            assert!(!chunks.is_over(), "{first}");
+            assert_eq!(chunks.follow(rest), Ok(rest.len()));
+            assert!(chunks.is_over());
+        }
+    }
+
+    #[test]
+    fn what_follows_the_body_does_not_belong_to_it() {
+        let mut chunks = Chunks::new();
+        let bytes = [WHOLE, b"HTTP/1.1 200 OK\r\n"].concat();
+        assert_eq!(chunks.follow(&bytes), Ok(WHOLE.len()));
+        assert_eq!(chunks.follow(b"x"), Ok(0));
+    }
+
+    #[test]
+    fn what_must_not_stand_somewhere_is_refused_there() {
+        for bytes in [
+            &b"g"[..],
+            b"\r\n",
+            b";a\r\n",
+            b"-1\r\n",
+            b"1 1\r\n",
+            b"1\n",
+            b"1\rx",
+            b"1;\0\r\n",
+            b"1\r\nab",
+            b"1\r\na\rb",
+            b"0\r\na\nb",
+            b"0\r\na\rb",
+            b"0\r\n\rx",
+            b"11111111111111111\r\n",
+        ] {
+            assert_eq!(Chunks::new().follow(bytes), Err(INVALID), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_go_as_far_as_their_type() {
+        let mut chunks = Chunks::new();
+        assert_eq!(chunks.follow(b"ffffffffffffffff\r\nabc"), Ok(21));
+        assert_eq!(chunks.at, At::Data(u64::MAX - 3));
+    }
+
+    #[test]
+    fn extensions_and_trailers_have_an_end_and_data_needs_none() {
+        let long = vec![b'a'; MAX_ASIDE + 1];
+        for start in [&b"1;"[..], b"0\r\n"] {
+            let mut chunks = Chunks::new();
+            assert_eq!(chunks.follow(start), Ok(start.len()));
+            assert_eq!(chunks.follow(&long), Err(INVALID));
+        }
+        let mut chunks = Chunks::new();
+        let many = b"1\r\na\r\n".repeat(MAX_ASIDE);
+        assert_eq!(chunks.follow(&many), Ok(many.len()));
+    }
+}
