@@ -72,10 +72,7 @@ fn add_public_roots(roots: &mut RootCertStore) {
 
 /// What a client may know of a failed handshake: the reason, without the names in the certificate.
 pub(super) fn reason(error: &std::io::Error) -> &'static str {
-    let Some(error) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    else {
+    let Some(error) = session_error(error) else {
         return "the upstream ended the TLS handshake";
     };
     match error {
@@ -98,4 +95,14 @@ pub(super) fn reason(error: &std::io::Error) -> &'static str {
         rustls::Error::InvalidMessage(_) => "the upstream does not speak TLS",
         _ => "the TLS handshake failed",
     }
+}
+
+/// The reason, where a session that had begun was ended by the upstream's alert.
+pub(super) fn alert(error: &std::io::Error) -> Option<&'static str> {
+    let is_alert = matches!(session_error(error), Some(rustls::Error::AlertReceived(_)));
+    is_alert.then(|| reason(error))
+}
+
+fn session_error(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }

@@ -33,7 +33,7 @@ pub(super) struct Trace {
     framing: Cell<Option<Framing>>,
     /// What was wrong with the answer.
     fault: Cell<Option<&'static str>>,
-    /// Why no connection could be opened.
+    /// Why no connection could be opened, or why the upstream refused the session before it answered.
     refused: RefCell<Option<Failure>>,
 }
 

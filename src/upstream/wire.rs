@@ -26,8 +26,10 @@ use tokio_rustls::client::TlsStream;
 use super::{
     chunks::Chunks,
     head::{self, Framing, Head},
+    tls,
     trace::{TRACE, Trace},
 };
+use crate::fanout::{Failure, FailureKind};
 
 /// The largest head of an answer, and of an interim answer. awc's own bound is twice as much, but it panics on a field's
 /// name of more than 65,535 bytes.
@@ -177,7 +179,13 @@ impl Wire {
         while let Phase::Head(_) = &self.phase {
             let mut space = [0; HEAD_CHUNK];
             let mut chunk = ReadBuf::new(&mut space);
-            ready!(self.poll_link(cx, &mut chunk))?;
+            if let Err(error) = ready!(self.poll_link(cx, &mut chunk)) {
+                // With TLS 1.3, a client learns only here that its certificate was refused.
+                if let (false, Some(reason)) = (trace.answered(), tls::alert(&error)) {
+                    trace.note_refused(Failure::new(FailureKind::Tls, reason));
+                }
+                return Poll::Ready(Err(error));
+            }
             let Phase::Head(held) = &mut self.phase else {
                 break;
             };
