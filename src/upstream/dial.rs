@@ -136,3 +136,25 @@ fn refused(error: &io::Error) -> Failure {
     tracing::debug!(%error, "a connection was not made");
     Failure::new(FailureKind::Connect, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_sends_small_requests_at_once() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = Target {
+            host: "localhost".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            tls: None,
+            timeout: Duration::from_secs(5),
+            watch: Rc::new(()),
+        };
+        match target.dial().await {
+            Ok(Link::Plain(tcp)) => assert!(tcp.nodelay().unwrap()),
+            Ok(Link::Tls(_)) => panic!("TLS unasked"),
+            Err(failure) => panic!("{failure:?}"),
+        }
+    }
+}
