@@ -1,0 +1,274 @@
+//! What the libraries below Gather do against expectation, and Gather's code depends on. Plain awc and plain actix-web:
+//! an upgrade that changes one of these fails here, with the place that may then become simpler, or wrong.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+#[path = "support/upstream.rs"]
+mod upstream;
+
+use std::time::Duration;
+
+use actix_web::{App, HttpServer};
+use awc::{Client, error::PayloadError};
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use upstream::{Behaviour, Framing, Response, Upstream};
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// What plain awc makes of this behaviour's answer.
+async fn taken(behaviour: impl Into<Behaviour>) -> (u16, Result<Bytes, PayloadError>) {
+    let upstream = Upstream::always(behaviour);
+    let mut answer = Client::default()
+        .get(upstream.url("/"))
+        .send()
+        .await
+        .unwrap();
+    (answer.status().as_u16(), answer.body().await)
+}
+
+/// Asserts that awc takes the answer for a good one with this body.
+#[track_caller]
+fn assert_taken(taken: &(u16, Result<Bytes, PayloadError>), body: &[u8], depends: &str) {
+    match &taken.1 {
+        Ok(bytes) => assert_eq!(&bytes[..], body, "{depends}"),
+        Err(error) => panic!("awc now says {error}: {depends}"),
+    }
+}
+
+#[actix_web::test]
+async fn awc_takes_a_body_cut_by_length_for_a_whole_one() {
+    let cut = Behaviour::CutLength {
+        declared: 10,
+        sent: 3,
+    };
+    let depends = "upstream/attempt.rs compares the length with what was declared";
+    assert_taken(&taken(cut).await, b"111", depends);
+}
+
+#[actix_web::test]
+async fn awc_takes_a_body_cut_between_its_chunks_for_a_whole_one() {
+    let depends = "upstream/wire.rs notes the end of the stream for upstream/attempt.rs";
+    let cut = Behaviour::CutChunked { sent: 4 };
+    assert_taken(&taken(cut).await, b"1111", depends);
+}
+
+#[actix_web::test]
+async fn awc_takes_an_interim_answer_for_the_final_one() {
+    let early = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let (status, _) = taken(Behaviour::RawThenClose(early.into())).await;
+    assert_eq!(status, 103, "upstream/wire.rs leaves interim answers out");
+}
+
+#[actix_web::test]
+async fn awc_loses_the_body_of_an_answer_that_ends_with_the_connection() {
+    let depends = "upstream/head.rs shows such a head to the codec as one of HTTP/1.0";
+    let answer = |framing| Response::text("whole").framing(framing);
+    assert_taken(&taken(answer(Framing::CloseDelimited)).await, b"", depends);
+    assert_taken(&taken(answer(Framing::Http10)).await, b"whole", depends);
+}
+
+#[actix_web::test]
+async fn awc_forgets_the_length_of_an_answer_that_offers_an_upgrade() {
+    let offer = b"HTTP/1.1 200 OK\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\nok";
+    let depends = "upstream/head.rs hides the offer from the codec";
+    assert_taken(&taken(Behaviour::Raw(offer.to_vec())).await, b"", depends);
+}
+
+#[actix_web::test]
+async fn awc_accepts_a_length_beside_chunks() {
+    let both = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    let depends = "upstream/head.rs refuses such a head";
+    assert_taken(&taken(Behaviour::Raw(both.to_vec())).await, b"ok", depends);
+}
+
+#[actix_web::test]
+async fn awc_reads_an_empty_body_in_http_1_0_to_the_close() {
+    let old = b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n";
+    let upstream = Upstream::always(Behaviour::Raw(old.to_vec()));
+    let mut answer = Client::default()
+        .get(upstream.url("/"))
+        .send()
+        .await
+        .unwrap();
+    let body = tokio::time::timeout(Duration::from_millis(100), answer.body()).await;
+    assert!(
+        body.is_err(),
+        "upstream/wire.rs ends a body where its length does"
+    );
+}
+
+#[actix_web::test]
+async fn awc_uses_a_connection_again_on_which_more_came_than_its_chunks() {
+    let surplus =
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nsurplus";
+    let upstream = Upstream::always(Behaviour::Raw(surplus.into()));
+    let client = Client::default();
+    for _ in 0..2 {
+        let mut answer = client.get(upstream.url("/")).send().await.unwrap();
+        assert_eq!(&answer.body().await.unwrap()[..], b"ok");
+    }
+    let depends = "upstream/chunks.rs follows the chunks, so that surplus is noticed";
+    assert_eq!(upstream.connections(), 1, "{depends}");
+}
+
+#[actix_web::test]
+async fn awc_panics_on_a_field_name_beyond_64_kib() {
+    let head = format!("HTTP/1.1 200 OK\r\n{}: b\r\n\r\n", "n".repeat(65_536));
+    let upstream = Upstream::always(Behaviour::Raw(head.into()));
+    let url = upstream.url("/");
+    let ended =
+        actix_web::rt::spawn(async move { Client::default().get(url).send().await.is_ok() });
+    let panicked = ended.await.is_err_and(|error| error.is_panic());
+    assert!(panicked, "upstream/wire.rs has a bound on heads below that");
+}
+
+#[actix_web::test]
+async fn awc_hands_out_idle_connections_first_in_first_out() {
+    let slow = Response::pong().delay(Duration::from_millis(50));
+    let upstream = Upstream::always(slow);
+    let client = Client::default();
+    let ask = || async {
+        let mut answer = client.get(upstream.url("/")).send().await.unwrap();
+        answer.body().await.unwrap();
+    };
+    tokio::join!(ask(), ask());
+    for _ in 0..4 {
+        ask().await;
+    }
+    let used: Vec<usize> = upstream
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
+    let depends = "every pooled connection is in use by turns, so upstream/attempt.rs can't leave idle ones to their end";
+    assert_eq!(upstream.connections(), 2);
+    assert!(
+        used[2..].windows(2).all(|pair| pair[0] != pair[1]),
+        "{used:?}: {depends}"
+    );
+}
+
+#[actix_web::test]
+async fn awc_asks_an_idle_connection_by_a_read_before_it_hands_it_out() {
+    // An end or a byte on it, and awc takes another one: that is how the wire refuses to be used again.
+    for behaviour in [
+        Behaviour::CloseAfterAnswer(Response::pong()),
+        Behaviour::Parts {
+            every: Duration::from_millis(1),
+            parts: vec![
+                b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".into(),
+                b"surplus".into(),
+            ],
+        },
+    ] {
+        let upstream = Upstream::always(behaviour);
+        let client = Client::default();
+        for _ in 0..3 {
+            let mut answer = client.get(upstream.url("/")).send().await.unwrap();
+            answer.body().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let depends = "upstream/wire.rs answers that read with an end when it must not be used";
+        assert_eq!(upstream.connections(), 3, "{depends}");
+    }
+}
+
+#[actix_web::test]
+async fn awc_never_sends_a_request_again() {
+    let upstream = Upstream::always(Behaviour::CloseOnNextRequest(Response::pong()));
+    let client = Client::default();
+    let mut answer = client.get(upstream.url("/")).send().await.unwrap();
+    answer.body().await.unwrap();
+    let second = client.get(upstream.url("/")).send().await;
+    assert!(
+        second.is_err(),
+        "upstream/attempt.rs sends it again itself, and would do so twice"
+    );
+    assert_eq!(upstream.requests().len(), 2);
+}
+
+#[actix_web::test]
+async fn dropping_an_unread_answer_or_a_request_under_way_closes_the_connection() {
+    let depends = "fanout cancels calls by dropping them";
+    let upstream = Upstream::always(Behaviour::HangInBody {
+        declared: 10,
+        sent: 3,
+    });
+    let client = Client::default();
+    let answer = client.get(upstream.url("/")).send().await.unwrap();
+    assert_eq!(upstream.open(), 1);
+    drop(answer);
+    assert!(upstream.wait_closed(SOON).await.is_some(), "{depends}");
+
+    let upstream = Upstream::always(Behaviour::HangBeforeHead);
+    let asked = client.get(upstream.url("/")).send();
+    let gone = tokio::time::timeout(Duration::from_millis(100), asked).await;
+    assert!(gone.is_err());
+    assert!(upstream.wait_closed(SOON).await.is_some(), "{depends}");
+}
+
+#[actix_web::test]
+async fn awc_gives_a_get_without_a_body_a_length_unless_it_is_told_not_to() {
+    let upstream = Upstream::always(Response::pong());
+    let client = Client::default();
+    client.get(upstream.url("/")).send().await.unwrap();
+    let none = actix_http::body::None::new();
+    client.get(upstream.url("/")).send_body(none).await.unwrap();
+    let lengths: Vec<usize> = upstream
+        .requests()
+        .iter()
+        .map(|request| request.header_count("content-length"))
+        .collect();
+    assert_eq!(lengths, [1, 0], "upstream/attempt.rs sends `body::None`");
+}
+
+/// What a plain actix-web server answers to these bytes, to the connection's end.
+async fn refusal(bytes: &[u8]) -> String {
+    let server = HttpServer::new(App::new)
+        .workers(1)
+        .client_request_timeout(Duration::from_millis(200))
+        .bind("127.0.0.1:0")
+        .unwrap();
+    let address = server.addrs()[0];
+    let server = server.disable_signals().run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    // It may refuse before it has read everything.
+    let _ = tcp.write_all(bytes).await;
+    let mut answer = Vec::new();
+    // A reset may follow the answer.
+    let _ = tokio::time::timeout(SOON, tcp.read_to_end(&mut answer)).await;
+    handle.stop(false).await;
+    String::from_utf8(answer).unwrap()
+}
+
+#[actix_web::test]
+async fn actix_refuses_what_it_cannot_parse_with_a_bare_head() {
+    let depends =
+        "api/edge.rs knows such an answer by its status line and its length, and gives it a body";
+    let fields = "a: b\r\n".repeat(200);
+    for (bytes, status) in [
+        ("nonsense\r\n\r\n".to_owned(), "400"),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), "400"),
+        (format!("GET / HTTP/1.1\r\nhost: a\r\n{fields}\r\n"), "431"),
+        ("GET / HTTP/1.1\r\nhost:".to_owned(), "408"),
+    ] {
+        let answer = refusal(bytes.as_bytes()).await;
+        let start = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&start), "{answer:?}: {depends}");
+        assert!(
+            answer.contains("\r\ncontent-length: 0\r\n"),
+            "{answer:?}: {depends}"
+        );
+        assert!(answer.ends_with("\r\n\r\n"), "{answer:?}: {depends}");
+        assert_eq!(
+            answer.matches("\r\n\r\n").count(),
+            1,
+            "{answer:?}: {depends}"
+        );
+    }
+}
