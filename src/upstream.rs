@@ -10,11 +10,13 @@ mod attempt;
 mod chunks;
 mod dial;
 mod head;
+mod prepare;
 mod settings;
 mod tls;
 mod trace;
 mod wire;
 
-pub use attempt::{Adapter, Prepared, Watch};
+pub use attempt::{Adapter, Watch};
+pub use prepare::Prepared;
 pub use settings::{Settings, StatusSet, TlsSettings, UnknownStatus};
 pub use tls::TlsError;

@@ -7,9 +7,11 @@ use http::{HeaderName, HeaderValue};
 use super::{mistake::KeyPath, raw::Texts, review::Review};
 
 /// Headers that belong to one connection or frame a message (RFC 9110, section 7.6.1): the gateway's own business.
-const FRAMING: [&str; 8] = [
+const FRAMING: [&str; 9] = [
     "connection",
     "content-length",
+    // awc waits for an interim answer that a GET without a body never gets.
+    "expect",
     "keep-alive",
     "proxy-connection",
     "te",

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    gateway::Gateway,
     pair::Pair,
     upstream::{Request, Response, Upstream},
 };
@@ -164,4 +165,33 @@ async fn an_upstream_may_be_an_ipv6_address() {
     pair.ask().await.succeeded("six");
     let head = server.join().unwrap();
     assert!(head.contains(&format!("\r\nhost: {address}\r\n")), "{head}");
+}
+
+#[actix_web::test]
+async fn the_clients_user_agent_takes_the_place_of_the_gateways_where_there_is_one() {
+    let upstream = Upstream::always(Response::pong());
+    let gateway = Gateway::start(&format!(
+        "[upstreams.one]
+         url = \"{}\"
+         forward_headers = [\"user-agent\"]
+         forward_query = [\"q\"]
+         [aggregates.default]
+         calls = [\"one\"]",
+        upstream.url("/one")
+    ))
+    .await;
+    for query in ["", "?q=1"] {
+        gateway.aggregate(query).await;
+        let with = [("User-Agent", "browser")];
+        gateway.get_with(&format!("/aggregate{query}"), &with).await;
+    }
+    let own = concat!("gather/", env!("CARGO_PKG_VERSION"));
+    for (request, expected) in upstream
+        .requests()
+        .iter()
+        .zip([own, "browser", own, "browser"])
+    {
+        assert_eq!(request.header("user-agent"), Some(expected));
+        assert_eq!(request.header_count("user-agent"), 1);
+    }
 }

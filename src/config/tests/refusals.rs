@@ -57,6 +57,10 @@ const BAD_UPSTREAMS: &[(&str, &str)] = &[
         "upstreams.users.success[1]: found \"6xx\", expected a status such as \"404\"",
     ),
     (
+        "headers = { Expect = '100-continue' }",
+        "upstreams.users.headers.Expect: the header `expect` belongs to the connection",
+    ),
+    (
         "headers = { Connection = 'hunter2' }",
         "upstreams.users.headers.Connection: the header `connection` belongs",
     ),
