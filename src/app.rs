@@ -322,13 +322,17 @@ where
             let stopping = stopping.clone();
             let http = HttpService::build()
                 .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-                .client_request_timeout(header_timeout)
+                // The edge times heads itself, to the millisecond and each of them.
+                .client_request_timeout(Duration::ZERO)
                 .client_disconnect_timeout(DISCONNECT)
                 // A client that has gone cancels its upstream calls.
                 .h1_allow_half_closed(false)
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();
                     async move { stopping.notified().await }
+                })
+                .on_connect_ext(|edge: &Edge, data| {
+                    data.insert(edge.progress());
                 })
                 .h1(map_config(app, |()| AppConfig::default()));
             let metrics = Arc::clone(&shared.metrics);
@@ -337,7 +341,7 @@ where
                 // Only latency is at stake: a socket that refuses still works.
                 let _ = tcp.set_nodelay(true);
                 ready(Ok::<_, DispatchError>((
-                    Edge::new(tcp, Arc::clone(&metrics)),
+                    Edge::new(tcp, header_timeout, Arc::clone(&metrics)),
                     peer,
                 )))
             })

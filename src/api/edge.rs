@@ -1,16 +1,19 @@
 //! One connection of a client, between the socket and actix's dispatcher. The dispatcher answers what it can't parse
 //! with a bare status, before any route or middleware is asked; here such an answer becomes a problem with a request id,
-//! is counted and logged, and gets the time to be read before the connection goes.
+//! is counted and logged, and gets the time to be read before the connection goes. And it is here that heads are timed:
+//! the dispatcher's own timer covers the first head alone, and may be half a second early.
 
 use std::{
+    fmt::Write as _,
     io,
     pin::Pin,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use actix_web::rt::net::TcpStream;
+use actix_web::{http::header::HttpDate, rt::net::TcpStream};
 use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -18,7 +21,9 @@ use tokio::{
 };
 
 use super::{
+    arrival::{Heads, Progress},
     error::{Problem, ProblemKind},
+    guard::MAX_TARGET,
     request_id::RequestId,
 };
 use crate::telemetry::Metrics;
@@ -32,33 +37,64 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Edge {
     tcp: TcpStream,
     metrics: Arc<Metrics>,
-    /// A refusal that is not written yet.
-    pending: Bytes,
-    /// Set once a refusal was written: the time by which the client must have read it.
-    linger: Option<Pin<Box<Sleep>>>,
+    progress: Rc<Progress>,
+    heads: Heads,
+    /// How long a head may take, from its first byte; the first one from the connection's start.
+    patience: Duration,
+    /// Set while a head is awaited.
+    impatience: Option<Pin<Box<Sleep>>>,
+    /// Nothing has come yet.
+    silent: bool,
+    /// The dispatcher is writing an answer.
+    writing: bool,
+    /// The dispatcher was told that nothing more will come.
+    cut: bool,
+    refusal: Option<Refusal>,
+}
+
+/// The last answer on a connection.
+#[derive(Debug)]
+struct Refusal {
+    unwritten: Bytes,
+    /// Nothing more is sent.
+    shut: bool,
+    /// The time by which the client must have read it.
+    linger: Pin<Box<Sleep>>,
 }
 
 impl Edge {
-    /// Takes the connection over.
+    /// Takes the connection over. A request's head may take as long as `patience`.
     #[must_use]
-    pub const fn new(tcp: TcpStream, metrics: Arc<Metrics>) -> Self {
+    pub fn new(tcp: TcpStream, patience: Duration, metrics: Arc<Metrics>) -> Self {
         Self {
             tcp,
             metrics,
-            pending: Bytes::new(),
-            linger: None,
+            progress: Rc::default(),
+            heads: Heads::default(),
+            patience,
+            impatience: None,
+            silent: true,
+            writing: false,
+            cut: false,
+            refusal: None,
         }
     }
 
-    fn refuse(&mut self, before: &[u8], head: &[u8]) {
-        let id = RequestId::random();
-        let status = std::str::from_utf8(&head[9..12]).unwrap_or("400");
+    /// What the connection's requests tell it by.
+    #[must_use]
+    pub fn progress(&self) -> Rc<Progress> {
+        Rc::clone(&self.progress)
+    }
+
+    /// Makes the problem for a bare answer of the dispatcher with this status.
+    fn problem(&self, status: &[u8]) -> Problem {
         let (kind, detail) = match status {
-            "408" => (
-                ProblemKind::RequestTimeout,
-                "the request's head did not come in time",
+            // The parser calls what it can't hold malformed, or the whole head too large.
+            b"400" | b"431" if self.heads.first_line() > MAX_TARGET => (
+                ProblemKind::UriTooLong,
+                "the request target is too long: at most 8 KiB are taken",
             ),
-            "431" => (
+            b"431" => (
                 ProblemKind::HeadTooLarge,
                 "the request's head is too large: at most 128 KiB and 96 fields are taken",
             ),
@@ -67,56 +103,95 @@ impl Edge {
                 "the request is not valid HTTP/1.1",
             ),
         };
-        self.metrics.problem(kind as usize);
-        tracing::info!(request_id = id.as_str(), status, "refused");
-        let body = Problem::new(kind, detail).json();
-        let mut answer = before.to_vec();
-        for line in head.split(|byte| *byte == b'\n') {
-            let line = line.trim_ascii_end();
-            if !line.is_empty() && !line.starts_with(b"content-length:") {
-                answer.extend_from_slice(line);
-                answer.extend_from_slice(b"\r\n");
-            }
-        }
-        let fields = format!(
-            "content-type: application/problem+json\r\ncontent-length: {}\r\nx-request-id: {}\r\n\r\n",
+        Problem::new(kind, detail)
+    }
+
+    /// Makes `problem` the last answer, after what the dispatcher wrote `before` it.
+    fn refuse(&mut self, before: &[u8], problem: &Problem) {
+        let id = RequestId::random();
+        let status = problem.kind().status();
+        self.metrics.problem(problem.kind() as usize);
+        tracing::info!(
+            request_id = id.as_str(),
+            status = status.as_u16(),
+            "refused"
+        );
+        let body = problem.json();
+        let mut head = String::with_capacity(320);
+        // Writing to a String can't fail.
+        let _ = write!(
+            head,
+            "HTTP/1.1 {status}\r\nconnection: close\r\ndate: {}\r\ncache-control: no-store\r\n\
+             content-type: application/problem+json\r\ncontent-length: {}\r\nx-request-id: {}\r\n\r\n",
+            date(),
             body.len(),
             id.as_str()
         );
-        answer.extend_from_slice(fields.as_bytes());
-        answer.extend_from_slice(&body);
-        self.pending = answer.into();
-        self.linger = Some(Box::pin(sleep(LINGER)));
+        self.refusal = Some(Refusal {
+            unwritten: [before, head.as_bytes(), &body].concat().into(),
+            shut: false,
+            linger: Box::pin(sleep(LINGER)),
+        });
     }
 
-    fn poll_pending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.pending.is_empty() {
-            let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, &self.pending))?;
+    /// Ready once a refusal, if there is one, is written and read, or its time is over.
+    fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(refusal) = &mut self.refusal else {
+            return Poll::Ready(Ok(()));
+        };
+        let mut tcp = Pin::new(&mut self.tcp);
+        while !refusal.unwritten.is_empty() {
+            let written = ready!(tcp.as_mut().poll_write(cx, &refusal.unwritten))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.pending.advance(written);
+            refusal.unwritten.advance(written);
         }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Reads on until the client has closed its side or the time is over.
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(linger) = &mut self.linger else {
-            return Poll::Ready(());
-        };
+        if !refusal.shut {
+            ready!(tcp.as_mut().poll_shutdown(cx))?;
+            refusal.shut = true;
+        }
         let mut space = [0; 4096];
         loop {
-            if linger.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
+            if refusal.linger.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
             }
             let mut unread = ReadBuf::new(&mut space);
-            match ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut unread)) {
+            match ready!(tcp.as_mut().poll_read(cx, &mut unread)) {
                 Ok(()) if !unread.filled().is_empty() => {}
-                _ => return Poll::Ready(()),
+                _ => return Poll::Ready(Ok(())),
             }
         }
     }
+
+    /// Ready once the client has taken too long for a head, or for the rest of a request that was answered before.
+    fn poll_impatience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let awaits = self.silent || self.heads.under_way() || self.progress.owes_body();
+        if !awaits {
+            return Poll::Pending;
+        }
+        let patience = self.patience;
+        loop {
+            let timer = self
+                .impatience
+                .get_or_insert_with(|| Box::pin(sleep(patience)));
+            ready!(timer.as_mut().poll(cx));
+            if !self.writing && !self.progress.is_answering() {
+                return Poll::Ready(());
+            }
+            // Who waits for an answer is not late with the next head.
+            self.impatience = None;
+        }
+    }
+}
+
+/// What the clock on the wall says, for people: nothing is decided by it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "RFC 9110, section 6.6.1 wants the date of every answer"
+)]
+fn date() -> HttpDate {
+    std::time::SystemTime::now().into()
 }
 
 /// Where a bare refusal begins in what the dispatcher writes. It is always last: the dispatcher closes after it.
@@ -141,7 +216,26 @@ impl AsyncRead for Edge {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(cx, buf)
+        let edge = &mut *self;
+        if edge.cut {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        if let Poll::Ready(read) = Pin::new(&mut edge.tcp).poll_read(cx, buf) {
+            let new = &buf.filled()[before..];
+            edge.silent &= new.is_empty();
+            if edge.heads.read(new) {
+                edge.impatience = None;
+            }
+            return Poll::Ready(read);
+        }
+        ready!(edge.poll_impatience(cx));
+        edge.cut = true;
+        if !edge.progress.owes_body() {
+            let detail = "the request's head did not come in time";
+            edge.refuse(b"", &Problem::new(ProblemKind::RequestTimeout, detail));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -151,29 +245,38 @@ impl AsyncWrite for Edge {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_pending(cx))?;
-        let Some(start) = refusal(buf) else {
-            return Pin::new(&mut self.tcp).poll_write(cx, buf);
-        };
-        let (before, head) = buf.split_at(start);
-        self.refuse(before, head);
-        // Taken over whole; flushing and closing write what is left of it.
-        if let Poll::Ready(Err(error)) = self.poll_pending(cx) {
-            return Poll::Ready(Err(error));
+        let edge = &mut *self;
+        if edge.refusal.is_none() {
+            let Some(start) = refusal(buf) else {
+                edge.writing = true;
+                return Pin::new(&mut edge.tcp).poll_write(cx, buf);
+            };
+            let (before, head) = buf.split_at(start);
+            let problem = edge.problem(&head[9..12]);
+            edge.refuse(before, &problem);
         }
+        // The dispatcher drops the connection as soon as its bytes are taken, so they are not before the end.
+        ready!(edge.poll_refusal(cx))?;
         Poll::Ready(Ok(buf.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_pending(cx))?;
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        ready!(self.poll_refusal(cx))?;
+        ready!(Pin::new(&mut self.tcp).poll_flush(cx))?;
+        if std::mem::take(&mut self.writing) {
+            // With the answer, the time for what the client has begun to send starts anew. Nothing may come any more
+            // that would ask for it.
+            self.impatience = None;
+            if self.poll_impatience(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_pending(cx))?;
-        ready!(Pin::new(&mut self.tcp).poll_shutdown(cx))?;
-        ready!(self.poll_linger(cx));
-        Poll::Ready(Ok(()))
+        ready!(self.poll_refusal(cx))?;
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
 

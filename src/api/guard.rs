@@ -1,7 +1,7 @@
 //! The one middleware, around every route: the request's id, what no route takes, panics, the log line, and the
 //! problems' counter.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, rc::Rc};
 
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError,
@@ -15,6 +15,7 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{
+    arrival::Progress,
     error::{Problem, ProblemKind},
     gateway::Shared,
     request_id::{self, RequestId},
@@ -22,7 +23,7 @@ use super::{
 use crate::{fanout::Outcome, readiness::Stage, timing::Millis};
 
 /// The longest request target, in bytes. Long enough for every parameter, short enough to log.
-const MAX_TARGET: usize = 8 * 1024;
+pub(super) const MAX_TARGET: usize = 8 * 1024;
 
 /// The largest declared body that is answered as "not taken here" and not as too large.
 const MAX_BODY: u64 = 256 * 1024;
@@ -60,10 +61,16 @@ pub async fn guard(
     let id = RequestId::of(request.headers().get(request_id::NAME));
     request.extensions_mut().insert(id.clone());
     let mut line = Line::start(&request, id.clone());
+    let progress = request.conn_data::<Rc<Progress>>().cloned();
+    let _answering = progress.as_ref().map(Progress::answering);
+    let last = announces_body(&request);
+    if let (true, Some(progress)) = (last, &progress) {
+        progress.announce_body();
+    }
 
     if let Some(problem) = refusal(&request) {
         let mut response = request.into_response(problem.error_response());
-        conclude(&mut response, &id, shared, &mut line);
+        conclude(&mut response, &id, shared, last, &mut line);
         return Ok(response.map_into_right_body());
     }
     let Ok(result) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
@@ -75,7 +82,7 @@ pub async fn guard(
         return Err(Panicked(id).into());
     };
     let mut response = result?;
-    conclude(&mut response, &id, shared, &mut line);
+    conclude(&mut response, &id, shared, last, &mut line);
     Ok(response.map_into_left_body())
 }
 
@@ -84,6 +91,7 @@ fn conclude<B>(
     response: &mut ServiceResponse<B>,
     id: &RequestId,
     shared: Option<&Shared>,
+    last: bool,
     line: &mut Line,
 ) {
     let (kind, summary) = {
@@ -93,16 +101,28 @@ fn conclude<B>(
     };
     let head = response.response_mut().head_mut();
     head.headers_mut().insert(request_id::NAME, id.0.clone());
-    if let Some(shared) = shared {
-        // A client that keeps its connection would otherwise meet a closed one.
-        if shared.readiness.stage() == Stage::Stopping {
-            head.set_connection_type(actix_http::ConnectionType::Close);
-        }
-        if let Some(kind) = kind {
-            shared.metrics.problem(kind as usize);
-        }
+    // A client that keeps its connection would otherwise meet a closed one.
+    if last || shared.is_some_and(|shared| shared.readiness.stage() == Stage::Stopping) {
+        head.set_connection_type(actix_http::ConnectionType::Close);
+    }
+    if let (Some(shared), Some(kind)) = (shared, kind) {
+        shared.metrics.problem(kind as usize);
     }
     line.finish(response.status(), summary);
+}
+
+/// Whether a body is to follow the request's head. No route reads it, so no request can follow it.
+fn announces_body(request: &ServiceRequest) -> bool {
+    declared(request) > 0 || request.headers().contains_key(header::TRANSFER_ENCODING)
+}
+
+/// The length of the request's body, as far as it is declared.
+fn declared(request: &ServiceRequest) -> u64 {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    length
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 /// What no route takes.
@@ -117,12 +137,7 @@ fn refusal(request: &ServiceRequest) -> Option<Problem> {
             format!("the request target has {target} bytes, at most {MAX_TARGET} are taken"),
         ));
     }
-    let headers = request.headers();
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.trim().parse::<u64>().ok())
-        .unwrap_or(0);
+    let declared = declared(request);
     if declared > MAX_BODY {
         return Some(Problem::new(
             ProblemKind::BodyTooLarge,
@@ -130,7 +145,7 @@ fn refusal(request: &ServiceRequest) -> Option<Problem> {
         ));
     }
     let reads = [Method::GET, Method::HEAD].contains(request.method());
-    if reads && (declared > 0 || headers.contains_key(header::TRANSFER_ENCODING)) {
+    if reads && announces_body(request) {
         return Some(Problem::new(
             ProblemKind::UnexpectedBody,
             format!(
