@@ -98,7 +98,7 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
     async fn once(&self, choice: &Choice<'_>) -> Result<HttpResponse, Problem> {
         let aggregate = &self.exposed.aggregate;
         let deadline = aggregate.deadline(choice, self.began);
-        let plan = aggregate.plan(choice, choice.mode.unwrap_or(aggregate.mode), deadline)?;
+        let plan = self.plan(choice, choice.mode.unwrap_or(aggregate.mode), deadline)?;
         let guard = self.gateway.metrics.request(self.index, plan.mode());
         let outcome = self.run(&plan).await;
         let total = self.began.elapsed();
@@ -139,10 +139,10 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
         }
         let deadline = aggregate.deadline(choice, self.began);
         let sequential = self
-            .counted(&aggregate.plan(choice, Mode::Sequential, deadline)?)
+            .counted(&self.plan(choice, Mode::Sequential, deadline)?)
             .await;
         let concurrent = self
-            .counted(&aggregate.plan(choice, Mode::Concurrent, deadline)?)
+            .counted(&self.plan(choice, Mode::Concurrent, deadline)?)
             .await;
         let total = self.began.elapsed();
         let runs = Comparison {
@@ -165,6 +165,16 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
             sequential: all,
         });
         Ok(response)
+    }
+
+    fn plan(
+        &self,
+        choice: &Choice<'_>,
+        mode: Mode,
+        deadline: Instant,
+    ) -> Result<Plan<'_, U>, Problem> {
+        let plan = self.exposed.aggregate.plan(choice, mode, deadline);
+        plan.map_err(|error| Problem::unplanned(&error, choice))
     }
 
     async fn counted(&self, plan: &Plan<'_, U>) -> Outcome {

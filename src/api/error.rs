@@ -13,7 +13,7 @@ use actix_web::{
 use super::query::QueryError;
 use crate::{
     compose,
-    fanout::{Blame, PlanError},
+    fanout::{Blame, Choice, PlanError},
 };
 
 /// Every type of problem. The order is that of the metric's label.
@@ -233,10 +233,13 @@ impl From<QueryError> for Problem {
     }
 }
 
-impl From<PlanError> for Problem {
-    fn from(error: PlanError) -> Self {
+impl Problem {
+    /// A choice that can't be planned is the fault of the parameter that made it so.
+    pub(super) fn unplanned(error: &PlanError, choice: &Choice<'_>) -> Self {
         let name = match error {
             PlanError::UnknownCall(_) | PlanError::RepeatedCall(_) => "calls",
+            // The aggregate's own `wait_for` can be met by all of its calls.
+            PlanError::QuorumTooLarge { .. } if choice.completion.is_none() => "calls",
             PlanError::QuorumTooLarge { .. } => "wait_for",
         };
         let detail = format!("parameter `{name}`: {error}");
