@@ -25,6 +25,7 @@ const OVERHEADS: [f64; 15] = [
 
 /// What a request ended as: the verdicts, and `cancelled` for a client that went away.
 const OUTCOMES: [&str; 4] = ["complete", "partial", "failed", "cancelled"];
+const FAILED: usize = 2;
 const CANCELLED: usize = 3;
 
 /// Every name that a label may hold.
@@ -236,7 +237,9 @@ impl RequestGuard<'_> {
 impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
         if self.open {
-            self.count(CANCELLED);
+            // A panic on the way to an answer is no whim of the client.
+            let panicked = std::thread::panicking();
+            self.count(if panicked { FAILED } else { CANCELLED });
         }
     }
 }
