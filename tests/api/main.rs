@@ -7,3 +7,10 @@ mod gateway;
 mod upstream;
 
 mod aggregate;
+mod answers;
+mod bodies;
+mod deadlines;
+mod forwarding;
+mod parameters;
+mod plans;
+mod statuses;

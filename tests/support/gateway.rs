@@ -149,6 +149,32 @@ impl Gateway {
         self.get(&format!("/aggregate{query}")).await
     }
 
+    /// Starts a gateway before these upstreams, by name and URL; `rest` is the rest of its configuration.
+    pub async fn before(upstreams: &[(&str, String)], rest: &str) -> Self {
+        Self::start(&with_upstreams(upstreams, rest)).await
+    }
+
+    /// One request to the operational routes, wherever they are.
+    pub async fn operation(&self, target: &str) -> Answer {
+        request(self.operations, "GET", target, &[], b"").await
+    }
+
+    /// Waits until a series has this value, for ten seconds at most.
+    pub async fn wait_metric(&self, series: &str, value: f64) {
+        let since = std::time::Instant::now();
+        loop {
+            let found = self.metric(series).await;
+            if found == value {
+                return;
+            }
+            assert!(
+                since.elapsed() < Duration::from_secs(10),
+                "{series} is {found}, not {value}"
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// The value of one series of `/metrics`, written as Prometheus writes it; 0 where it isn't there.
     pub async fn metric(&self, series: &str) -> f64 {
         let answer = request(self.operations, "GET", "/metrics", &[], b"").await;
@@ -170,6 +196,14 @@ impl Drop for Gateway {
         self.begin_stop();
         self.wait_stopped();
     }
+}
+
+/// Configuration text: these upstreams by name and URL, and then the rest.
+pub fn with_upstreams(upstreams: &[(&str, String)], rest: &str) -> String {
+    let urls = upstreams
+        .iter()
+        .map(|(name, url)| format!("upstreams.{name}.url = \"{url}\"\n"));
+    urls.collect::<String>() + rest
 }
 
 /// One request on a connection of its own.
