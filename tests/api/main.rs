@@ -3,14 +3,18 @@
 
 #[path = "../support/gateway.rs"]
 mod gateway;
+mod talk;
 #[path = "../support/upstream.rs"]
 mod upstream;
 
 mod aggregate;
 mod answers;
 mod bodies;
+mod connections;
 mod deadlines;
 mod forwarding;
 mod parameters;
 mod plans;
+mod refusals;
+mod slow_clients;
 mod statuses;

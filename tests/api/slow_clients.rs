@@ -1,0 +1,171 @@
+//! Clients that take their time: every head has `header_timeout`, the first on a connection and any later one, and what
+//! is not awaited costs a client no more than its connection.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt as _;
+
+use crate::{
+    gateway::Gateway,
+    talk::{End, Talk},
+    upstream::{Behaviour, Response, Upstream},
+};
+
+/// What the tests give a head.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Longer than anything takes here that ends by itself.
+const LONG: Duration = Duration::from_secs(15);
+
+/// A gateway before an upstream that answers after `delay`.
+async fn gateway(delay: Duration) -> (Gateway, Upstream) {
+    let upstream = Upstream::always(Behaviour::from(Response::pong()).after(delay));
+    let toml = format!(
+        "upstreams.one.url = \"{}\"\naggregates.default.calls = [\"one\"]",
+        upstream.url("/")
+    );
+    let server = "server.workers = 1\nserver.grace = \"0s\"\nserver.header_timeout = \"500ms\"";
+    (Gateway::start_with(server, &toml).await, upstream)
+}
+
+/// Asserts that the gateway has counted so many heads that came too late.
+async fn timeouts(gateway: &Gateway, count: f64) {
+    let series = "gather_problems_total{type=\"request-timeout\"}";
+    assert_eq!(gateway.metric(series).await, count);
+}
+
+#[actix_web::test]
+async fn a_head_that_does_not_come_in_time_is_408() {
+    let (gateway, _upstream) = gateway(Duration::ZERO).await;
+    for (count, part) in (1_i32..).zip(["GET /aggregate HTTP/1.1\r\nHost: gat", "G", ""]) {
+        let mut talk = Talk::with(&gateway).await;
+        let since = Instant::now();
+        talk.say(part).await;
+        talk.hear().await.problem(408, "request-timeout");
+        assert!(
+            since.elapsed() >= PATIENCE * 9 / 10,
+            "{:?}",
+            since.elapsed()
+        );
+        assert_eq!(talk.end().await, End::Closed);
+        timeouts(&gateway, f64::from(count)).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_head_that_comes_just_in_time_is_answered_every_time() {
+    let (gateway, _upstream) = gateway(Duration::ZERO).await;
+    for _ in 0..8 {
+        let mut talk = Talk::with(&gateway).await;
+        talk.say("GET /aggregate HTTP/1.1\r\n").await;
+        tokio::time::sleep(PATIENCE / 3).await;
+        talk.say("Host: gather\r\n\r\n").await;
+        assert_eq!(talk.hear().await.status, 200);
+    }
+}
+
+#[actix_web::test]
+async fn a_dripping_head_has_no_more_time_than_a_silent_one() {
+    let (gateway, _upstream) = gateway(Duration::ZERO).await;
+    let mut talk = Talk::with(&gateway).await;
+    let since = Instant::now();
+    talk.say("GET /livez HTTP/1.1\r\n").await;
+    while since.elapsed() < LONG {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if talk.tcp.write_all(b"A: 1\r\n").await.is_err() {
+            break;
+        }
+    }
+    assert!(since.elapsed() < LONG, "the head goes on for ever");
+    timeouts(&gateway, 1.0).await;
+}
+
+#[actix_web::test]
+async fn a_later_head_on_a_connection_has_no_more_time_than_the_first() {
+    let (gateway, _upstream) = gateway(Duration::ZERO).await;
+    for pause in [Duration::ZERO, PATIENCE * 2] {
+        let mut talk = Talk::with(&gateway).await;
+        talk.get("/livez").await;
+        assert_eq!(talk.hear().await.status, 200);
+        // Between requests a client may be silent for longer than that.
+        tokio::time::sleep(pause).await;
+        talk.say("GET /livez HTTP/1.1\r\nHost: ").await;
+        let since = Instant::now();
+        talk.hear().await.problem(408, "request-timeout");
+        assert!(
+            since.elapsed() >= PATIENCE * 9 / 10,
+            "{:?}",
+            since.elapsed()
+        );
+        assert_eq!(talk.end().await, End::Closed);
+    }
+    timeouts(&gateway, 2.0).await;
+}
+
+#[actix_web::test]
+async fn a_client_may_be_silent_between_requests_for_longer_than_within_one() {
+    let (gateway, _upstream) = gateway(Duration::ZERO).await;
+    let mut talk = Talk::with(&gateway).await;
+    for _ in 0..2 {
+        talk.get("/aggregate").await;
+        assert_eq!(talk.hear().await.status, 200);
+        tokio::time::sleep(PATIENCE * 3).await;
+    }
+    talk.say("\r\n").await;
+    tokio::time::sleep(PATIENCE * 2).await;
+    talk.get("/aggregate").await;
+    assert_eq!(
+        talk.hear().await.status,
+        200,
+        "an empty line begins no head"
+    );
+    timeouts(&gateway, 0.0).await;
+}
+
+#[actix_web::test]
+async fn half_a_head_does_not_cut_the_answer_that_its_client_waits_for() {
+    let (gateway, _upstream) = gateway(PATIENCE * 3).await;
+    let mut talk = Talk::with(&gateway).await;
+    talk.get("/aggregate").await;
+    talk.say("GET /livez HTTP/1.1\r\nHost: gather\r\n").await;
+    assert_eq!(talk.hear().await.json()["outcome"], "complete");
+    talk.say("\r\n").await;
+    assert_eq!(talk.hear().await.text(), "{\"alive\":true}");
+    talk.say("GET").await;
+    talk.hear().await.problem(408, "request-timeout");
+}
+
+#[actix_web::test]
+async fn a_body_that_nobody_reads_can_not_hold_a_connection() {
+    let (gateway, _upstream) = gateway(Duration::ZERO).await;
+    for begun in ["", "5", "5\r\nhel"] {
+        let mut talk = Talk::with(&gateway).await;
+        let head = "POST /aggregate HTTP/1.1\r\nHost: gather\r\nTransfer-Encoding: chunked\r\n\r\n";
+        talk.say(format!("{head}{begun}")).await;
+        let answer = talk.hear().await;
+        answer.problem(405, "method-not-allowed");
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert_eq!(talk.end().await, End::Closed, "one request has one answer");
+    }
+    let mut talk = Talk::with(&gateway).await;
+    talk.say("PUT /aggregate HTTP/1.1\r\nHost: gather\r\nContent-Length: 9\r\n\r\nhalf")
+        .await;
+    talk.hear().await.problem(405, "method-not-allowed");
+    assert_eq!(talk.end().await, End::Closed);
+    timeouts(&gateway, 0.0).await;
+}
+
+#[actix_web::test]
+async fn a_refused_client_may_go_on_sending_for_a_moment() {
+    let (gateway, _upstream) = gateway(Duration::ZERO).await;
+    let mut talk = Talk::with(&gateway).await;
+    talk.say("GET /aggregate HTTP/1.1\r\nX-Large: ").await;
+    talk.say("x".repeat(140 * 1024)).await;
+    talk.hear().await.problem(431, "head-too-large");
+    // A reset would fail these, and would overtake an answer that is still on its way.
+    for _ in 0..3 {
+        talk.say("x".repeat(16 * 1024)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(talk.end().await, End::Closed);
+}
