@@ -9,7 +9,7 @@ use prometheus::{
     process_collector::ProcessCollector,
 };
 
-use crate::fanout::{Event, FailureKind, Mode, Observer, Outcome, UpstreamId};
+use crate::fanout::{Event, FailureKind, Mode, Observer, Outcome, UpstreamId, Verdict};
 
 /// 100 µs to 60 s, denser where services answer.
 const DURATIONS: [f64; 25] = [
@@ -217,12 +217,15 @@ impl RequestGuard<'_> {
             .position(|name| *name == outcome.verdict.as_str());
         self.count(verdict.unwrap_or(CANCELLED));
         let elapsed = self.began.elapsed();
-        let sequential = outcome.sequential();
         self.aggregate.duration[index(self.mode)].observe(elapsed.as_secs_f64());
-        self.aggregate.sequential.inc_by(sequential.as_secs_f64());
-        if self.mode == Mode::Concurrent {
-            let saved = sequential.saturating_sub(outcome.elapsed);
-            self.aggregate.saved.inc_by(saved.as_secs_f64());
+        // Calls that were cut off together have saved nobody anything.
+        if !matches!(outcome.verdict, Verdict::Failed(_)) {
+            let sequential = outcome.sequential();
+            self.aggregate.sequential.inc_by(sequential.as_secs_f64());
+            if self.mode == Mode::Concurrent {
+                let saved = sequential.saturating_sub(outcome.elapsed);
+                self.aggregate.saved.inc_by(saved.as_secs_f64());
+            }
         }
         let overhead = elapsed.saturating_sub(outcome.critical_path());
         self.aggregate.overhead.observe(overhead.as_secs_f64());
@@ -434,7 +437,7 @@ fn upstreams(registry: &Registry, names: &[&str]) -> Result<Vec<UpstreamMetrics>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fanout::Verdict;
+    use crate::fanout::{Blame, CallResult, Failure};
 
     fn metrics() -> Metrics {
         Metrics::new(&Names {
@@ -493,6 +496,28 @@ mod tests {
         let series =
             r#"gather_requests_total{aggregate="default",mode="sequential",outcome="partial"}"#;
         assert_eq!(line(&metrics, series), format!("{series} 1"));
+    }
+
+    #[test]
+    fn a_run_that_failed_has_saved_nothing() {
+        let metrics = metrics();
+        let late = || CallResult {
+            name: "users".into(),
+            start: Duration::ZERO,
+            elapsed: Duration::from_secs(1),
+            attempts: 1,
+            result: Err(Failure::new(FailureKind::Deadline, "late")),
+        };
+        metrics.request(0, Mode::Concurrent).finish(&Outcome {
+            mode: Mode::Concurrent,
+            verdict: Verdict::Failed(Blame::Time),
+            elapsed: Duration::from_secs(1),
+            results: vec![late(), late()],
+        });
+        for name in ["sequential", "concurrent_saved"] {
+            let series = format!("gather_{name}_seconds_total{{aggregate=\"default\"}}");
+            assert_eq!(line(&metrics, &series), format!("{series} 0"));
+        }
     }
 
     #[test]
