@@ -28,7 +28,7 @@ use anyhow::Context as _;
 use crate::{
     api::{self, Exposed, Gateway, ProblemKind, Shared, edge::Edge},
     config::{self, Config},
-    fanout::{Aggregate, Call, Limit, UpstreamId},
+    fanout::{Aggregate, Call, Lane, UpstreamId},
     readiness::{Readiness, Stage},
     shutdown,
     telemetry::{Metrics, Names},
@@ -170,7 +170,7 @@ async fn close(server: ServerHandle) {
 struct Blueprint {
     aggregates: Vec<config::Aggregate>,
     upstreams: Vec<Prepared>,
-    limits: Vec<Arc<Limit>>,
+    lanes: Vec<Arc<Lane>>,
 }
 
 impl Blueprint {
@@ -178,12 +178,9 @@ impl Blueprint {
         aggregates: Vec<config::Aggregate>,
         upstreams: Vec<crate::upstream::Settings>,
     ) -> anyhow::Result<Self> {
-        let limits = upstreams
+        let lanes = upstreams
             .iter()
-            .map(|upstream| {
-                let max = NonZeroUsize::new(upstream.max_in_flight).unwrap_or(NonZeroUsize::MIN);
-                Arc::new(Limit::new(max))
-            })
+            .map(|upstream| Arc::new(Lane::new(upstream.lane.clone())))
             .collect();
         let upstreams = upstreams
             .into_iter()
@@ -195,7 +192,7 @@ impl Blueprint {
         Ok(Self {
             aggregates,
             upstreams,
-            limits,
+            lanes,
         })
     }
 
@@ -240,7 +237,7 @@ impl Blueprint {
                 upstream: Rc::clone(&adapters[call.upstream]),
                 need: call.need,
                 timeout: settings.timeout,
-                limit: Arc::clone(&self.limits[call.upstream]),
+                lane: Arc::clone(&self.lanes[call.upstream]),
             })
             .collect();
         Exposed {

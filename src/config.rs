@@ -12,6 +12,7 @@ mod effective;
 mod environment;
 mod files;
 mod headers;
+mod lanes;
 mod layers;
 mod mistake;
 mod quantities;

@@ -5,21 +5,34 @@
 //! scripted upstream. There is no spawn, channel or lock on the path of a plan: its calls live in one
 //! `FuturesUnordered` in the caller's task, and dropping the plan's future cancels every one of them.
 
+mod breaker;
+mod budget;
+mod call;
 mod completion;
 mod engine;
 mod event;
 mod forward;
+mod lane;
+mod latency;
 mod limit;
 mod outcome;
 mod plan;
 mod policy;
 mod reply;
+mod retry;
+mod status;
 
+pub use breaker::{Breaker, BreakerSettings, Circuit, Pass, Trip};
+pub use budget::{Budget, BudgetSettings};
 pub use engine::{Upstream, run};
 pub use event::{Event, Observer};
 pub use forward::Forward;
+pub use lane::{Hedge, Lane, LaneSettings, Repeatable};
+pub use latency::Latency;
 pub use limit::{Limit, Permit};
 pub use outcome::{Blame, CallResult, Outcome, Verdict};
 pub use plan::{Aggregate, Call, Choice, Plan, PlanError, UpstreamId};
 pub use policy::{Completion, Mode, Need, OnFailure, UnknownPolicy};
 pub use reply::{Body, Failure, FailureKind, Reply};
+pub use retry::{Retry, RetryOn};
+pub use status::{StatusSet, UnknownStatus};

@@ -18,5 +18,5 @@ mod wire;
 
 pub use attempt::{Adapter, Watch};
 pub use prepare::Prepared;
-pub use settings::{Settings, StatusSet, TlsSettings, UnknownStatus};
+pub use settings::{Settings, TlsSettings};
 pub use tls::TlsError;

@@ -1,14 +1,14 @@
 //! Asks a running gateway, for the commands that do: the same adapter as towards upstreams, so TLS, limits and truncated
 //! answers are treated alike.
 
-use std::{num::NonZeroUsize, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use http::{HeaderValue, Method, StatusCode, Uri, uri::Scheme};
 
 use crate::{
-    fanout::{Body, Failure, FailureKind, Forward, Reply, Upstream as _},
-    upstream::{Adapter, Prepared, Settings, StatusSet, TlsSettings},
+    fanout::{Body, Failure, FailureKind, Forward, LaneSettings, Reply, StatusSet, Upstream as _},
+    upstream::{Adapter, Prepared, Settings, TlsSettings},
 };
 
 /// The largest answer that is taken: as much as a gateway may hold for one aggregate, and its frame.
@@ -60,7 +60,7 @@ pub(super) async fn get(url: Uri, timeout: Duration) -> anyhow::Result<Reply> {
         connect_timeout: timeout.min(Duration::from_secs(5)),
         max_body: MAX_BODY,
         success: every,
-        max_in_flight: NonZeroUsize::MIN.get(),
+        lane: LaneSettings::default(),
         forward_headers: Vec::new(),
         forward_query: Vec::new(),
         tls: TlsSettings::default(),

@@ -37,6 +37,15 @@ pub(super) const MAX_BODY: usize = 1024 * 1024;
 /// 100 ms are 40,000 a second), low enough that a hanging one does not exhaust ports and memory.
 pub(super) const MAX_IN_FLIGHT: usize = 4096;
 
+/// A breaker's failures in a row: one or two happen to everybody, five don't.
+pub(super) const FAILURES: u32 = 5;
+
+/// How far back a breaker that opens by share looks.
+pub(super) const WINDOW: Duration = Duration::from_secs(10);
+
+/// How long a breaker refuses: time for a restart, short enough that a recovered service is found soon.
+pub(super) const OPEN_FOR: Duration = Duration::from_secs(5);
+
 /// An aggregate's deadline: about the longest that a person waits for a page.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 

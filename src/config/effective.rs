@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use super::{
     calls::{RawCall, RawCallTable, WaitFor},
     checked::{Aggregate, Config, TlsFiles},
-    headers,
+    headers, lanes,
     quantities::{HumanDuration, Size},
     raw::{
         RawAdmin, RawAggregate, RawConfig, RawLog, RawMethod, RawMode, RawOnFailure, RawServer,
@@ -18,8 +18,8 @@ use super::{
     values::{Count, Listen, Table},
 };
 use crate::{
-    fanout::{Completion, Mode, Need, OnFailure},
-    upstream::{Settings, StatusSet},
+    fanout::{Completion, Mode, Need, OnFailure, Repeatable, StatusSet},
+    upstream::Settings,
 };
 
 /// What stands in the place of a secret.
@@ -76,6 +76,8 @@ fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
         .iter()
         .map(|name| Some(name.to_string()));
     let parameters = settings.forward_query.iter().map(|name| Some(name.clone()));
+    let lane = &settings.lane;
+    let repeats = lane.repeatable == Repeatable::Yes;
     RawUpstream {
         url: Some(urls::masked(&settings.url)),
         method: Some(method(&settings.method)),
@@ -84,7 +86,15 @@ fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
         connect_timeout: Some(HumanDuration(settings.connect_timeout)),
         max_body: Some(Size(settings.max_body as u64)),
         success: Some(statuses(&settings.success)),
-        max_in_flight: Some(Count(settings.max_in_flight)),
+        max_in_flight: Some(Count(settings.lane.max_in_flight.get())),
+        retry: Some(lanes::raw_retry(
+            &lane.retry,
+            statuses(lane.retry.on.statuses()),
+        ))
+        .filter(|_| repeats),
+        hedge: lane.hedge.map(lanes::raw_hedge).filter(|_| repeats),
+        budget: Some(lanes::raw_budget(lane.budget)),
+        breaker: lane.breaker.map(lanes::raw_breaker),
         forward_headers: Some(names.collect()),
         forward_query: Some(parameters.collect()),
         headers: (!settings.headers.is_empty()).then(|| headers.collect()),

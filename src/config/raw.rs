@@ -10,6 +10,7 @@ use super::{
     calls::{RawCall, WaitFor},
     checked::{LogFormat, LogLevel},
     defaults::{MOST_CALLS, MOST_CONNECTIONS, MOST_WORKERS},
+    lanes::{Failures, HedgeAfter, MOST_ATTEMPTS, MOST_EXTRA, Ratio},
     quantities::{HumanDuration, Size},
     values::{Count, Listen, Table},
 };
@@ -100,6 +101,55 @@ pub(super) struct RawTls {
     pub(super) server_name: Option<String>,
 }
 
+/// How often a call is tried.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Retry")]
+pub(super) struct RawRetry {
+    /// Tries in all. Default 1: no retry.
+    pub(super) attempts: Option<Count<1, MOST_ATTEMPTS>>,
+    /// The longest first pause; it doubles with each further one, up to 10s. The pause itself is anything from zero up
+    /// to that. Default `25ms`.
+    pub(super) backoff: Option<HumanDuration>,
+    /// After which failures: `connect`, `tls`, `timeout`, `protocol`, `too_large`, `invalid_body`, or statuses. Default
+    /// `["connect", "timeout", "protocol", "429", "502", "503", "504"]`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) on: Option<Texts>,
+}
+
+/// When a slow attempt gets a second one beside it.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Hedge")]
+pub(super) struct RawHedge {
+    /// A duration, or a percentile of the upstream's recent answers. Required.
+    pub(super) after: Option<HedgeAfter>,
+}
+
+/// What retries and hedges together may add to the load, over all workers.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Budget")]
+pub(super) struct RawBudget {
+    /// Extra attempts a call, from 0 to 1. Default 0.2.
+    pub(super) ratio: Option<Ratio>,
+    /// Extra attempts a second that are allowed in any case. Default 10.
+    pub(super) min_per_second: Option<Count<0, MOST_EXTRA>>,
+}
+
+/// When attempts are refused, because too many have failed.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Breaker")]
+pub(super) struct RawBreaker {
+    /// How many failures in a row open it, or which share of the window. Default 5.
+    pub(super) failures: Option<Failures>,
+    /// How far back a share looks. Default `10s`.
+    pub(super) window: Option<HumanDuration>,
+    /// How long it refuses before it lets one attempt through. Default `5s`.
+    pub(super) open_for: Option<HumanDuration>,
+}
+
 /// A method, in upper case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
@@ -137,6 +187,14 @@ macro_rules! upstream_settings {
             pub(super) success: Option<Texts>,
             /// Attempts at a time, over all workers. Default 4096.
             pub(super) max_in_flight: Option<Count<1, MOST_CONNECTIONS>>,
+            /// How often a call is tried. Default: once. For idempotent methods only.
+            pub(super) retry: Option<Table<RawRetry>>,
+            /// When a slow attempt gets a second one beside it. Default: never. For idempotent methods only.
+            pub(super) hedge: Option<Table<RawHedge>>,
+            /// What retries and hedges together may add to the load.
+            pub(super) budget: Option<Table<RawBudget>>,
+            /// When attempts are refused, because too many have failed. Default: never.
+            pub(super) breaker: Option<Table<RawBreaker>>,
             /// Which of the client's headers go upstream. Default: none.
             #[schemars(with = "Option<Vec<String>>")]
             pub(super) forward_headers: Option<Texts>,
@@ -177,6 +235,10 @@ impl From<RawDefaults> for RawUpstream {
             max_body: raw.max_body,
             success: raw.success,
             max_in_flight: raw.max_in_flight,
+            retry: raw.retry,
+            hedge: raw.hedge,
+            budget: raw.budget,
+            breaker: raw.breaker,
             forward_headers: raw.forward_headers,
             forward_query: raw.forward_query,
             headers: raw.headers,

@@ -88,7 +88,10 @@ fn the_least_configuration_gets_every_default() {
     assert_eq!(users.method, http::Method::GET);
     assert_eq!(users.timeout, Duration::from_secs(5));
     assert_eq!(users.connect_timeout, Duration::from_secs(1));
-    assert_eq!((users.max_body, users.max_in_flight), (1_048_576, 4096));
+    assert_eq!(
+        (users.max_body, users.lane.max_in_flight.get()),
+        (1_048_576, 4096)
+    );
     assert!(users.success.contains(http::StatusCode::CREATED));
     assert!(!users.success.contains(http::StatusCode::NOT_FOUND));
     assert!(users.body.is_none() && users.headers.is_empty());

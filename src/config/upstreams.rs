@@ -1,6 +1,6 @@
 //! Checks `[upstreams.NAME]` and `[defaults]`, and lays the one over the other. Knows nothing of aggregates.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, Method, Uri};
@@ -9,6 +9,7 @@ use super::{
     checked::TlsFiles,
     defaults,
     headers::{self, Headers},
+    lanes,
     mistake::KeyPath,
     quantities::Size,
     raw::{Named, RawDefaults, RawMethod, RawUpstream, Texts},
@@ -17,7 +18,10 @@ use super::{
     urls,
     values::{Count, Table},
 };
-use crate::upstream::{Settings, StatusSet};
+use crate::{
+    fanout::{BreakerSettings, BudgetSettings, Hedge, LaneSettings, Repeatable, Retry, StatusSet},
+    upstream::Settings,
+};
 
 /// The query parameters that Gather reads itself.
 const OWN_PARAMETERS: [&str; 5] = ["mode", "concurrency", "calls", "timeout", "wait_for"];
@@ -35,6 +39,10 @@ struct Part {
     max_body: Slot<usize>,
     success: Slot<StatusSet>,
     max_in_flight: Slot<usize>,
+    retry: Slot<Retry>,
+    hedge: Slot<Hedge>,
+    budget: Slot<BudgetSettings>,
+    breaker: Slot<BreakerSettings>,
     forward_headers: Slot<Vec<HeaderName>>,
     forward_query: Slot<Vec<String>>,
     tls: Slot<Tls>,
@@ -76,6 +84,9 @@ fn part(path: KeyPath, raw: RawUpstream, review: &mut Review<'_>) -> Part {
     let forward_headers = review.slot(&at("forward_headers"), raw.forward_headers);
     let forward_query = review.slot(&at("forward_query"), raw.forward_query);
     let tls = review.slot(&at("tls"), raw.tls);
+    let retry = review.slot(&at("retry"), raw.retry);
+    let hedge = review.slot(&at("hedge"), raw.hedge);
+    let breaker = review.slot(&at("breaker"), raw.breaker);
     Part {
         url,
         method: review.slot(&at("method"), raw.method).map(method),
@@ -90,6 +101,12 @@ fn part(path: KeyPath, raw: RawUpstream, review: &mut Review<'_>) -> Part {
         max_in_flight: review
             .slot(&at("max_in_flight"), raw.max_in_flight)
             .map(|Count(count)| count),
+        retry: retry.map(|Table(raw)| lanes::retry(&at("retry"), raw, review)),
+        hedge: hedge.and_then(|Table(raw)| lanes::hedge(&at("hedge"), raw, review)),
+        budget: review
+            .slot(&at("budget"), raw.budget)
+            .map(|Table(raw)| lanes::budget(raw)),
+        breaker: breaker.map(|Table(raw)| lanes::breaker(&at("breaker"), raw, review)),
         forward_headers: forward_headers
             .map(|texts| headers::forwarded(&at("forward_headers"), texts, review)),
         forward_query: forward_query.map(|texts| parameters(&at("forward_query"), texts, review)),
@@ -172,7 +189,9 @@ fn combine(
             format!("missing; expected {}", urls::EXPECTED),
         );
     }
-    let method = pick(own.method, defaults.method, Method::GET);
+    let method = pick(own.method.clone(), defaults.method.clone(), Method::GET);
+    check_repeatable(&own, method.as_ref(), review);
+    let lane = lane(&own, &defaults, method.as_ref());
     let body = own.body.or(defaults.body);
     if let (Slot::Given(_), Some(method @ (Method::GET | Method::HEAD))) = (&body, &method) {
         let message = format!("the upstream `{name}` has the method {method}, which takes no body");
@@ -218,11 +237,7 @@ fn combine(
             .or(defaults.success)
             .given()
             .unwrap_or_else(StatusSet::successful),
-        max_in_flight: pick(
-            own.max_in_flight,
-            defaults.max_in_flight,
-            defaults::MAX_IN_FLIGHT,
-        )?,
+        lane: lane?,
         forward_headers: forwarded,
         forward_query: own
             .forward_query
@@ -232,6 +247,42 @@ fn combine(
         tls: tls.settings,
     };
     Some((settings, tls.files))
+}
+
+/// How calls are made of attempts.
+fn lane(own: &Part, defaults: &Part, method: Option<&Method>) -> Option<LaneSettings> {
+    let built_in = LaneSettings::default();
+    let max_in_flight = pick(
+        own.max_in_flight.clone(),
+        defaults.max_in_flight.clone(),
+        defaults::MAX_IN_FLIGHT,
+    )?;
+    let breaker = own.breaker.clone().or(defaults.breaker.clone());
+    let hedge = own.hedge.clone().or(defaults.hedge.clone());
+    Some(LaneSettings {
+        max_in_flight: NonZeroUsize::new(max_in_flight)?,
+        repeatable: lanes::repeatable(method?),
+        retry: pick(own.retry.clone(), defaults.retry.clone(), built_in.retry)?,
+        hedge: hedge.given(),
+        budget: pick(own.budget.clone(), defaults.budget.clone(), built_in.budget)?,
+        breaker: breaker.given(),
+    })
+}
+
+/// What is for all is left out where it doesn't fit; what an upstream says of itself has to.
+fn check_repeatable(own: &Part, method: Option<&Method>, review: &mut Review<'_>) {
+    let Some(method) = method.filter(|method| lanes::repeatable(method) == Repeatable::No) else {
+        return;
+    };
+    for (key, is_set) in [
+        ("retry", matches!(own.retry, Slot::Given(_))),
+        ("hedge", matches!(own.hedge, Slot::Given(_))),
+    ] {
+        if is_set {
+            let message = format!("{method} is not idempotent: it may not be sent twice");
+            review.mistake(&own.path.key(key), message);
+        }
+    }
 }
 
 /// An upstream's own setting, else that of all, else the built-in one; `None` where it was refused.

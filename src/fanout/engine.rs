@@ -4,11 +4,11 @@
 use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     Call, CallResult, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan, Reply,
-    UpstreamId,
+    call::{Scope, perform},
     completion::{Decision, Tally},
     outcome::judge,
 };
@@ -40,7 +40,8 @@ where
     O: Observer,
 {
     let ending = Cell::new(FailureKind::Cancelled);
-    let mut board = Board::new(plan, observer);
+    let tried: Vec<Cell<u32>> = plan.calls.iter().map(|_| Cell::new(0)).collect();
+    let mut board = Board::new(plan, observer, &tried);
     // Declared after the board: a dropped plan ends its attempts before it settles their calls.
     let mut running = FuturesUnordered::new();
     let deadline = sleep_until(plan.deadline);
@@ -53,9 +54,11 @@ where
             let scope = Scope {
                 observer,
                 ending: &ending,
+                tried: &tried[index],
                 deadline: plan.deadline,
+                index,
             };
-            running.push(attempt(index, call, context, scope));
+            running.push(perform(call, context, scope));
         }
         tokio::select! {
             biased;
@@ -87,95 +90,6 @@ enum End {
     Dropped,
 }
 
-/// What all attempts of a plan share.
-struct Scope<'a, O> {
-    observer: &'a O,
-    ending: &'a Cell<FailureKind>,
-    deadline: Instant,
-}
-
-async fn attempt<U: Upstream, O: Observer>(
-    index: usize,
-    call: &Call<U>,
-    context: &U::Context,
-    scope: Scope<'_, O>,
-) -> (usize, Duration, Result<Reply, Failure>) {
-    let started = Instant::now();
-    let Some(_permit) = call.limit.acquire() else {
-        let failure = Failure::new(
-            FailureKind::Overload,
-            format!("{} attempts are already in flight", call.limit.max()),
-        );
-        return (index, started.elapsed(), Err(failure));
-    };
-    let mut watched = Attempt::start(index, call.id, started, &scope);
-    let own = started.checked_add(call.timeout);
-    let work = call.upstream.attempt(context);
-    let result = match own {
-        // The plan's own timer covers the other case, so that it has one and not one a call.
-        Some(own) if own < scope.deadline => timeout_at(own, work).await.unwrap_or_else(|_| {
-            Err(Failure::new(
-                FailureKind::Timeout,
-                format!("no complete answer within {:?}", call.timeout),
-            ))
-        }),
-        _ => work.await,
-    };
-    watched.finish(&result);
-    (index, started.elapsed(), result)
-}
-
-/// Tells the observer of an attempt's end, also when the attempt is dropped.
-struct Attempt<'a, O: Observer> {
-    observer: &'a O,
-    ending: &'a Cell<FailureKind>,
-    index: usize,
-    upstream: UpstreamId,
-    started: Instant,
-    open: bool,
-}
-
-impl<'a, O: Observer> Attempt<'a, O> {
-    fn start(index: usize, upstream: UpstreamId, started: Instant, scope: &Scope<'a, O>) -> Self {
-        scope.observer.observe(&Event::AttemptStarted {
-            call: index,
-            upstream,
-            attempt: 1,
-        });
-        Self {
-            observer: scope.observer,
-            ending: scope.ending,
-            index,
-            upstream,
-            started,
-            open: true,
-        }
-    }
-
-    fn finish(&mut self, result: &Result<Reply, Failure>) {
-        self.end(result.as_ref().map(drop).map_err(|failure| failure.kind));
-    }
-
-    fn end(&mut self, result: Result<(), FailureKind>) {
-        self.open = false;
-        self.observer.observe(&Event::AttemptFinished {
-            call: self.index,
-            upstream: self.upstream,
-            attempt: 1,
-            elapsed: self.started.elapsed(),
-            result,
-        });
-    }
-}
-
-impl<O: Observer> Drop for Attempt<'_, O> {
-    fn drop(&mut self) {
-        if self.open {
-            self.end(Err(self.ending.get()));
-        }
-    }
-}
-
 /// Where each call of a plan stands.
 enum Slot {
     Waiting,
@@ -188,18 +102,21 @@ struct Board<'p, 'a, U, O: Observer> {
     plan: &'p Plan<'a, U>,
     observer: &'p O,
     began: Instant,
+    /// How many attempts each call has sent.
+    tried: &'p [Cell<u32>],
     slots: Vec<Slot>,
     next: usize,
     tally: Tally,
 }
 
 impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
-    fn new(plan: &'p Plan<'a, U>, observer: &'p O) -> Self {
+    fn new(plan: &'p Plan<'a, U>, observer: &'p O, tried: &'p [Cell<u32>]) -> Self {
         let calls = plan.calls.len();
         Self {
             plan,
             observer,
             began: Instant::now(),
+            tried,
             slots: (0..calls).map(|_| Slot::Waiting).collect(),
             next: 0,
             tally: Tally::new(plan.completion, plan.on_failure, calls),
@@ -232,8 +149,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
             Slot::Running { start } => start,
             Slot::Waiting | Slot::Settled(_) => unreachable!("only a running call can settle"),
         };
-        let refused = matches!(&result, Err(failure) if failure.kind == FailureKind::Overload);
-        self.put(index, start, elapsed, u32::from(!refused), result);
+        self.put(index, start, elapsed, result);
         decision
     }
 
@@ -242,14 +158,13 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
         index: usize,
         start: Duration,
         elapsed: Duration,
-        attempts: u32,
         result: Result<Reply, Failure>,
     ) {
         let result = CallResult {
             name: self.plan.calls[index].name.clone(),
             start,
             elapsed,
-            attempts,
+            attempts: self.tried[index].get(),
             result,
         };
         self.observer.observe(&Event::CallSettled {
@@ -268,7 +183,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
                 Slot::Settled(_) => {}
                 Slot::Running { start } => {
                     let failure = given_up(end);
-                    self.put(index, start, now.saturating_sub(start), 1, Err(failure));
+                    self.put(index, start, now.saturating_sub(start), Err(failure));
                 }
                 Slot::Waiting => {
                     let failure = match self.plan.mode {
@@ -278,7 +193,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
                         ),
                         Mode::Concurrent => given_up(end),
                     };
-                    self.put(index, now, Duration::ZERO, 0, Err(failure));
+                    self.put(index, now, Duration::ZERO, Err(failure));
                 }
             }
         }

@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::fanout::{
-    Aggregate, Blame, Body, Choice, Completion, Limit, Need, OnFailure, PlanError, Verdict,
+    Aggregate, Blame, Body, Choice, Completion, Lane, LaneSettings, Need, OnFailure, PlanError,
+    UpstreamId, Verdict,
 };
 
 /// What a scripted upstream does after its delay.
@@ -69,7 +70,7 @@ fn aggregate(upstreams: impl IntoIterator<Item = Scripted>) -> Aggregate<Scripte
             upstream: Rc::new(upstream),
             need: Need::Required,
             timeout: ms(60_000),
-            limit: Arc::new(Limit::new(NonZeroUsize::MAX)),
+            lane: lane(NonZeroUsize::MAX),
         })
         .collect();
     Aggregate {
@@ -81,6 +82,14 @@ fn aggregate(upstreams: impl IntoIterator<Item = Scripted>) -> Aggregate<Scripte
         completion: Completion::All,
         on_failure: OnFailure::Partial,
     }
+}
+
+/// Without retries, hedges and a breaker.
+fn lane(max_in_flight: NonZeroUsize) -> Arc<Lane> {
+    Arc::new(Lane::new(LaneSettings {
+        max_in_flight,
+        ..LaneSettings::default()
+    }))
 }
 
 async fn outcome(aggregate: &Aggregate<Scripted>, mode: Mode) -> Outcome {
@@ -265,14 +274,14 @@ async fn a_strict_sequence_stops_at_its_first_failure_and_skips_the_rest() {
 #[tokio::test(start_paused = true)]
 async fn an_upstream_at_its_ceiling_refuses_without_an_attempt() {
     let mut aggregate = aggregate([good(10), good(10)]);
-    let limit = Arc::new(Limit::new(NonZeroUsize::MIN));
+    let lane = lane(NonZeroUsize::MIN);
     for call in &mut aggregate.calls {
-        call.limit = Arc::clone(&limit);
+        call.lane = Arc::clone(&lane);
     }
     let outcome = outcome(&aggregate, Mode::Concurrent).await;
     assert_eq!(kinds(&outcome), [None, Some(FailureKind::Overload)]);
     assert_eq!(outcome.results[1].attempts, 0);
-    assert!(limit.acquire().is_some(), "the permit came back");
+    assert!(lane.limit.acquire().is_some(), "the permit came back");
 }
 
 /// Writes down what it sees, in a form that compares well.
@@ -290,6 +299,9 @@ impl Observer for Log {
                 result,
                 ..
             } => format!("{call} tried for {elapsed:?}: {result:?}"),
+            Event::Retry { call, .. } => format!("{call} will be tried again"),
+            Event::Hedge { call, .. } => format!("{call} gets a second try"),
+            Event::CircuitChanged { circuit, .. } => format!("the circuit is {}", circuit.as_str()),
             Event::CallSettled { call, result, .. } => match &result.result {
                 Ok(_) => format!("{call} ok"),
                 Err(failure) => format!("{call} {}", failure.kind),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{CallResult, FailureKind, UpstreamId};
+use super::{CallResult, Circuit, FailureKind, UpstreamId};
 
 /// Something happened. `call` is the call's place in the plan.
 #[derive(Debug)]
@@ -34,6 +34,33 @@ pub enum Event<'a> {
         elapsed: Duration,
         /// Whether it brought a reply.
         result: Result<(), FailureKind>,
+    },
+    /// A failed try will be followed by another.
+    Retry {
+        /// Its call's place in the plan.
+        call: usize,
+        /// Whom it is for.
+        upstream: UpstreamId,
+        /// What failed.
+        after: FailureKind,
+        /// How long it waits first.
+        pause: Duration,
+    },
+    /// A try has not been answered in time, and gets a second beside it.
+    Hedge {
+        /// Its call's place in the plan.
+        call: usize,
+        /// Whom it is for.
+        upstream: UpstreamId,
+        /// How long the first has been under way.
+        after: Duration,
+    },
+    /// An upstream's circuit breaker has changed its state.
+    CircuitChanged {
+        /// Whose it is.
+        upstream: UpstreamId,
+        /// The new state.
+        circuit: Circuit,
     },
     /// A call's result is final. Comes exactly once for every call of a plan, dropped plans included.
     CallSettled {

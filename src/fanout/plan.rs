@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Completion, Limit, Mode, Need, OnFailure};
+use super::{Completion, Lane, Mode, Need, OnFailure};
 
 /// An upstream's place in the configuration: what telemetry knows it by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,8 +23,8 @@ pub struct Call<U> {
     pub need: Need,
     /// The time of one attempt, from its start to the last byte.
     pub timeout: Duration,
-    /// The upstream's ceiling of attempts in flight.
-    pub limit: Arc<Limit>,
+    /// What all workers share of the upstream.
+    pub lane: Arc<Lane>,
 }
 
 /// A named list of calls with the configured policies: what plans are made from.

@@ -1,6 +1,6 @@
 //! What one attempt brings back: a reply, or a failure with its class. Knows nothing of how it was fetched.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -102,6 +102,25 @@ impl FailureKind {
         }
     }
 
+    /// Whether a failed attempt speaks against the upstream's health. A refusal of one request (a status below 500, 429
+    /// left out), our own limits and the plan's end do not.
+    #[must_use]
+    pub fn is_sick(self, status: Option<StatusCode>) -> bool {
+        match self {
+            Self::Connect | Self::Tls | Self::Timeout | Self::Protocol => true,
+            Self::Status => status.is_some_and(|status| {
+                status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+            }),
+            Self::Deadline
+            | Self::TooLarge
+            | Self::InvalidBody
+            | Self::CircuitOpen
+            | Self::Cancelled
+            | Self::Skipped
+            | Self::Overload => false,
+        }
+    }
+
     /// Whether the call failed for want of time alone.
     #[must_use]
     pub const fn is_time(self) -> bool {
@@ -130,6 +149,8 @@ pub struct Failure {
     pub status: Option<StatusCode>,
     /// One sentence for a person.
     pub detail: Cow<'static, str>,
+    /// When the upstream wants to be asked again, by its `Retry-After` (RFC 9110, section 10.2.3).
+    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
@@ -140,6 +161,7 @@ impl Failure {
             kind,
             status: None,
             detail: detail.into(),
+            retry_after: None,
         }
     }
 

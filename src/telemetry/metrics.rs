@@ -9,7 +9,7 @@ use prometheus::{
     process_collector::ProcessCollector,
 };
 
-use crate::fanout::{Event, FailureKind, Mode, Observer, Outcome, UpstreamId, Verdict};
+use crate::fanout::{Circuit, Event, FailureKind, Mode, Observer, Outcome, UpstreamId, Verdict};
 
 /// 100 µs to 60 s, denser where services answer.
 const DURATIONS: [f64; 25] = [
@@ -64,6 +64,10 @@ struct AggregateMetrics {
 
 #[derive(Debug)]
 struct UpstreamMetrics {
+    name: String,
+    retries: IntCounter,
+    hedges: IntCounter,
+    circuit: IntGauge,
     in_flight: IntGauge,
     duration: Histogram,
     ok: IntCounter,
@@ -255,6 +259,11 @@ impl Observer for PlanObserver<'_> {
     fn observe(&self, event: &Event<'_>) {
         match *event {
             Event::CallStarted { .. } => {}
+            Event::Retry { upstream, .. } => self.0.upstreams[upstream.0].retries.inc(),
+            Event::Hedge { upstream, .. } => self.0.upstreams[upstream.0].hedges.inc(),
+            Event::CircuitChanged { upstream, circuit } => {
+                self.0.upstreams[upstream.0].circuit_changed(circuit);
+            }
             Event::AttemptStarted { upstream, .. } => self.0.upstreams[upstream.0].in_flight.inc(),
             Event::AttemptFinished {
                 upstream,
@@ -266,7 +275,12 @@ impl Observer for PlanObserver<'_> {
             Event::CallSettled {
                 upstream, result, ..
             } => match &result.result {
-                Err(failure) if failure.kind == FailureKind::Overload => {
+                Err(failure)
+                    if matches!(
+                        failure.kind,
+                        FailureKind::Overload | FailureKind::CircuitOpen
+                    ) =>
+                {
                     self.0.upstreams[upstream.0].failed[position(failure.kind)].inc();
                 }
                 _ => {}
@@ -276,6 +290,16 @@ impl Observer for PlanObserver<'_> {
 }
 
 impl UpstreamMetrics {
+    fn circuit_changed(&self, circuit: Circuit) {
+        self.circuit.set(match circuit {
+            Circuit::Closed => 0,
+            Circuit::HalfOpen => 1,
+            Circuit::Open => 2,
+        });
+        let (upstream, circuit) = (self.name.as_str(), circuit.as_str());
+        tracing::warn!(upstream, circuit, "the circuit breaker changed");
+    }
+
     fn finished(&self, elapsed: Duration, result: Result<(), FailureKind>) {
         self.in_flight.dec();
         match result {
@@ -308,58 +332,58 @@ fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result
     Ok(metric)
 }
 
+/// Registers metrics that differ in labels.
+struct Family<'a> {
+    registry: &'a Registry,
+    labels: &'a [&'a str],
+}
+
+impl Family<'_> {
+    fn counters(&self, name: &str, help: &str) -> Result<IntCounterVec, Error> {
+        let vec = IntCounterVec::new(Opts::new(name, help), self.labels)?;
+        add(self.registry, vec)
+    }
+
+    fn seconds(&self, name: &str, help: &str) -> Result<CounterVec, Error> {
+        let vec = CounterVec::new(Opts::new(name, help), self.labels)?;
+        add(self.registry, vec)
+    }
+
+    fn gauges(&self, name: &str, help: &str) -> Result<IntGaugeVec, Error> {
+        let vec = IntGaugeVec::new(Opts::new(name, help), self.labels)?;
+        add(self.registry, vec)
+    }
+
+    fn histograms(&self, name: &str, help: &str, buckets: &[f64]) -> Result<HistogramVec, Error> {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        add(self.registry, HistogramVec::new(options, self.labels)?)
+    }
+}
+
 fn aggregates(registry: &Registry, names: &[&str]) -> Result<Vec<AggregateMetrics>, Error> {
-    let requests = add(
-        registry,
-        IntCounterVec::new(
-            Opts::new(
-                "gather_requests_total",
-                "Aggregates answered, by what came of them.",
-            ),
-            &["aggregate", "mode", "outcome"],
-        )?,
+    let by = |labels| Family { registry, labels };
+    let requests = by(&["aggregate", "mode", "outcome"]).counters(
+        "gather_requests_total",
+        "Aggregates answered, by what came of them.",
     )?;
-    let duration = add(
-        registry,
-        HistogramVec::new(
-            HistogramOpts::new(
-                "gather_request_duration_seconds",
-                "From an aggregate's request to its composed answer.",
-            )
-            .buckets(DURATIONS.to_vec()),
-            &["aggregate", "mode"],
-        )?,
+    let duration = by(&["aggregate", "mode"]).histograms(
+        "gather_request_duration_seconds",
+        "From an aggregate's request to its composed answer.",
+        &DURATIONS,
     )?;
-    let sequential = add(
-        registry,
-        CounterVec::new(
-            Opts::new(
-                "gather_sequential_seconds_total",
-                "The sum of the calls' times: what they cost one after another.",
-            ),
-            &["aggregate"],
-        )?,
+    let family = by(&["aggregate"]);
+    let sequential = family.seconds(
+        "gather_sequential_seconds_total",
+        "The sum of the calls' times: what they cost one after another.",
     )?;
-    let saved = add(
-        registry,
-        CounterVec::new(
-            Opts::new(
-                "gather_concurrent_saved_seconds_total",
-                "How much of the calls' times concurrent mode saved.",
-            ),
-            &["aggregate"],
-        )?,
+    let saved = family.seconds(
+        "gather_concurrent_saved_seconds_total",
+        "How much of the calls' times concurrent mode saved.",
     )?;
-    let overhead = add(
-        registry,
-        HistogramVec::new(
-            HistogramOpts::new(
-                "gather_overhead_seconds",
-                "A request's time less the time during which a call was under way.",
-            )
-            .buckets(OVERHEADS.to_vec()),
-            &["aggregate"],
-        )?,
+    let overhead = family.histograms(
+        "gather_overhead_seconds",
+        "A request's time less the time during which a call was under way.",
+        &OVERHEADS,
     )?;
     let resolve = |name: &&str| AggregateMetrics {
         requests: Mode::ALL.map(|mode| {
@@ -374,56 +398,37 @@ fn aggregates(registry: &Registry, names: &[&str]) -> Result<Vec<AggregateMetric
 }
 
 fn upstreams(registry: &Registry, names: &[&str]) -> Result<Vec<UpstreamMetrics>, Error> {
-    let label = &["upstream"];
-    let attempts = add(
-        registry,
-        IntCounterVec::new(
-            Opts::new(
-                "gather_attempts_total",
-                "Attempts, by `ok` or their failure.",
-            ),
-            &["upstream", "result"],
-        )?,
+    let by = |labels| Family { registry, labels };
+    let attempts = by(&["upstream", "result"]).counters(
+        "gather_attempts_total",
+        "Attempts, by `ok` or their failure.",
     )?;
-    let duration = add(
-        registry,
-        HistogramVec::new(
-            HistogramOpts::new(
-                "gather_attempt_duration_seconds",
-                "From an attempt's start to the last byte of its answer; cancelled ones left out.",
-            )
-            .buckets(DURATIONS.to_vec()),
-            label,
-        )?,
+    let family = by(&["upstream"]);
+    let duration = family.histograms(
+        "gather_attempt_duration_seconds",
+        "From an attempt's start to the last byte of its answer; cancelled ones left out.",
+        &DURATIONS,
     )?;
-    let in_flight = add(
-        registry,
-        IntGaugeVec::new(
-            Opts::new("gather_attempts_in_flight", "Attempts under way now."),
-            label,
-        )?,
+    let in_flight = family.gauges("gather_attempts_in_flight", "Attempts under way now.")?;
+    let opened = family.counters(
+        "gather_connections_opened_total",
+        "Connections opened to the upstream.",
     )?;
-    let opened = add(
-        registry,
-        IntCounterVec::new(
-            Opts::new(
-                "gather_connections_opened_total",
-                "Connections opened to the upstream.",
-            ),
-            label,
-        )?,
+    let resent = family.counters(
+        "gather_resent_total",
+        "Requests sent again because the upstream had closed the pooled connection.",
     )?;
-    let resent = add(
-        registry,
-        IntCounterVec::new(
-            Opts::new(
-                "gather_resent_total",
-                "Requests sent again because the upstream had closed the pooled connection.",
-            ),
-            label,
-        )?,
+    let retries = family.counters("gather_retries_total", "Attempts after a failed one.")?;
+    let hedges = family.counters("gather_hedges_total", "Attempts beside a slow one.")?;
+    let circuit = family.gauges(
+        "gather_circuit_state",
+        "The upstream's circuit breaker: 0 closed, 1 half-open, 2 open.",
     )?;
     let resolve = |name: &&str| UpstreamMetrics {
+        name: (*name).to_owned(),
+        retries: retries.with_label_values(&[name]),
+        hedges: hedges.with_label_values(&[name]),
+        circuit: circuit.with_label_values(&[name]),
         in_flight: in_flight.with_label_values(&[name]),
         duration: duration.with_label_values(&[name]),
         ok: attempts.with_label_values(&[name, "ok"]),

@@ -13,12 +13,12 @@ use futures_util::StreamExt as _;
 use http::{Method, StatusCode, Uri};
 
 use super::{
-    Prepared, StatusSet,
+    Prepared,
     answer::{self, Described},
     head::Framing,
     trace::{TRACE, Trace},
 };
-use crate::fanout::{Body, Failure, FailureKind, Forward, Reply, Upstream};
+use crate::fanout::{Body, Failure, FailureKind, Forward, Reply, StatusSet, Upstream};
 
 /// The largest body of a failed answer that is read for the connection's sake.
 const DRAIN_BYTES: u64 = 16 * 1024;
@@ -131,7 +131,9 @@ impl Adapter {
         let payload = answer.take_payload();
         if !self.success.contains(status) {
             drain(payload, framing).await;
-            return Err(rejected(status));
+            let mut failure = rejected(status);
+            failure.retry_after = retry_after(&answer);
+            return Err(failure);
         }
         // awc would wait for a body that such an answer only declares.
         if framing == Framing::None {
@@ -258,6 +260,21 @@ fn rejected(status: StatusCode) -> Failure {
     let reason = status.canonical_reason().unwrap_or("");
     let detail = format!("upstream answered {} {reason}", status.as_u16());
     Failure::new(FailureKind::Status, detail.trim_end().to_owned()).with_status(status)
+}
+
+/// When a 429 or 503 wants to be asked again: its `Retry-After` in seconds (RFC 9110, section 10.2.3). The other form, a
+/// date, is not worth trusting two clocks for.
+fn retry_after(answer: &ClientResponse<impl Sized>) -> Option<Duration> {
+    let temporary = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ];
+    if !temporary.contains(&answer.status()) {
+        return None;
+    }
+    let value = answer.headers().get(header::RETRY_AFTER)?;
+    let seconds = value.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// Reads a small body that nobody wants, so that its connection can be used again. Others cost their connection.

@@ -6,8 +6,8 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web
 use gather::{
     api::{self, Exposed, ProblemKind, Shared},
     fanout::{
-        Aggregate, Body, Call, Completion, Failure, Forward, Limit, Mode, Need, OnFailure, Reply,
-        Upstream, UpstreamId,
+        Aggregate, Body, Call, Completion, Failure, Forward, Lane, LaneSettings, Mode, Need,
+        OnFailure, Reply, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
     telemetry::{Metrics, Names},
@@ -55,7 +55,7 @@ fn exposed(name: &str, script: Script) -> Exposed<Script> {
         upstream: Rc::new(script),
         need: Need::Required,
         timeout: Duration::from_secs(5),
-        limit: Arc::new(Limit::new(NonZeroUsize::MAX)),
+        lane: Arc::new(Lane::new(LaneSettings::default())),
     };
     Exposed {
         aggregate: Aggregate {

@@ -101,6 +101,10 @@ fn the_example_names_every_setting_and_its_commented_defaults_are_the_defaults()
         "Upstream",
         "Defaults",
         "Tls",
+        "Retry",
+        "Hedge",
+        "Budget",
+        "Breaker",
         "Call",
         "Aggregate",
     ] {
@@ -117,7 +121,10 @@ fn the_example_names_every_setting_and_its_commented_defaults_are_the_defaults()
             let is_key =
                 line.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
             is_key
-                && !["body", "headers", "tls", "workers"].contains(&key)
+                && ![
+                    "body", "headers", "retry", "hedge", "breaker", "tls", "workers",
+                ]
+                .contains(&key)
                 && !line.contains("9090")
         });
         spelt.push_str(setting.unwrap_or(line));

@@ -110,8 +110,68 @@ const BAD_UPSTREAMS: &[(&str, &str)] = &[
     ),
     ("tls = {}", "upstreams.users.tls: `tls` is only for https"),
     (
-        "retry = { attempts = 2 }",
-        "upstreams.users.retry: unknown key. Allowed here: body,",
+        "cache = { ttl = '2s' }",
+        "upstreams.users.cache: unknown key. Allowed here: body,",
+    ),
+    (
+        "retry = { attempts = 0 }",
+        "upstreams.users.retry.attempts: found 0, expected a whole number from 1 to 10",
+    ),
+    (
+        "retry = { backoff = '0s' }",
+        "upstreams.users.retry.backoff: found \"0s\"",
+    ),
+    (
+        "retry = { on = ['timeout', 'timeout'] }",
+        "upstreams.users.retry.on[1]: `timeout` is listed twice",
+    ),
+    (
+        "retry = { on = ['deadline'] }",
+        "upstreams.users.retry.on[0]: found \"deadline\", expected connect, tls,",
+    ),
+    (
+        "retry = { on = [] }",
+        "upstreams.users.retry.on: found an empty list",
+    ),
+    (
+        "method = 'POST'\nretry = { attempts = 2 }",
+        "upstreams.users.retry: POST is not idempotent",
+    ),
+    (
+        "method = 'POST'\nhedge = { after = '50ms' }",
+        "upstreams.users.hedge: POST is not idempotent",
+    ),
+    (
+        "hedge = {}",
+        "upstreams.users.hedge.after: missing; expected a duration",
+    ),
+    (
+        "hedge = { after = 'p40' }",
+        "upstreams.users.hedge.after: found \"p40\", expected a duration such as \"50ms\" or a percentile",
+    ),
+    (
+        "hedge = { after = 95 }",
+        "upstreams.users.hedge.after: found 95, expected a duration",
+    ),
+    (
+        "budget = { ratio = 1.5 }",
+        "upstreams.users.budget.ratio: found 1.5, expected a number from 0 to 1",
+    ),
+    (
+        "budget = { min_per_second = -1 }",
+        "upstreams.users.budget.min_per_second: found -1",
+    ),
+    (
+        "breaker = { failures = 0 }",
+        "upstreams.users.breaker.failures: found 0, expected a whole number of failures in a row",
+    ),
+    (
+        "breaker = { failures = '0%' }",
+        "upstreams.users.breaker.failures: found \"0%\", expected a whole number",
+    ),
+    (
+        "breaker = { failures = 5, window = '10s' }",
+        "upstreams.users.breaker.window: only a share of failures",
     ),
     (
         "timeout = '1s'\ntimeout = '2s'",

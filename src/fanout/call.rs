@@ -1,0 +1,244 @@
+//! One call of a plan: its attempts one after another (retries) and beside one another (hedges), each admitted by the
+//! upstream's breaker, ceiling and budget. Knows nothing of the other calls.
+
+use std::{cell::Cell, time::Duration};
+
+use tokio::{
+    pin,
+    time::{Instant, sleep, timeout_at},
+};
+
+use super::{
+    Call, Circuit, Event, Failure, FailureKind, Observer, Pass, Repeatable, Reply, Upstream,
+    UpstreamId,
+};
+
+/// What a call knows of its plan.
+pub(super) struct Scope<'a, O> {
+    pub(super) observer: &'a O,
+    /// What an attempt that is dropped has failed of.
+    pub(super) ending: &'a Cell<FailureKind>,
+    /// How many attempts the call has sent.
+    pub(super) tried: &'a Cell<u32>,
+    pub(super) deadline: Instant,
+    /// The call's place in the plan.
+    pub(super) index: usize,
+}
+
+/// Makes the call and returns its place, its time and what came of it.
+pub(super) async fn perform<U: Upstream, O: Observer>(
+    call: &Call<U>,
+    context: &U::Context,
+    scope: Scope<'_, O>,
+) -> (usize, Duration, Result<Reply, Failure>) {
+    let started = Instant::now();
+    call.lane.budget.deposit();
+    let mut tries = 1;
+    let result = loop {
+        let failure = match hedged(call, context, &scope).await {
+            Ok(reply) => break Ok(reply),
+            Err(failure) => failure,
+        };
+        let Some(pause) = pause(call, &failure, tries, scope.deadline) else {
+            break Err(failure);
+        };
+        scope.observer.observe(&Event::Retry {
+            call: scope.index,
+            upstream: call.id,
+            after: failure.kind,
+            pause,
+        });
+        sleep(pause).await;
+        tries += 1;
+    };
+    (scope.index, started.elapsed(), result)
+}
+
+/// How long to wait for another try; `None` where there is none: it would not help, is not allowed, would end after the
+/// deadline anyway, or the budget is spent.
+fn pause<U>(call: &Call<U>, failure: &Failure, tries: u32, deadline: Instant) -> Option<Duration> {
+    if call.lane.repeatable == Repeatable::No {
+        return None;
+    }
+    let pause = call.lane.retry.pause(failure, tries, fastrand::f64())?;
+    let in_time = Instant::now()
+        .checked_add(pause)
+        .is_some_and(|next| next < deadline);
+    (in_time && call.lane.budget.withdraw()).then_some(pause)
+}
+
+/// One try, with a second beside it where the first takes too long. The first good answer wins and the other try is
+/// dropped; the failure of both is that of the last.
+async fn hedged<U: Upstream, O: Observer>(
+    call: &Call<U>,
+    context: &U::Context,
+    scope: &Scope<'_, O>,
+) -> Result<Reply, Failure> {
+    let Some(after) = call.lane.hedge_after() else {
+        return attempt(call, context, scope).await;
+    };
+    let first = attempt(call, context, scope);
+    pin!(first);
+    tokio::select! {
+        biased;
+        result = &mut first => return result,
+        () = sleep(after) => {}
+    }
+    let closed = call
+        .lane
+        .breaker
+        .as_ref()
+        .is_none_or(|breaker| breaker.is_closed());
+    if !closed || !call.lane.budget.withdraw() {
+        return first.await;
+    }
+    scope.observer.observe(&Event::Hedge {
+        call: scope.index,
+        upstream: call.id,
+        after,
+    });
+    let second = attempt(call, context, scope);
+    pin!(second);
+    tokio::select! {
+        biased;
+        result = &mut first => match result {
+            Ok(reply) => Ok(reply),
+            Err(_) => second.await,
+        },
+        result = &mut second => match result {
+            Ok(reply) => Ok(reply),
+            Err(_) => first.await,
+        },
+    }
+}
+
+/// One try, if the upstream's breaker and ceiling let it through.
+async fn attempt<U: Upstream, O: Observer>(
+    call: &Call<U>,
+    context: &U::Context,
+    scope: &Scope<'_, O>,
+) -> Result<Reply, Failure> {
+    let lane = &call.lane;
+    let changed = |circuit: Option<Circuit>| {
+        if let Some(circuit) = circuit {
+            scope.observer.observe(&Event::CircuitChanged {
+                upstream: call.id,
+                circuit,
+            });
+        }
+    };
+    let pass: Option<Pass> = match &lane.breaker {
+        None => None,
+        Some(breaker) => {
+            let Some((pass, circuit)) = breaker.admit() else {
+                return Err(Failure::new(
+                    FailureKind::CircuitOpen,
+                    "the upstream failed too often; it is left alone for a while",
+                ));
+            };
+            changed(circuit);
+            Some(pass)
+        }
+    };
+    let Some(_permit) = lane.limit.acquire() else {
+        return Err(Failure::new(
+            FailureKind::Overload,
+            format!("{} attempts are already in flight", lane.limit.max()),
+        ));
+    };
+    let mut watched = Attempt::start(call.id, scope);
+    let result = timed(call, context, watched.started, scope.deadline).await;
+    watched.finish(&result);
+    if result.is_ok() {
+        lane.answered(watched.started.elapsed());
+    }
+    if let Some(pass) = pass {
+        changed(match &result {
+            Ok(_) => pass.settle(true),
+            Err(failure) if failure.kind.is_sick(failure.status) => pass.settle(false),
+            // It answered, if not to our liking.
+            Err(failure) if failure.status.is_some() => pass.settle(true),
+            Err(_) => None,
+        });
+    }
+    result
+}
+
+/// The upstream's own work, within the call's timeout.
+async fn timed<U: Upstream>(
+    call: &Call<U>,
+    context: &U::Context,
+    started: Instant,
+    deadline: Instant,
+) -> Result<Reply, Failure> {
+    let work = call.upstream.attempt(context);
+    match started.checked_add(call.timeout) {
+        // The plan's own timer covers the other case, so that it has one and not one a call.
+        Some(own) if own < deadline => timeout_at(own, work).await.unwrap_or_else(|_| {
+            Err(Failure::new(
+                FailureKind::Timeout,
+                format!("no complete answer within {:?}", call.timeout),
+            ))
+        }),
+        _ => work.await,
+    }
+}
+
+/// Tells the observer of an attempt's end, also when the attempt is dropped.
+struct Attempt<'a, O: Observer> {
+    observer: &'a O,
+    ending: &'a Cell<FailureKind>,
+    call: usize,
+    upstream: UpstreamId,
+    number: u32,
+    started: Instant,
+    open: bool,
+}
+
+impl<'a, O: Observer> Attempt<'a, O> {
+    fn start(upstream: UpstreamId, scope: &Scope<'a, O>) -> Self {
+        let number = scope.tried.get() + 1;
+        scope.tried.set(number);
+        scope.observer.observe(&Event::AttemptStarted {
+            call: scope.index,
+            upstream,
+            attempt: number,
+        });
+        Self {
+            observer: scope.observer,
+            ending: scope.ending,
+            call: scope.index,
+            upstream,
+            number,
+            started: Instant::now(),
+            open: true,
+        }
+    }
+
+    fn finish(&mut self, result: &Result<Reply, Failure>) {
+        self.end(result.as_ref().map(drop).map_err(|failure| failure.kind));
+    }
+
+    fn end(&mut self, result: Result<(), FailureKind>) {
+        self.open = false;
+        self.observer.observe(&Event::AttemptFinished {
+            call: self.call,
+            upstream: self.upstream,
+            attempt: self.number,
+            elapsed: self.started.elapsed(),
+            result,
+        });
+    }
+}
+
+impl<O: Observer> Drop for Attempt<'_, O> {
+    fn drop(&mut self) {
+        if self.open {
+            self.end(Err(self.ending.get()));
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "attempts_tests.rs"]
+mod tests;

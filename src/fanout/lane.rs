@@ -1,0 +1,105 @@
+//! What all workers share of one upstream: its ceiling, its budget for extra attempts, its breaker, its latency. Made
+//! once at start; nothing in it waits or locks.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use super::{Breaker, BreakerSettings, Budget, BudgetSettings, Latency, Limit, Retry};
+
+/// When a second attempt joins a first that has not answered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Hedge {
+    /// After this long.
+    After(Duration),
+    /// After this percentile (0 to 100) of the upstream's recent answers; never before there were enough of them.
+    Percentile(f64),
+}
+
+/// Whether a request may be sent more than once (RFC 9110, section 9.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeatable {
+    /// Its method is idempotent: retries and hedges are allowed.
+    Yes,
+    /// It is not: every call is exactly one attempt.
+    No,
+}
+
+/// How calls of one upstream are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaneSettings {
+    /// Attempts at a time.
+    pub max_in_flight: NonZeroUsize,
+    /// Whether retries and hedges are allowed at all.
+    pub repeatable: Repeatable,
+    /// How often a call is tried.
+    pub retry: Retry,
+    /// Whether and when a slow attempt gets a second beside it.
+    pub hedge: Option<Hedge>,
+    /// What retries and hedges together may add.
+    pub budget: BudgetSettings,
+    /// Whether and when attempts are refused.
+    pub breaker: Option<BreakerSettings>,
+}
+
+impl Default for LaneSettings {
+    /// As many attempts as 4096 at a time, one a call, no breaker.
+    fn default() -> Self {
+        Self {
+            max_in_flight: MAX_IN_FLIGHT,
+            repeatable: Repeatable::Yes,
+            retry: Retry::default(),
+            hedge: None,
+            budget: BudgetSettings::default(),
+            breaker: None,
+        }
+    }
+}
+
+/// More than a healthy upstream ever has in flight, less than the ports and descriptors of a machine.
+const MAX_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+
+/// The shared state of one upstream.
+#[derive(Debug)]
+pub struct Lane {
+    pub(super) limit: Arc<Limit>,
+    pub(super) repeatable: Repeatable,
+    pub(super) retry: Retry,
+    hedge: Option<Hedge>,
+    latency: Option<Latency>,
+    pub(super) budget: Budget,
+    pub(super) breaker: Option<Arc<Breaker>>,
+}
+
+impl Lane {
+    /// Fresh: nothing in flight, closed, nothing known.
+    #[must_use]
+    pub fn new(settings: LaneSettings) -> Self {
+        Self {
+            limit: Arc::new(Limit::new(settings.max_in_flight)),
+            repeatable: settings.repeatable,
+            retry: settings.retry,
+            hedge: settings.hedge,
+            latency: match settings.hedge {
+                Some(Hedge::Percentile(percentile)) => Some(Latency::new(percentile)),
+                Some(Hedge::After(_)) | None => None,
+            },
+            budget: Budget::new(settings.budget),
+            breaker: settings.breaker.map(Breaker::new).map(Arc::new),
+        }
+    }
+
+    /// How long a first attempt may take before a second joins it.
+    pub(super) fn hedge_after(&self) -> Option<Duration> {
+        match (self.repeatable, self.hedge?) {
+            (Repeatable::No, _) => None,
+            (Repeatable::Yes, Hedge::After(time)) => Some(time),
+            (Repeatable::Yes, Hedge::Percentile(_)) => self.latency.as_ref()?.estimate(),
+        }
+    }
+
+    /// An attempt was answered in this time.
+    pub(super) fn answered(&self, elapsed: Duration) {
+        if let Some(latency) = &self.latency {
+            latency.record(elapsed);
+        }
+    }
+}
