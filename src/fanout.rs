@@ -36,3 +36,6 @@ pub use policy::{Completion, Mode, Need, OnFailure, UnknownPolicy};
 pub use reply::{Body, Failure, FailureKind, Reply};
 pub use retry::{Retry, RetryOn};
 pub use status::{StatusSet, UnknownStatus};
+
+#[cfg(test)]
+mod properties_tests;
