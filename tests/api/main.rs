@@ -9,6 +9,7 @@ mod upstream;
 
 mod aggregate;
 mod answers;
+mod attempts;
 mod bodies;
 mod connections;
 mod deadlines;

@@ -1,0 +1,112 @@
+//! Retries, hedges and breakers through the gateway: what the caller, the upstream and the metrics see of them.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use crate::{
+    gateway::Gateway,
+    upstream::{Behaviour, Response, Upstream},
+};
+
+async fn one(upstream: &Upstream, settings: &str) -> Gateway {
+    Gateway::start(&format!(
+        "[upstreams.one]\nurl = \"{}\"\n{settings}\n[aggregates.default]\ncalls = [\"one\"]",
+        upstream.url("/one")
+    ))
+    .await
+}
+
+fn unavailable() -> Behaviour {
+    Behaviour::from(Response::new(503))
+}
+
+#[actix_web::test]
+async fn a_retry_mends_a_passing_failure_and_is_counted() {
+    let upstream = Upstream::queue([unavailable(), Response::pong().into()]);
+    let gateway = one(&upstream, "retry = { attempts = 3, backoff = \"1ms\" }").await;
+    let answer = gateway.aggregate("").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["results"][0]["attempts"], 2);
+    assert_eq!(upstream.requests().len(), 2);
+    assert_eq!(
+        gateway
+            .metric("gather_retries_total{upstream=\"one\"}")
+            .await,
+        1.0
+    );
+}
+
+#[actix_web::test]
+async fn without_the_setting_a_call_is_one_attempt() {
+    let upstream = Upstream::always(unavailable());
+    let gateway = one(&upstream, "").await;
+    let answer = gateway.aggregate("").await;
+    assert_eq!(answer.json()["results"][0]["attempts"], 1);
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[actix_web::test]
+async fn an_upstream_that_always_fails_sees_the_budget_and_not_more() {
+    let upstream = Upstream::always(unavailable());
+    let settings = "retry = { attempts = 10, backoff = \"1ms\" }
+                    budget = { ratio = 0.2, min_per_second = 0 }";
+    let gateway = one(&upstream, settings).await;
+    for _ in 0..100 {
+        gateway.aggregate("").await;
+    }
+    assert_eq!(upstream.requests().len(), 120);
+}
+
+#[actix_web::test]
+async fn a_hedge_beats_a_slow_attempt_and_the_loser_is_hung_up_on() {
+    let asked = AtomicUsize::new(0);
+    let upstream = Upstream::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Behaviour::HangBeforeHead,
+        _ => Response::pong().into(),
+    });
+    let gateway = one(&upstream, "hedge = { after = \"50ms\" }").await;
+    let answer = gateway.aggregate("").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["results"][0]["attempts"], 2);
+    assert_eq!(
+        gateway
+            .metric("gather_hedges_total{upstream=\"one\"}")
+            .await,
+        1.0
+    );
+    let lost = "gather_attempts_total{result=\"cancelled\",upstream=\"one\"}";
+    assert_eq!(gateway.metric(lost).await, 1.0);
+    // One connection is left: the winner's, in the pool.
+    let mut open = upstream.open();
+    for _ in 0..100 {
+        if open == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        open = upstream.open();
+    }
+    assert_eq!(open, 1);
+}
+
+#[actix_web::test]
+async fn an_open_breaker_spares_the_upstream_and_closes_when_it_is_well_again() {
+    let upstream = Upstream::queue([unavailable(), unavailable(), Response::pong().into()]);
+    let settings = "breaker = { failures = 2, open_for = \"200ms\" }";
+    let gateway = one(&upstream, settings).await;
+    let circuit = "gather_circuit_state{upstream=\"one\"}";
+    for _ in 0..2 {
+        assert_eq!(gateway.aggregate("").await.result("one"), "status");
+    }
+    assert_eq!(gateway.metric(circuit).await, 2.0);
+    let refused = gateway.aggregate("").await;
+    assert_eq!(refused.result("one"), "circuit_open");
+    assert_eq!(refused.json()["results"][0]["attempts"], 0);
+    assert_eq!(upstream.requests().len(), 2);
+    let counted = "gather_attempts_total{result=\"circuit_open\",upstream=\"one\"}";
+    assert_eq!(gateway.metric(counted).await, 1.0);
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    assert_eq!(gateway.aggregate("").await.result("one"), "ok");
+    assert_eq!(gateway.metric(circuit).await, 0.0);
+}
