@@ -54,9 +54,9 @@ impl Check {
             Ok(config) => {
                 writeln!(
                     screen::out(),
-                    "good: {} upstreams, {} aggregates, listening on {}",
-                    config.upstreams.len(),
-                    config.aggregates.len(),
+                    "good: {}, {}, listening on {}",
+                    counted(config.upstreams.len(), "upstream"),
+                    counted(config.aggregates.len(), "aggregate"),
                     config.server.listen
                 )?;
                 Ok(Done::Well)
@@ -67,4 +67,9 @@ impl Check {
             }
         }
     }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }

@@ -54,7 +54,7 @@ fn a_good_file_is_said_to_be_good() {
     let finished = run(&["check", "-c", &name]).expect(0);
     assert_eq!(
         finished.stdout,
-        "good: 1 upstreams, 1 aggregates, listening on 127.0.0.1:8080\n"
+        "good: 1 upstream, 1 aggregate, listening on 127.0.0.1:8080\n"
     );
     assert_eq!(finished.stderr, "");
 }
