@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     error::{Problem, ProblemKind, shown},
     gateway::{Exposed, Gateway},
-    guard::Summary,
+    guard::{Running, Summary},
     query::{Query, QueryError, Run, preferred_wait},
     request_id::RequestId,
 };
@@ -65,6 +65,13 @@ where
     let mut query = Query::parse(request.query_string(), &exposed.forward_query)?;
     let preferred = preferred(request);
     let forward = forward(request, exposed, std::mem::take(&mut query.forwarded));
+    if let Some(running) = request.extensions().get::<Running>() {
+        let mode = match query.run {
+            Run::Once(mode) => mode.unwrap_or(exposed.aggregate.mode).as_str(),
+            Run::Compare => "compare",
+        };
+        running.is(&exposed.aggregate.name, mode);
+    }
     let choice = query.choice(preferred.map(std::time::Duration::from_secs));
     let job = Job {
         gateway,

@@ -1,7 +1,7 @@
 //! The one middleware, around every route: the request's id, what no route takes, panics, the log line, and the
 //! problems' counter.
 
-use std::{panic::AssertUnwindSafe, rc::Rc};
+use std::{cell::OnceCell, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
 
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError,
@@ -31,20 +31,32 @@ const MAX_BODY: u64 = 256 * 1024;
 /// What the log line says of an aggregate, left by its handler in the response.
 #[derive(Debug, Clone)]
 pub(super) struct Summary {
-    pub(super) aggregate: std::sync::Arc<str>,
+    pub(super) aggregate: Arc<str>,
     pub(super) mode: &'static str,
     pub(super) outcome: &'static str,
     pub(super) sequential: std::time::Duration,
 }
 
 impl Summary {
-    pub(super) fn of(aggregate: &std::sync::Arc<str>, outcome: &Outcome) -> Self {
+    pub(super) fn of(aggregate: &Arc<str>, outcome: &Outcome) -> Self {
         Self {
             aggregate: aggregate.clone(),
             mode: outcome.mode.as_str(),
             outcome: outcome.verdict.as_str(),
             sequential: outcome.sequential(),
         }
+    }
+}
+
+/// What a request's handler is about to run, for the log line of a client that doesn't wait for it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Running(Rc<OnceCell<(Arc<str>, &'static str)>>);
+
+impl Running {
+    /// Says it, once.
+    pub(super) fn is(&self, aggregate: &Arc<str>, mode: &'static str) {
+        // A handler runs one thing; the first word stands.
+        let _ = self.0.set((Arc::clone(aggregate), mode));
     }
 }
 
@@ -60,7 +72,9 @@ pub async fn guard(
     let shared = data.as_ref().map(|data| data.get_ref());
     let id = RequestId::of(request.headers().get(request_id::NAME));
     request.extensions_mut().insert(id.clone());
-    let mut line = Line::start(&request, id.clone());
+    let running = Running::default();
+    request.extensions_mut().insert(running.clone());
+    let mut line = Line::start(&request, id.clone(), running);
     let progress = request.conn_data::<Rc<Progress>>().cloned();
     let _answering = progress.as_ref().map(Progress::answering);
     let last = announces_body(&request);
@@ -160,6 +174,7 @@ fn refusal(request: &ServiceRequest) -> Option<Problem> {
 /// The log line of one request; written once, also when the request is dropped because its client went away.
 struct Line {
     id: RequestId,
+    running: Running,
     method: Method,
     path: String,
     began: Instant,
@@ -167,9 +182,10 @@ struct Line {
 }
 
 impl Line {
-    fn start(request: &ServiceRequest, id: RequestId) -> Self {
+    fn start(request: &ServiceRequest, id: RequestId, running: Running) -> Self {
         Self {
             id,
+            running,
             method: request.method().clone(),
             // The path alone: a query may hold what a log should not.
             path: request.path().to_owned(),
@@ -207,14 +223,31 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if self.open {
-            tracing::info!(
-                request_id = self.id.as_str(),
-                path = self.path.as_str(),
-                outcome = "cancelled",
-                elapsed_ms = Millis(self.began.elapsed()).number(),
+        if !self.open {
+            return;
+        }
+        let (request_id, path) = (self.id.as_str(), self.path.as_str());
+        let elapsed_ms = Millis(self.began.elapsed()).number();
+        let outcome = "cancelled";
+        match self.running.0.get() {
+            Some((aggregate, mode)) => {
+                let aggregate = &**aggregate;
+                tracing::info!(
+                    request_id,
+                    aggregate,
+                    mode,
+                    outcome,
+                    elapsed_ms,
+                    "the client went away"
+                );
+            }
+            None => tracing::info!(
+                request_id,
+                path,
+                outcome,
+                elapsed_ms,
                 "the client went away"
-            );
+            ),
         }
     }
 }

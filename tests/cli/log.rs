@@ -163,8 +163,9 @@ fn a_client_that_goes_away_is_one_line_that_says_so() {
         panic!("{}", finished.stderr)
     };
     assert_eq!(line["outcome"], "cancelled", "{line}");
+    assert_eq!(line["aggregate"], "default", "{line}");
+    assert_eq!(line["mode"], "concurrent", "{line}");
     assert_eq!(line["request_id"], "gone-1", "{line}");
-    assert_eq!(line["path"], "/aggregate", "{line}");
     assert!(line["elapsed_ms"].as_f64().unwrap() > 0.0, "{line}");
 }
 
