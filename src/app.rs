@@ -24,6 +24,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use anyhow::Context as _;
+use tokio::{net::TcpSocket, task::JoinError};
 
 use crate::{
     api::{self, Exposed, Gateway, ProblemKind, Shared, edge::Edge},
@@ -38,6 +39,9 @@ use crate::{
 /// How long an idle client may keep its connection. Above the 60 s after which common load balancers close theirs, so
 /// that they never send into a connection that is about to go.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Connections that may wait to be accepted, over all workers. The kernel may have a lower bound of its own.
+const BACKLOG: u32 = 4096;
 
 /// How long a closing connection may take.
 const DISCONNECT: Duration = Duration::from_secs(2);
@@ -87,7 +91,11 @@ impl Application {
         let workers = server.workers;
         let with_operations = admin.is_none();
 
+        // Both are bound before either serves: nobody is let in by a process that is about to give up.
         let public = bind(server.listen, "server.listen")?;
+        let admin = admin
+            .map(|admin| bind(admin.listen, "admin.listen"))
+            .transpose()?;
         let started = Arc::new(AtomicUsize::new(0));
         let for_workers = shared.clone();
         let public = listen(public, &server, workers, shared.clone(), move || {
@@ -98,19 +106,12 @@ impl Application {
             }
             api::public(gateway, with_operations)
         })?;
-        let admin = match admin {
-            None => None,
-            Some(admin) => {
-                let listener = bind(admin.listen, "admin.listen")?;
-                Some(listen(
-                    listener,
-                    &server,
-                    NonZeroUsize::MIN,
-                    shared.clone(),
-                    || api::admin,
-                )?)
-            }
-        };
+        let admin = admin
+            .map(|listener| {
+                let one = NonZeroUsize::MIN;
+                listen(listener, &server, one, shared.clone(), || api::admin)
+            })
+            .transpose()?;
         Ok(Self {
             public,
             admin,
@@ -142,15 +143,17 @@ impl Application {
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let public = self.public.server.handle();
         let admin = self.admin.as_ref().map(|admin| admin.server.handle());
-        let mut serving = actix_web::rt::spawn(self.public.server);
-        if let Some(admin) = self.admin {
-            actix_web::rt::spawn(admin.server);
-        }
-        tokio::select! {
-            ended = &mut serving => {
-                ended.context("the listener's task failed")?.context("the listener failed")?;
-                anyhow::bail!("the listener ended by itself");
+        let serving = actix_web::rt::spawn(self.public.server);
+        let operating = self.admin.map(|admin| actix_web::rt::spawn(admin.server));
+        let operating = async {
+            match operating {
+                Some(operating) => operating.await,
+                None => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            ended = serving => return Err(ended_early(ended, "server.listen")),
+            ended = operating => return Err(ended_early(ended, "admin.listen")),
             () = stop => {}
         }
         self.metrics.ready(false);
@@ -160,6 +163,16 @@ impl Application {
         }
         Ok(())
     }
+}
+
+/// A listener that ends before it is told to is a failure, whatever it says.
+fn ended_early(ended: Result<io::Result<()>, JoinError>, key: &str) -> anyhow::Error {
+    let cause = match ended {
+        Ok(Ok(())) => anyhow::anyhow!("it ended by itself"),
+        Ok(Err(error)) => error.into(),
+        Err(error) => error.into(),
+    };
+    cause.context(format!("the listener of `{key}` failed"))
 }
 
 async fn close(server: ServerHandle) {
@@ -274,7 +287,7 @@ impl Watch for Counting {
 }
 
 fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).map_err(|error| {
+    open(address).map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::AddrInUse => "something else listens there: stop it or choose another",
             io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose another",
@@ -283,6 +296,19 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
         };
         anyhow::anyhow!("can't listen on {address} ({error}); {hint} `{key}`")
     })
+}
+
+/// A listener with room for a burst: `std`'s own would take 128 connections that wait to be accepted.
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A restart must not wait for the connections of the process before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 /// Starts `workers` threads behind one listener; `routes` is called on each of them.

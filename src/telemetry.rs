@@ -4,4 +4,4 @@
 pub mod log;
 mod metrics;
 
-pub use metrics::{ContentType, Metrics, Names, PlanObserver, RequestGuard};
+pub use metrics::{Metrics, Names, PlanObserver, RequestGuard, TEXT_FORMAT};

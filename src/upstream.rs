@@ -10,6 +10,7 @@ mod attempt;
 mod chunks;
 mod dial;
 mod head;
+mod names;
 mod prepare;
 mod settings;
 mod tls;

@@ -106,7 +106,10 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
         let aggregate = &self.exposed.aggregate;
         let deadline = aggregate.deadline(choice, self.began);
         let plan = self.plan(choice, choice.mode.unwrap_or(aggregate.mode), deadline)?;
-        let guard = self.gateway.metrics.request(self.index, plan.mode());
+        let guard = self
+            .gateway
+            .metrics
+            .request(self.index, plan.mode(), self.began);
         let outcome = self.run(&plan).await;
         let total = self.began.elapsed();
 
@@ -185,7 +188,8 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
     }
 
     async fn counted(&self, plan: &Plan<'_, U>) -> Outcome {
-        let guard = self.gateway.metrics.request(self.index, plan.mode());
+        let metrics = &self.gateway.metrics;
+        let guard = metrics.request(self.index, plan.mode(), Instant::now());
         let outcome = self.run(plan).await;
         guard.finish(&outcome);
         outcome

@@ -300,6 +300,13 @@ mod tests {
     }
 
     #[test]
+    fn a_kinds_number_is_its_place_among_all() {
+        for (place, kind) in ProblemKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, place);
+        }
+    }
+
+    #[test]
     fn every_kind_has_a_name_of_its_own() {
         let mut names = ProblemKind::names().to_vec();
         names.sort_unstable();

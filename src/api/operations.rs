@@ -6,7 +6,7 @@ use super::{
     error::{Problem, ProblemKind},
     gateway::Shared,
 };
-use crate::{readiness::Stage, telemetry::ContentType};
+use crate::{readiness::Stage, telemetry::TEXT_FORMAT};
 
 /// `GET /metrics`: Prometheus' text format.
 pub(super) async fn metrics(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
@@ -15,7 +15,7 @@ pub(super) async fn metrics(shared: web::Data<Shared>) -> Result<HttpResponse, P
         Problem::new(ProblemKind::Internal, "the metrics could not be written")
     })?;
     Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, ContentType::TEXT))
+        .insert_header((header::CONTENT_TYPE, TEXT_FORMAT))
         .body(text))
 }
 

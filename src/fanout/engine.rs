@@ -42,6 +42,10 @@ where
     let ending = Cell::new(FailureKind::Cancelled);
     let tried: Vec<Cell<u32>> = plan.calls.iter().map(|_| Cell::new(0)).collect();
     let mut board = Board::new(plan, observer, &tried);
+    if Instant::now() >= plan.deadline {
+        // Nothing may be sent any more, not even what would be cancelled at once.
+        return board.finish(End::Late);
+    }
     // Declared after the board: a dropped plan ends its attempts before it settles their calls.
     let mut running = FuturesUnordered::new();
     let deadline = sleep_until(plan.deadline);
@@ -187,11 +191,11 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
                 }
                 Slot::Waiting => {
                     let failure = match self.plan.mode {
-                        Mode::Sequential => Failure::new(
+                        Mode::Sequential if self.next > 0 => Failure::new(
                             FailureKind::Skipped,
                             "the plan had stopped before this call",
                         ),
-                        Mode::Concurrent => given_up(end),
+                        Mode::Sequential | Mode::Concurrent => given_up(end),
                     };
                     self.put(index, now, Duration::ZERO, Err(failure));
                 }

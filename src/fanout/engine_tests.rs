@@ -371,6 +371,21 @@ async fn the_deadline_is_told_as_such_by_the_attempts_that_it_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_plan_whose_time_is_over_before_it_begins_sends_nothing() {
+    let aggregate = aggregate([good(0), good(0)]);
+    for mode in Mode::ALL {
+        let plan = aggregate
+            .plan(&Choice::default(), mode, Instant::now())
+            .unwrap();
+        let log = Log::default();
+        let outcome = run(&plan, &(), &log).await;
+        assert_eq!(kinds(&outcome), [Some(FailureKind::Deadline); 2]);
+        assert_eq!(outcome.verdict, Verdict::Failed(Blame::Time));
+        assert_eq!(*log.0.borrow(), ["0 deadline", "1 deadline"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_plan_without_an_await_is_over_in_its_first_poll() {
     let aggregate = aggregate([good(0), bad(0)]);
     let outcome = outcome(&aggregate, Mode::Concurrent).now_or_never();

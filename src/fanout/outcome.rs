@@ -98,24 +98,26 @@ pub(super) fn judge(
     results: &[CallResult],
 ) -> Verdict {
     let succeeded = results.iter().filter(|call| call.result.is_ok()).count();
-    let mut required_failed = false;
-    let mut all_time = true;
-    for (call, need) in results.iter().zip(needs) {
-        let Err(failure) = &call.result else { continue };
-        let counts = match on_failure {
-            OnFailure::Partial => true,
-            OnFailure::Fail => need == Need::Required,
-        };
-        if counts && !failure.kind.is_given_up() {
-            required_failed = true;
-            all_time &= failure.kind.is_time();
-        }
-    }
+    let failed: Vec<_> = results
+        .iter()
+        .zip(needs)
+        .filter_map(|(call, need)| {
+            let failure = call.result.as_ref().err()?;
+            (!failure.kind.is_given_up()).then_some((failure.kind, need))
+        })
+        .collect();
+    let is_required = |need: Need| need == Need::Required;
+    let forbidden =
+        on_failure == OnFailure::Fail && failed.iter().any(|&(_, need)| is_required(need));
+    // Where a required call ended the plan, the others' failures have no part in it.
+    let all_time = failed
+        .iter()
+        .filter(|&&(_, need)| !forbidden || is_required(need))
+        .all(|(kind, _)| kind.is_time());
     let reached = match completion {
         Completion::Quorum(needed) => succeeded >= needed.get(),
         Completion::All => succeeded > 0,
     };
-    let forbidden = on_failure == OnFailure::Fail && required_failed;
     if !reached || forbidden {
         return Verdict::Failed(if all_time {
             Blame::Time
@@ -216,6 +218,31 @@ mod tests {
         assert_eq!(
             judge(Completion::All, OnFailure::Fail, needs, &results),
             Verdict::Partial
+        );
+    }
+
+    #[test]
+    fn a_plan_that_optional_calls_alone_have_failed_is_blamed_by_what_they_failed_of() {
+        let results = [call(0, 1, Some(FailureKind::Connect))];
+        for completion in [Completion::All, Completion::FIRST] {
+            let needs = [Need::Optional].into_iter();
+            assert_eq!(
+                judge(completion, OnFailure::Fail, needs, &results),
+                Verdict::Failed(Blame::Upstream)
+            );
+        }
+    }
+
+    #[test]
+    fn a_required_failure_alone_takes_the_blame_of_a_strict_plan() {
+        let results = [
+            call(0, 1, Some(FailureKind::Timeout)),
+            call(0, 1, Some(FailureKind::Connect)),
+        ];
+        let needs = [Need::Required, Need::Optional].into_iter();
+        assert_eq!(
+            judge(Completion::All, OnFailure::Fail, needs, &results),
+            Verdict::Failed(Blame::Time)
         );
     }
 

@@ -163,10 +163,4 @@ impl<U> Plan<'_, U> {
     pub const fn mode(&self) -> Mode {
         self.mode
     }
-
-    /// When the plan ends at the latest.
-    #[must_use]
-    pub const fn deadline(&self) -> Instant {
-        self.deadline
-    }
 }

@@ -1,13 +1,15 @@
 //! The metrics, registered and resolved at start: counting on the request path is an atomic addition, never a look-up.
 //! Labels hold configured names and closed sets only. Names follow the Prometheus conventions.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prometheus::{
     Counter, CounterVec, Encoder as _, Error, GaugeVec, Histogram, HistogramOpts, HistogramVec,
     IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
     process_collector::ProcessCollector,
 };
+
+use tokio::time::Instant;
 
 use crate::fanout::{Circuit, Event, FailureKind, Mode, Observer, Outcome, UpstreamId, Verdict};
 
@@ -77,14 +79,8 @@ struct UpstreamMetrics {
     resent: IntCounter,
 }
 
-/// The format of [`Metrics::encode`], as a media type.
-#[derive(Debug, Clone, Copy)]
-pub struct ContentType;
-
-impl ContentType {
-    /// Prometheus' text format.
-    pub const TEXT: &'static str = prometheus::TEXT_FORMAT;
-}
+/// The media type of [`Metrics::encode`].
+pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
 
 impl Metrics {
     /// Registers everything under `names`.
@@ -157,15 +153,16 @@ impl Metrics {
         Ok(text)
     }
 
-    /// Counts a request of an aggregate as in flight, until the guard is finished or dropped.
+    /// Counts a request of an aggregate, or one run of a comparison, as in flight until the guard is finished or dropped.
+    /// Its time counts from `began`.
     #[must_use]
-    pub fn request(&self, aggregate: usize, mode: Mode) -> RequestGuard<'_> {
+    pub fn request(&self, aggregate: usize, mode: Mode, began: Instant) -> RequestGuard<'_> {
         self.requests_in_flight.inc();
         RequestGuard {
             metrics: self,
             aggregate: &self.aggregates[aggregate],
             mode,
-            began: Instant::now(),
+            began,
             open: true,
         }
     }
@@ -222,9 +219,8 @@ impl RequestGuard<'_> {
         self.count(verdict.unwrap_or(CANCELLED));
         let elapsed = self.began.elapsed();
         self.aggregate.duration[index(self.mode)].observe(elapsed.as_secs_f64());
-        // Calls that were cut off together have saved nobody anything.
         if !matches!(outcome.verdict, Verdict::Failed(_)) {
-            let sequential = outcome.sequential();
+            let sequential = useful(outcome);
             self.aggregate.sequential.inc_by(sequential.as_secs_f64());
             if self.mode == Mode::Concurrent {
                 let saved = sequential.saturating_sub(outcome.elapsed);
@@ -311,6 +307,17 @@ impl UpstreamMetrics {
             self.duration.observe(elapsed.as_secs_f64());
         }
     }
+}
+
+/// The sum of the times of the calls that ran to their own end: those that were cut off have saved nobody anything.
+fn useful(outcome: &Outcome) -> Duration {
+    let cut = |kind: FailureKind| kind.is_given_up() || kind == FailureKind::Deadline;
+    outcome
+        .results
+        .iter()
+        .filter(|call| !matches!(&call.result, Err(failure) if cut(failure.kind)))
+        .map(|call| call.elapsed)
+        .sum()
 }
 
 const fn index(mode: Mode) -> usize {
@@ -442,7 +449,9 @@ fn upstreams(registry: &Registry, names: &[&str]) -> Result<Vec<UpstreamMetrics>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fanout::{Blame, CallResult, Failure};
+    use http::StatusCode;
+
+    use crate::fanout::{Blame, Body, CallResult, Failure, Reply};
 
     fn metrics() -> Metrics {
         Metrics::new(&Names {
@@ -474,7 +483,7 @@ mod tests {
     #[test]
     fn a_dropped_request_counts_as_cancelled_and_leaves_no_gauge_behind() {
         let metrics = metrics();
-        let guard = metrics.request(0, Mode::Concurrent);
+        let guard = metrics.request(0, Mode::Concurrent, Instant::now());
         assert_eq!(
             line(&metrics, "gather_requests_in_flight"),
             "gather_requests_in_flight 1"
@@ -492,14 +501,52 @@ mod tests {
     #[test]
     fn a_finished_request_counts_by_its_verdict_and_mode() {
         let metrics = metrics();
-        metrics.request(0, Mode::Sequential).finish(&Outcome {
-            mode: Mode::Sequential,
-            verdict: Verdict::Partial,
-            elapsed: Duration::ZERO,
-            results: Vec::new(),
-        });
+        metrics
+            .request(0, Mode::Sequential, Instant::now())
+            .finish(&Outcome {
+                mode: Mode::Sequential,
+                verdict: Verdict::Partial,
+                elapsed: Duration::ZERO,
+                results: Vec::new(),
+            });
         let series =
             r#"gather_requests_total{aggregate="default",mode="sequential",outcome="partial"}"#;
+        assert_eq!(line(&metrics, series), format!("{series} 1"));
+    }
+
+    #[test]
+    fn only_calls_that_ran_to_their_end_count_as_time_saved() {
+        let metrics = metrics();
+        let call = |result| CallResult {
+            name: "users".into(),
+            start: Duration::ZERO,
+            elapsed: Duration::from_secs(1),
+            attempts: 1,
+            result,
+        };
+        let cut = |kind| call(Err(Failure::new(kind, "cut off")));
+        let good = || {
+            call(Ok(Reply {
+                status: StatusCode::OK,
+                body: Body::Empty,
+            }))
+        };
+        metrics
+            .request(0, Mode::Concurrent, Instant::now())
+            .finish(&Outcome {
+                mode: Mode::Concurrent,
+                verdict: Verdict::Complete,
+                elapsed: Duration::from_secs(1),
+                results: vec![
+                    good(),
+                    good(),
+                    cut(FailureKind::Cancelled),
+                    cut(FailureKind::Deadline),
+                ],
+            });
+        let series = "gather_sequential_seconds_total{aggregate=\"default\"}";
+        assert_eq!(line(&metrics, series), format!("{series} 2"));
+        let series = "gather_concurrent_saved_seconds_total{aggregate=\"default\"}";
         assert_eq!(line(&metrics, series), format!("{series} 1"));
     }
 
@@ -513,12 +560,14 @@ mod tests {
             attempts: 1,
             result: Err(Failure::new(FailureKind::Deadline, "late")),
         };
-        metrics.request(0, Mode::Concurrent).finish(&Outcome {
-            mode: Mode::Concurrent,
-            verdict: Verdict::Failed(Blame::Time),
-            elapsed: Duration::from_secs(1),
-            results: vec![late(), late()],
-        });
+        metrics
+            .request(0, Mode::Concurrent, Instant::now())
+            .finish(&Outcome {
+                mode: Mode::Concurrent,
+                verdict: Verdict::Failed(Blame::Time),
+                elapsed: Duration::from_secs(1),
+                results: vec![late(), late()],
+            });
         for name in ["sequential", "concurrent_saved"] {
             let series = format!("gather_{name}_seconds_total{{aggregate=\"default\"}}");
             assert_eq!(line(&metrics, &series), format!("{series} 0"));

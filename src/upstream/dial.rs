@@ -1,19 +1,20 @@
 //! Opens connections to one upstream: its name looked up, each address tried within its share of the time, TCP_NODELAY
 //! set, TLS done. awc's pool asks for them as a service.
 
-use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{io, rc::Rc, time::Duration};
 
 use actix_service::{Service, always_ready};
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use futures_util::future::LocalBoxFuture;
 use http::Uri;
 use tokio::{
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     time::{Instant, timeout_at},
 };
 
 use super::{
     Watch,
+    names::{self, Names},
     tls::{self, Session},
     trace::TRACE,
     wire::{Link, Wire},
@@ -25,6 +26,8 @@ pub(super) struct Target {
     /// A name or an address, without brackets.
     pub(super) host: String,
     pub(super) port: u16,
+    /// The lookup of `host`.
+    pub(super) names: Names,
     /// Set for `https`.
     pub(super) tls: Option<Session>,
     /// The name, the connection and the handshake, together.
@@ -96,14 +99,9 @@ impl Target {
                 format!("no connection within {:?}", self.timeout),
             )
         };
-        let found = timeout_at(deadline, lookup_host((&*self.host, self.port))).await;
-        let addresses: Vec<SocketAddr> = match found {
-            Err(_) => return Err(late()),
-            Ok(Ok(addresses)) => addresses.collect(),
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "an upstream's name was not resolved");
-                Vec::new()
-            }
+        let look_up = || names::from_system(self.host.clone(), self.port);
+        let Ok(addresses) = timeout_at(deadline, self.names.find(look_up)).await else {
+            return Err(late());
         };
         let mut last = Failure::new(
             FailureKind::Connect,
@@ -147,6 +145,7 @@ mod tests {
         let target = Target {
             host: "localhost".to_owned(),
             port: listener.local_addr().unwrap().port(),
+            names: Names::default(),
             tls: None,
             timeout: Duration::from_secs(5),
             watch: Rc::new(()),

@@ -9,6 +9,7 @@ use http::{Uri, uri::Scheme};
 use super::{
     Settings, Watch,
     dial::{Dialer, Target},
+    names::Names,
     tls::{self, Session, TlsError},
 };
 
@@ -70,6 +71,7 @@ impl Prepared {
         let client = client(Target {
             host: self.host.clone(),
             port: self.port,
+            names: Names::default(),
             tls: self.session.clone(),
             timeout: settings.connect_timeout,
             watch: Rc::clone(watch),
