@@ -48,6 +48,6 @@ USER 65532:65532
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 # For Docker. Kubernetes has its own probes, and an image in OCI format (buildah's default) can't carry one.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/usr/local/bin/gather", "probe"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/usr/local/bin/gather", "probe", "--timeout", "2s"]
 ENTRYPOINT ["/usr/local/bin/gather"]
 CMD ["serve"]

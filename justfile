@@ -20,6 +20,10 @@ docs:
 test:
     .ci/check test
 
+# Licences, sources and advisories of the dependencies; needs cargo-deny.
+deny:
+    cargo deny check
+
 # The story: three slow services, the gateway before them, both modes.
 demo:
     cargo run --release -- demo

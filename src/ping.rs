@@ -34,7 +34,7 @@ pub const LARGEST_BODY: usize = 64 * 1024 * 1024;
 /// Smallest body that can be asked for, in bytes: the two quotes of an empty JSON string.
 pub const SMALLEST_BODY: usize = 2;
 
-/// Idle connections stay open longer than a gateway keeps them pooled (15 s with awc), so that it is the gateway
+/// Idle connections stay open longer than a gateway keeps them pooled (4 s with Gather), so that it is the gateway
 /// that closes them and no request meets a connection just closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 

@@ -53,6 +53,20 @@ const RULES: &[Rule] = &[
         never: &["actix", "awc", "prometheus"],
     },
     Rule {
+        part: "cli",
+        knows: &[
+            "app",
+            "config",
+            "duration",
+            "fanout",
+            "ping",
+            "shutdown",
+            "telemetry",
+            "upstream",
+        ],
+        never: &["prometheus"],
+    },
+    Rule {
         part: "api",
         knows: &[
             "compose",
@@ -126,6 +140,32 @@ fn names(text: &str, name: &str) -> bool {
     })
 }
 
+/// The modules that `use crate::{…}` names, on one line or on many.
+fn grouped(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for group in text.split("use crate::{").skip(1) {
+        let mut depth = 0_usize;
+        let mut item = String::new();
+        for next in group.chars() {
+            match next {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => found.push(std::mem::take(&mut item)),
+                _ if depth == 0 => item.push(next),
+                _ => {}
+            }
+        }
+        found.push(item);
+    }
+    found
+        .iter()
+        .filter_map(|item| item.trim().split("::").next())
+        .filter(|named| !named.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines()
         .enumerate()
@@ -154,18 +194,13 @@ fn every_part_knows_only_what_it_may() {
                     }
                 }
             }
-            let groups = text.split("use crate::{").skip(1);
-            for group in groups {
-                let end = group.find("};").unwrap_or(group.len());
-                let modules = group[..end]
-                    .lines()
-                    .filter(|line| line.starts_with("    ") && !line.starts_with("     "))
-                    .filter_map(|line| line.trim().split([':', ',']).next());
-                for named in modules.filter(|named| named.starts_with(char::is_lowercase)) {
-                    if named != rule.part && !rule.knows.contains(&named) {
-                        offences.push(format!("{} names {named}", path.display()));
-                    }
+            for named in grouped(&text) {
+                if named != rule.part && !rule.knows.contains(&named.as_str()) {
+                    offences.push(format!("{} names {named}", path.display()));
                 }
+            }
+            if text.contains("super::super") {
+                offences.push(format!("{} goes up two levels", path.display()));
             }
         }
     }
@@ -178,6 +213,10 @@ fn the_check_itself_sees_what_it_should() {
     assert!(names("serde_json::from_str(text)", "serde"));
     assert!(!names("let reconfig = config;", "config"));
     assert!(!names("reserved::word", "served"));
+    let one_line = "use crate::{config::Config, fanout::{Mode, Outcome}, timing};";
+    assert_eq!(grouped(one_line), ["config", "fanout", "timing"]);
+    let many = "use crate::{\n    api::{self, Problem},\n    fanout,\n};\nuse x::{y, z};";
+    assert_eq!(grouped(many), ["api", "fanout"]);
 }
 
 #[test]

@@ -84,7 +84,12 @@ where
         Run::Once(_) => job.once(&choice).await?,
         Run::Compare => job.compare(&choice).await?,
     };
-    if let Some(seconds) = preferred
+    // Only where it was the bound that held.
+    let held = preferred.filter(|&seconds| {
+        let wait = std::time::Duration::from_secs(seconds);
+        choice.timeout == Some(wait) && wait < exposed.aggregate.deadline
+    });
+    if let Some(seconds) = held
         && let Ok(applied) = HeaderValue::from_str(&format!("wait={seconds}"))
     {
         response.headers_mut().insert(PREFERENCE_APPLIED, applied);
@@ -173,6 +178,7 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
             mode: "compare",
             outcome: runs.verdict().as_str(),
             sequential: all,
+            failed: Summary::failed([&sequential, &concurrent]),
         });
         Ok(response)
     }

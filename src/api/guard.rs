@@ -1,7 +1,7 @@
 //! The one middleware, around every route: the request's id, what no route takes, panics, the log line, and the
 //! problems' counter.
 
-use std::{cell::OnceCell, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
+use std::{cell::OnceCell, fmt::Write as _, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
 
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError,
@@ -35,6 +35,8 @@ pub(super) struct Summary {
     pub(super) mode: &'static str,
     pub(super) outcome: &'static str,
     pub(super) sequential: std::time::Duration,
+    /// The calls that failed, as `name:class`, with commas between them.
+    pub(super) failed: String,
 }
 
 impl Summary {
@@ -44,7 +46,24 @@ impl Summary {
             mode: outcome.mode.as_str(),
             outcome: outcome.verdict.as_str(),
             sequential: outcome.sequential(),
+            failed: Self::failed([outcome]),
         }
+    }
+
+    /// Names and classes of the calls that failed by themselves.
+    pub(super) fn failed<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> String {
+        let mut text = String::new();
+        let calls = outcomes.into_iter().flat_map(|outcome| &outcome.results);
+        for call in calls {
+            if let Err(failure) = &call.result
+                && !failure.kind.is_given_up()
+            {
+                let comma = if text.is_empty() { "" } else { "," };
+                // Writing to a String can't fail.
+                let _ = write!(text, "{comma}{}:{}", call.name, failure.kind);
+            }
+        }
+        text
     }
 }
 
@@ -92,7 +111,11 @@ pub async fn guard(
             shared.metrics.panicked();
             shared.metrics.problem(ProblemKind::Internal as usize);
         }
-        line.finish(StatusCode::INTERNAL_SERVER_ERROR, None);
+        line.finish(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Some(ProblemKind::Internal),
+            None,
+        );
         return Err(Panicked(id).into());
     };
     let mut response = result?;
@@ -122,7 +145,7 @@ fn conclude<B>(
     if let (Some(shared), Some(kind)) = (shared, kind) {
         shared.metrics.problem(kind as usize);
     }
-    line.finish(response.status(), summary);
+    line.finish(response.status(), kind, summary);
 }
 
 /// Whether a body is to follow the request's head. No route reads it, so no request can follow it.
@@ -194,12 +217,18 @@ impl Line {
         }
     }
 
-    fn finish(&mut self, status: StatusCode, summary: Option<Summary>) {
+    fn finish(
+        &mut self,
+        status: StatusCode,
+        problem: Option<ProblemKind>,
+        summary: Option<Summary>,
+    ) {
         self.open = false;
         let request_id = self.id.as_str();
         let (method, path) = (self.method.as_str(), self.path.as_str());
         let elapsed_ms = Millis(self.began.elapsed()).number();
         let status = status.as_u16();
+        let problem = problem.map_or("", ProblemKind::name);
         match summary {
             Some(run) => tracing::info!(
                 request_id,
@@ -209,13 +238,17 @@ impl Line {
                 status,
                 elapsed_ms,
                 sequential_ms = Millis(run.sequential).number(),
+                failed = (!run.failed.is_empty()).then_some(run.failed.as_str()),
                 "aggregated"
             ),
-            None if status < 400 => {
+            // Whoever asks for readiness every second would fill the log at a stop.
+            None if status < 400 || problem == ProblemKind::NotReady.name() => {
                 tracing::debug!(request_id, method, path, status, elapsed_ms, "answered");
             }
             None => {
-                tracing::info!(request_id, method, path, status, elapsed_ms, "refused");
+                tracing::info!(
+                    request_id, method, path, status, problem, elapsed_ms, "refused"
+                );
             }
         }
     }

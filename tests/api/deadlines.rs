@@ -78,10 +78,12 @@ async fn the_shorter_of_timeout_and_preference_holds() {
         ("?timeout=150ms", "wait=30", Duration::from_millis(150)),
         ("?timeout=30s", "wait=1", Duration::from_secs(1)),
     ] {
+        let applied = (wait == "wait=1").then_some(wait);
         let since = Instant::now();
         let target = format!("/aggregate{query}");
         let answer = gateway.get_with(&target, &[("Prefer", wait)]).await;
         late(&answer, since, least);
+        assert_eq!(answer.header("preference-applied"), applied);
     }
 }
 
@@ -93,6 +95,7 @@ async fn a_preference_can_not_lengthen_the_deadline() {
         .get_with("/aggregate", &[("Prefer", "wait=3600")])
         .await;
     late(&answer, since, Duration::from_millis(150));
+    assert_eq!(answer.header("preference-applied"), None);
 }
 
 #[actix_web::test]

@@ -83,13 +83,17 @@ fn a_failed_and_a_compared_aggregate_are_one_line_each() {
                 line["mode"].as_str(),
                 line["outcome"].as_str(),
                 line["status"].as_u64(),
+                line["failed"].as_str(),
             )
         })
         .collect();
-    let failed = |mode| (Some(mode), Some("failed"), Some(502));
+    let failed = |mode, calls| (Some(mode), Some("failed"), Some(502), Some(calls));
     assert_eq!(
         told,
-        [failed("concurrent"), failed("compare")],
+        [
+            failed("concurrent", "a:status"),
+            failed("compare", "a:status,a:status")
+        ],
         "{}",
         finished.stderr
     );
@@ -117,10 +121,17 @@ fn a_refused_request_is_one_line_without_its_query() {
             (
                 line["path"].as_str().unwrap(),
                 line["status"].as_u64().unwrap(),
+                line["problem"].as_str().unwrap(),
             )
         })
         .collect();
-    assert_eq!(told, [("/aggregate", 400), ("/nowhere", 404)]);
+    assert_eq!(
+        told,
+        [
+            ("/aggregate", 400, "unknown-parameter"),
+            ("/nowhere", 404, "not-found")
+        ]
+    );
 }
 
 #[test]

@@ -1,0 +1,154 @@
+//! What the metrics show after what has happened.
+
+use super::*;
+use http::StatusCode;
+
+use crate::fanout::{Blame, Body, CallResult, Failure, Reply};
+
+fn metrics() -> Metrics {
+    Metrics::new(&Names {
+        aggregates: &["default"],
+        upstreams: &["users"],
+        problems: &["not-found"],
+    })
+    .unwrap()
+}
+
+fn line(metrics: &Metrics, start: &str) -> String {
+    let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
+    let found = text.lines().find(|line| line.starts_with(start));
+    found
+        .unwrap_or_else(|| panic!("no {start} in\n{text}"))
+        .to_owned()
+}
+
+#[test]
+fn every_series_is_there_before_the_first_request() {
+    let metrics = metrics();
+    let series = r#"gather_attempts_total{result="invalid_body",upstream="users"}"#;
+    assert_eq!(line(&metrics, series), format!("{series} 0"));
+    let series =
+        r#"gather_requests_total{aggregate="default",mode="sequential",outcome="partial"}"#;
+    assert_eq!(line(&metrics, series), format!("{series} 0"));
+}
+
+#[test]
+fn a_dropped_request_counts_as_cancelled_and_leaves_no_gauge_behind() {
+    let metrics = metrics();
+    let guard = metrics.request(0, Mode::Concurrent, Instant::now());
+    assert_eq!(
+        line(&metrics, "gather_requests_in_flight"),
+        "gather_requests_in_flight 1"
+    );
+    drop(guard);
+    assert_eq!(
+        line(&metrics, "gather_requests_in_flight"),
+        "gather_requests_in_flight 0"
+    );
+    let series =
+        r#"gather_requests_total{aggregate="default",mode="concurrent",outcome="cancelled"}"#;
+    assert_eq!(line(&metrics, series), format!("{series} 1"));
+}
+
+#[test]
+fn a_finished_request_counts_by_its_verdict_and_mode() {
+    let metrics = metrics();
+    metrics
+        .request(0, Mode::Sequential, Instant::now())
+        .finish(&Outcome {
+            mode: Mode::Sequential,
+            verdict: Verdict::Partial,
+            elapsed: Duration::ZERO,
+            results: Vec::new(),
+        });
+    let series =
+        r#"gather_requests_total{aggregate="default",mode="sequential",outcome="partial"}"#;
+    assert_eq!(line(&metrics, series), format!("{series} 1"));
+}
+
+#[test]
+fn only_calls_that_ran_to_their_end_count_as_time_saved() {
+    let metrics = metrics();
+    let call = |result| CallResult {
+        name: "users".into(),
+        start: Duration::ZERO,
+        elapsed: Duration::from_secs(1),
+        attempts: 1,
+        result,
+    };
+    let cut = |kind| call(Err(Failure::new(kind, "cut off")));
+    let good = || {
+        call(Ok(Reply {
+            status: StatusCode::OK,
+            body: Body::Empty,
+        }))
+    };
+    metrics
+        .request(0, Mode::Concurrent, Instant::now())
+        .finish(&Outcome {
+            mode: Mode::Concurrent,
+            verdict: Verdict::Complete,
+            elapsed: Duration::from_secs(1),
+            results: vec![
+                good(),
+                good(),
+                cut(FailureKind::Cancelled),
+                cut(FailureKind::Deadline),
+            ],
+        });
+    let series = "gather_sequential_seconds_total{aggregate=\"default\"}";
+    assert_eq!(line(&metrics, series), format!("{series} 2"));
+    let series = "gather_concurrent_saved_seconds_total{aggregate=\"default\"}";
+    assert_eq!(line(&metrics, series), format!("{series} 1"));
+}
+
+#[test]
+fn a_run_that_failed_has_saved_nothing() {
+    let metrics = metrics();
+    let late = || CallResult {
+        name: "users".into(),
+        start: Duration::ZERO,
+        elapsed: Duration::from_secs(1),
+        attempts: 1,
+        result: Err(Failure::new(FailureKind::Deadline, "late")),
+    };
+    metrics
+        .request(0, Mode::Concurrent, Instant::now())
+        .finish(&Outcome {
+            mode: Mode::Concurrent,
+            verdict: Verdict::Failed(Blame::Time),
+            elapsed: Duration::from_secs(1),
+            results: vec![late(), late()],
+        });
+    for name in ["sequential", "concurrent_saved"] {
+        let series = format!("gather_{name}_seconds_total{{aggregate=\"default\"}}");
+        assert_eq!(line(&metrics, &series), format!("{series} 0"));
+    }
+}
+
+#[test]
+fn cancelled_attempts_count_but_do_not_blur_the_latency() {
+    let metrics = metrics();
+    let observer = metrics.observer();
+    for result in [Ok(()), Err(FailureKind::Cancelled)] {
+        let upstream = UpstreamId(0);
+        observer.observe(&Event::AttemptStarted {
+            call: 0,
+            upstream,
+            attempt: 1,
+        });
+        observer.observe(&Event::AttemptFinished {
+            call: 0,
+            upstream,
+            attempt: 1,
+            elapsed: Duration::from_millis(1),
+            result,
+        });
+    }
+    let series = r#"gather_attempts_total{result="cancelled",upstream="users"}"#;
+    assert_eq!(line(&metrics, series), format!("{series} 1"));
+    let series = r#"gather_attempt_duration_seconds_count{upstream="users"}"#;
+    assert_eq!(line(&metrics, series), format!("{series} 1"));
+    let series = r#"gather_attempts_in_flight{upstream="users"}"#;
+    assert_eq!(line(&metrics, series), format!("{series} 0"));
+}
