@@ -213,6 +213,10 @@ impl ResponseError for Problem {
         if self.kind == ProblemKind::MethodNotAllowed {
             response.insert_header((header::ALLOW, "GET, HEAD"));
         }
+        if self.kind == ProblemKind::NotReady {
+            // Another process may be ready by then; this one may not.
+            response.insert_header((header::RETRY_AFTER, "1"));
+        }
         let mut response = response.body(self.json());
         // So that the middleware can count it by its kind.
         response.extensions_mut().insert(self.kind);

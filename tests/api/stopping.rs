@@ -47,7 +47,9 @@ async fn during_the_grace_it_is_not_ready_and_still_answers() {
     let began = Instant::now();
     gateway.begin_stop();
     gateway.wait_metric("gather_ready", 0.0).await;
-    let problem = gateway.get("/readyz").await.problem(503, "not-ready");
+    let unready = gateway.get("/readyz").await;
+    assert_eq!(unready.header("retry-after"), Some("1"));
+    let problem = unready.problem(503, "not-ready");
     assert_eq!(problem["reason"], "stopping");
     assert_eq!(problem["ready"], false);
     let series = "gather_problems_total{type=\"not-ready\"}";
