@@ -18,7 +18,7 @@ use super::{
     head::Framing,
     trace::{TRACE, Trace},
 };
-use crate::fanout::{Body, Failure, FailureKind, Forward, Reply, StatusSet, Upstream};
+use crate::fanout::{Body, Failure, FailureKind, Forward, Repeatable, Reply, StatusSet, Upstream};
 
 /// The largest body of a failed answer that is read for the connection's sake.
 const DRAIN_BYTES: u64 = 16 * 1024;
@@ -42,6 +42,8 @@ pub struct Adapter {
     request: FrozenClientRequest,
     /// Sent with every attempt; an empty one where the method announces a body and there is none.
     body: Option<Bytes>,
+    /// Whether a request may be sent once more after a stale connection.
+    repeatable: Repeatable,
     success: StatusSet,
     max_body: usize,
     forward_headers: Vec<HeaderName>,
@@ -61,6 +63,7 @@ impl Adapter {
             client,
             request,
             body: settings.body.clone().or_else(|| announces.then(Bytes::new)),
+            repeatable: settings.lane.repeatable,
             success: settings.success.clone(),
             max_body: settings.max_body,
             forward_headers: settings.forward_headers.clone(),
@@ -221,7 +224,7 @@ impl Upstream for Adapter {
         let trace = Rc::new(Trace::new(method == Method::HEAD));
         let work = async {
             let result = self.exchange(forward, &trace).await;
-            let resend = result.is_err() && trace.was_stale() && is_idempotent(method);
+            let resend = result.is_err() && trace.was_stale() && self.repeatable == Repeatable::Yes;
             if !resend {
                 return result;
             }
@@ -231,18 +234,6 @@ impl Upstream for Adapter {
         };
         TRACE.scope(Rc::clone(&trace), work).await
     }
-}
-
-/// RFC 9110, section 9.2.2.
-fn is_idempotent(method: &Method) -> bool {
-    [
-        Method::GET,
-        Method::HEAD,
-        Method::PUT,
-        Method::DELETE,
-        Method::OPTIONS,
-    ]
-    .contains(method)
 }
 
 fn described(answer: &ClientResponse<impl Sized>) -> Described<'_> {
