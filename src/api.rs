@@ -15,7 +15,8 @@ mod request_id;
 use std::rc::Rc;
 
 use actix_web::{
-    guard::{Any, Get, Guard, Head},
+    FromRequest, Handler, Resource, Responder,
+    guard::{Any, Get, Head},
     web::{self, ServiceConfig},
 };
 
@@ -33,16 +34,8 @@ pub fn public<U: Upstream<Context = Forward> + 'static>(
     move |routes| {
         routes
             .app_data(gateway)
-            .service(
-                web::resource("/aggregate")
-                    .route(web::route().guard(read()).to(aggregate::default::<U>))
-                    .default_service(web::to(error::method_not_allowed)),
-            )
-            .service(
-                web::resource("/aggregate/{name}")
-                    .route(web::route().guard(read()).to(aggregate::named::<U>))
-                    .default_service(web::to(error::method_not_allowed)),
-            );
+            .service(readable("/aggregate", aggregate::default::<U>))
+            .service(readable("/aggregate/{name}", aggregate::named::<U>));
         if with_operations {
             operations_routes(routes);
         }
@@ -58,24 +51,19 @@ pub fn admin(routes: &mut ServiceConfig) {
 
 fn operations_routes(routes: &mut ServiceConfig) {
     routes
-        .service(
-            web::resource("/metrics")
-                .route(web::route().guard(read()).to(operations::metrics))
-                .default_service(web::to(error::method_not_allowed)),
-        )
-        .service(
-            web::resource("/livez")
-                .route(web::route().guard(read()).to(operations::livez))
-                .default_service(web::to(error::method_not_allowed)),
-        )
-        .service(
-            web::resource("/readyz")
-                .route(web::route().guard(read()).to(operations::readyz))
-                .default_service(web::to(error::method_not_allowed)),
-        );
+        .service(readable("/metrics", operations::metrics))
+        .service(readable("/livez", operations::livez))
+        .service(readable("/readyz", operations::readyz));
 }
 
-/// GET, and HEAD with it (RFC 9110, section 9.1).
-fn read() -> impl Guard {
-    Any(Get()).or(Head())
+/// A resource that can be read: GET, and HEAD with it (RFC 9110, section 9.1). Any other method is a 405.
+fn readable<F, A>(path: &str, handler: F) -> Resource
+where
+    F: Handler<A>,
+    F::Output: Responder + 'static,
+    A: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::route().guard(Any(Get()).or(Head())).to(handler))
+        .default_service(web::to(error::method_not_allowed))
 }

@@ -1,6 +1,6 @@
 //! `GET /aggregate` and `GET /aggregate/{name}`: read the request, run the plan, show what came of it.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError as _,
@@ -72,7 +72,7 @@ where
         };
         running.is(&exposed.aggregate.name, mode);
     }
-    let choice = query.choice(preferred.map(std::time::Duration::from_secs));
+    let choice = query.choice(preferred.map(Duration::from_secs));
     let job = Job {
         gateway,
         index,
@@ -86,7 +86,7 @@ where
     };
     // Only where it was the bound that held.
     let held = preferred.filter(|&seconds| {
-        let wait = std::time::Duration::from_secs(seconds);
+        let wait = Duration::from_secs(seconds);
         choice.timeout == Some(wait) && wait < exposed.aggregate.deadline
     });
     if let Some(seconds) = held
@@ -122,18 +122,8 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
             compose::members(json, &aggregate.name, &outcome);
         });
         let timing = server_timing(total, &outcome);
-        put(&mut response, GATHER_MODE, outcome.mode.as_str());
-        put(
-            &mut response,
-            GATHER_ELAPSED,
-            &Millis(outcome.elapsed).to_string(),
-        );
-        put(
-            &mut response,
-            GATHER_SEQUENTIAL,
-            &Millis(outcome.sequential()).to_string(),
-        );
-        put(&mut response, SERVER_TIMING, &timing);
+        let (mode, sequential) = (outcome.mode.as_str(), outcome.sequential());
+        put_times(&mut response, mode, outcome.elapsed, sequential, &timing);
         response
             .extensions_mut()
             .insert(Summary::of(&aggregate.name, &outcome));
@@ -169,10 +159,7 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
         });
         let all = sequential.sequential() + concurrent.sequential();
         let timing = server_timing_of_both(total, [&sequential, &concurrent]);
-        put(&mut response, GATHER_MODE, "compare");
-        put(&mut response, GATHER_ELAPSED, &Millis(total).to_string());
-        put(&mut response, GATHER_SEQUENTIAL, &Millis(all).to_string());
-        put(&mut response, SERVER_TIMING, &timing);
+        put_times(&mut response, "compare", total, all, &timing);
         response.extensions_mut().insert(Summary {
             aggregate: aggregate.name.clone(),
             mode: "compare",
@@ -278,6 +265,20 @@ fn forward<U>(
         headers: passed,
         query,
     }
+}
+
+/// The fields that say how long what took.
+fn put_times(
+    response: &mut HttpResponse,
+    mode: &str,
+    elapsed: Duration,
+    sequential: Duration,
+    timing: &str,
+) {
+    put(response, GATHER_MODE, mode);
+    put(response, GATHER_ELAPSED, &Millis(elapsed).to_string());
+    put(response, GATHER_SEQUENTIAL, &Millis(sequential).to_string());
+    put(response, SERVER_TIMING, timing);
 }
 
 /// All values here are visible ASCII of our own making.

@@ -48,13 +48,11 @@ impl Call {
             reply
         })?;
         let answer = answer::show(&reply, self.json)?;
-        Ok(
-            if client::is_success(reply.status) && answer.is_complete() {
-                Done::Well
-            } else {
-                Done::Badly
-            },
-        )
+        Ok(if reply.status.is_success() && answer.is_complete() {
+            Done::Well
+        } else {
+            Done::Badly
+        })
     }
 
     /// The URL with the options as parameters: what they mean is the gateway's to say.

@@ -4,7 +4,7 @@
 use std::{rc::Rc, time::Duration};
 
 use anyhow::{Context as _, bail};
-use http::{HeaderValue, Method, StatusCode, Uri, uri::Scheme};
+use http::{HeaderValue, Method, Uri, uri::Scheme};
 
 use crate::{
     fanout::{Body, Failure, FailureKind, Forward, LaneSettings, Reply, StatusSet, Upstream as _},
@@ -96,11 +96,6 @@ pub(super) fn text(body: &Body) -> String {
             String::from_utf8_lossy(bytes).into_owned()
         }
     }
-}
-
-/// Whether a status is one of success.
-pub(super) fn is_success(status: StatusCode) -> bool {
-    status.is_success()
 }
 
 #[cfg(test)]

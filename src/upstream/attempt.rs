@@ -2,7 +2,10 @@
 
 use std::{rc::Rc, time::Duration};
 
-use actix_http::{HttpMessage as _, Payload, body};
+use actix_http::{
+    HttpMessage as _, Payload,
+    body::{self, EitherBody},
+};
 use awc::{
     Client, ClientResponse, FrozenClientRequest, SendClientRequest,
     error::{PayloadError, SendRequestError},
@@ -80,14 +83,12 @@ impl Adapter {
                 extra.append(name.clone(), value.clone());
             }
         }
+        let body = match &self.body {
+            Some(body) => EitherBody::left(body.clone()),
+            None => EitherBody::right(body::None::new()),
+        };
         match self.target(forward) {
-            None => {
-                let request = self.request.extra_headers(extra);
-                match &self.body {
-                    Some(body) => request.send_body(body.clone()),
-                    None => request.send_body(body::None::new()),
-                }
-            }
+            None => self.request.extra_headers(extra).send_body(body),
             Some(uri) => {
                 let mut request = self.client.request(self.request.get_method().clone(), uri);
                 let own = self.request.headers().iter();
@@ -95,10 +96,7 @@ impl Adapter {
                 for (name, value) in own.chain(&extra) {
                     request = request.append_header((name.clone(), value.clone()));
                 }
-                match &self.body {
-                    Some(body) => request.send_body(body.clone()),
-                    None => request.send_body(body::None::new()),
-                }
+                request.send_body(body)
             }
         }
     }
