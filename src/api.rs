@@ -3,7 +3,6 @@
 //! `Upstream`, so its own tests could run on a script.
 
 mod aggregate;
-mod arrival;
 pub mod edge;
 mod error;
 mod gateway;

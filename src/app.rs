@@ -24,10 +24,14 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use anyhow::Context as _;
+use socket2::SockRef;
 use tokio::{net::TcpSocket, task::JoinError};
 
 use crate::{
-    api::{self, Exposed, Gateway, ProblemKind, Shared, edge::Edge},
+    api::{
+        self, Exposed, Gateway, ProblemKind, Shared,
+        edge::{Edge, Patience},
+    },
     config::{self, Config},
     fanout::{Aggregate, Call, Lane, UpstreamId},
     readiness::{Readiness, Stage},
@@ -42,6 +46,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Connections that may wait to be accepted, over all workers. The kernel may have a lower bound of its own.
 const BACKLOG: u32 = 4096;
+
+/// How much of an answer the kernel takes that it can't send yet, in bytes. By default it takes megabytes for a client that
+/// doesn't read, and then says nothing for as long as it takes to send most of them.
+const UNSENT: u32 = 128 * 1024;
 
 /// How long a closing connection may take.
 const DISCONNECT: Duration = Duration::from_secs(2);
@@ -298,6 +306,12 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Sets what only latency and memory depend on: a socket that refuses still works.
+fn tune(tcp: &TcpStream) {
+    let _ = tcp.set_nodelay(true);
+    let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
+}
+
 /// A listener with room for a burst: `std`'s own would take 128 connections that wait to be accepted.
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
@@ -324,7 +338,10 @@ where
     C: FnOnce(&mut ServiceConfig) + 'static,
 {
     let address = listener.local_addr()?;
-    let header_timeout = settings.header_timeout;
+    let patience = Patience {
+        head: settings.header_timeout,
+        write: settings.write_timeout,
+    };
     let connections = settings.max_connections.get().div_ceil(workers.get());
     // A whole number of seconds, and beyond `drain`: the exact bound is the stop's own.
     let shutdown_timeout = settings.drain.as_secs() + 2;
@@ -361,10 +378,9 @@ where
             let metrics = Arc::clone(&shared.metrics);
             fn_service(move |tcp: TcpStream| {
                 let peer = tcp.peer_addr().ok();
-                // Only latency is at stake: a socket that refuses still works.
-                let _ = tcp.set_nodelay(true);
+                tune(&tcp);
                 ready(Ok::<_, DispatchError>((
-                    Edge::new(tcp, header_timeout, Arc::clone(&metrics)),
+                    Edge::new(tcp, patience, Arc::clone(&metrics)),
                     peer,
                 )))
             })

@@ -1,7 +1,18 @@
-//! One connection of a client, between the socket and actix's dispatcher. The dispatcher answers what it can't parse
-//! with a bare status, before any route or middleware is asked; here such an answer becomes a problem with a request id,
-//! is counted and logged, and gets the time to be read before the connection goes. And it is here that heads are timed:
-//! the dispatcher's own timer covers the first head alone, and may be half a second early.
+//! One connection of a client, between the socket and actix's dispatcher. What HTTP/1.1 demands of requests and of time is
+//! demanded here, because the dispatcher is lenient with the former and bounds too little of the latter:
+//!
+//! - a head is handed over when it is whole and valid, and only when the request before it is answered; else the client
+//!   is told what is wrong and the connection ends;
+//! - a head has `header_timeout`, each on its connection;
+//! - no route takes a body, so a request that announces one is its connection's last; it is not told to `100 Continue`,
+//!   and what comes of the body is read for a moment and dropped;
+//! - a client that doesn't read its answer has `write_timeout` for each part of it.
+
+mod fault;
+mod grammar;
+mod heads;
+mod parting;
+mod progress;
 
 use std::{
     fmt::Write as _,
@@ -14,23 +25,54 @@ use std::{
 };
 
 use actix_web::{http::header::HttpDate, rt::net::TcpStream};
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
 
-use super::{
-    arrival::{Heads, Progress},
-    error::{Problem, ProblemKind},
-    guard::MAX_TARGET,
-    request_id::RequestId,
+pub use self::progress::Progress;
+use self::{
+    fault::Fault,
+    heads::{Head, Heads},
+    parting::Parting,
 };
+use super::request_id::RequestId;
 use crate::telemetry::Metrics;
 
-/// How long a refused client may go on sending before the connection is cut. Without that time, the kernel would answer
-/// its unread bytes with a reset, which can overtake the refusal.
-const LINGER: Duration = Duration::from_secs(1);
+/// The longest request target, in bytes. Long enough for every parameter, short enough to log.
+const MAX_TARGET: usize = 8 * 1024;
+
+/// The largest head, in bytes: more than browsers and proxies send, and below what the dispatcher's parser holds.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// The most fields of a head: the dispatcher's parser takes no more.
+const MAX_FIELDS: usize = 96;
+
+/// How much of an answer a client must take within `write_timeout`, as long as there is more.
+const WRITE_PART: usize = 64 * 1024;
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For a head, from its first byte; the first one from the connection's start.
+    pub head: Duration,
+    /// For each 64 KiB of an answer, or for what is left of it.
+    pub write: Duration,
+}
+
+/// What the connection is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No request is under way.
+    Awaiting,
+    /// So much of a head is still to be handed over.
+    Handing { left: usize, last: bool },
+    /// The dispatcher has a request. The last one announced a body.
+    Answering { last: bool },
+    /// The dispatcher is told that nothing more will come.
+    Over,
+}
 
 /// A client's connection, as the dispatcher sees it.
 #[derive(Debug)]
@@ -38,45 +80,47 @@ pub struct Edge {
     tcp: TcpStream,
     metrics: Arc<Metrics>,
     progress: Rc<Progress>,
+    patience: Patience,
+    phase: Phase,
+    /// What has come and is not handed over.
+    held: BytesMut,
     heads: Heads,
-    /// How long a head may take, from its first byte; the first one from the connection's start.
-    patience: Duration,
-    /// Set while a head is awaited.
-    impatience: Option<Pin<Box<Sleep>>>,
-    /// Nothing has come yet.
-    silent: bool,
-    /// The dispatcher is writing an answer.
+    /// No head was whole yet.
+    fresh: bool,
+    /// Set while a head is awaited that has begun.
+    lateness: Option<Pin<Box<Sleep>>>,
+    /// The dispatcher has written a part of an answer.
     writing: bool,
-    /// The dispatcher was told that nothing more will come.
-    cut: bool,
-    refusal: Option<Refusal>,
+    /// Set while the client's side is full.
+    stalled: Option<Stalled>,
+    parting: Option<Parting>,
 }
 
-/// The last answer on a connection.
+/// An answer that waits for its client.
 #[derive(Debug)]
-struct Refusal {
-    unwritten: Bytes,
-    /// Nothing more is sent.
-    shut: bool,
-    /// The time by which the client must have read it.
-    linger: Pin<Box<Sleep>>,
+struct Stalled {
+    until: Pin<Box<Sleep>>,
+    /// How much the client has taken since.
+    taken: usize,
 }
 
 impl Edge {
-    /// Takes the connection over. A request's head may take as long as `patience`.
+    /// Takes the connection over.
     #[must_use]
-    pub fn new(tcp: TcpStream, patience: Duration, metrics: Arc<Metrics>) -> Self {
+    pub fn new(tcp: TcpStream, patience: Patience, metrics: Arc<Metrics>) -> Self {
         Self {
             tcp,
             metrics,
             progress: Rc::default(),
-            heads: Heads::default(),
             patience,
-            impatience: None,
-            silent: true,
+            phase: Phase::Awaiting,
+            held: BytesMut::new(),
+            heads: Heads::default(),
+            fresh: true,
+            lateness: None,
             writing: false,
-            cut: false,
-            refusal: None,
+            stalled: None,
+            parting: None,
         }
     }
 
@@ -86,34 +130,150 @@ impl Edge {
         Rc::clone(&self.progress)
     }
 
-    /// Makes the problem for a bare answer of the dispatcher with this status.
-    fn problem(&self, status: &[u8]) -> Problem {
-        let (kind, detail) = match status {
-            // The parser calls what it can't hold malformed, or the whole head too large.
-            b"400" | b"431" if self.heads.first_line() > MAX_TARGET => (
-                ProblemKind::UriTooLong,
-                "the request target is too long: at most 8 KiB are taken",
-            ),
-            b"431" => (
-                ProblemKind::HeadTooLarge,
-                "the request's head is too large: at most 128 KiB and 96 fields are taken",
-            ),
-            _ => (
-                ProblemKind::MalformedRequest,
-                "the request is not valid HTTP/1.1",
-            ),
-        };
-        Problem::new(kind, detail)
+    /// Waits for a head and begins to hand it over.
+    fn poll_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.held.is_empty() {
+            // It may have come while the request before it was being answered.
+            let read = self.heads.read(&self.held);
+            self.judge(read);
+        }
+        while self.phase == Phase::Awaiting {
+            let before = buf.filled().len();
+            let Poll::Ready(read) = Pin::new(&mut self.tcp).poll_read(cx, buf) else {
+                ready!(self.poll_lateness(cx));
+                self.refuse(Fault::Late);
+                break;
+            };
+            read?;
+            let came = &buf.filled()[before..];
+            if came.is_empty() {
+                self.phase = Phase::Over;
+                break;
+            }
+            let read = if self.held.is_empty() {
+                match self.heads.read(came) {
+                    // Most often it is all of a head and nothing else, and stays where it is.
+                    Ok(Some(head)) if head.is_all_of(came) => {
+                        self.phase = Phase::Answering { last: head.body };
+                        self.rested();
+                        return Poll::Ready(Ok(()));
+                    }
+                    read => {
+                        self.held.extend_from_slice(came);
+                        read
+                    }
+                }
+            } else {
+                self.held.extend_from_slice(came);
+                self.heads.read(&self.held)
+            };
+            buf.set_filled(before);
+            self.judge(read);
+        }
+        self.hand_over(buf);
+        Poll::Ready(Ok(()))
     }
 
-    /// Makes `problem` the last answer, after what the dispatcher wrote `before` it.
-    fn refuse(&mut self, before: &[u8], problem: &Problem) {
+    /// Takes in what came of reading a head.
+    fn judge(&mut self, read: Result<Option<Head>, Fault>) {
+        match read {
+            Ok(None) => {}
+            Ok(Some(head)) => {
+                let mut left = head.range.len();
+                for line in head.expect.iter().rev() {
+                    // What it expects is an answer, which comes at once.
+                    let after = self.held.split_off(line.end);
+                    self.held.truncate(line.start);
+                    self.held.unsplit(after);
+                    left -= line.len();
+                }
+                self.held.advance(head.range.start);
+                self.phase = Phase::Handing {
+                    left,
+                    last: head.body,
+                };
+                self.rested();
+            }
+            Err(fault) => self.refuse(fault),
+        }
+    }
+
+    /// A head is whole; the next one is read from its beginning.
+    fn rested(&mut self) {
+        self.heads = Heads::default();
+        self.fresh = false;
+        self.lateness = None;
+    }
+
+    /// Hands over as much of a head as there is room for.
+    fn hand_over(&mut self, buf: &mut ReadBuf<'_>) {
+        let Phase::Handing { left, last } = self.phase else {
+            return;
+        };
+        let size = left.min(buf.remaining());
+        buf.put_slice(&self.held[..size]);
+        self.held.advance(size);
+        self.phase = if size < left {
+            Phase::Handing {
+                left: left - size,
+                last,
+            }
+        } else {
+            if last {
+                self.held.clear();
+            }
+            Phase::Answering { last }
+        };
+    }
+
+    /// Ready once the client has closed its side, while a request is being answered. What it sends meanwhile is held, up
+    /// to the size of a head; a body is not.
+    fn poll_departure(
+        &mut self,
+        last: bool,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.held.len() < MAX_HEAD {
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+            let came = &buf.filled()[before..];
+            if came.is_empty() {
+                self.phase = Phase::Over;
+                return Poll::Ready(Ok(()));
+            }
+            if !last {
+                self.held.extend_from_slice(came);
+            }
+            buf.set_filled(before);
+        }
+        // The end of the answer wakes the dispatcher.
+        Poll::Pending
+    }
+
+    /// Ready once the client has taken too long for a head.
+    fn poll_lateness(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.fresh && !self.heads.under_way() {
+            return Poll::Pending;
+        }
+        let patience = self.patience.head;
+        let timer = self
+            .lateness
+            .get_or_insert_with(|| Box::pin(sleep(patience)));
+        timer.as_mut().poll(cx)
+    }
+
+    /// Makes this fault's problem the last answer of the connection.
+    fn refuse(&mut self, fault: Fault) {
+        let problem = fault.problem();
         let id = RequestId::random();
         let status = problem.kind().status();
         self.metrics.problem(problem.kind() as usize);
         tracing::info!(
             request_id = id.as_str(),
             status = status.as_u16(),
+            problem = problem.kind().name(),
+            detail = fault.detail(),
             "refused"
         );
         let body = problem.json();
@@ -127,61 +287,36 @@ impl Edge {
             body.len(),
             id.as_str()
         );
-        self.refusal = Some(Refusal {
-            unwritten: [before, head.as_bytes(), &body].concat().into(),
-            shut: false,
-            linger: Box::pin(sleep(LINGER)),
+        self.held.clear();
+        self.part([head.as_bytes(), &body].concat().into());
+    }
+
+    /// Ends the connection with these bytes.
+    fn part(&mut self, last: Bytes) {
+        self.parting = Some(Parting::with(last));
+        self.phase = Phase::Over;
+    }
+
+    /// Ready once a parting, if there is one, is over.
+    fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.parting {
+            Some(parting) => parting.poll(Pin::new(&mut self.tcp), cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Ready once the client has not taken its part of an answer in time: then the connection is cut.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let patience = self.patience.write;
+        let stalled = self.stalled.get_or_insert_with(|| Stalled {
+            until: Box::pin(sleep(patience)),
+            taken: 0,
         });
-    }
-
-    /// Ready once a refusal, if there is one, is written and read, or its time is over.
-    fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(refusal) = &mut self.refusal else {
-            return Poll::Ready(Ok(()));
-        };
-        let mut tcp = Pin::new(&mut self.tcp);
-        while !refusal.unwritten.is_empty() {
-            let written = ready!(tcp.as_mut().poll_write(cx, &refusal.unwritten))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            refusal.unwritten.advance(written);
-        }
-        if !refusal.shut {
-            ready!(tcp.as_mut().poll_shutdown(cx))?;
-            refusal.shut = true;
-        }
-        let mut space = [0; 4096];
-        loop {
-            if refusal.linger.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Ok(()));
-            }
-            let mut unread = ReadBuf::new(&mut space);
-            match ready!(tcp.as_mut().poll_read(cx, &mut unread)) {
-                Ok(()) if !unread.filled().is_empty() => {}
-                _ => return Poll::Ready(Ok(())),
-            }
-        }
-    }
-
-    /// Ready once the client has taken too long for a head, or for the rest of a request that was answered before.
-    fn poll_impatience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let awaits = self.silent || self.heads.under_way() || self.progress.owes_body();
-        if !awaits {
-            return Poll::Pending;
-        }
-        let patience = self.patience;
-        loop {
-            let timer = self
-                .impatience
-                .get_or_insert_with(|| Box::pin(sleep(patience)));
-            ready!(timer.as_mut().poll(cx));
-            if !self.writing && !self.progress.is_answering() {
-                return Poll::Ready(());
-            }
-            // Who waits for an answer is not late with the next head.
-            self.impatience = None;
-        }
+        ready!(stalled.until.as_mut().poll(cx));
+        tracing::info!("a client was cut off: it did not read its answer in time");
+        // The kernel would go on holding what it has for the client. If it refuses, it does.
+        let _ = self.tcp.set_zero_linger();
+        Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 }
 
@@ -194,22 +329,6 @@ fn date() -> HttpDate {
     std::time::SystemTime::now().into()
 }
 
-/// Where a bare refusal begins in what the dispatcher writes. It is always last: the dispatcher closes after it.
-fn refusal(written: &[u8]) -> Option<usize> {
-    // Routes answer failures with a body, so hardly anything passes the first test.
-    if !written.ends_with(b"\r\n\r\n") {
-        return None;
-    }
-    let start = written
-        .windows(b"HTTP/1.1 4".len())
-        .rposition(|part| part == b"HTTP/1.1 4")?;
-    let head = &written[start..];
-    let is_bare = head
-        .split(|byte| *byte == b'\n')
-        .any(|line| line.trim_ascii_end() == b"content-length: 0");
-    is_bare.then_some(start)
-}
-
 impl AsyncRead for Edge {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -217,25 +336,15 @@ impl AsyncRead for Edge {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let edge = &mut *self;
-        if edge.cut {
-            return Poll::Ready(Ok(()));
-        }
-        let before = buf.filled().len();
-        if let Poll::Ready(read) = Pin::new(&mut edge.tcp).poll_read(cx, buf) {
-            let new = &buf.filled()[before..];
-            edge.silent &= new.is_empty();
-            if edge.heads.read(new) {
-                edge.impatience = None;
+        match edge.phase {
+            Phase::Awaiting => edge.poll_head(cx, buf),
+            Phase::Handing { .. } => {
+                edge.hand_over(buf);
+                Poll::Ready(Ok(()))
             }
-            return Poll::Ready(read);
+            Phase::Answering { last } => edge.poll_departure(last, cx, buf),
+            Phase::Over => Poll::Ready(Ok(())),
         }
-        ready!(edge.poll_impatience(cx));
-        edge.cut = true;
-        if !edge.progress.owes_body() {
-            let detail = "the request's head did not come in time";
-            edge.refuse(b"", &Problem::new(ProblemKind::RequestTimeout, detail));
-        }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -246,28 +355,39 @@ impl AsyncWrite for Edge {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let edge = &mut *self;
-        if edge.refusal.is_none() {
-            let Some(start) = refusal(buf) else {
-                edge.writing = true;
-                return Pin::new(&mut edge.tcp).poll_write(cx, buf);
-            };
-            let (before, head) = buf.split_at(start);
-            let problem = edge.problem(&head[9..12]);
-            edge.refuse(before, &problem);
+        if edge.parting.is_some() {
+            ready!(edge.poll_parting(cx))?;
+            return Poll::Ready(Ok(buf.len()));
         }
-        // The dispatcher drops the connection as soon as its bytes are taken, so they are not before the end.
-        ready!(edge.poll_refusal(cx))?;
-        Poll::Ready(Ok(buf.len()))
+        let Poll::Ready(written) = Pin::new(&mut edge.tcp).poll_write(cx, buf) else {
+            return edge.poll_stalled(cx).map(Err);
+        };
+        edge.writing = true;
+        if let (Some(stalled), Ok(taken)) = (&mut edge.stalled, &written) {
+            stalled.taken += taken;
+            if stalled.taken >= WRITE_PART {
+                edge.stalled = None;
+            }
+        }
+        Poll::Ready(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_refusal(cx))?;
-        ready!(Pin::new(&mut self.tcp).poll_flush(cx))?;
-        if std::mem::take(&mut self.writing) {
-            // With the answer, the time for what the client has begun to send starts anew. Nothing may come any more
-            // that would ask for it.
-            self.impatience = None;
-            if self.poll_impatience(cx).is_ready() {
+        let edge = &mut *self;
+        ready!(edge.poll_parting(cx))?;
+        ready!(Pin::new(&mut edge.tcp).poll_flush(cx))?;
+        edge.stalled = None;
+        if let Phase::Answering { last } = edge.phase
+            && edge.writing
+            && !edge.progress.is_answering()
+        {
+            edge.writing = false;
+            edge.phase = Phase::Awaiting;
+            if last {
+                edge.part(Bytes::new());
+            }
+            if last || !edge.held.is_empty() {
+                // The dispatcher has read before it wrote.
                 cx.waker().wake_by_ref();
             }
         }
@@ -275,28 +395,11 @@ impl AsyncWrite for Edge {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_refusal(cx))?;
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_bare_refusal_at_the_end_is_one() {
-        let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n\r\n";
-        assert_eq!(refusal(bare), Some(0));
-        let after = [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", &bare[..]].concat();
-        assert_eq!(refusal(&after), Some(40));
-        for other in [
-            &b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"[..],
-            b"HTTP/1.1 404 Not Found\r\ncontent-length: 7\r\n\r\n",
-            b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}",
-            b"HTTP/1.1 100 Continue\r\n\r\n",
-        ] {
-            assert_eq!(refusal(other), None);
+        let edge = &mut *self;
+        if edge.parting.is_none() && !edge.held.is_empty() {
+            edge.part(Bytes::new());
         }
+        ready!(edge.poll_parting(cx))?;
+        Pin::new(&mut edge.tcp).poll_shutdown(cx)
     }
 }

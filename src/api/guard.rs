@@ -15,15 +15,12 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{
-    arrival::Progress,
+    edge::Progress,
     error::{Problem, ProblemKind},
     gateway::Shared,
     request_id::{self, RequestId},
 };
 use crate::{fanout::Outcome, readiness::Stage, timing::Millis};
-
-/// The longest request target, in bytes. Long enough for every parameter, short enough to log.
-pub(super) const MAX_TARGET: usize = 8 * 1024;
 
 /// The largest declared body that is answered as "not taken here" and not as too large.
 const MAX_BODY: u64 = 256 * 1024;
@@ -97,9 +94,6 @@ pub async fn guard(
     let progress = request.conn_data::<Rc<Progress>>().cloned();
     let _answering = progress.as_ref().map(Progress::answering);
     let last = announces_body(&request);
-    if let (true, Some(progress)) = (last, &progress) {
-        progress.announce_body();
-    }
 
     if let Some(problem) = refusal(&request) {
         let mut response = request.into_response(problem.error_response());
@@ -164,16 +158,6 @@ fn declared(request: &ServiceRequest) -> u64 {
 
 /// What no route takes.
 fn refusal(request: &ServiceRequest) -> Option<Problem> {
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or(0, |target| target.as_str().len());
-    if target > MAX_TARGET {
-        return Some(Problem::new(
-            ProblemKind::UriTooLong,
-            format!("the request target has {target} bytes, at most {MAX_TARGET} are taken"),
-        ));
-    }
     let declared = declared(request);
     if declared > MAX_BODY {
         return Some(Problem::new(

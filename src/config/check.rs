@@ -94,12 +94,16 @@ fn server(
         }
     };
     let header_timeout = review.duration(&at("header_timeout"), raw.header_timeout);
+    let write_timeout = review.duration(&at("write_timeout"), raw.write_timeout);
     Some(Server {
         listen: raw.listen.map_or(defaults::LISTEN, |Listen(listen)| listen),
         workers: count(raw.workers, defaults::workers().get()),
         max_connections: count(raw.max_connections, defaults::MAX_CONNECTIONS),
         header_timeout: header_timeout
             .or(Slot::Given(defaults::HEADER_TIMEOUT))
+            .given()?,
+        write_timeout: write_timeout
+            .or(Slot::Given(defaults::WRITE_TIMEOUT))
             .given()?,
         drain: drain?,
         grace: raw.grace.map_or(defaults::GRACE, |grace| grace.0),

@@ -43,6 +43,8 @@ pub struct Server {
     pub max_connections: NonZeroUsize,
     /// How long a client may take for a request's head.
     pub header_timeout: Duration,
+    /// How long a client may take for each 64 KiB of an answer, or for the rest of it.
+    pub write_timeout: Duration,
     /// How long requests in flight get at a stop. Never shorter than the longest deadline.
     pub drain: Duration,
     /// How long `/readyz` says 503 before the listener closes. May be zero.

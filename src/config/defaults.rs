@@ -18,6 +18,10 @@ pub(super) const MAX_CONNECTIONS: usize = 25_000;
 /// connection for longer than this.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Each 64 KiB of an answer. The slowest line that is still of use brings them in half of that, and a client that does
+/// not read must not hold its answer for longer.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How much longer than the longest deadline requests in flight get at a stop: time to write the answer out.
 pub(super) const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 

@@ -48,6 +48,7 @@ pub(super) fn raw(config: &Config) -> RawConfig {
             workers: Some(Count(server.workers.get())),
             max_connections: Some(Count(server.max_connections.get())),
             header_timeout: Some(HumanDuration(server.header_timeout)),
+            write_timeout: Some(HumanDuration(server.write_timeout)),
             drain: Some(HumanDuration(server.drain)),
             grace: Some(HumanDuration(server.grace)),
         })),

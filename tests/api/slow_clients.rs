@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
     gateway::Gateway,
@@ -168,4 +168,96 @@ async fn a_refused_client_may_go_on_sending_for_a_moment() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(talk.end().await, End::Closed);
+}
+
+#[actix_web::test]
+async fn empty_lines_do_not_buy_a_new_connection_more_time() {
+    let (gateway, _upstream) = gateway(Duration::ZERO).await;
+    let mut talk = Talk::with(&gateway).await;
+    let since = Instant::now();
+    while since.elapsed() < LONG {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if talk.tcp.write_all(b"\r\n").await.is_err() {
+            break;
+        }
+    }
+    assert!(since.elapsed() < LONG, "it is let wait for ever");
+    timeouts(&gateway, 1.0).await;
+}
+
+/// A gateway whose aggregate answers with about 8 MiB, of which the kernel takes a part.
+async fn large(write_timeout: &str) -> (Gateway, Upstream) {
+    let text = "x".repeat(1_000_000);
+    let upstream = Upstream::always(Response::json(format!("\"{text}\"")));
+    let calls: Vec<String> = (0..8)
+        .map(|at| format!("{{ upstream = \"one\", name = \"one_{at}\" }}"))
+        .collect();
+    let toml = format!(
+        "upstreams.one.url = \"{}\"\naggregates.default.calls = [{}]",
+        upstream.url("/"),
+        calls.join(", ")
+    );
+    let server = format!(
+        "server.workers = 1\nserver.grace = \"0s\"\nserver.write_timeout = \"{write_timeout}\""
+    );
+    (Gateway::start_with(&server, &toml).await, upstream)
+}
+
+#[actix_web::test]
+async fn a_client_that_does_not_read_its_answer_is_cut_off() {
+    let (gateway, _upstream) = large("500ms").await;
+    let mut talk = Talk::with(&gateway).await;
+    talk.get("/aggregate").await;
+    // Nothing is read; the end is a reset, because what it didn't read is thrown away.
+    let since = Instant::now();
+    loop {
+        if talk.tcp.take_error().unwrap().is_some() {
+            break;
+        }
+        assert!(since.elapsed() < LONG, "it is let wait for ever");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(
+        since.elapsed() >= PATIENCE * 9 / 10,
+        "{:?}",
+        since.elapsed()
+    );
+    assert_eq!(gateway.get("/livez").await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_client_that_reads_too_slowly_is_cut_off() {
+    let (gateway, _upstream) = large("500ms").await;
+    let mut talk = Talk::with(&gateway).await;
+    talk.get("/aggregate").await;
+    let since = Instant::now();
+    let mut space = [0; 800];
+    // The end is a reset, or an end too early.
+    while let Ok(1..) = talk.tcp.read(&mut space).await {
+        assert!(since.elapsed() < LONG, "it may go on for ever");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_client_that_reads_slowly_but_steadily_gets_its_answer() {
+    let (gateway, _upstream) = large("1s").await;
+    let mut talk = Talk::with(&gateway).await;
+    talk.get("/aggregate").await;
+    // 8 MB at 64 KiB in 30 ms take more than three times as long as each part may.
+    let since = Instant::now();
+    let mut held = Vec::new();
+    let mut space = vec![0; 64 * 1024];
+    while !held.ends_with(b"}]}") {
+        let read = talk.tcp.read(&mut space).await.unwrap();
+        assert!(read > 0, "cut after {} bytes", held.len());
+        held.extend_from_slice(&space[..read]);
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    assert!(
+        since.elapsed() > Duration::from_secs(2),
+        "{:?}",
+        since.elapsed()
+    );
+    assert_eq!(crate::gateway::parse(&held).json()["outcome"], "complete");
 }
