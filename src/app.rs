@@ -14,7 +14,7 @@ use std::{
 };
 
 use actix_http::{HttpService, KeepAlive, error::DispatchError};
-use actix_server::{Server, ServerHandle};
+use actix_server::Server;
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
     App,
@@ -25,7 +25,7 @@ use actix_web::{
 };
 use anyhow::Context as _;
 use socket2::SockRef;
-use tokio::{net::TcpSocket, task::JoinError};
+use tokio::task::JoinError;
 
 use crate::{
     api::{
@@ -34,6 +34,7 @@ use crate::{
     },
     config::{self, Config},
     fanout::{Aggregate, Call, Lane, UpstreamId},
+    port::{self, HandOver, Sharing},
     readiness::{Readiness, Stage},
     shutdown,
     telemetry::{Metrics, Names},
@@ -43,9 +44,6 @@ use crate::{
 /// How long an idle client may keep its connection. Above the 60 s after which common load balancers close theirs, so
 /// that they never send into a connection that is about to go.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// Connections that may wait to be accepted, over all workers. The kernel may have a lower bound of its own.
-const BACKLOG: u32 = 4096;
 
 /// How much of an answer the kernel takes that it can't send yet, in bytes. By default it takes megabytes for a client that
 /// doesn't read, and then says nothing for as long as it takes to send most of them.
@@ -58,6 +56,7 @@ const DISCONNECT: Duration = Duration::from_secs(2);
 pub struct Application {
     public: Listening,
     admin: Option<Listening>,
+    hand_over: Option<HandOver>,
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
     stop: shutdown::Settings,
@@ -99,11 +98,20 @@ impl Application {
         let workers = server.workers;
         let with_operations = admin.is_none();
 
-        // Both are bound before either serves: nobody is let in by a process that is about to give up.
-        let public = bind(server.listen, "server.listen")?;
+        // Both are bound before either serves, and the one that may be shared is last: nobody is let in by a process that
+        // is about to give up. The operational routes are this process's own, so they are never shared.
         let admin = admin
-            .map(|admin| bind(admin.listen, "admin.listen"))
+            .map(|admin| bind(admin.listen, Sharing::Alone, "admin.listen"))
             .transpose()?;
+        let sharing = match server.reuse_port {
+            true => Sharing::Shared,
+            false => Sharing::Alone,
+        };
+        let public = bind(server.listen, sharing, "server.listen")?;
+        let hand_over = match sharing {
+            Sharing::Shared => Some(HandOver::of(&public)?),
+            Sharing::Alone => None,
+        };
         let started = Arc::new(AtomicUsize::new(0));
         let for_workers = shared.clone();
         let public = listen(public, &server, workers, shared.clone(), move || {
@@ -123,6 +131,7 @@ impl Application {
         Ok(Self {
             public,
             admin,
+            hand_over,
             readiness: shared.readiness,
             metrics,
             stop: shutdown::Settings {
@@ -165,7 +174,14 @@ impl Application {
             () = stop => {}
         }
         self.metrics.ready(false);
-        shutdown::stop(self.stop, &self.readiness, || close(public)).await;
+        let hand_over = self.hand_over;
+        shutdown::stop(self.stop, &self.readiness, || async {
+            if let Some(hand_over) = hand_over {
+                hand_over.leave().await;
+            }
+            public.stop(true).await;
+        })
+        .await;
         if let Some(admin) = admin {
             admin.stop(false).await;
         }
@@ -181,10 +197,6 @@ fn ended_early(ended: Result<io::Result<()>, JoinError>, key: &str) -> anyhow::E
         Err(error) => error.into(),
     };
     cause.context(format!("the listener of `{key}` failed"))
-}
-
-async fn close(server: ServerHandle) {
-    server.stop(true).await;
 }
 
 /// What every worker builds its gateway from.
@@ -294,8 +306,8 @@ impl Watch for Counting {
     }
 }
 
-fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    open(address).map_err(|error| {
+fn bind(address: SocketAddr, sharing: Sharing, key: &str) -> anyhow::Result<TcpListener> {
+    port::open(address, sharing).map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::AddrInUse => "something else listens there: stop it or choose another",
             io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose another",
@@ -310,19 +322,6 @@ fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 fn tune(tcp: &TcpStream) {
     let _ = tcp.set_nodelay(true);
     let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
-}
-
-/// A listener with room for a burst: `std`'s own would take 128 connections that wait to be accepted.
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
-    // A restart must not wait for the connections of the process before.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)?.into_std()
 }
 
 /// Starts `workers` threads behind one listener; `routes` is called on each of them.

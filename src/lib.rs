@@ -6,7 +6,7 @@
 //! - [`cli`]: the commands. [`app`]: the one place where the parts meet. [`config`]: files and environment, checked.
 //! - [`api`]: routes, middleware, problems. [`compose`] and [`timing`]: an outcome as bytes and as `Server-Timing`.
 //! - [`upstream`]: the adapter that speaks HTTP. [`telemetry`]: metrics and log lines.
-//! - [`shutdown`], [`readiness`]: when to stop, and who may know. [`ping`]: the dummy upstream. [`duration`]: `150ms`.
+//! - [`shutdown`], [`readiness`], [`port`]: when to stop, who may know, and who is next. [`ping`]: the dummy upstream. [`duration`]: `150ms`.
 //! - [`fanout`]: the core. It knows none of the others.
 
 pub mod api;
@@ -17,6 +17,7 @@ pub mod config;
 pub mod duration;
 pub mod fanout;
 pub mod ping;
+pub mod port;
 pub mod readiness;
 pub mod shutdown;
 pub mod telemetry;

@@ -23,6 +23,11 @@ const RULES: &[Rule] = &[
         never: &["actix", "awc", "tokio"],
     },
     Rule {
+        part: "port",
+        knows: &[],
+        never: &["actix", "awc"],
+    },
+    Rule {
         part: "duration",
         knows: &[],
         never: &["actix", "awc", "tokio"],

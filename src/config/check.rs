@@ -107,6 +107,7 @@ fn server(
             .given()?,
         drain: drain?,
         grace: raw.grace.map_or(defaults::GRACE, |grace| grace.0),
+        reuse_port: raw.reuse_port.unwrap_or(false),
     })
 }
 

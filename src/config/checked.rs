@@ -49,6 +49,8 @@ pub struct Server {
     pub drain: Duration,
     /// How long `/readyz` says 503 before the listener closes. May be zero.
     pub grace: Duration,
+    /// Whether another process may listen on the same address at the same time.
+    pub reuse_port: bool,
 }
 
 /// The operational listener.

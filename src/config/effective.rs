@@ -51,6 +51,7 @@ pub(super) fn raw(config: &Config) -> RawConfig {
             write_timeout: Some(HumanDuration(server.write_timeout)),
             drain: Some(HumanDuration(server.drain)),
             grace: Some(HumanDuration(server.grace)),
+            reuse_port: Some(server.reuse_port),
         })),
         admin: config.admin.map(|admin| {
             Table(RawAdmin {

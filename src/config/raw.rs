@@ -66,6 +66,9 @@ pub(super) struct RawServer {
     pub(super) drain: Option<HumanDuration>,
     /// How long `/readyz` says 503 before the listener closes at a stop; may be `0s`. Default `3s`.
     pub(super) grace: Option<HumanDuration>,
+    /// Whether another process may listen on the same address at the same time (`SO_REUSEPORT`), so that it can take
+    /// over without a pause. Default `false`: a second process by mistake fails.
+    pub(super) reuse_port: Option<bool>,
 }
 
 /// The operational listener.

@@ -15,6 +15,7 @@ mod upstream;
 
 mod balancer;
 mod client;
+mod hand_over;
 mod rolling;
 
 use std::time::Duration;

@@ -25,7 +25,7 @@ const RESTARTS: usize = 200;
 const EVERY: Duration = Duration::from_millis(8);
 
 /// Long enough for a balancer that asks forty times a second, on a machine that does other things too.
-const SERVER: &str = "server.grace = \"500ms\"\n";
+const SERVER: &str = "server.grace = \"700ms\"\n";
 
 type Failed = (SocketAddr, Failure);
 

@@ -129,9 +129,14 @@ impl Running {
     /// A gateway with this configuration, on a free port; it listens when this returns. The configuration begins with
     /// its `server.…` keys, if it has any.
     pub fn serve(toml: &str) -> (Self, SocketAddr) {
+        Self::serve_at((Ipv4Addr::LOCALHOST, 0).into(), toml)
+    }
+
+    /// The same on this address.
+    pub fn serve_at(listen: SocketAddr, toml: &str) -> (Self, SocketAddr) {
         let files = tempfile::tempdir().unwrap();
         let file = files.path().join("gather.toml");
-        let text = format!("server.listen = \"127.0.0.1:0\"\nserver.workers = 1\n{toml}");
+        let text = format!("server.listen = \"{listen}\"\nserver.workers = 1\n{toml}");
         std::fs::write(&file, text).unwrap();
         let mut command = gather();
         command.arg("serve").arg("-c").arg(file);

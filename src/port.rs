@@ -1,0 +1,185 @@
+//! A port and who listens on it: one process alone, or one after another without a pause between them. Knows sockets; not
+//! who is served.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use tokio::{net::TcpSocket, time::sleep};
+
+/// Connections that may wait to be accepted, over all workers. The kernel may have a lower bound of its own.
+const BACKLOG: u32 = 4096;
+
+/// How long handshakes that have begun get to end, and the first requests after them to come: a round trip to the other
+/// side of the world. Well below the second after which a client sends a SYN again that got no answer.
+const HANDSHAKES: Duration = Duration::from_millis(250);
+
+/// The time between two looks at connections that still wait to be accepted.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Whether other processes may listen on the same address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// The address is in use for everybody else.
+    Alone,
+    /// Another process of the same user may listen too (`SO_REUSEPORT`); the kernel deals new connections out.
+    Shared,
+}
+
+/// Listens on `address`, with room for a burst: `std`'s own would take 128 connections that wait to be accepted.
+///
+/// # Errors
+/// What the kernel has against it, such as that the address is in use.
+pub fn open(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A restart must not wait for the connections of the process before.
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(sharing == Sharing::Shared)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+/// A hold on a shared listener, for leaving it to the process that comes next.
+///
+/// When a listener closes, the kernel resets what waits to be accepted from it, though another process listens on the same
+/// address (unless `net.ipv4.tcp_migrate_req` is set). So nothing may be waiting when it closes.
+#[derive(Debug)]
+pub struct HandOver(TcpListener);
+
+impl HandOver {
+    /// Holds on to `listener`, which is shared.
+    ///
+    /// # Errors
+    /// When there are no more descriptors.
+    pub fn of(listener: &TcpListener) -> io::Result<Self> {
+        listener.try_clone().map(Self)
+    }
+
+    /// Takes no new connections any more, and waits until those that have begun are accepted. Who begins one meanwhile
+    /// gets no answer, and so asks again a second later, when the listener is closed and another process answers.
+    pub async fn leave(self) {
+        if let Err(error) = ignore_new_connections(&self.0) {
+            tracing::warn!(%error, "connections that are about to be accepted may be lost");
+        }
+        sleep(HANDSHAKES).await;
+        // Without descriptors nothing is known, and nothing is accepted either.
+        while self.has_waiting().unwrap_or(false) {
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Whether a connection waits to be accepted now.
+    fn has_waiting(&self) -> io::Result<bool> {
+        let mut listener = mio::net::TcpListener::from_std(self.0.try_clone()?);
+        let mut poll = mio::Poll::new()?;
+        poll.registry()
+            .register(&mut listener, mio::Token(0), mio::Interest::READABLE)?;
+        let mut events = mio::Events::with_capacity(1);
+        // It looks and doesn't wait.
+        poll.poll(&mut events, Some(Duration::ZERO))?;
+        Ok(!events.is_empty())
+    }
+}
+
+/// Makes the kernel drop what would begin a connection, and nothing else: handshakes that have begun go on.
+#[cfg(target_os = "linux")]
+fn ignore_new_connections(listener: &TcpListener) -> io::Result<()> {
+    use socket2::{SockFilter, SockRef};
+
+    // A classic BPF program (the opcodes are those of linux/bpf_common.h). It sees a segment from its TCP header on, whose
+    // byte 13 has the flags (RFC 9293, section 3.1): SYN is 0x02, ACK is 0x10.
+    const DROP_SYN: [SockFilter; 5] = [
+        // A = the flags
+        SockFilter::new(0x30, 0, 0, 13),
+        // A &= SYN | ACK
+        SockFilter::new(0x54, 0, 0, 0x12),
+        // if A == SYN, go on; else skip one
+        SockFilter::new(0x15, 0, 1, 0x02),
+        // drop it
+        SockFilter::new(0x06, 0, 0, 0),
+        // take all of it
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    SockRef::from(listener).attach_filter(&DROP_SYN)
+}
+
+/// Elsewhere a listener can't be told, and what waits when it closes is lost.
+#[cfg(not(target_os = "linux"))]
+fn ignore_new_connections(_: &TcpListener) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn anywhere() -> SocketAddr {
+        "127.0.0.1:0".parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_address_is_shared_only_by_those_who_all_say_so() {
+        for (first, second, both) in [
+            (Sharing::Shared, Sharing::Shared, true),
+            (Sharing::Shared, Sharing::Alone, false),
+            (Sharing::Alone, Sharing::Shared, false),
+            (Sharing::Alone, Sharing::Alone, false),
+        ] {
+            let listener = open(anywhere(), first).unwrap();
+            let next = open(listener.local_addr().unwrap(), second);
+            assert_eq!(next.is_ok(), both, "{first:?}, {second:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_left_when_nothing_waits_any_more() {
+        let listener = open(anywhere(), Sharing::Shared).unwrap();
+        let address = listener.local_addr().unwrap();
+        let waiting = TcpStream::connect(address).unwrap();
+        let leaving = tokio::spawn(HandOver::of(&listener).unwrap().leave());
+        // Far more than the time for handshakes.
+        sleep(4 * HANDSHAKES).await;
+        assert!(!leaving.is_finished(), "one connection waits");
+        let (_accepted, peer) = tokio::net::TcpListener::from_std(listener)
+            .unwrap()
+            .accept()
+            .await
+            .unwrap();
+        assert_eq!(peer, waiting.local_addr().unwrap());
+        timeout(SOON, leaving).await.unwrap().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn who_comes_while_it_is_left_is_answered_by_the_next_one() {
+        let last = open(anywhere(), Sharing::Shared).unwrap();
+        let address = last.local_addr().unwrap();
+        ignore_new_connections(&last).unwrap();
+        let mut connects: Vec<_> = (0..16)
+            .map(|_| Box::pin(tokio::net::TcpStream::connect(address)))
+            .collect();
+        for connect in &mut connects {
+            let early = timeout(Duration::from_millis(1), connect).await;
+            assert!(early.is_err(), "nobody answers");
+        }
+        let next = open(address, Sharing::Shared).unwrap();
+        drop(last);
+        let next = tokio::net::TcpListener::from_std(next).unwrap();
+        for connect in connects {
+            timeout(SOON, connect).await.unwrap().unwrap();
+            timeout(SOON, next.accept()).await.unwrap().unwrap();
+        }
+    }
+}
