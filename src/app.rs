@@ -25,7 +25,7 @@ use actix_web::{
 };
 use anyhow::Context as _;
 use socket2::SockRef;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, yield_now};
 
 use crate::{
     api::{
@@ -368,7 +368,13 @@ where
                 .h1_allow_half_closed(false)
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();
-                    async move { stopping.notified().await }
+                    async move {
+                        stopping.notified().await;
+                        // The dispatcher takes no request after this, not even one that it could read now. So it looks
+                        // once more, and once with what the reactor has learned meanwhile.
+                        yield_now().await;
+                        yield_now().await;
+                    }
                 })
                 .on_connect_ext(|edge: &Edge, data| {
                     data.insert(edge.progress());

@@ -158,3 +158,26 @@ async fn a_client_that_does_not_read_is_given_up_when_the_drain_is_over() {
     assert!(took >= Duration::from_secs(1), "it had its time: {took:?}");
     assert!(took < SOON, "{took:?}");
 }
+
+#[actix_web::test]
+async fn what_was_sent_on_a_kept_connection_before_the_stop_is_answered() {
+    let (mut gateway, _upstream) = gateway("server.grace = \"0s\"", "", Duration::ZERO).await;
+    let mut kept = Vec::new();
+    for _ in 0..200 {
+        let mut talk = Talk::with(&gateway).await;
+        talk.get("/livez").await;
+        talk.hear().await;
+        kept.push(talk);
+    }
+    // More than a worker reads before it learns of the stop.
+    for talk in &mut kept {
+        talk.get("/aggregate").await;
+    }
+    gateway.begin_stop();
+    for talk in &mut kept {
+        let answer = talk.hear().await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
+    gateway.wait_stopped();
+}
