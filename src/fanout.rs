@@ -25,7 +25,7 @@ mod status;
 pub use breaker::{Breaker, BreakerSettings, Circuit, Pass, Trip};
 pub use budget::{Budget, BudgetSettings};
 pub use engine::{Upstream, run};
-pub use event::{Event, Observer};
+pub use event::{Cause, Event, Observer};
 pub use forward::Forward;
 pub use lane::{Hedge, Lane, LaneSettings, Repeatable};
 pub use latency::Latency;

@@ -319,6 +319,36 @@ async fn a_percentile_hedges_only_what_is_slower_than_usual() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_percentile_does_not_sink_because_slow_attempts_lose_to_their_hedges() {
+    let settings = LaneSettings {
+        budget: BudgetSettings {
+            ratio: 1.0,
+            min_per_second: 0,
+        },
+        ..hedging(Hedge::Percentile(95.0))
+    };
+    let bench = Bench::new(settings, [(10, None)]);
+    // Every fifth first attempt is slow, from 100 ms to 1 s: the 95th percentile is near 775 ms, far above the usual.
+    let random = RefCell::new(fastrand::Rng::with_seed(20));
+    let load = async |calls: usize| {
+        let before = bench.attempts();
+        for index in 0..calls {
+            let slow = random.borrow_mut().u64(100..1_000);
+            let first = if index % 5 == 0 { slow } else { 10 };
+            *bench.upstream.steps.borrow_mut() = [(first, None), (10, None)].into();
+            bench.run().await;
+        }
+        bench.attempts() - before - calls
+    };
+    load(2_000).await;
+    let hedges = load(4_000).await;
+    assert!(
+        (100..=260).contains(&hedges),
+        "{hedges} hedges of 4,000 calls"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_open_circuit_refuses_without_an_attempt_and_lets_one_through_later() {
     let settings = LaneSettings {
         breaker: Some(BreakerSettings {

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Call, Circuit, Event, Failure, FailureKind, Observer, Pass, Repeatable, Reply, Upstream,
+    Call, Cause, Circuit, Event, Failure, FailureKind, Observer, Pass, Repeatable, Reply, Upstream,
     UpstreamId,
 };
 
@@ -35,7 +35,12 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
     call.lane.budget.deposit();
     let mut tries = 1;
     let result = loop {
-        let failure = match hedged(call, context, &scope).await {
+        let cause = if tries == 1 {
+            Cause::First
+        } else {
+            Cause::Retry
+        };
+        let failure = match hedged(call, context, &scope, cause).await {
             Ok(reply) => break Ok(reply),
             Err(failure) => failure,
         };
@@ -73,11 +78,13 @@ async fn hedged<U: Upstream, O: Observer>(
     call: &Call<U>,
     context: &U::Context,
     scope: &Scope<'_, O>,
+    cause: Cause,
 ) -> Result<Reply, Failure> {
     let Some(after) = call.lane.hedge_after() else {
-        return attempt(call, context, scope).await;
+        return attempt(call, context, scope, cause).await;
     };
-    let first = attempt(call, context, scope);
+    let began = Instant::now();
+    let first = attempt(call, context, scope, cause);
     pin!(first);
     tokio::select! {
         biased;
@@ -97,7 +104,7 @@ async fn hedged<U: Upstream, O: Observer>(
         upstream: call.id,
         after,
     });
-    let second = attempt(call, context, scope);
+    let second = attempt(call, context, scope, Cause::Hedge);
     pin!(second);
     tokio::select! {
         biased;
@@ -106,7 +113,12 @@ async fn hedged<U: Upstream, O: Observer>(
             Err(_) => second.await,
         },
         result = &mut second => match result {
-            Ok(reply) => Ok(reply),
+            Ok(reply) => {
+                // The first was at least this slow. Unless that counts, only the quick ones are remembered, the percentile
+                // sinks, and ever more is hedged.
+                call.lane.answered(began.elapsed());
+                Ok(reply)
+            }
             Err(_) => first.await,
         },
     }
@@ -117,6 +129,7 @@ async fn attempt<U: Upstream, O: Observer>(
     call: &Call<U>,
     context: &U::Context,
     scope: &Scope<'_, O>,
+    cause: Cause,
 ) -> Result<Reply, Failure> {
     let lane = &call.lane;
     let changed = |circuit: Option<Circuit>| {
@@ -146,7 +159,7 @@ async fn attempt<U: Upstream, O: Observer>(
             format!("{} attempts are already in flight", lane.limit.max()),
         ));
     };
-    let mut watched = Attempt::start(call.id, scope);
+    let mut watched = Attempt::start(call.id, scope, cause);
     let result = timed(call, context, watched.started, scope.deadline).await;
     watched.finish(&result);
     if result.is_ok() {
@@ -196,13 +209,14 @@ struct Attempt<'a, O: Observer> {
 }
 
 impl<'a, O: Observer> Attempt<'a, O> {
-    fn start(upstream: UpstreamId, scope: &Scope<'a, O>) -> Self {
+    fn start(upstream: UpstreamId, scope: &Scope<'a, O>, cause: Cause) -> Self {
         let number = scope.tried.get() + 1;
         scope.tried.set(number);
         scope.observer.observe(&Event::AttemptStarted {
             call: scope.index,
             upstream,
             attempt: number,
+            cause,
         });
         Self {
             observer: scope.observer,

@@ -5,6 +5,17 @@ use std::time::Duration;
 
 use super::{CallResult, Circuit, FailureKind, UpstreamId};
 
+/// Why an attempt was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It is its call's first.
+    First,
+    /// The one before had failed.
+    Retry,
+    /// The one before had not been answered in time.
+    Hedge,
+}
+
 /// Something happened. `call` is the call's place in the plan.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -21,6 +32,9 @@ pub enum Event<'a> {
         upstream: UpstreamId,
         /// 1 for the first.
         attempt: u32,
+        /// Why it is sent. Counting by this, and not by `Retry` and `Hedge`, makes attempts the sum of their causes: what
+        /// those announce can still be refused or dropped before it is sent.
+        cause: Cause,
     },
     /// One try has ended, or was dropped. Follows every `AttemptStarted` exactly once.
     AttemptFinished {

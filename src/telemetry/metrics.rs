@@ -11,7 +11,9 @@ use prometheus::{
 
 use tokio::time::Instant;
 
-use crate::fanout::{Circuit, Event, FailureKind, Mode, Observer, Outcome, UpstreamId, Verdict};
+use crate::fanout::{
+    Cause, Circuit, Event, FailureKind, Mode, Observer, Outcome, UpstreamId, Verdict,
+};
 
 /// 100 µs to 60 s, denser where services answer.
 const DURATIONS: [f64; 25] = [
@@ -254,13 +256,14 @@ pub struct PlanObserver<'a>(&'a Metrics);
 impl Observer for PlanObserver<'_> {
     fn observe(&self, event: &Event<'_>) {
         match *event {
-            Event::CallStarted { .. } => {}
-            Event::Retry { upstream, .. } => self.0.upstreams[upstream.0].retries.inc(),
-            Event::Hedge { upstream, .. } => self.0.upstreams[upstream.0].hedges.inc(),
+            // What is announced may yet be refused; it is counted when it is sent.
+            Event::CallStarted { .. } | Event::Retry { .. } | Event::Hedge { .. } => {}
             Event::CircuitChanged { upstream, circuit } => {
                 self.0.upstreams[upstream.0].circuit_changed(circuit);
             }
-            Event::AttemptStarted { upstream, .. } => self.0.upstreams[upstream.0].in_flight.inc(),
+            Event::AttemptStarted {
+                upstream, cause, ..
+            } => self.0.upstreams[upstream.0].started(cause),
             Event::AttemptFinished {
                 upstream,
                 elapsed,
@@ -294,6 +297,15 @@ impl UpstreamMetrics {
         });
         let (upstream, circuit) = (self.name.as_str(), circuit.as_str());
         tracing::warn!(upstream, circuit, "the circuit breaker changed");
+    }
+
+    fn started(&self, cause: Cause) {
+        self.in_flight.inc();
+        match cause {
+            Cause::First => {}
+            Cause::Retry => self.retries.inc(),
+            Cause::Hedge => self.hedges.inc(),
+        }
     }
 
     fn finished(&self, elapsed: Duration, result: Result<(), FailureKind>) {

@@ -127,6 +127,40 @@ fn a_run_that_failed_has_saved_nothing() {
 }
 
 #[test]
+fn a_retry_or_a_hedge_counts_when_it_is_sent_and_not_when_it_is_announced() {
+    let metrics = metrics();
+    let observer = metrics.observer();
+    let (call, upstream) = (0, UpstreamId(0));
+    observer.observe(&Event::Retry {
+        call,
+        upstream,
+        after: FailureKind::Connect,
+        pause: Duration::ZERO,
+    });
+    observer.observe(&Event::Hedge {
+        call,
+        upstream,
+        after: Duration::ZERO,
+    });
+    let counted = || {
+        ["gather_retries_total", "gather_hedges_total"].map(|name| {
+            let line = line(&metrics, &format!("{name}{{upstream=\"users\"}}"));
+            line.split_whitespace().last().unwrap().to_owned()
+        })
+    };
+    assert_eq!(counted(), ["0", "0"]);
+    for (attempt, cause) in [(1, Cause::First), (2, Cause::Retry), (3, Cause::Hedge)] {
+        observer.observe(&Event::AttemptStarted {
+            call,
+            upstream,
+            attempt,
+            cause,
+        });
+    }
+    assert_eq!(counted(), ["1", "1"]);
+}
+
+#[test]
 fn cancelled_attempts_count_but_do_not_blur_the_latency() {
     let metrics = metrics();
     let observer = metrics.observer();
@@ -136,6 +170,7 @@ fn cancelled_attempts_count_but_do_not_blur_the_latency() {
             call: 0,
             upstream,
             attempt: 1,
+            cause: Cause::First,
         });
         observer.observe(&Event::AttemptFinished {
             call: 0,

@@ -91,6 +91,19 @@ async fn a_hedge_beats_a_slow_attempt_and_the_loser_is_hung_up_on() {
 }
 
 #[actix_web::test]
+async fn a_hedge_that_the_ceiling_refuses_is_not_counted_as_sent() {
+    let slow = Behaviour::from(Response::pong()).after(Duration::from_millis(200));
+    let upstream = Upstream::always(slow);
+    let gateway = one(&upstream, "max_in_flight = 1\nhedge = { after = \"20ms\" }").await;
+    let answer = gateway.aggregate("").await;
+    assert_eq!(answer.result("one"), "ok", "{}", answer.text());
+    assert_eq!(answer.json()["results"][0]["attempts"], 1);
+    let hedges = gateway.metric("gather_hedges_total{upstream=\"one\"}");
+    assert_eq!(hedges.await, 0.0);
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[actix_web::test]
 async fn an_open_breaker_spares_the_upstream_and_closes_when_it_is_well_again() {
     let upstream = Upstream::queue([unavailable(), unavailable(), Response::pong().into()]);
     let settings = "breaker = { failures = 2, open_for = \"200ms\" }";
