@@ -105,6 +105,7 @@ mod tests {
             start: Duration::ZERO,
             elapsed: Duration::from_micros(micros),
             attempts: 1,
+            hedges: 0,
             result,
         };
         let reply = Reply {

@@ -42,6 +42,8 @@ struct CallResult {
     start_ms: f64,
     elapsed_ms: f64,
     attempts: u32,
+    #[serde(default)]
+    hedges: u32,
     failure: Option<String>,
     detail: Option<String>,
 }
@@ -185,14 +187,17 @@ impl Run {
 }
 
 impl CallResult {
+    /// What came of it, and whether a hedge was among its attempts; how many there were is the bar's to show.
     fn note(&self) -> String {
-        match (&self.failure, self.status) {
-            (Some(failure), _) => match &self.detail {
-                Some(detail) => format!("{failure}: {detail}"),
-                None => failure.clone(),
-            },
+        let end = match (&self.failure, self.status) {
+            (Some(failure), _) => failure.clone(),
             (None, Some(status)) => status.to_string(),
             (None, None) => String::new(),
+        };
+        let hedged = if self.hedges > 0 { " hedged" } else { "" };
+        match &self.detail {
+            Some(detail) if !self.ok => format!("{end}{hedged}: {detail}"),
+            _ => format!("{end}{hedged}"),
         }
     }
 

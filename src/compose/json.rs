@@ -105,6 +105,9 @@ fn result(json: &mut Vec<u8>, call: &CallResult) {
             call.attempts
         ),
     );
+    if call.hedges > 0 {
+        put(json, format_args!(",\"hedges\":{}", call.hedges));
+    }
     match &call.result {
         Ok(reply) => body(json, &reply.body),
         Err(failure) => {
@@ -193,6 +196,7 @@ mod tests {
             start: Duration::from_micros(41),
             elapsed: Duration::from_micros(2_001_402),
             attempts: 1,
+            hedges: 0,
             result: result.map(|body| Reply {
                 status: StatusCode::OK,
                 body,

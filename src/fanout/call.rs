@@ -13,13 +13,21 @@ use super::{
     UpstreamId,
 };
 
+/// What a call has sent so far.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// Attempts in all.
+    pub(super) attempts: Cell<u32>,
+    /// Those of them that joined a slow one.
+    pub(super) hedges: Cell<u32>,
+}
+
 /// What a call knows of its plan.
 pub(super) struct Scope<'a, O> {
     pub(super) observer: &'a O,
     /// What an attempt that is dropped has failed of.
     pub(super) ending: &'a Cell<FailureKind>,
-    /// How many attempts the call has sent.
-    pub(super) tried: &'a Cell<u32>,
+    pub(super) sent: &'a Sent,
     pub(super) deadline: Instant,
     /// The call's place in the plan.
     pub(super) index: usize,
@@ -210,8 +218,11 @@ struct Attempt<'a, O: Observer> {
 
 impl<'a, O: Observer> Attempt<'a, O> {
     fn start(upstream: UpstreamId, scope: &Scope<'a, O>, cause: Cause) -> Self {
-        let number = scope.tried.get() + 1;
-        scope.tried.set(number);
+        let number = scope.sent.attempts.get() + 1;
+        scope.sent.attempts.set(number);
+        if cause == Cause::Hedge {
+            scope.sent.hedges.set(scope.sent.hedges.get() + 1);
+        }
         scope.observer.observe(&Event::AttemptStarted {
             call: scope.index,
             upstream,

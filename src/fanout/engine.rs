@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     Call, CallResult, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan, Reply,
-    call::{Scope, perform},
+    call::{Scope, Sent, perform},
     completion::{Decision, Tally},
     outcome::judge,
 };
@@ -40,8 +40,8 @@ where
     O: Observer,
 {
     let ending = Cell::new(FailureKind::Cancelled);
-    let tried: Vec<Cell<u32>> = plan.calls.iter().map(|_| Cell::new(0)).collect();
-    let mut board = Board::new(plan, observer, &tried);
+    let sent: Vec<Sent> = plan.calls.iter().map(|_| Sent::default()).collect();
+    let mut board = Board::new(plan, observer, &sent);
     if Instant::now() >= plan.deadline {
         // Nothing may be sent any more, not even what would be cancelled at once.
         return board.finish(End::Late);
@@ -58,7 +58,7 @@ where
             let scope = Scope {
                 observer,
                 ending: &ending,
-                tried: &tried[index],
+                sent: &sent[index],
                 deadline: plan.deadline,
                 index,
             };
@@ -106,21 +106,21 @@ struct Board<'p, 'a, U, O: Observer> {
     plan: &'p Plan<'a, U>,
     observer: &'p O,
     began: Instant,
-    /// How many attempts each call has sent.
-    tried: &'p [Cell<u32>],
+    /// By call.
+    sent: &'p [Sent],
     slots: Vec<Slot>,
     next: usize,
     tally: Tally,
 }
 
 impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
-    fn new(plan: &'p Plan<'a, U>, observer: &'p O, tried: &'p [Cell<u32>]) -> Self {
+    fn new(plan: &'p Plan<'a, U>, observer: &'p O, sent: &'p [Sent]) -> Self {
         let calls = plan.calls.len();
         Self {
             plan,
             observer,
             began: Instant::now(),
-            tried,
+            sent,
             slots: (0..calls).map(|_| Slot::Waiting).collect(),
             next: 0,
             tally: Tally::new(plan.completion, plan.on_failure, calls),
@@ -168,7 +168,8 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
             name: self.plan.calls[index].name.clone(),
             start,
             elapsed,
-            attempts: self.tried[index].get(),
+            attempts: self.sent[index].attempts.get(),
+            hedges: self.sent[index].hedges.get(),
             result,
         };
         self.observer.observe(&Event::CallSettled {

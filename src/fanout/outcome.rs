@@ -15,6 +15,8 @@ pub struct CallResult {
     pub elapsed: Duration,
     /// How many tries were sent; 0 for a call that never started.
     pub attempts: u32,
+    /// How many of them were hedges: sent beside a slow one. The others after the first are retries.
+    pub hedges: u32,
     /// The reply, or why there is none.
     pub result: Result<Reply, Failure>,
 }
@@ -145,6 +147,7 @@ mod tests {
             start: Duration::from_millis(start),
             elapsed: Duration::from_millis(elapsed),
             attempts: 1,
+            hedges: 0,
             result: match failure {
                 Some(kind) => Err(Failure::new(kind, "because")),
                 None => Ok(Reply {

@@ -74,6 +74,7 @@ fn only_calls_that_ran_to_their_end_count_as_time_saved() {
         start: Duration::ZERO,
         elapsed: Duration::from_secs(1),
         attempts: 1,
+        hedges: 0,
         result,
     };
     let cut = |kind| call(Err(Failure::new(kind, "cut off")));
@@ -110,6 +111,7 @@ fn a_run_that_failed_has_saved_nothing() {
         start: Duration::ZERO,
         elapsed: Duration::from_secs(1),
         attempts: 1,
+        hedges: 0,
         result: Err(Failure::new(FailureKind::Deadline, "late")),
     };
     metrics

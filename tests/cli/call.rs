@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     before,
-    program::{Running, free_address, run},
+    program::{Running, free_address, get, run},
     upstream::{Behaviour, Response, Upstream},
 };
 
@@ -167,6 +167,68 @@ fn a_partial_and_a_failed_outcome_are_1_and_drawn_all_the_same() {
         assert!(finished.stdout.contains("connect: "), "{finished:#?}");
     }
     run(&["call", &address, "--calls", "a"]).expect(0);
+}
+
+/// A gateway before one upstream with these settings.
+fn one(upstream: &Upstream, settings: &str) -> (Running, String) {
+    let (gateway, address) = Running::serve(&format!(
+        "[upstreams.users]\nurl = \"{}\"\n{settings}\n[aggregates.default]\ncalls = [\"users\"]",
+        upstream.url("/")
+    ));
+    (gateway, address.to_string())
+}
+
+/// The line of the only call, from its end.
+#[track_caller]
+fn ends(drawn: &str, end: &str) {
+    let line = drawn.lines().find(|line| line.trim().starts_with("users"));
+    assert!(line.is_some_and(|line| line.ends_with(end)), "{drawn}");
+}
+
+#[test]
+fn retries_are_shown_by_how_often_a_call_was_tried() {
+    let unavailable = || Behaviour::from(Response::new(503));
+    let upstream = Upstream::queue([unavailable(), unavailable(), Response::pong().into()]);
+    let retry = "retry = { attempts = 3, backoff = \"1ms\" }";
+    let (_gateway, address) = one(&upstream, retry);
+    ends(&run(&["call", &address]).expect(0).stdout, "  200 ×3");
+    let series = get(address.parse().unwrap(), "/metrics");
+    let retries = "\ngather_retries_total{upstream=\"users\"} 2\n";
+    assert!(series.text().contains(retries), "{}", series.text());
+}
+
+#[test]
+fn a_hedge_is_told_from_a_retry() {
+    let upstream = Upstream::queue([Behaviour::HangBeforeHead, Response::pong().into()]);
+    let (_gateway, address) = one(&upstream, "hedge = { after = \"50ms\" }");
+    let drawn = run(&["call", &address]).expect(0).stdout;
+    ends(&drawn, "  200 hedged ×2");
+    let series = get(address.parse().unwrap(), "/metrics");
+    let hedges = "\ngather_hedges_total{upstream=\"users\"} 1\n";
+    assert!(series.text().contains(hedges), "{}", series.text());
+}
+
+#[test]
+fn an_open_breaker_is_shown_by_the_call_the_metrics_and_the_log() {
+    let upstream = Upstream::always(Response::new(503));
+    let breaker = "breaker = { failures = 2, open_for = \"60s\" }";
+    let (gateway, address) = one(&upstream, breaker);
+    let circuit = |state: u32| {
+        let series = get(address.parse().unwrap(), "/metrics");
+        let line = format!("\ngather_circuit_state{{upstream=\"users\"}} {state}\n");
+        assert!(series.text().contains(&line), "{}", series.text());
+    };
+    run(&["call", &address]).expect(1);
+    circuit(0);
+    run(&["call", &address]).expect(1);
+    circuit(2);
+    let refused = run(&["call", &address]).expect(1).stdout;
+    assert!(refused.contains("circuit_open: "), "{refused}");
+    assert_eq!(upstream.requests().len(), 2);
+    let changed = gateway.line(|line| line.contains("circuit breaker").then(|| line.to_owned()));
+    assert!(changed.contains("WARN"), "{changed}");
+    assert!(changed.contains("upstream=\"users\""), "{changed}");
+    assert!(changed.contains("circuit=\"open\""), "{changed}");
 }
 
 #[test]
