@@ -236,7 +236,11 @@ impl Blueprint {
             .iter()
             .enumerate()
             .map(|(index, prepared)| {
-                let watch = Counting(Arc::clone(metrics), UpstreamId(index));
+                let watch = Counting {
+                    metrics: Arc::clone(metrics),
+                    upstream: UpstreamId(index),
+                    lane: Arc::clone(&self.lanes[index]),
+                };
                 Rc::new(Adapter::new(prepared, Rc::new(watch)))
             })
             .collect();
@@ -294,15 +298,23 @@ impl Blueprint {
 }
 
 /// Counts what happens below an upstream's attempts.
-struct Counting(Arc<Metrics>, UpstreamId);
+struct Counting {
+    metrics: Arc<Metrics>,
+    upstream: UpstreamId,
+    lane: Arc<Lane>,
+}
 
 impl Watch for Counting {
     fn opened(&self) {
-        self.0.opened(self.1);
+        self.metrics.opened(self.upstream);
     }
 
     fn resent(&self) {
-        self.0.resent(self.1);
+        self.metrics.resent(self.upstream);
+    }
+
+    fn may_resend(&self) -> bool {
+        self.lane.pays_for_another()
     }
 }
 

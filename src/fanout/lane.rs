@@ -87,6 +87,12 @@ impl Lane {
         }
     }
 
+    /// Whether a request may be sent that no call has asked for, beyond retries and hedges; if so it is paid for like them.
+    #[must_use]
+    pub fn pays_for_another(&self) -> bool {
+        self.budget.withdraw()
+    }
+
     /// How long a first attempt may take before a second joins it.
     pub(super) fn hedge_after(&self) -> Option<Duration> {
         match (self.repeatable, self.hedge?) {

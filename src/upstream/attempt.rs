@@ -1,6 +1,6 @@
 //! One attempt: a prepared request sent, its whole answer taken, and whatever went wrong named by its class.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use actix_http::{
     HttpMessage as _, Payload,
@@ -29,12 +29,16 @@ const DRAIN_BYTES: u64 = 16 * 1024;
 /// How long such a body may keep a call waiting: it usually came with the head.
 const DRAIN_TIME: Duration = Duration::from_millis(20);
 
-/// Told of what happens below an attempt.
+/// Told of what happens below an attempt, and asked where it costs something.
 pub trait Watch {
     /// A connection was opened.
     fn opened(&self) {}
     /// A pooled connection turned out to be closed, and the request was sent again on a new one.
     fn resent(&self) {}
+    /// Whether a request may be sent again though the upstream's last answer was none to be glad of; if so it is paid for.
+    fn may_resend(&self) -> bool {
+        true
+    }
 }
 
 impl Watch for () {}
@@ -51,6 +55,8 @@ pub struct Adapter {
     max_body: usize,
     forward_headers: Vec<HeaderName>,
     forward_query: Vec<String>,
+    /// Whether the last attempt that ended here brought a reply.
+    answering: Cell<bool>,
     watch: Rc<dyn Watch>,
 }
 
@@ -71,8 +77,16 @@ impl Adapter {
             max_body: settings.max_body,
             forward_headers: settings.forward_headers.clone(),
             forward_query: settings.forward_query.clone(),
+            answering: Cell::new(false),
             watch,
         }
+    }
+
+    /// Whether a request whose pooled connection was closed may be sent once more. With an upstream that answers well,
+    /// that is the connection's end and nothing else, and free. With one that fails it may be another way to fail, and
+    /// counts as what it then is: one more attempt.
+    fn may_resend(&self) -> bool {
+        self.repeatable == Repeatable::Yes && (self.answering.get() || self.watch.may_resend())
     }
 
     fn send(&self, forward: &Forward) -> SendClientRequest {
@@ -221,14 +235,14 @@ impl Upstream for Adapter {
         let method = self.request.get_method();
         let trace = Rc::new(Trace::new(method == Method::HEAD));
         let work = async {
-            let result = self.exchange(forward, &trace).await;
-            let resend = result.is_err() && trace.was_stale() && self.repeatable == Repeatable::Yes;
-            if !resend {
-                return result;
+            let mut result = self.exchange(forward, &trace).await;
+            if result.is_err() && trace.was_stale() && self.may_resend() {
+                self.watch.resent();
+                trace.restart();
+                result = self.exchange(forward, &trace).await;
             }
-            self.watch.resent();
-            trace.restart();
-            self.exchange(forward, &trace).await
+            self.answering.set(result.is_ok());
+            result
         };
         TRACE.scope(Rc::clone(&trace), work).await
     }

@@ -2,8 +2,10 @@
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 
 use crate::{
     gateway::Gateway,
@@ -28,7 +30,9 @@ async fn a_retry_mends_a_passing_failure_and_is_counted() {
     let gateway = one(&upstream, "retry = { attempts = 3, backoff = \"1ms\" }").await;
     let answer = gateway.aggregate("").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.json()["results"][0]["attempts"], 2);
+    let call = &answer.json()["results"][0];
+    assert_eq!(call["attempts"], 2);
+    assert!(call.get("hedges").is_none(), "{call}");
     assert_eq!(upstream.requests().len(), 2);
     assert_eq!(
         gateway
@@ -60,6 +64,54 @@ async fn an_upstream_that_always_fails_sees_the_budget_and_not_more() {
 }
 
 #[actix_web::test]
+async fn however_generous_its_retries_an_upstream_that_always_fails_sees_a_fifth_more_and_the_floor()
+ {
+    // It fails in every way that can be named, and everything is tried again, by several clients on two workers.
+    let asked = AtomicUsize::new(0);
+    let upstream = Upstream::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) % 7 {
+        0 => Behaviour::CloseBeforeHead,
+        1 => Behaviour::ResetBeforeHead,
+        2 => Response::json("{").into(),
+        3 => Response::json("1".repeat(2000)).into(),
+        4 => Response::new(404).into(),
+        5 => Behaviour::CutLength {
+            declared: 10,
+            sent: 2,
+        },
+        _ => unavailable(),
+    });
+    let settings = "max_body = \"1KiB\"
+                    retry = { attempts = 10, backoff = \"1ms\", on = [\"connect\", \"tls\", \"timeout\", \"protocol\", \"too_large\", \"invalid_body\", \"4xx\", \"5xx\"] }
+                    hedge = { after = \"1ms\" }
+                    budget = { ratio = 0.2, min_per_second = 1 }";
+    let toml = format!(
+        "[upstreams.one]\nurl = \"{}\"\n{settings}\n[aggregates.default]\ncalls = [\"one\"]",
+        upstream.url("/one")
+    );
+    let since = Instant::now();
+    let server = "server.workers = 2\nserver.grace = \"0s\"";
+    let gateway = Gateway::start_with(server, &toml).await;
+    let (clients, each) = (8, 125);
+    let client = async || {
+        for _ in 0..each {
+            assert_eq!(gateway.aggregate("").await.status, 502);
+        }
+    };
+    let mut asking: FuturesUnordered<_> = (0..clients).map(|_| client()).collect();
+    while asking.next().await.is_some() {}
+    let seconds = since.elapsed().as_secs_f64();
+    let calls = f64::from(clients * each);
+    let seen = upstream.requests().len() as f64;
+    // What the bucket held at first, and what each second put in.
+    let floor = 1.0 + seconds;
+    assert!(seen <= 1.2 * calls + floor, "{seen} in {seconds} s");
+    assert!(
+        seen >= 1.19 * calls,
+        "the budget is there to be used: {seen}"
+    );
+}
+
+#[actix_web::test]
 async fn a_hedge_beats_a_slow_attempt_and_the_loser_is_hung_up_on() {
     let asked = AtomicUsize::new(0);
     let upstream = Upstream::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
@@ -70,6 +122,7 @@ async fn a_hedge_beats_a_slow_attempt_and_the_loser_is_hung_up_on() {
     let answer = gateway.aggregate("").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["results"][0]["attempts"], 2);
+    assert_eq!(answer.json()["results"][0]["hedges"], 1);
     assert_eq!(
         gateway
             .metric("gather_hedges_total{upstream=\"one\"}")
