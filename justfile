@@ -28,6 +28,18 @@ deny:
 demo:
     cargo run --release -- demo
 
+# Fails unless a hedge makes the 99th percentile five times lower for 6 % more requests at most.
+tail:
+    cargo bench --locked --bench tail
+
+# How soon an upstream sees that its answer is no longer wanted; fails above 50 ms.
+cancel:
+    cargo bench --locked --bench cancel
+
+# The gateway under load before sick upstreams, for ten minutes or so many seconds; fails if anything grows or doesn't add up.
+soak seconds="600":
+    cargo bench --locked --bench soak -- {{seconds}}
+
 # Builds the image.
 image:
     docker build -t gather .

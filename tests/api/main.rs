@@ -11,6 +11,7 @@ mod aggregate;
 mod answers;
 mod attempts;
 mod bodies;
+mod cancellation;
 mod connections;
 mod deadlines;
 mod departures;

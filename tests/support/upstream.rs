@@ -16,8 +16,9 @@ mod play;
 mod request;
 
 use std::{
-    collections::{BTreeSet, VecDeque},
-    net::SocketAddr,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    io,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, mpsc as blocking},
     thread,
     time::{Duration, Instant},
@@ -26,7 +27,7 @@ use std::{
 use tokio::{
     io::AsyncReadExt,
     net::{
-        TcpListener, TcpStream,
+        TcpListener, TcpSocket, TcpStream,
         tcp::{ReadHalf, WriteHalf},
     },
     runtime::{self, Handle},
@@ -60,21 +61,23 @@ struct Shared {
 struct Seen {
     accepted: usize,
     open: BTreeSet<usize>,
+    /// When each of the others was closed.
+    closed: BTreeMap<usize, Instant>,
     requests: Vec<Request>,
 }
 
 impl Upstream {
     /// Starts an upstream that does with each request what `script` says. The script must not block.
     pub fn start(script: impl Fn(&Request) -> Behaviour + Send + Sync + 'static) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener
-            .set_nonblocking(true)
-            .expect("a listener that doesn't block");
-        let addr = listener.local_addr().expect("the port");
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
+        let listener = {
+            let _inside = runtime.enter();
+            listen_on_a_free_port().expect("a free port")
+        };
+        let addr = listener.local_addr().expect("the port");
         let shared = Arc::new(Shared {
             script: Box::new(script),
             seen: watch::Sender::default(),
@@ -85,7 +88,6 @@ impl Upstream {
             let shared = Arc::clone(&shared);
             move || {
                 runtime.block_on(async {
-                    let listener = TcpListener::from_std(listener).expect("a listener");
                     tokio::select! {
                         () = accept(listener, shared) => {}
                         _ = stopped => {}
@@ -136,6 +138,25 @@ impl Upstream {
     /// All requests read so far, in the order of their last bytes.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.seen.borrow().requests.clone()
+    }
+
+    /// The requests read so far, which are forgotten with the connections that were closed: for a load that goes on for
+    /// long, and to begin anew.
+    pub fn take_requests(&self) -> Vec<Request> {
+        let mut requests = Vec::new();
+        self.shared.seen.send_modify(|seen| {
+            requests = std::mem::take(&mut seen.requests);
+            seen.closed.clear();
+        });
+        requests
+    }
+
+    /// When the connection of this number was found closed by its client, waiting for it up to `timeout`. The upstream
+    /// closes none by itself while it hangs.
+    pub async fn closed_at(&self, connection: usize, timeout: Duration) -> Option<Instant> {
+        let closed = move |seen: &Seen| seen.closed.contains_key(&connection);
+        self.until(timeout, closed).await.ok()??;
+        self.shared.seen.borrow().closed.get(&connection).copied()
     }
 
     /// Connections accepted so far.
@@ -203,6 +224,16 @@ impl Drop for Upstream {
     }
 }
 
+/// A queue long enough for a burst while this process waits for its turn: a connection that finds it full comes a second
+/// late.
+const BACKLOG: u32 = 4096;
+
+fn listen_on_a_free_port() -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    socket.listen(BACKLOG)
+}
+
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -236,6 +267,7 @@ impl Drop for Opened {
     fn drop(&mut self) {
         self.shared.seen.send_modify(|seen| {
             seen.open.remove(&self.number);
+            seen.closed.insert(self.number, Instant::now());
         });
     }
 }

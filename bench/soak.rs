@@ -1,0 +1,187 @@
+//! The soak: a gateway under a steady load before one healthy upstream and many sick ones, with clients that leave early
+//! and clients that read slowly. Fails if a healthy call failed, if memory or descriptors grew, or if the counters don't
+//! add up.
+//!
+//! `cargo bench --bench soak` runs for ten minutes, `cargo bench --bench soak -- 60` for as many seconds (at least 20).
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "a program that measures: it prints, and ends where it can't go on"
+)]
+
+#[path = "support/client.rs"]
+mod client;
+#[path = "support/gateway.rs"]
+mod gateway;
+#[path = "soak/ledger.rs"]
+mod ledger;
+#[path = "soak/load.rs"]
+mod load;
+#[path = "support/metrics.rs"]
+mod metrics;
+#[path = "soak/scene.rs"]
+mod scene;
+#[path = "../tests/support/upstream.rs"]
+mod upstream;
+#[path = "soak/verdict.rs"]
+mod verdict;
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use tokio::{runtime, time::Instant};
+
+use gateway::{Gateway, Holdings};
+use ledger::Ledger;
+use load::{Crowd, Load};
+use metrics::Metrics;
+use scene::Scene;
+use verdict::{Books, Verdict};
+
+const USUAL: u64 = 600;
+const LEAST: u64 = 20;
+
+/// Aggregates a second: enough to see a leak of one object a request, with time to spare on two cores.
+const RATE: u32 = 200;
+
+/// How much longer, in seconds at most, it goes on with clients that never leave and plans that cancel nothing, so that
+/// the books must be exact: a tenth.
+const EXACT_MOST: u64 = 60;
+
+fn main() -> ExitCode {
+    // Cargo adds `--bench`.
+    let seconds = std::env::args().skip(1).find_map(|text| text.parse().ok());
+    let seconds: u64 = seconds.unwrap_or(USUAL).max(LEAST);
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let verdict = runtime.unwrap().block_on(soak(seconds));
+    println!("{verdict}");
+    if verdict.is_well() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn soak(seconds: u64) -> Verdict {
+    let scene = Scene::start();
+    let gateway = Gateway::start(&scene.configuration()).unwrap();
+    let before = gateway.holdings().unwrap();
+    let exact = Duration::from_secs((seconds / 10).min(EXACT_MOST));
+    let mixed = Duration::from_secs(seconds);
+
+    let mut load = Load::new(gateway.address, RATE);
+    let mut samples = Vec::new();
+    let ledger = run(
+        &scene,
+        &gateway,
+        &mut load,
+        Crowd::Mixed,
+        mixed,
+        &mut samples,
+    )
+    .await;
+    idle(&gateway).await;
+    let middle = Books {
+        ledger,
+        metrics: Metrics::of(gateway.address).await.unwrap(),
+        upstream: scene.take_requests(),
+    };
+    let mut ignored = Vec::new();
+    let ledger = run(
+        &scene,
+        &gateway,
+        &mut load,
+        Crowd::Patient,
+        exact,
+        &mut ignored,
+    )
+    .await;
+    idle(&gateway).await;
+    let end = Books {
+        ledger,
+        metrics: Metrics::of(gateway.address).await.unwrap(),
+        upstream: scene.take_requests(),
+    };
+    let after = settled(&gateway, &mut load).await;
+
+    let mut verdict = Verdict::new(seconds, RATE);
+    verdict.healthy(&middle, &end);
+    verdict.memory(&samples);
+    verdict.descriptors(before, &samples, after);
+    verdict.mixed(&middle);
+    verdict.exact(&middle, &end);
+    if !verdict.is_well() {
+        println!("\n{}", gateway.last_lines().join("\n"));
+    }
+    verdict
+}
+
+/// Loads the gateway for so long, samples what it holds each second, and shows that it goes on.
+async fn run(
+    scene: &Scene,
+    gateway: &Gateway,
+    load: &mut Load,
+    crowd: Crowd,
+    time: Duration,
+    samples: &mut Vec<Holdings>,
+) -> Ledger {
+    let end = Instant::now() + time;
+    let mut ledger = Ledger::default();
+    let mut next = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < end {
+        load.until(next, crowd, &mut ledger).await;
+        next += Duration::from_secs(1);
+        scene.forget();
+        let holdings = gateway.holdings().expect("a running gateway");
+        samples.push(holdings);
+        if std::io::stdout().is_terminal() || samples.len().is_multiple_of(30) {
+            let end = if std::io::stdout().is_terminal() {
+                '\r'
+            } else {
+                '\n'
+            };
+            print!(
+                "{:>4} s  {:>8} sent  {:.1} MiB  {} descriptors  {} healthy calls failed{end}",
+                samples.len(),
+                ledger.sent,
+                holdings.memory as f64 / 1048576.0,
+                holdings.descriptors,
+                ledger.healthy_failed.len()
+            );
+            let _ = std::io::stdout().flush();
+        }
+    }
+    load.drain(&mut ledger).await;
+    ledger
+}
+
+/// Waits until nothing is in flight, for half a minute at most; what still is, the verdict finds.
+async fn idle(gateway: &Gateway) {
+    for _ in 0..300 {
+        let metrics = Metrics::of(gateway.address).await.unwrap();
+        if metrics.sum("gather_requests_in_flight", &[]) == 0.0
+            && metrics.sum("gather_attempts_in_flight", &[]) == 0.0
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// How long the gateway keeps an idle connection for reuse, and a little more.
+const POOLED: Duration = Duration::from_secs(6);
+
+/// What the gateway holds once its clients are gone. A pooled connection that has idled for too long is closed when the
+/// next call looks for one, so each upstream is called a few times more.
+async fn settled(gateway: &Gateway, load: &mut Load) -> Holdings {
+    load.close();
+    tokio::time::sleep(POOLED).await;
+    load.trickle(&mut Ledger::default()).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    gateway.holdings().unwrap()
+}

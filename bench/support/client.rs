@@ -1,0 +1,95 @@
+//! A client's connection: one GET after another, answers read by their length. It must not know what is in them.
+
+use std::{io, net::SocketAddr};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// An answer, whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+/// A connection that is kept for the next request.
+pub struct Connection {
+    tcp: TcpStream,
+    held: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects.
+    pub async fn open(address: SocketAddr) -> io::Result<Self> {
+        let tcp = TcpStream::connect(address).await?;
+        tcp.set_nodelay(true)?;
+        Ok(Self {
+            tcp,
+            held: Vec::new(),
+        })
+    }
+
+    /// Sends a request.
+    pub async fn say(&mut self, target: &str) -> io::Result<()> {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: gather\r\n\r\n");
+        self.tcp.write_all(head.as_bytes()).await
+    }
+
+    /// Reads the answer; it must have a length.
+    pub async fn hear(&mut self) -> io::Result<Answer> {
+        loop {
+            if let Some(answer) = self.whole()? {
+                return Ok(answer);
+            }
+            self.read(usize::MAX).await?;
+        }
+    }
+
+    /// Reads some of an answer, at most so many bytes.
+    pub async fn read(&mut self, most: usize) -> io::Result<()> {
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        match (&mut self.tcp).take(most).read_buf(&mut self.held).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The answer, once it has been read to its end.
+    pub fn whole(&mut self) -> io::Result<Option<Answer>> {
+        let Some((status, head, length)) = head(&self.held)? else {
+            return Ok(None);
+        };
+        if self.held.len() < head + length {
+            return Ok(None);
+        }
+        let rest = self.held.split_off(head + length);
+        let mut body = std::mem::replace(&mut self.held, rest);
+        body.drain(..head);
+        Ok(Some(Answer { status, body }))
+    }
+
+    /// One request and its answer.
+    pub async fn ask(&mut self, target: &str) -> io::Result<Answer> {
+        self.say(target).await?;
+        self.hear().await
+    }
+}
+
+/// The status, the head's size and the body's length, once the head is whole.
+fn head(bytes: &[u8]) -> io::Result<Option<(u16, usize, usize)>> {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut head = httparse::Response::new(&mut fields);
+    let httparse::Status::Complete(size) = head.parse(bytes).map_err(io::Error::other)? else {
+        return Ok(None);
+    };
+    let status = head.code.unwrap_or_default();
+    let length = head
+        .headers
+        .iter()
+        .find(|field| field.name.eq_ignore_ascii_case("content-length"))
+        .and_then(|field| std::str::from_utf8(field.value).ok()?.parse().ok())
+        .ok_or_else(|| io::Error::other("an answer without a length"))?;
+    Ok(Some((status, size, length)))
+}

@@ -1,0 +1,178 @@
+//! The tail: aggregates of ten calls to an upstream that takes 1 s instead of 10 ms for one answer in a hundred, without
+//! and with a hedge after the 95th percentile. Fails unless the hedge makes the 99th percentile at least five times
+//! lower for at most 6 % more upstream requests.
+//!
+//! `cargo bench --bench tail`. The load is open: requests start by the clock, whatever became of those before, and a
+//! time counts from the moment its request was due.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "a program that measures: it prints, and ends where it can't go on"
+)]
+
+#[path = "support/client.rs"]
+mod client;
+#[path = "support/gateway.rs"]
+#[allow(dead_code, reason = "each bench uses a part of it")]
+mod gateway;
+#[path = "support/metrics.rs"]
+#[allow(dead_code, reason = "each bench uses a part of it")]
+mod metrics;
+#[path = "support/times.rs"]
+mod times;
+#[path = "../tests/support/upstream.rs"]
+mod upstream;
+
+use std::{
+    collections::VecDeque,
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{runtime, task::JoinSet, time::Instant};
+
+use client::Connection;
+use gateway::Gateway;
+use metrics::Metrics;
+use times::{Times, ms};
+use upstream::{Behaviour, Response, Upstream};
+
+/// Calls of one aggregate.
+const CALLS: usize = 10;
+/// Aggregates before the measurement, for the percentile to settle.
+const WARM_UP: usize = 300;
+/// Aggregates that are measured: the 99th percentile has 40 beyond it.
+const MEASURED: usize = 4_000;
+/// From one aggregate to the next: 200 a second.
+const EVERY: Duration = Duration::from_millis(5);
+
+const USUAL: Duration = Duration::from_millis(10);
+const SLOW: Duration = Duration::from_secs(1);
+const SLOW_SHARE: f64 = 0.01;
+const SEED: u64 = 20;
+
+/// What is promised.
+const TIMES_LOWER: f64 = 5.0;
+const MORE_REQUESTS: f64 = 0.06;
+
+/// What came of one variant.
+struct Measured {
+    variant: &'static str,
+    times: Times,
+    /// Upstream requests a call, by the upstream's own count.
+    requests: f64,
+    hedges: f64,
+}
+
+fn main() -> ExitCode {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let (without, with) = runtime.unwrap().block_on(async {
+        let without = measure("no hedge", "").await;
+        let with = measure("hedge after p95", "hedge = { after = \"p95\" }").await;
+        (without, with)
+    });
+    println!(
+        "{MEASURED} aggregates of {CALLS} calls, {:.0} a second; {:.0} % of answers after {SLOW:?}, the others after {USUAL:?}\n",
+        1.0 / EVERY.as_secs_f64(),
+        SLOW_SHARE * 100.0
+    );
+    println!(
+        "| variant | aggregates | p50 | p90 | p99 | max | upstream requests a call | hedges |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for row in [&without, &with] {
+        println!(
+            "| {} | {MEASURED} | {} | {} | {} | {} | {:.4} | {} |",
+            row.variant,
+            ms(row.times.percentile(50.0)),
+            ms(row.times.percentile(90.0)),
+            ms(row.times.percentile(99.0)),
+            ms(row.times.max()),
+            row.requests,
+            row.hedges,
+        );
+    }
+    let [before, after] = [&without, &with].map(|row| row.times.percentile(99.0).as_secs_f64());
+    let lower = before / after;
+    let more = with.requests / without.requests - 1.0;
+    println!(
+        "\np99 is {lower:.1} times lower for {:.2} % more upstream requests",
+        more * 100.0
+    );
+    if lower >= TIMES_LOWER && more <= MORE_REQUESTS {
+        ExitCode::SUCCESS
+    } else {
+        println!(
+            "promised: at least {TIMES_LOWER} times lower for at most {:.0} % more",
+            MORE_REQUESTS * 100.0
+        );
+        ExitCode::FAILURE
+    }
+}
+
+async fn measure(variant: &'static str, setting: &str) -> Measured {
+    let random = Mutex::new(fastrand::Rng::with_seed(SEED));
+    let upstream = Upstream::start(move |_| {
+        let slow = random.lock().unwrap().f64() < SLOW_SHARE;
+        Behaviour::from(Response::pong()).after(if slow { SLOW } else { USUAL })
+    });
+    let gateway = Gateway::start(&configuration(&upstream.url("/"), setting)).unwrap();
+    load(&gateway, WARM_UP).await;
+    upstream.take_requests();
+    let hedged = hedges(&gateway).await;
+    let times = load(&gateway, MEASURED).await;
+    let requests = upstream.requests().len();
+    Measured {
+        variant,
+        times: Times::new(times),
+        requests: requests as f64 / (MEASURED * CALLS) as f64,
+        hedges: hedges(&gateway).await - hedged,
+    }
+}
+
+fn configuration(url: &str, setting: &str) -> String {
+    let calls: Vec<_> = (1..=CALLS)
+        .map(|number| format!("{{ upstream = \"service\", name = \"call_{number}\" }}"))
+        .collect();
+    format!(
+        "[upstreams.service]\nurl = \"{url}\"\ntimeout = \"20s\"\nconnect_timeout = \"10s\"\n{setting}\n\
+         [aggregates.default]\ncalls = [{}]\ndeadline = \"20s\"",
+        calls.join(", ")
+    )
+}
+
+async fn hedges(gateway: &Gateway) -> f64 {
+    let metrics = Metrics::of(gateway.address).await.unwrap();
+    metrics.sum("gather_hedges_total", &[])
+}
+
+/// Asks for so many aggregates by the clock and returns the time of each from the moment it was due.
+async fn load(gateway: &Gateway, aggregates: usize) -> Vec<Duration> {
+    let idle: Arc<Mutex<VecDeque<Connection>>> = Arc::default();
+    let address = gateway.address;
+    let began = Instant::now();
+    let mut asked = JoinSet::new();
+    for number in 0..aggregates {
+        let due = began + EVERY * u32::try_from(number).unwrap();
+        tokio::time::sleep_until(due).await;
+        let idle = Arc::clone(&idle);
+        asked.spawn(async move {
+            let kept = idle.lock().unwrap().pop_back();
+            let mut connection = match kept {
+                Some(connection) => connection,
+                None => Connection::open(address).await.unwrap(),
+            };
+            let answer = connection.ask("/aggregate").await.unwrap();
+            let time = due.elapsed();
+            let text = String::from_utf8_lossy(&answer.body);
+            let complete = answer.status == 200 && text.contains("\"outcome\":\"complete\"");
+            assert!(complete, "{text}");
+            idle.lock().unwrap().push_back(connection);
+            time
+        });
+    }
+    asked.join_all().await
+}
