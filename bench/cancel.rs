@@ -31,7 +31,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::runtime;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    runtime,
+};
 
 use client::Connection;
 use gateway::Gateway;
@@ -117,20 +121,14 @@ async fn departures() -> Times {
 
 async fn firsts() -> Times {
     let hanging = Upstream::always(Behaviour::HangBeforeHead);
-    let delay = Duration::from_millis(20);
-    let answered = Arc::new(Mutex::new(None));
-    let winning = Upstream::start({
-        let answered = Arc::clone(&answered);
-        move |_| {
-            *answered.lock().unwrap() = Some(Instant::now() + delay);
-            Behaviour::from(Response::pong()).after(delay)
-        }
-    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let winning = listener.local_addr().unwrap();
+    let answered = Arc::default();
+    tokio::spawn(win(listener, Arc::clone(&answered)));
     let toml = format!(
-        "upstreams.hanging.url = \"{}\"\nupstreams.winning.url = \"{}\"\n\
+        "upstreams.hanging.url = \"{}\"\nupstreams.winning.url = \"http://{winning}/\"\n\
          [aggregates.default]\ncalls = [\"hanging\", \"winning\"]\nwait_for = \"first\"",
         hanging.url("/"),
-        winning.url("/")
     );
     let gateway = Gateway::start(&toml).unwrap();
     let mut client = Connection::open(gateway.address).await.unwrap();
@@ -146,9 +144,33 @@ async fn firsts() -> Times {
     .await
 }
 
+/// When an answer was written.
+type Moment = Mutex<Option<Instant>>;
+
+/// An upstream that answers after a while and notes the moment before it writes: not the one when it was to, as that of a
+/// busy machine is another.
+async fn win(listener: TcpListener, answered: Arc<Moment>) {
+    while let Ok((mut tcp, _)) = listener.accept().await {
+        let answered = Arc::clone(&answered);
+        tokio::spawn(async move {
+            let mut request = Vec::new();
+            while let Ok(1..) = tcp.read_buf(&mut request).await {
+                if !request.ends_with(b"\r\n\r\n") {
+                    continue;
+                }
+                request.clear();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                *answered.lock().unwrap() = Some(Instant::now());
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                tcp.write_all(answer).await.unwrap();
+            }
+        });
+    }
+}
+
 async fn losers() -> Times {
     let asked = AtomicUsize::new(0);
-    let answered = Arc::new(Mutex::new(None));
+    let answered: Arc<Moment> = Arc::default();
     let upstream = Upstream::start({
         let answered = Arc::clone(&answered);
         move |_| match asked.fetch_add(1, Ordering::SeqCst) % 2 {

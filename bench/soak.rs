@@ -72,17 +72,30 @@ async fn soak(seconds: u64) -> Verdict {
     let gateway = Gateway::start(&scene.configuration()).unwrap();
     let before = gateway.holdings().unwrap();
     let exact = Duration::from_secs((seconds / 10).min(EXACT_MOST));
-    let mixed = Duration::from_secs(seconds);
+    let fifth = Duration::from_secs(seconds) / 5;
 
     let mut load = Load::new(gateway.address, RATE);
-    let mut samples = Vec::new();
-    let ledger = run(
+    let (mut samples, mut ledger) = (Vec::new(), Ledger::default());
+    let mixed = Crowd::Mixed;
+    run(
         &scene,
         &gateway,
         &mut load,
-        Crowd::Mixed,
         mixed,
+        fifth,
         &mut samples,
+        &mut ledger,
+    )
+    .await;
+    let early = at_rest(&gateway, &mut load, &mut ledger).await;
+    run(
+        &scene,
+        &gateway,
+        &mut load,
+        mixed,
+        fifth * 4,
+        &mut samples,
+        &mut ledger,
     )
     .await;
     idle(&gateway).await;
@@ -91,14 +104,16 @@ async fn soak(seconds: u64) -> Verdict {
         metrics: Metrics::of(gateway.address).await.unwrap(),
         upstream: scene.take_requests(),
     };
-    let mut ignored = Vec::new();
-    let ledger = run(
+    let (mut ignored, mut ledger) = (Vec::new(), Ledger::default());
+    let patient = Crowd::Patient;
+    run(
         &scene,
         &gateway,
         &mut load,
-        Crowd::Patient,
+        patient,
         exact,
         &mut ignored,
+        &mut ledger,
     )
     .await;
     idle(&gateway).await;
@@ -107,12 +122,12 @@ async fn soak(seconds: u64) -> Verdict {
         metrics: Metrics::of(gateway.address).await.unwrap(),
         upstream: scene.take_requests(),
     };
-    let after = settled(&gateway, &mut load).await;
+    let late = at_rest(&gateway, &mut load, &mut Ledger::default()).await;
 
     let mut verdict = Verdict::new(seconds, RATE);
     verdict.healthy(&middle, &end);
     verdict.memory(&samples);
-    verdict.descriptors(before, &samples, after);
+    verdict.descriptors([before, early, late], &samples);
     verdict.mixed(&middle);
     verdict.exact(&middle, &end);
     if !verdict.is_well() {
@@ -129,12 +144,12 @@ async fn run(
     crowd: Crowd,
     time: Duration,
     samples: &mut Vec<Holdings>,
-) -> Ledger {
+    ledger: &mut Ledger,
+) {
     let end = Instant::now() + time;
-    let mut ledger = Ledger::default();
     let mut next = Instant::now() + Duration::from_secs(1);
     while Instant::now() < end {
-        load.until(next, crowd, &mut ledger).await;
+        load.until(next, crowd, ledger).await;
         next += Duration::from_secs(1);
         scene.forget();
         let holdings = gateway.holdings().expect("a running gateway");
@@ -156,8 +171,7 @@ async fn run(
             let _ = std::io::stdout().flush();
         }
     }
-    load.drain(&mut ledger).await;
-    ledger
+    load.drain(ledger).await;
 }
 
 /// Waits until nothing is in flight, for half a minute at most; what still is, the verdict finds.
@@ -176,12 +190,22 @@ async fn idle(gateway: &Gateway) {
 /// How long the gateway keeps an idle connection for reuse, and a little more.
 const POOLED: Duration = Duration::from_secs(6);
 
-/// What the gateway holds once its clients are gone. A pooled connection that has idled for too long is closed when the
-/// next call looks for one, so each upstream is called a few times more.
-async fn settled(gateway: &Gateway, load: &mut Load) -> Holdings {
+/// How long closing may take.
+const CLOSING: u64 = 10;
+
+/// What the gateway holds without load. A pooled connection that has idled for too long is closed when the next call
+/// looks for one, so each upstream is called a few times more.
+async fn at_rest(gateway: &Gateway, load: &mut Load, ledger: &mut Ledger) -> Holdings {
     load.close();
     tokio::time::sleep(POOLED).await;
-    load.trickle(&mut Ledger::default()).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    gateway.holdings().unwrap()
+    load.trickle(ledger).await;
+    let mut held = gateway.holdings().unwrap();
+    for _ in 0..CLOSING {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = gateway.holdings().unwrap();
+        if now.descriptors < held.descriptors {
+            held = now;
+        }
+    }
+    held
 }

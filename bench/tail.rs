@@ -13,6 +13,7 @@
 )]
 
 #[path = "support/client.rs"]
+#[allow(dead_code, reason = "each bench uses a part of it")]
 mod client;
 #[path = "support/gateway.rs"]
 #[allow(dead_code, reason = "each bench uses a part of it")]
@@ -26,7 +27,6 @@ mod times;
 mod upstream;
 
 use std::{
-    collections::VecDeque,
     process::ExitCode,
     sync::{Arc, Mutex},
     time::Duration,
@@ -34,7 +34,7 @@ use std::{
 
 use tokio::{runtime, task::JoinSet, time::Instant};
 
-use client::Connection;
+use client::Pool;
 use gateway::Gateway;
 use metrics::Metrics;
 use times::{Times, ms};
@@ -151,26 +151,19 @@ async fn hedges(gateway: &Gateway) -> f64 {
 
 /// Asks for so many aggregates by the clock and returns the time of each from the moment it was due.
 async fn load(gateway: &Gateway, aggregates: usize) -> Vec<Duration> {
-    let idle: Arc<Mutex<VecDeque<Connection>>> = Arc::default();
-    let address = gateway.address;
+    let clients = Arc::new(Pool::new(gateway.address));
     let began = Instant::now();
     let mut asked = JoinSet::new();
     for number in 0..aggregates {
         let due = began + EVERY * u32::try_from(number).unwrap();
         tokio::time::sleep_until(due).await;
-        let idle = Arc::clone(&idle);
+        let clients = Arc::clone(&clients);
         asked.spawn(async move {
-            let kept = idle.lock().unwrap().pop_back();
-            let mut connection = match kept {
-                Some(connection) => connection,
-                None => Connection::open(address).await.unwrap(),
-            };
-            let answer = connection.ask("/aggregate").await.unwrap();
+            let answer = clients.ask("/aggregate").await.unwrap();
             let time = due.elapsed();
             let text = String::from_utf8_lossy(&answer.body);
             let complete = answer.status == 200 && text.contains("\"outcome\":\"complete\"");
             assert!(complete, "{text}");
-            idle.lock().unwrap().push_back(connection);
             time
         });
     }

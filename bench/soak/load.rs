@@ -1,13 +1,7 @@
 //! The clients of the soak: a steady rate of requests, most of them answered, some left early, some read slowly. It must
 //! not know what is checked.
 
-use std::{
-    collections::VecDeque,
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     task::JoinSet,
@@ -15,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    client::{Answer, Connection},
+    client::{Answer, Connection, Pool},
     ledger::Ledger,
     scene::{LARGE, MIXED, PATIENT, TRICKLE},
 };
@@ -37,12 +31,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Longer than any deadline.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A connection that has idled for longer may just be closed by the gateway, in good order.
-const FRESH: Duration = Duration::from_secs(2);
-
-/// Connections without a request, and since when.
-type Idle = Mutex<VecDeque<(Instant, Connection)>>;
-
 /// What came of one client.
 enum Came {
     Answer(&'static str, Answer),
@@ -57,7 +45,7 @@ pub struct Load {
     next: Instant,
     number: usize,
     random: fastrand::Rng,
-    idle: Arc<Idle>,
+    clients: Arc<Pool>,
     asked: JoinSet<Came>,
 }
 
@@ -69,18 +57,19 @@ impl Load {
             next: Instant::now(),
             number: 0,
             random: fastrand::Rng::with_seed(20),
-            idle: Arc::default(),
+            clients: Arc::new(Pool::new(address)),
             asked: JoinSet::new(),
         }
     }
 
     /// Sends requests until then and enters what comes back.
     pub async fn until(&mut self, end: Instant, crowd: Crowd, ledger: &mut Ledger) {
-        // What a stall of the machine let pass is not made up for in one burst.
         self.next = self.next.max(Instant::now());
         while self.next < end {
             sleep_until(self.next).await;
             self.next += self.every;
+            // What a stall of the machine let pass is not made up for: a burst would open as many connections.
+            self.next = self.next.max(Instant::now() - self.every * 4);
             self.send(crowd, ledger);
             while let Some(came) = self.asked.try_join_next() {
                 enter(came.unwrap(), ledger);
@@ -98,22 +87,23 @@ impl Load {
     /// Asks for each aggregate a few times, one by one.
     pub async fn trickle(&mut self, ledger: &mut Ledger) {
         for target in TRICKLE.repeat(4) {
+            ledger.sent += 1;
             // Each on a connection of its own, so that every worker gets its share.
-            let answer = ask(self.address, &Idle::default(), target).await;
+            let answer = Pool::new(self.address).ask(target).await;
             enter(came(target, answer), ledger);
         }
     }
 
     /// Closes all connections.
     pub fn close(&self) {
-        self.idle.lock().unwrap().clear();
+        self.clients.close();
     }
 
     fn send(&mut self, crowd: Crowd, ledger: &mut Ledger) {
         self.number += 1;
         ledger.sent += 1;
         let luck = self.random.f64();
-        let (address, idle) = (self.address, Arc::clone(&self.idle));
+        let (address, clients) = (self.address, Arc::clone(&self.clients));
         let targets: &[&'static str] = match crowd {
             Crowd::Mixed => &MIXED,
             Crowd::Patient => &PATIENT,
@@ -136,7 +126,7 @@ impl Load {
             }
             _ => {
                 self.asked.spawn(async move {
-                    let answer = timeout(LONG, ask(address, &idle, target)).await;
+                    let answer = timeout(LONG, clients.ask(target)).await;
                     came(target, answer.unwrap_or_else(|_| Err(late())))
                 });
             }
@@ -161,18 +151,6 @@ fn came(target: &'static str, answer: io::Result<Answer>) -> Came {
 
 fn late() -> io::Error {
     io::Error::other(format!("no answer within {LONG:?}"))
-}
-
-/// Asks on a connection of those that are idle, or a new one.
-async fn ask(address: SocketAddr, idle: &Idle, target: &str) -> io::Result<Answer> {
-    let kept = idle.lock().unwrap().pop_back();
-    let mut connection = match kept {
-        Some((since, connection)) if since.elapsed() < FRESH => connection,
-        _ => Connection::open(address).await?,
-    };
-    let answer = connection.ask(target).await?;
-    idle.lock().unwrap().push_back((Instant::now(), connection));
-    Ok(answer)
 }
 
 /// Asks and goes away before the answer, most likely.

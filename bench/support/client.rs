@@ -1,10 +1,11 @@
-//! A client's connection: one GET after another, answers read by their length. It must not know what is in them.
+//! A client's connections: one GET after another, answers read by their length. It must not know what is in them.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Mutex, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    time::Instant,
 };
 
 /// An answer, whole.
@@ -74,6 +75,44 @@ impl Connection {
     pub async fn ask(&mut self, target: &str) -> io::Result<Answer> {
         self.say(target).await?;
         self.hear().await
+    }
+}
+
+/// A connection that has idled for longer may just be closed by the gateway, in good order.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// Connections to one gateway, kept between requests.
+pub struct Pool {
+    address: SocketAddr,
+    /// Since when they idle.
+    idle: Mutex<Vec<(Instant, Connection)>>,
+}
+
+impl Pool {
+    /// None yet.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// One request and its answer, on the connection used last or a new one.
+    pub async fn ask(&self, target: &str) -> io::Result<Answer> {
+        let kept = self.idle.lock().expect("the pool").pop();
+        let mut connection = match kept {
+            Some((since, connection)) if since.elapsed() < FRESH => connection,
+            _ => Connection::open(self.address).await?,
+        };
+        let answer = connection.ask(target).await?;
+        let mut idle = self.idle.lock().expect("the pool");
+        idle.push((Instant::now(), connection));
+        Ok(answer)
+    }
+
+    /// Closes all connections.
+    pub fn close(&self) {
+        self.idle.lock().expect("the pool").clear();
     }
 }
 
