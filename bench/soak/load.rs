@@ -77,6 +77,13 @@ impl Load {
         }
     }
 
+    /// Sends so many requests at once.
+    pub fn burst(&mut self, requests: usize, crowd: Crowd, ledger: &mut Ledger) {
+        for _ in 0..requests {
+            self.send(crowd, ledger);
+        }
+    }
+
     /// Waits for all that are still asking.
     pub async fn drain(&mut self, ledger: &mut Ledger) {
         while let Some(came) = self.asked.join_next().await {
