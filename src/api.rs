@@ -3,6 +3,7 @@
 //! `Upstream`, so its own tests could run on a script.
 
 mod aggregate;
+mod answer;
 pub mod edge;
 mod error;
 mod gateway;

@@ -33,7 +33,7 @@ use crate::{
         edge::{Edge, Patience},
     },
     config::{self, Config},
-    fanout::{Aggregate, Call, Lane, UpstreamId},
+    fanout::{Aggregate, Call, Lane, Limit, UpstreamId},
     port::{self, HandOver, Sharing},
     readiness::{Readiness, Stage},
     shutdown,
@@ -94,7 +94,7 @@ impl Application {
             metrics: Arc::clone(&metrics),
             readiness: Arc::default(),
         };
-        let blueprint = Arc::new(Blueprint::new(aggregates, upstreams)?);
+        let blueprint = Arc::new(Blueprint::new(aggregates, upstreams, server.max_in_flight)?);
         let workers = server.workers;
         let with_operations = admin.is_none();
 
@@ -204,12 +204,14 @@ struct Blueprint {
     aggregates: Vec<config::Aggregate>,
     upstreams: Vec<Prepared>,
     lanes: Vec<Arc<Lane>>,
+    in_flight: Arc<Limit>,
 }
 
 impl Blueprint {
     fn new(
         aggregates: Vec<config::Aggregate>,
         upstreams: Vec<crate::upstream::Settings>,
+        max_in_flight: NonZeroUsize,
     ) -> anyhow::Result<Self> {
         let lanes = upstreams
             .iter()
@@ -226,6 +228,7 @@ impl Blueprint {
             aggregates,
             upstreams,
             lanes,
+            in_flight: Arc::new(Limit::new(max_in_flight)),
         })
     }
 
@@ -249,7 +252,7 @@ impl Blueprint {
             .iter()
             .map(|aggregate| self.expose(aggregate, &adapters))
             .collect();
-        Gateway::new(exposed, Arc::clone(metrics))
+        Gateway::new(exposed, Arc::clone(metrics), Arc::clone(&self.in_flight))
     }
 
     fn expose(&self, aggregate: &config::Aggregate, adapters: &[Rc<Adapter>]) -> Exposed<Adapter> {
@@ -279,6 +282,7 @@ impl Blueprint {
             .collect();
         Exposed {
             compare: aggregate.compare,
+            max_body: aggregate.max_body,
             forward_headers,
             forward_query: called
                 .iter()

@@ -5,6 +5,7 @@
 //! scripted upstream. There is no spawn, channel or lock on the path of a plan: its calls live in one
 //! `FuturesUnordered` in the caller's task, and dropping the plan's future cancels every one of them.
 
+mod allowance;
 mod breaker;
 mod budget;
 mod call;
@@ -22,6 +23,7 @@ mod reply;
 mod retry;
 mod status;
 
+pub use allowance::{Allowance, Share};
 pub use breaker::{Breaker, BreakerSettings, Circuit, Pass, Trip};
 pub use budget::{Budget, BudgetSettings};
 pub use engine::{Upstream, run};

@@ -7,6 +7,7 @@
 
 mod answer;
 mod attempt;
+mod body;
 mod chunks;
 mod dial;
 mod head;

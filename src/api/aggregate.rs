@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use actix_web::{
-    HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError as _,
+    HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{
         StatusCode,
         header::{self, HeaderName, HeaderValue},
@@ -13,6 +13,7 @@ use actix_web::{
 use tokio::time::Instant;
 
 use super::{
+    answer::Answer,
     error::{Problem, ProblemKind, shown},
     gateway::{Exposed, Gateway},
     guard::{Running, Summary},
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     compose::{self, Comparison},
-    fanout::{self, Choice, Forward, Mode, Outcome, Plan, Upstream, Verdict},
+    fanout::{self, Allowance, Choice, Forward, Mode, Outcome, Plan, Upstream, Verdict},
     timing::{Millis, server_timing, server_timing_of_both},
 };
 
@@ -62,6 +63,8 @@ where
         .app_data::<Rc<Gateway<U>>>()
         .ok_or_else(|| Problem::new(ProblemKind::Internal, "the gateway has no aggregates"))?;
     let (index, exposed) = gateway.find(name).ok_or_else(|| unknown(name))?;
+    // Before anything is read or planned: a refusal must cost next to nothing.
+    let place = gateway.admit(index)?;
     let mut query = Query::parse(request.query_string(), &exposed.forward_query)?;
     let preferred = preferred(request);
     let forward = forward(request, exposed, std::mem::take(&mut query.forwarded));
@@ -94,7 +97,7 @@ where
     {
         response.headers_mut().insert(PREFERENCE_APPLIED, applied);
     }
-    Ok(response)
+    Ok(Answer::keeping(place, response))
 }
 
 /// One request of one aggregate.
@@ -194,10 +197,9 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
 
     /// 200 with the members as the whole body, or a problem that has them as its extension.
     fn respond(&self, verdict: Verdict, members: impl FnOnce(&mut Vec<u8>)) -> HttpResponse {
-        let mut json = Vec::new();
         let mut response = match verdict {
             Verdict::Complete | Verdict::Partial => {
-                json.push(b'{');
+                let mut json = vec![b'{'];
                 members(&mut json);
                 json.push(b'}');
                 HttpResponseBuilder::new(StatusCode::OK)
@@ -206,15 +208,12 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
                     .body(json)
             }
             Verdict::Failed(blame) => {
-                members(&mut json);
                 let kind = ProblemKind::from(blame);
                 let detail = match kind {
                     ProblemKind::UpstreamTimeout => "what was waited for did not come in time",
                     _ => "what was waited for can't come: see the results",
                 };
-                Problem::new(kind, detail)
-                    .with_members(json)
-                    .error_response()
+                Problem::new(kind, detail).response_with(members)
             }
         };
         put(&mut response, GATHER_OUTCOME, verdict.as_str());
@@ -264,6 +263,7 @@ fn forward<U>(
         request_id,
         headers: passed,
         query,
+        allowance: Allowance::new(exposed.max_body),
     }
 }
 

@@ -51,13 +51,15 @@ pub enum ProblemKind {
     UpstreamFailed,
     /// 503: the gateway is starting or stopping.
     NotReady,
+    /// 503: as many requests are in flight as the gateway takes.
+    Overloaded,
     /// 504: what was waited for did not come in time.
     UpstreamTimeout,
 }
 
 impl ProblemKind {
     /// Every kind, in the order of the metric.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::MalformedRequest,
         Self::UnknownParameter,
         Self::RepeatedParameter,
@@ -74,6 +76,7 @@ impl ProblemKind {
         Self::Internal,
         Self::UpstreamFailed,
         Self::NotReady,
+        Self::Overloaded,
         Self::UpstreamTimeout,
     ];
 
@@ -123,6 +126,7 @@ impl ProblemKind {
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "Internal error"),
             Self::UpstreamFailed => ("upstream-failed", S::BAD_GATEWAY, "Upstream failed"),
             Self::NotReady => ("not-ready", S::SERVICE_UNAVAILABLE, "Not ready"),
+            Self::Overloaded => ("overloaded", S::SERVICE_UNAVAILABLE, "Overloaded"),
             Self::UpstreamTimeout => ("upstream-timeout", S::GATEWAY_TIMEOUT, "Upstream timeout"),
         }
     }
@@ -173,8 +177,28 @@ impl Problem {
     /// The body, `application/problem+json`.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
+        let mut json = self.opened(self.members.len());
+        if !self.members.is_empty() {
+            json.push(b',');
+            json.extend_from_slice(&self.members);
+        }
+        json.push(b'}');
+        json
+    }
+
+    /// The answer, with extension members written straight into its body: they may be as large as bodies are.
+    pub(super) fn response_with(&self, members: impl FnOnce(&mut Vec<u8>)) -> HttpResponse {
+        let mut json = self.opened(0);
+        json.push(b',');
+        members(&mut json);
+        json.push(b'}');
+        self.response(json)
+    }
+
+    /// The body without its last brace, and with room for `more` bytes.
+    fn opened(&self, more: usize) -> Vec<u8> {
         let (name, status, title) = self.kind.facts();
-        let mut json = Vec::with_capacity(192 + self.detail.len() + self.members.len());
+        let mut json = Vec::with_capacity(192 + self.detail.len() + more);
         json.extend_from_slice(b"{\"type\":\"urn:gather:problem:");
         json.extend_from_slice(name.as_bytes());
         json.extend_from_slice(b"\",\"title\":");
@@ -183,12 +207,24 @@ impl Problem {
         json.extend_from_slice(status.as_str().as_bytes());
         json.extend_from_slice(b",\"detail\":");
         compose::string(&mut json, &self.detail);
-        if !self.members.is_empty() {
-            json.push(b',');
-            json.extend_from_slice(&self.members);
-        }
-        json.push(b'}');
         json
+    }
+
+    fn response(&self, json: Vec<u8>) -> HttpResponse {
+        let mut response = HttpResponse::build(self.kind.status());
+        response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON));
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if self.kind == ProblemKind::MethodNotAllowed {
+            response.insert_header((header::ALLOW, "GET, HEAD"));
+        }
+        if self.kind.status() == StatusCode::SERVICE_UNAVAILABLE {
+            // By then another process may be ready, or this one less busy. In seconds (RFC 9110, section 10.2.3).
+            response.insert_header((header::RETRY_AFTER, "1"));
+        }
+        let mut response = response.body(json);
+        // So that the middleware can count it by its kind.
+        response.extensions_mut().insert(self.kind);
+        response
     }
 }
 
@@ -207,20 +243,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.kind.status());
-        response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON));
-        response.insert_header((header::CACHE_CONTROL, "no-store"));
-        if self.kind == ProblemKind::MethodNotAllowed {
-            response.insert_header((header::ALLOW, "GET, HEAD"));
-        }
-        if self.kind == ProblemKind::NotReady {
-            // Another process may be ready by then; this one may not.
-            response.insert_header((header::RETRY_AFTER, "1"));
-        }
-        let mut response = response.body(self.json());
-        // So that the middleware can count it by its kind.
-        response.extensions_mut().insert(self.kind);
-        response
+        self.response(self.json())
     }
 }
 

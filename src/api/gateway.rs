@@ -8,7 +8,12 @@ use std::{
 
 use http::HeaderName;
 
-use crate::{fanout::Aggregate, readiness::Readiness, telemetry::Metrics};
+use super::error::{Problem, ProblemKind};
+use crate::{
+    fanout::{Aggregate, Limit, Permit},
+    readiness::Readiness,
+    telemetry::Metrics,
+};
 
 /// One aggregate as clients can ask for it.
 #[derive(Debug)]
@@ -17,6 +22,8 @@ pub struct Exposed<U> {
     pub aggregate: Aggregate<U>,
     /// Whether `mode=compare` may double the load.
     pub compare: bool,
+    /// The most bytes of bodies that one request holds.
+    pub max_body: usize,
     /// The client's header fields that some call of it passes on.
     pub forward_headers: Vec<HeaderName>,
     /// The query parameters that some call of it passes on.
@@ -29,12 +36,14 @@ pub struct Gateway<U> {
     pub(super) exposed: Vec<Exposed<U>>,
     by_name: HashMap<Arc<str>, usize>,
     pub(super) metrics: Arc<Metrics>,
+    in_flight: Arc<Limit>,
 }
 
 impl<U> Gateway<U> {
-    /// The order of `exposed` is that of the metrics' aggregates.
+    /// The order of `exposed` is that of the metrics' aggregates. All workers share `in_flight`, which bounds the
+    /// requests that are answered at a time.
     #[must_use]
-    pub fn new(exposed: Vec<Exposed<U>>, metrics: Arc<Metrics>) -> Rc<Self> {
+    pub fn new(exposed: Vec<Exposed<U>>, metrics: Arc<Metrics>, in_flight: Arc<Limit>) -> Rc<Self> {
         let by_name = exposed
             .iter()
             .enumerate()
@@ -44,12 +53,22 @@ impl<U> Gateway<U> {
             exposed,
             by_name,
             metrics,
+            in_flight,
         })
     }
 
     pub(super) fn find(&self, name: &str) -> Option<(usize, &Exposed<U>)> {
         let index = *self.by_name.get(name)?;
         Some((index, &self.exposed[index]))
+    }
+
+    /// A place for one request of the aggregate at `index`, for as long as its answer takes memory.
+    pub(super) fn admit(&self, index: usize) -> Result<Permit, Problem> {
+        self.in_flight.acquire().ok_or_else(|| {
+            self.metrics.shed(index);
+            let detail = "as many requests are in flight as the gateway takes; nothing was sent";
+            Problem::new(ProblemKind::Overloaded, detail)
+        })
     }
 }
 

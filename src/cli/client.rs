@@ -7,7 +7,10 @@ use anyhow::{Context as _, bail};
 use http::{HeaderValue, Method, Uri, uri::Scheme};
 
 use crate::{
-    fanout::{Body, Failure, FailureKind, Forward, LaneSettings, Reply, StatusSet, Upstream as _},
+    fanout::{
+        Allowance, Body, Failure, FailureKind, Forward, LaneSettings, Reply, StatusSet,
+        Upstream as _,
+    },
     upstream::{Adapter, Prepared, Settings, TlsSettings},
 };
 
@@ -70,6 +73,7 @@ pub(super) async fn get(url: Uri, timeout: Duration) -> anyhow::Result<Reply> {
         request_id: HeaderValue::from_str(&format!("{:032x}", fastrand::u128(..)))?,
         headers: Vec::new(),
         query: Vec::new(),
+        allowance: Allowance::new(MAX_BODY),
     };
     match tokio::time::timeout(timeout, adapter.attempt(&forward)).await {
         Ok(Ok(reply)) => Ok(reply),

@@ -14,6 +14,7 @@ use super::{
     checked::{Aggregate, Call},
     defaults::{self, MOST_CALLS},
     mistake::{KeyPath, nearest},
+    quantities::Size,
     raw::{Named, RawAggregate, RawMode, RawOnFailure},
     review::{Review, Slot},
     values::Table,
@@ -79,6 +80,11 @@ fn aggregate(
             None
         }
     };
+    let max_body = review
+        .slot(&path.key("max_body"), raw.max_body)
+        .and_then(|Size(bytes)| bytes.try_into().ok())
+        .or(Slot::Given(defaults::MAX_BODIES))
+        .given();
     let completion = completion(path, raw.wait_for, entries.as_ref().map(Vec::len), review);
     let calls = entries.and_then(|entries| calls(&path.key("calls"), entries, upstreams, review));
     Some(Aggregate {
@@ -90,6 +96,7 @@ fn aggregate(
         },
         concurrency: count(raw.concurrency, MOST_CALLS),
         deadline: deadline?,
+        max_body: max_body?,
         completion: completion?,
         on_failure: match raw.on_failure {
             Some(RawOnFailure::Fail) => OnFailure::Fail,

@@ -99,6 +99,7 @@ fn server(
         listen: raw.listen.map_or(defaults::LISTEN, |Listen(listen)| listen),
         workers: count(raw.workers, defaults::workers().get()),
         max_connections: count(raw.max_connections, defaults::MAX_CONNECTIONS),
+        max_in_flight: count(raw.max_in_flight, defaults::MAX_REQUESTS),
         header_timeout: header_timeout
             .or(Slot::Given(defaults::HEADER_TIMEOUT))
             .given()?,

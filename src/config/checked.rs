@@ -41,6 +41,8 @@ pub struct Server {
     pub workers: NonZeroUsize,
     /// Open connections from clients, over all workers.
     pub max_connections: NonZeroUsize,
+    /// Aggregates answered at a time, over all workers.
+    pub max_in_flight: NonZeroUsize,
     /// How long a client may take for a request's head.
     pub header_timeout: Duration,
     /// How long a client may take for each 64 KiB of an answer, or for the rest of it.
@@ -114,6 +116,8 @@ pub struct Aggregate {
     pub concurrency: NonZeroUsize,
     /// The time for all calls together.
     pub deadline: Duration,
+    /// The most bytes of bodies that one request holds.
+    pub max_body: usize,
     /// What it waits for; never more than its calls.
     pub completion: Completion,
     /// What a failed call does.

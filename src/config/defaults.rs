@@ -41,6 +41,14 @@ pub(super) const MAX_BODY: usize = 1024 * 1024;
 /// 100 ms are 40,000 a second), low enough that a hanging one does not exhaust ports and memory.
 pub(super) const MAX_IN_FLIGHT: usize = 4096;
 
+/// Aggregates at a time, over all workers: as many as the attempts that one upstream gets by default, so that where there
+/// is one call a request, it is refused here, before anything is planned. A pile of this size means that upstreams hang.
+pub(super) const MAX_REQUESTS: usize = 4096;
+
+/// All bodies of one aggregate together, in bytes: 16 of the largest ones that are taken by default. No page needs
+/// more, and one request must not take the memory of a thousand.
+pub(super) const MAX_BODIES: usize = 16 * 1024 * 1024;
+
 /// A breaker's failures in a row: one or two happen to everybody, five don't.
 pub(super) const FAILURES: u32 = 5;
 

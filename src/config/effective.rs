@@ -47,6 +47,7 @@ pub(super) fn raw(config: &Config) -> RawConfig {
             listen: Some(Listen(server.listen)),
             workers: Some(Count(server.workers.get())),
             max_connections: Some(Count(server.max_connections.get())),
+            max_in_flight: Some(Count(server.max_in_flight.get())),
             header_timeout: Some(HumanDuration(server.header_timeout)),
             write_timeout: Some(HumanDuration(server.write_timeout)),
             drain: Some(HumanDuration(server.drain)),
@@ -178,6 +179,7 @@ fn aggregate(aggregate: &Aggregate, config: &Config) -> RawAggregate {
         }),
         concurrency: Some(Count(aggregate.concurrency.get())),
         deadline: Some(HumanDuration(aggregate.deadline)),
+        max_body: Some(Size(aggregate.max_body as u64)),
         wait_for: Some(match aggregate.completion {
             Completion::All => WaitFor::All,
             Completion::FIRST => WaitFor::First,

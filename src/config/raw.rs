@@ -57,6 +57,8 @@ pub(super) struct RawServer {
     pub(super) workers: Option<Count<1, MOST_WORKERS>>,
     /// Open connections from clients, over all workers. Default 25000.
     pub(super) max_connections: Option<Count<1, MOST_CONNECTIONS>>,
+    /// Aggregates answered at a time, over all workers; beyond it 503. Default 4096.
+    pub(super) max_in_flight: Option<Count<1, MOST_CONNECTIONS>>,
     /// How long a client may take for a request's head. Default `5s`.
     pub(super) header_timeout: Option<HumanDuration>,
     /// How long a client may take for each 64 KiB of an answer, or for the rest of it. Default `30s`.
@@ -284,6 +286,8 @@ pub(super) struct RawAggregate {
     pub(super) concurrency: Option<Count<1, MOST_CALLS>>,
     /// The time for all calls together. Default `10s`.
     pub(super) deadline: Option<HumanDuration>,
+    /// The bodies of all its calls together, from 1B to 1GiB; beyond it the rest is `too_large`. Default `16MiB`.
+    pub(super) max_body: Option<Size>,
     /// `all`: every call settles. `first` or a number: that many succeed, and the rest are cancelled. Default `all`.
     pub(super) wait_for: Option<WaitFor>,
     /// `partial`: a failed call is reported in its place. `fail`: it ends the aggregate, unless the call is

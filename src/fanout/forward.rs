@@ -1,9 +1,12 @@
-//! What of the client's request may go upstream. Nothing else does.
+//! What calls need to know of the client's request: what of it may go upstream (nothing else does), and how much room its
+//! answer has.
 
 use http::{HeaderName, HeaderValue};
 
+use super::Allowance;
+
 /// The parts of one client's request that calls may pass on; which call passes on which is the upstream's own setting.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Forward {
     /// Sent as `X-Request-Id` with every attempt.
     pub request_id: HeaderValue,
@@ -11,4 +14,6 @@ pub struct Forward {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Query parameters that some upstream asks for: the decoded name, and `name=value` as it came.
     pub query: Vec<(String, String)>,
+    /// What the bodies of all its calls may take together; both runs of a comparison share it, as both are held.
+    pub allowance: Allowance,
 }

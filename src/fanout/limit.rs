@@ -1,4 +1,5 @@
-//! How many attempts may be under way to one upstream, counted over all workers. Refuses at once; nothing waits.
+//! How many of one thing may be under way, counted over all workers: attempts to an upstream, requests of the gateway.
+//! Refuses at once; nothing waits.
 
 use std::{
     num::NonZeroUsize,
@@ -43,7 +44,7 @@ impl Limit {
     }
 }
 
-/// The right to one attempt.
+/// The right to one of them.
 #[derive(Debug)]
 pub struct Permit(Arc<Limit>);
 

@@ -64,6 +64,7 @@ struct AggregateMetrics {
     sequential: Counter,
     saved: Counter,
     overhead: Histogram,
+    shed: IntCounter,
 }
 
 #[derive(Debug)]
@@ -167,6 +168,11 @@ impl Metrics {
             began,
             open: true,
         }
+    }
+
+    /// Counts a request of an aggregate that was refused because too many were in flight.
+    pub fn shed(&self, aggregate: usize) {
+        self.aggregates[aggregate].shed.inc();
     }
 
     /// An onlooker for one plan.
@@ -404,6 +410,10 @@ fn aggregates(registry: &Registry, names: &[&str]) -> Result<Vec<AggregateMetric
         "A request's time less the time during which a call was under way.",
         &OVERHEADS,
     )?;
+    let shed = family.counters(
+        "gather_shed_total",
+        "Requests refused because too many were in flight; nothing was sent upstream.",
+    )?;
     let resolve = |name: &&str| AggregateMetrics {
         requests: Mode::ALL.map(|mode| {
             OUTCOMES.map(|outcome| requests.with_label_values(&[name, mode.as_str(), outcome]))
@@ -412,6 +422,7 @@ fn aggregates(registry: &Registry, names: &[&str]) -> Result<Vec<AggregateMetric
         sequential: sequential.with_label_values(&[name]),
         saved: saved.with_label_values(&[name]),
         overhead: overhead.with_label_values(&[name]),
+        shed: shed.with_label_values(&[name]),
     };
     Ok(names.iter().map(resolve).collect())
 }

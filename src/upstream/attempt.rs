@@ -4,20 +4,21 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 
 use actix_http::{
     HttpMessage as _, Payload,
-    body::{self, EitherBody},
+    body::{EitherBody, None as NoBody},
 };
 use awc::{
     Client, ClientResponse, FrozenClientRequest, SendClientRequest,
-    error::{PayloadError, SendRequestError},
+    error::SendRequestError,
     http::header::{self, HeaderMap, HeaderName},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{Method, StatusCode, Uri};
 
 use super::{
     Prepared,
     answer::{self, Described},
+    body::{self, Bounds},
     head::Framing,
     trace::{TRACE, Trace},
 };
@@ -99,7 +100,7 @@ impl Adapter {
         }
         let body = match &self.body {
             Some(body) => EitherBody::left(body.clone()),
-            None => EitherBody::right(body::None::new()),
+            None => EitherBody::right(NoBody::new()),
         };
         match self.target(forward) {
             None => self.request.extra_headers(extra).send_body(body),
@@ -157,71 +158,17 @@ impl Adapter {
                 body: Body::Empty,
             });
         }
-        let bytes = self
-            .read(payload, framing, trace)
+        let bounds = Bounds {
+            own: self.max_body,
+            shared: &forward.allowance,
+        };
+        let (bytes, share) = body::read(payload, framing, trace, bounds)
             .await
             .map_err(|failure| failure.with_status(status))?;
-        answer::read(described(&answer), bytes)
-            .map(|body| Reply { status, body })
-            .map_err(|failure| failure.with_status(status))
-    }
-
-    /// The whole body, or why there is none. Never more than `max_body` is held.
-    async fn read(
-        &self,
-        mut payload: Payload,
-        framing: Framing,
-        trace: &Trace,
-    ) -> Result<Bytes, Failure> {
-        let too_large = || {
-            Failure::new(
-                FailureKind::TooLarge,
-                format!("the upstream's body is larger than {} bytes", self.max_body),
-            )
-        };
-        let declared = match framing {
-            Framing::Length(length) => Some(length),
-            _ => None,
-        };
-        if declared.is_some_and(|length| length > self.max_body as u64) {
-            return Err(too_large());
-        }
-        let mut first = Bytes::new();
-        let mut whole = BytesMut::new();
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|error| cut(&error, trace))?;
-            let held = first.len().max(whole.len());
-            if held + chunk.len() > self.max_body {
-                return Err(too_large());
-            }
-            if held == 0 {
-                first = chunk;
-                continue;
-            }
-            if whole.is_empty() {
-                whole.reserve(declared.map_or(0, |length| usize::try_from(length).unwrap_or(0)));
-                whole.extend_from_slice(&first);
-            }
-            whole.extend_from_slice(&chunk);
-        }
-        let bytes = if whole.is_empty() {
-            first
-        } else {
-            whole.freeze()
-        };
-        let is_cut = match framing {
-            Framing::Length(length) => (bytes.len() as u64) < length,
-            // The codec ends with the last chunk; if the stream ended, that chunk never came.
-            Framing::Chunked => trace.ended(),
-            Framing::Close | Framing::None => false,
-        };
-        if is_cut {
-            return Err(Failure::new(
-                FailureKind::Protocol,
-                "the upstream cut its body short",
-            ));
-        }
-        Ok(bytes)
+        let body = answer::read(described(&answer), bytes)
+            .map_err(|failure| failure.with_status(status))?;
+        share.keep();
+        Ok(Reply { status, body })
     }
 }
 
@@ -320,12 +267,5 @@ fn unanswered(error: &SendRequestError, trace: &Trace) -> Failure {
     } else {
         "the upstream closed the connection without an answer"
     };
-    Failure::new(FailureKind::Protocol, detail)
-}
-
-/// Why a body could not be read on.
-fn cut(error: &PayloadError, trace: &Trace) -> Failure {
-    tracing::debug!(%error, "a body broke off");
-    let detail = trace.fault().unwrap_or("the upstream cut its body short");
     Failure::new(FailureKind::Protocol, detail)
 }

@@ -6,7 +6,7 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web
 use gather::{
     api::{self, Exposed, ProblemKind, Shared},
     fanout::{
-        Aggregate, Body, Call, Completion, Failure, Forward, Lane, LaneSettings, Mode, Need,
+        Aggregate, Body, Call, Completion, Failure, Forward, Lane, LaneSettings, Limit, Mode, Need,
         OnFailure, Reply, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
@@ -68,6 +68,7 @@ fn exposed(name: &str, script: Script) -> Exposed<Script> {
             on_failure: OnFailure::Partial,
         },
         compare: false,
+        max_body: usize::MAX,
         forward_headers: Vec::new(),
         forward_query: Default::default(),
     }
@@ -85,9 +86,15 @@ fn serve() -> (SocketAddr, ServerHandle) {
         readiness: Arc::new(Readiness::default()),
     };
     shared.readiness.advance(Stage::Ready);
+    // One place: a panic that kept it would leave none for whoever comes next.
+    let in_flight = Arc::new(Limit::new(NonZeroUsize::MIN));
     let server = HttpServer::new(move || {
         let exposed = SCRIPTS.map(|(name, script)| exposed(name, script));
-        let gateway = api::Gateway::new(exposed.into(), Arc::clone(&shared.metrics));
+        let gateway = api::Gateway::new(
+            exposed.into(),
+            Arc::clone(&shared.metrics),
+            Arc::clone(&in_flight),
+        );
         App::new()
             .app_data(Data::new(shared.clone()))
             .configure(api::public(gateway, true))

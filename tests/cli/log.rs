@@ -300,3 +300,28 @@ fn a_gateway_whose_log_nobody_reads_any_more_goes_on() {
     child.wait().unwrap();
     assert_eq!((answers, ended), (vec![200, 200, 200], None));
 }
+
+#[test]
+fn a_request_refused_for_load_is_a_line_that_says_so() {
+    let upstream = Upstream::always(Behaviour::HangBeforeHead);
+    let settings = "log.format = \"json\"\nserver.max_in_flight = 1";
+    let (gateway, address) = serve(settings, &upstream);
+    let held = send(address, "/aggregate", &[]).unwrap();
+    eventually("a request upstream", || upstream.requests().pop());
+    let answer = try_get(address, "/aggregate", &[("X-Request-Id", "abc-123")]).unwrap();
+    answer.problem(503, "overloaded");
+    drop(held);
+    let finished = gateway.stop().expect(0);
+    let lines = json_lines(&finished.stderr);
+    let about: Vec<_> = lines
+        .iter()
+        .filter(|line| line["request_id"] == "abc-123")
+        .collect();
+    let [line] = about[..] else {
+        panic!("{}", finished.stderr)
+    };
+    assert_eq!(line["message"], "refused", "{line}");
+    assert_eq!(line["problem"], "overloaded", "{line}");
+    assert_eq!(line["path"], "/aggregate", "{line}");
+    assert_eq!(line["status"], 503, "{line}");
+}

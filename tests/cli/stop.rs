@@ -152,7 +152,7 @@ fn a_client_that_does_not_read_its_answer_is_cut_off_when_the_drain_is_over() {
     // More than the sockets on both sides hold.
     let upstream = Upstream::always(Response::text(vec![b'x'; 32 << 20]));
     let toml = format!(
-        "server.grace = \"0s\"\nserver.drain = \"5s\"\ndefaults.max_body = \"64MiB\"\n{}deadline = \"5s\"\n",
+        "server.grace = \"0s\"\nserver.drain = \"5s\"\ndefaults.max_body = \"64MiB\"\n{}deadline = \"5s\"\nmax_body = \"64MiB\"\n",
         before(&[upstream.url("/")])
     );
     let (gateway, address) = Running::serve(&toml);
