@@ -7,6 +7,9 @@ ARG RUST_VERSION=1.95
 FROM rust:${RUST_VERSION}-slim-bookworm AS build
 WORKDIR /build
 
+# The allocator's build wants make, which the image may not have.
+RUN command -v make >/dev/null || { apt-get update && apt-get install -y --no-install-recommends make; }
+
 # The dependencies, against a stub of the package: this layer is built again only when the manifest or the lock changes.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \

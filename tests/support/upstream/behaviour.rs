@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::sync::watch;
+
 /// What becomes of one request.
 #[derive(Debug, Clone)]
 pub enum Behaviour {
@@ -12,6 +15,10 @@ pub enum Behaviour {
     Respond(Response),
     /// Waits, then does the other thing.
     DelayThen(Duration, Box<Behaviour>),
+    /// Waits until the test says `true`, then does the other thing.
+    WaitThen(watch::Receiver<bool>, Box<Behaviour>),
+    /// Sends these bytes, then does the other thing.
+    SendThen(Bytes, Box<Behaviour>),
     /// Never sends a byte.
     HangBeforeHead,
     /// Sends half of a head and no more.
@@ -61,6 +68,16 @@ pub enum Behaviour {
 }
 
 impl Behaviour {
+    /// Does this once the test says `true`.
+    pub fn when(self, told: &watch::Sender<bool>) -> Self {
+        Self::WaitThen(told.subscribe(), Box::new(self))
+    }
+
+    /// Does this after these bytes.
+    pub fn following(self, bytes: Bytes) -> Self {
+        Self::SendThen(bytes, Box::new(self))
+    }
+
     /// Does this, but later.
     pub fn after(self, delay: Duration) -> Self {
         Self::DelayThen(delay, Box::new(self))

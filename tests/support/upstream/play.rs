@@ -26,16 +26,16 @@ pub(super) enum Next {
 
 /// Plays `behaviour` for a request of `method`; an error is a client that is gone.
 pub(super) async fn play(
-    mut behaviour: Behaviour,
+    behaviour: Behaviour,
     method: &str,
     write: &mut WriteHalf<'_>,
 ) -> io::Result<Next> {
-    while let Behaviour::DelayThen(delay, then) = behaviour {
-        tokio::time::sleep(delay).await;
-        behaviour = *then;
-    }
+    let behaviour = awaited(behaviour, write).await?;
     match behaviour {
-        Behaviour::DelayThen(..) | Behaviour::HangBeforeHead => std::future::pending().await,
+        Behaviour::DelayThen(..)
+        | Behaviour::WaitThen(..)
+        | Behaviour::SendThen(..)
+        | Behaviour::HangBeforeHead => std::future::pending().await,
         Behaviour::Respond(response) => respond(&response, method, write).await,
         Behaviour::CloseAfterAnswer(response) => {
             respond(&response, method, write).await.map(|_| Next::Close)
@@ -89,6 +89,28 @@ pub(super) async fn play(
             }
             Ok(Next::Serve)
         }
+    }
+}
+
+/// Goes through what comes before the behaviour proper.
+async fn awaited(mut behaviour: Behaviour, write: &mut WriteHalf<'_>) -> io::Result<Behaviour> {
+    loop {
+        behaviour = match behaviour {
+            Behaviour::DelayThen(delay, then) => {
+                tokio::time::sleep(delay).await;
+                *then
+            }
+            Behaviour::WaitThen(mut told, then) => {
+                // A test that has ended says nothing more.
+                let _ = told.wait_for(|told| *told).await;
+                *then
+            }
+            Behaviour::SendThen(bytes, then) => {
+                write.write_all(&bytes).await?;
+                *then
+            }
+            proper => return Ok(proper),
+        };
     }
 }
 

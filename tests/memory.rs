@@ -1,0 +1,176 @@
+//! What the built program holds while a thousand requests meet bodies without end, what it keeps when they are over, and
+//! what one large answer costs. The program is a process of its own, so that nothing but its memory is measured.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test says what it expects by failing, and what it measured by printing"
+)]
+
+#[path = "support/gateway.rs"]
+mod gateway;
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/upstream.rs"]
+mod upstream;
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use gateway::request;
+use program::Running;
+use tokio::sync::watch;
+use upstream::{Behaviour, Framing, Response, Upstream};
+
+const MIB: usize = 1 << 20;
+const AT_ONCE: usize = 1000;
+
+/// How long a loaded machine may take for any part of this.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A line of the process's status in bytes: `VmRSS` is what it holds, `VmHWM` the most that it ever held.
+fn held(gateway: &Running, line: &str) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.id())).unwrap();
+    let line = status
+        .lines()
+        .find_map(|known| known.strip_prefix(line)?.strip_prefix(':'))
+        .unwrap();
+    let kilobytes: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
+    kilobytes * 1024
+}
+
+async fn in_flight(address: SocketAddr) -> usize {
+    let metrics = request(address, "GET", "/metrics", &[], b"").await;
+    let line = |line: &str| {
+        line.strip_prefix("gather_requests_in_flight ")?
+            .parse()
+            .ok()
+    };
+    metrics.text().lines().find_map(line).unwrap()
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(LONG, waiting).await;
+    assert!(in_time.is_ok(), "not within {LONG:?}: {what}");
+}
+
+/// A thousand requests that stand still until the gateway holds this much, then go on, and all fail.
+async fn a_thousand(
+    gateway: &Running,
+    address: SocketAddr,
+    go: &watch::Sender<bool>,
+    holding: usize,
+) {
+    go.send_replace(false);
+    let clients: FuturesUnordered<_> = (0..AT_ONCE)
+        .map(|_| request(address, "GET", "/aggregate", &[], b""))
+        .collect();
+    let start = async {
+        until("all of them in flight, with what was sent", async || {
+            in_flight(address).await == AT_ONCE && held(gateway, "VmRSS") > holding
+        })
+        .await;
+        go.send_replace(true);
+    };
+    let (answers, ()) = tokio::join!(clients.collect::<Vec<_>>(), start);
+    for answer in answers {
+        answer.problem(502, "upstream-failed");
+        assert_eq!(answer.result("sick"), "too_large");
+    }
+    until("none in flight", async || in_flight(address).await == 0).await;
+}
+
+#[actix_web::test]
+async fn a_thousand_requests_before_endless_bodies_hold_what_they_may_and_leave_nothing_behind() {
+    const MAX_BODY: usize = 256 * 1024;
+    /// What each body has when all of them stand still.
+    const SENT: usize = 200 * 1024;
+    /// What may stay.
+    const LEFT: usize = 64 * MIB;
+    rlimit::increase_nofile_limit(8 * AT_ONCE as u64).unwrap();
+    let (go, _) = watch::channel(false);
+    let upstream = Upstream::start({
+        let go = go.clone();
+        // The endless body's own head is a part of it.
+        let mut start = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        start.resize(start.len() + SENT, b'1');
+        let start = Bytes::from(start);
+        move |_| {
+            Behaviour::Endless(Framing::CloseDelimited)
+                .when(&go)
+                .following(start.clone())
+        }
+    });
+    let (gateway, address) = Running::serve(&format!(
+        "server.grace = \"0s\"\n\
+         [upstreams.sick]\nurl = \"{}\"\ntimeout = \"60s\"\nconnect_timeout = \"60s\"\n\
+         [aggregates.default]\ncalls = [\"sick\"]\ndeadline = \"60s\"\nmax_body = \"256KiB\"\n",
+        upstream.url("/")
+    ));
+    request(address, "GET", "/metrics", &[], b"").await;
+    let before = held(&gateway, "VmRSS");
+
+    // Twice, so that what the first has left in holes would show.
+    for _ in 0..2 {
+        a_thousand(&gateway, address, &go, AT_ONCE * SENT).await;
+    }
+    let (peak, after) = (held(&gateway, "VmHWM"), held(&gateway, "VmRSS"));
+    // The allocator gives back over ten seconds.
+    let ended = Instant::now();
+    until("no more than 64 MiB left behind", async || {
+        held(&gateway, "VmRSS") <= before + LEFT
+    })
+    .await;
+    println!(
+        "{} MiB before, {} MiB at most, {} MiB at the end, {} MiB after {:?}",
+        before / MIB,
+        peak / MIB,
+        after / MIB,
+        held(&gateway, "VmRSS") / MIB,
+        ended.elapsed()
+    );
+    // A body grows by doubling, up to its bound; and two connections take something too.
+    let allowed = AT_ONCE * (2 * MAX_BODY + 128 * 1024);
+    assert!(peak - before < allowed, "{} MiB at most", peak / MIB);
+}
+
+#[actix_web::test]
+async fn an_aggregate_of_16_mib_holds_its_bodies_and_its_answer_and_no_more() {
+    // Full to the last byte: 16 bodies of 1 MiB.
+    let text = vec![b'1'; MIB];
+    for (framing, kind) in [
+        (Framing::ContentLength, "application/json"),
+        (Framing::Chunked(10_000), "application/json"),
+        (Framing::Chunked(10_000), "image/png"),
+    ] {
+        let body = Response::new(200).header("content-type", kind);
+        let upstream = Upstream::always(body.body(text.clone()).framing(framing));
+        let calls: Vec<String> = (0..16)
+            .map(|at| format!("{{ upstream = \"one\", name = \"call_{at}\" }}"))
+            .collect();
+        let (gateway, address) = Running::serve(&format!(
+            "server.grace = \"0s\"\n[upstreams.one]\nurl = \"{}\"\n\
+             [aggregates.default]\ncalls = [{}]",
+            upstream.url("/"),
+            calls.join(", ")
+        ));
+        request(address, "GET", "/metrics", &[], b"").await;
+        let before = held(&gateway, "VmRSS");
+        let answer = request(address, "GET", "/aggregate", &[], b"").await;
+        assert_eq!(answer.header("gather-outcome"), Some("complete"));
+        let composed = answer.body.len();
+        let peak = held(&gateway, "VmHWM") - before;
+        println!("{framing:?}, {kind}: {} MiB more at most", peak / MIB);
+        // What bodies grew out of is given back a little later.
+        assert!(peak < 16 * MIB + composed + 16 * MIB, "{} MiB", peak / MIB);
+    }
+}
