@@ -9,6 +9,8 @@ mod error;
 mod gateway;
 mod guard;
 mod operations;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod query;
 mod request_id;
 

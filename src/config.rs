@@ -15,6 +15,8 @@ mod headers;
 mod lanes;
 mod layers;
 mod mistake;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod quantities;
 mod raw;
 mod review;

@@ -21,6 +21,8 @@ mod plan;
 mod policy;
 mod reply;
 mod retry;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod simulation;
 mod status;
 
 pub use allowance::{Allowance, Share};

@@ -16,6 +16,8 @@ pub mod compose;
 pub mod config;
 pub mod duration;
 pub mod fanout;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod ping;
 pub mod port;
 pub mod readiness;

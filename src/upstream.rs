@@ -13,6 +13,8 @@ mod dial;
 mod head;
 mod names;
 mod prepare;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod settings;
 mod tls;
 mod trace;

@@ -59,14 +59,14 @@ enum Phase {
 
 /// This much of an answer's head has come.
 #[derive(Default)]
-struct Held {
-    bytes: BytesMut,
+pub(super) struct Held {
+    pub(super) bytes: BytesMut,
     /// Interim answers that came before it.
     interim: usize,
 }
 
 /// What of a body is still to come.
-enum Rest {
+pub(super) enum Rest {
     Bytes(u64),
     Chunks(Chunks),
     ToTheClose,
@@ -81,7 +81,7 @@ pub(super) struct Wire {
 }
 
 impl Rest {
-    const fn of(framing: Framing) -> Self {
+    pub(super) const fn of(framing: Framing) -> Self {
         match framing {
             Framing::None => Self::Bytes(0),
             Framing::Length(length) => Self::Bytes(length),
@@ -90,7 +90,7 @@ impl Rest {
         }
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         match self {
             Self::Bytes(left) => *left == 0,
             Self::Chunks(chunks) => chunks.is_over(),
@@ -99,7 +99,7 @@ impl Rest {
     }
 
     /// How many of `bytes`, which come next on the wire, belong to the body.
-    fn follow(&mut self, bytes: &[u8]) -> Result<usize, &'static str> {
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<usize, &'static str> {
         match self {
             Self::Bytes(left) => {
                 let size = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
@@ -114,7 +114,7 @@ impl Rest {
 
 impl Held {
     /// The final answer's head, once it is whole; interim answers before it are taken out.
-    fn final_head(&mut self, head_only: bool) -> Result<Option<Head>, &'static str> {
+    pub(super) fn final_head(&mut self, head_only: bool) -> Result<Option<Head>, &'static str> {
         loop {
             let head = head::parse(&self.bytes, head_only)?;
             if head.map_or(self.bytes.len(), |head| head.size) > MAX_HEAD {

@@ -1,0 +1,5 @@
+//! What upstreams sent, inside an answer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gather::fuzzing::embedding(bytes));

@@ -1,0 +1,197 @@
+//! What holds for every query, whatever is in it: it is taken, or refused with a 400 that names a parameter of it; what it
+//! chooses is no more than it may; and what is passed on is what was declared, and nothing smuggled along.
+
+use std::{
+    borrow::Cow, collections::HashSet, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration,
+};
+
+use http::Uri;
+use tokio::time::Instant;
+
+use super::{
+    error::Problem,
+    query::{Query, QueryError, Run, preferred_wait},
+};
+use crate::{
+    duration,
+    fanout::{
+        Aggregate, Call, Completion, Failure, Lane, LaneSettings, Mode, Need, OnFailure, Reply,
+        Upstream, UpstreamId,
+    },
+};
+
+/// What the aggregate's calls declare. A configuration may declare any text but the empty one and Gather's own names.
+const DECLARED: [&str; 4] = ["id", "q", "a b", "x&y=#\r\nz"];
+
+const OWN: [&str; 5] = ["mode", "concurrency", "calls", "timeout", "wait_for"];
+
+/// The configured deadline, and what `Prefer: wait` allows.
+const DEADLINE: Duration = Duration::from_secs(10);
+const PREFERRED: Duration = Duration::from_secs(2);
+
+/// Reads `bytes` as a query, a preference and a duration.
+///
+/// # Panics
+/// When something does not hold.
+pub fn query(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    check_texts(&text);
+    let declared = DECLARED.map(str::to_owned).into();
+    let pairs: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
+    match Query::parse(&text, &declared) {
+        Ok(query) => {
+            check_taken(&query, &pairs);
+            check_forwarded(&query, &text, &declared);
+            check_choice(&query, &pairs);
+        }
+        Err(error) => check_refusal(error, &pairs),
+    }
+}
+
+type Pairs<'a> = [(Cow<'a, str>, Cow<'a, str>)];
+
+fn value<'a>(pairs: &'a Pairs<'_>, name: &str) -> Option<&'a str> {
+    let pair = pairs.iter().find(|(own, _)| own == name)?;
+    Some(&pair.1)
+}
+
+/// The two readers beside the query's own.
+fn check_texts(text: &str) {
+    if let Some(seconds) = preferred_wait(text) {
+        assert!(seconds > 0 && text.contains('='));
+    }
+    if let Some(duration) = duration::parse(text) {
+        let written = humantime::format_duration(duration).to_string();
+        assert_eq!(duration::parse(&written), Some(duration), "{written}");
+    }
+}
+
+fn check_refusal(error: QueryError, pairs: &Pairs<'_>) {
+    let name = error.parameter().to_owned();
+    assert!(pairs.iter().any(|(given, _)| *given == name), "{name:?}");
+    if !matches!(error, QueryError::Unknown { .. }) {
+        assert!(OWN.contains(&&*name));
+    }
+    let detail = error.to_string();
+    let begin: String = name.chars().take(100).collect();
+    assert!(detail.contains(&begin), "{detail}");
+    check_problem(&error.into(), &name);
+}
+
+fn check_problem(problem: &Problem, name: &str) {
+    assert_eq!(problem.kind().status(), http::StatusCode::BAD_REQUEST);
+    let json: serde_json::Value = serde_json::from_slice(&problem.json()).expect("valid JSON");
+    assert_eq!(json["parameter"], name);
+    assert_eq!(json["status"], 400);
+}
+
+/// Each parameter is Gather's own and given once with a value, or declared.
+fn check_taken(query: &Query<'_>, pairs: &Pairs<'_>) {
+    for (name, value) in pairs {
+        if OWN.contains(&&**name) {
+            assert!(!value.is_empty());
+            let times = pairs.iter().filter(|(other, _)| other == name).count();
+            assert_eq!(times, 1, "{name} is given more than once");
+        } else {
+            assert!(DECLARED.contains(&&**name), "{name:?} is not declared");
+        }
+    }
+    let run = match value(pairs, "mode") {
+        None => Run::Once(None),
+        Some("compare") => Run::Compare,
+        Some("sequential" | "sync") => Run::Once(Some(Mode::Sequential)),
+        Some("concurrent" | "async") => Run::Once(Some(Mode::Concurrent)),
+        Some(other) => panic!("no mode: {other:?}"),
+    };
+    assert_eq!(query.run, run);
+}
+
+/// What is passed on is each declared pair, in order, as it came; behind an upstream's own query it stays what it is.
+fn check_forwarded(query: &Query<'_>, text: &str, declared: &HashSet<String>) {
+    let expected: Vec<_> = form_urlencoded::parse(text.as_bytes())
+        .filter(|(name, _)| declared.contains(&**name))
+        .collect();
+    assert_eq!(query.forwarded.len(), expected.len());
+    for ((name, pair), (given, value)) in query.forwarded.iter().zip(&expected) {
+        assert_eq!(name, given);
+        let decoded: Vec<_> = form_urlencoded::parse(pair.as_bytes()).collect();
+        assert_eq!(decoded, [(given.clone(), value.clone())]);
+    }
+    // The rest is for what can be a request's query at all.
+    let target: Result<Uri, _> = format!("/aggregate?{text}").parse();
+    if target.is_ok_and(|target| target.query() == Some(text)) {
+        let mut target = "http://upstream/ping?own=1".to_owned();
+        for (_, pair) in &query.forwarded {
+            let odd = |byte: u8| byte <= b' ' || byte == 0x7f || matches!(byte, b'&' | b'#');
+            assert!(!pair.bytes().any(odd), "{pair:?}");
+            target.push('&');
+            target.push_str(pair);
+        }
+        let sent: Uri = target.parse().expect("a URL");
+        assert_eq!(sent.to_string(), target, "nothing was dropped");
+        let mut sent = form_urlencoded::parse(sent.query().unwrap_or_default().as_bytes());
+        assert_eq!(sent.next(), Some(("own".into(), "1".into())));
+        assert!(sent.eq(expected));
+    }
+}
+
+/// Three calls whose upstreams are never asked.
+struct Never;
+
+impl Upstream for Never {
+    type Context = ();
+
+    async fn attempt(&self, (): &()) -> Result<Reply, Failure> {
+        std::future::pending().await
+    }
+}
+
+fn aggregate() -> Aggregate<Never> {
+    let call = |name: &str| Call {
+        name: name.into(),
+        id: UpstreamId(0),
+        upstream: Rc::new(Never),
+        need: Need::Required,
+        timeout: DEADLINE,
+        lane: Arc::new(Lane::new(LaneSettings::default())),
+    };
+    Aggregate {
+        name: "default".into(),
+        calls: ["a", "b", "c"].map(call).into(),
+        mode: Mode::Concurrent,
+        concurrency: NonZeroUsize::new(2).expect("two"),
+        deadline: DEADLINE,
+        completion: Completion::All,
+        on_failure: OnFailure::Partial,
+    }
+}
+
+/// A choice only narrows what the aggregate allows, or is refused by the name of its parameter.
+fn check_choice(query: &Query<'_>, pairs: &Pairs<'_>) {
+    let alone = query.choice(None);
+    let given = value(pairs, "timeout").and_then(duration::parse);
+    assert_eq!(alone.timeout, given);
+    let choice = query.choice(Some(PREFERRED));
+    assert!(choice.timeout <= given.map_or(Some(PREFERRED), |given| Some(given.min(PREFERRED))));
+    assert!(choice.timeout > Some(Duration::ZERO));
+    if let Some(calls) = &choice.calls {
+        assert_eq!(Some(&*calls.join(",")), value(pairs, "calls"));
+        assert!(calls.iter().all(|call| !call.is_empty()));
+    }
+    let aggregate = aggregate();
+    let began = Instant::now();
+    let deadline = aggregate.deadline(&choice, began);
+    assert!(deadline > began && deadline <= began + PREFERRED);
+    for mode in [Mode::Sequential, Mode::Concurrent] {
+        if let Err(error) = aggregate.plan(&choice, mode, deadline) {
+            let problem = Problem::unplanned(&error, &choice);
+            let is_its_fault = |name: &&str| value(pairs, name).is_some();
+            let name = ["calls", "wait_for"]
+                .into_iter()
+                .filter(is_its_fault)
+                .find(|name| problem.to_string().contains(&format!("`{name}`")))
+                .expect("a parameter that was given");
+            check_problem(&problem, name);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What holds for every text of a configuration, whatever is in it: it is taken, and what is in force of it loads again to
+//! the same without a secret in it; or it is refused, with mistakes that each say where and what.
+
+use config::FileFormat;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    Config, Mistakes, effective, finish, headers,
+    layers::{Layers, Text},
+    load_text,
+    mistake::Origin,
+    quantities::{HumanDuration, Size},
+};
+
+const FORMATS: [FileFormat; 3] = [FileFormat::Toml, FileFormat::Yaml, FileFormat::Json];
+
+/// What stands in the place of a secret.
+const MASK: &str = "***";
+
+/// Reads `bytes` as a file in each format, and as a duration and a size.
+///
+/// # Panics
+/// When something does not hold.
+pub fn config(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    check_quantity::<HumanDuration>(&text);
+    check_quantity::<Size>(&text);
+    for format in FORMATS {
+        let first = load(format, &text);
+        match &first {
+            Ok(config) => check_taken(config),
+            Err(mistakes) => check_mistakes(mistakes),
+        }
+        // Tables have no order of their own in memory; what is said of them has.
+        let told = |result: &Result<Config, Mistakes>| match result {
+            Ok(config) => effective(config),
+            Err(mistakes) => mistakes.to_string(),
+        };
+        assert_eq!(told(&first), told(&load(format, &text)));
+    }
+}
+
+fn load(format: FileFormat, text: &str) -> Result<Config, Mistakes> {
+    let origin = Origin {
+        name: "file".to_owned(),
+        directory: "/nonexistent".into(),
+    };
+    finish(Layers::of_text(Text {
+        origin,
+        format,
+        text,
+    })?)
+}
+
+fn check_mistakes(mistakes: &Mistakes) {
+    assert!(mistakes.iter().next().is_some());
+    for mistake in mistakes {
+        let beyond = mistake.message.starts_with("more than ");
+        assert!(mistake.origin == "file" || beyond, "{mistake}");
+        assert!(!mistake.message.is_empty());
+        let line = mistake.to_string();
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+}
+
+fn check_taken(config: &Config) {
+    assert!(!config.upstreams.is_empty() && !config.aggregates.is_empty());
+    for aggregate in &config.aggregates {
+        assert!((1..=1000).contains(&aggregate.calls.len()));
+        assert!(aggregate.deadline <= config.server.drain);
+        for (index, call) in aggregate.calls.iter().enumerate() {
+            assert!(call.upstream < config.upstreams.len());
+            let before = &aggregate.calls[..index];
+            assert!(before.iter().all(|other| other.name != call.name));
+        }
+    }
+    let shown = effective(config);
+    let again = load_text("shown", &shown).unwrap_or_else(|mistakes| {
+        panic!("what is in force does not load: {mistakes}\n{shown}");
+    });
+    assert_eq!(effective(&again), shown);
+    check_masked(&shown);
+}
+
+/// Each value that may be a secret is masked, by another reading than that which masked it.
+fn check_masked(shown: &str) {
+    let shown: Value = toml::from_str(shown).expect("TOML");
+    let upstreams = shown["upstreams"].as_object().expect("a table");
+    for upstream in upstreams.values() {
+        if let Some(fixed) = upstream["headers"].as_object() {
+            for (name, value) in fixed {
+                let name = name.parse().expect("a header's name");
+                assert!(headers::is_shown(&name) || value == MASK, "{name}");
+            }
+        }
+        assert!(upstream.get("body").is_none_or(|body| body == MASK));
+        let url = upstream["url"].as_str().expect("a text");
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        for pair in query.split('&') {
+            let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+            assert!(["", MASK].contains(&value), "{url}");
+        }
+    }
+}
+
+/// A quantity is written back as what it is.
+fn check_quantity<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(text: &str) {
+    let Ok(quantity) = T::deserialize(Value::from(text)) else {
+        return;
+    };
+    let written = serde_json::to_value(&quantity).expect("a text");
+    let again = T::deserialize(&written);
+    assert_eq!(again.ok().as_ref(), Some(&quantity), "{text:?} {written}");
+}

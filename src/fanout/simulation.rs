@@ -1,0 +1,422 @@
+//! What holds for every plan: a plan that calls upstreams by a script, run on paused time, and all that must be true of
+//! it. Whoever makes the scripts (a property test, a fuzzer) is not known here.
+
+use std::{
+    cell::{Cell, RefCell},
+    num::{NonZeroU32, NonZeroUsize},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+use tokio::time::{Instant, sleep};
+
+use crate::fanout::{
+    Aggregate, Body, BreakerSettings, BudgetSettings, Call, Choice, Completion, Event, Failure,
+    FailureKind, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Repeatable,
+    Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, Verdict, run,
+};
+
+/// How one attempt ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With a reply.
+    Good,
+    /// Without a connection.
+    Refused,
+    /// With a 503 that wants to be asked again after so many seconds, if it says so.
+    Unavailable(Option<u8>),
+    /// With a body that is no use, which another attempt would not mend.
+    Invalid,
+    /// Not at all.
+    Never,
+}
+
+/// One attempt's script: how long it takes, in milliseconds, and how it ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) delay: u16,
+    pub(crate) end: End,
+}
+
+/// One call's script.
+#[derive(Debug, Clone)]
+pub(crate) struct Script {
+    /// Repeated when it is over.
+    pub(crate) steps: Vec<Step>,
+    pub(crate) optional: bool,
+    /// In milliseconds, from 1.
+    pub(crate) timeout: u16,
+    /// Which of the case's lanes it uses, counted round.
+    pub(crate) lane: usize,
+}
+
+/// The rules of one upstream, which several calls may share.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    pub(crate) repeatable: bool,
+    /// From 1.
+    pub(crate) attempts: u32,
+    /// In milliseconds.
+    pub(crate) hedge: Option<u16>,
+    /// From 1.
+    pub(crate) max_in_flight: usize,
+    /// So many failures in a row open it, from 1.
+    pub(crate) breaker: Option<u32>,
+    /// Extra attempts a second.
+    pub(crate) floor: u32,
+    /// Extra attempts for ten calls.
+    pub(crate) tenths: u8,
+}
+
+/// A whole plan with its upstreams. Times are in milliseconds.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    /// From 1 to 8.
+    pub(crate) scripts: Vec<Script>,
+    /// At least one.
+    pub(crate) lanes: Vec<Rules>,
+    pub(crate) mode: Mode,
+    /// From 1.
+    pub(crate) width: usize,
+    pub(crate) deadline: u16,
+    /// How much of the deadline is over when the plan begins, as for the second run of a comparison.
+    pub(crate) spent: u16,
+    /// A quorum; no more than the calls are taken.
+    pub(crate) needed: Option<usize>,
+    pub(crate) strict: bool,
+    /// When the client goes away, if it does.
+    pub(crate) leaves: Option<u16>,
+    /// For the pauses between attempts, which are random.
+    pub(crate) seed: u64,
+}
+
+impl Case {
+    fn lane(&self, call: usize) -> usize {
+        self.scripts[call].lane % self.lanes.len()
+    }
+
+    fn rules(&self, call: usize) -> &Rules {
+        &self.lanes[self.lane(call)]
+    }
+
+    fn needed(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(self.needed?.min(self.scripts.len()))
+    }
+
+    /// What the plan has for itself.
+    fn time(&self) -> Duration {
+        ms(self.deadline.saturating_sub(self.spent))
+    }
+}
+
+/// An upstream that does what its script says.
+struct Scripted {
+    steps: Vec<Step>,
+    next: Cell<usize>,
+    world: Rc<World>,
+    lane: usize,
+    max_in_flight: usize,
+}
+
+/// What all upstreams of a case know.
+struct World {
+    /// The plan is over: nothing may be asked any more.
+    over: Cell<bool>,
+    /// Attempts under way, by lane.
+    in_flight: Vec<Cell<usize>>,
+}
+
+/// One attempt under way.
+struct InFlight<'a>(&'a Cell<usize>);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl Upstream for Scripted {
+    type Context = ();
+
+    async fn attempt(&self, (): &()) -> Result<Reply, Failure> {
+        assert!(!self.world.over.get(), "an attempt after the end");
+        let in_flight = &self.world.in_flight[self.lane];
+        in_flight.set(in_flight.get() + 1);
+        let _under_way = InFlight(in_flight);
+        assert!(in_flight.get() <= self.max_in_flight, "too many at a time");
+        let step = self.steps[self.next.get() % self.steps.len()];
+        self.next.set(self.next.get() + 1);
+        sleep(ms(step.delay)).await;
+        if step.end == End::Never {
+            std::future::pending::<()>().await;
+        }
+        assert!(!self.world.over.get(), "an attempt that outlived its plan");
+        let unavailable = Failure::new(FailureKind::Status, "as scripted")
+            .with_status(StatusCode::SERVICE_UNAVAILABLE);
+        Err(match step.end {
+            End::Good | End::Never => {
+                return Ok(Reply {
+                    status: StatusCode::OK,
+                    body: Body::Json(Bytes::from_static(b"1")),
+                });
+            }
+            End::Refused => Failure::new(FailureKind::Connect, "as scripted"),
+            End::Invalid => Failure::new(FailureKind::InvalidBody, "as scripted"),
+            End::Unavailable(after) => Failure {
+                retry_after: after.map(|seconds| Duration::from_secs(seconds.into())),
+                ..unavailable
+            },
+        })
+    }
+}
+
+fn ms(ms: u16) -> Duration {
+    Duration::from_millis(ms.into())
+}
+
+/// `count` as the core takes it; 0 is 1.
+fn at_least_one(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn shared(rules: &Rules) -> Arc<Lane> {
+    let row = |failures| NonZeroU32::new(failures).unwrap_or(NonZeroU32::MIN);
+    Arc::new(Lane::new(LaneSettings {
+        max_in_flight: at_least_one(rules.max_in_flight),
+        repeatable: if rules.repeatable {
+            Repeatable::Yes
+        } else {
+            Repeatable::No
+        },
+        retry: Retry {
+            attempts: row(rules.attempts),
+            backoff: ms(20),
+            on: RetryOn::default(),
+        },
+        hedge: rules.hedge.map(|after| Hedge::After(ms(after))),
+        budget: BudgetSettings {
+            ratio: f64::from(rules.tenths) / 10.0,
+            min_per_second: rules.floor,
+        },
+        breaker: rules.breaker.map(|failures| BreakerSettings {
+            trip: Trip::InARow(row(failures)),
+            open_for: ms(50),
+        }),
+    }))
+}
+
+fn aggregate(case: &Case, world: &Rc<World>) -> Aggregate<Scripted> {
+    let lanes: Vec<_> = case.lanes.iter().map(shared).collect();
+    let calls = case.scripts.iter().enumerate().map(|(index, script)| Call {
+        name: format!("call_{index}").into(),
+        id: UpstreamId(case.lane(index)),
+        upstream: Rc::new(Scripted {
+            steps: script.steps.clone(),
+            next: Cell::new(0),
+            world: Rc::clone(world),
+            lane: case.lane(index),
+            max_in_flight: case.rules(index).max_in_flight,
+        }),
+        need: if script.optional {
+            Need::Optional
+        } else {
+            Need::Required
+        },
+        timeout: ms(script.timeout),
+        lane: Arc::clone(&lanes[case.lane(index)]),
+    });
+    Aggregate {
+        name: "default".into(),
+        calls: calls.collect(),
+        mode: case.mode,
+        concurrency: at_least_one(case.width),
+        deadline: ms(case.deadline),
+        completion: case.needed().map_or(Completion::All, Completion::Quorum),
+        on_failure: if case.strict {
+            OnFailure::Fail
+        } else {
+            OnFailure::Partial
+        },
+    }
+}
+
+/// Counts what happens to each call, and refuses what must not happen at the time that it does.
+struct Ledger<'c> {
+    case: &'c Case,
+    world: Rc<World>,
+    calls: RefCell<Vec<Entry>>,
+}
+
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Entry {
+    started: u32,
+    settled: u32,
+    tried: u32,
+    ended: u32,
+    extra: u32,
+}
+
+impl Observer for Ledger<'_> {
+    fn observe(&self, event: &Event<'_>) {
+        let mut calls = self.calls.borrow_mut();
+        match event {
+            Event::CallStarted { call } => {
+                assert!(!self.world.over.get(), "a call after the end");
+                assert_eq!(calls[*call].settled, 0, "a call after its end");
+                calls[*call].started += 1;
+                let begun = calls.iter().take_while(|entry| entry.started == 1).count();
+                assert_eq!(begun, *call + 1, "calls start in plan order");
+                let open = calls.iter().filter(|e| e.started > e.settled).count();
+                let most = match self.case.mode {
+                    Mode::Sequential => 1,
+                    Mode::Concurrent => self.case.width,
+                };
+                assert!(open <= most, "{open} calls at a time");
+            }
+            Event::AttemptStarted { call, attempt, .. } => {
+                assert!(!self.world.over.get(), "an attempt after the end");
+                assert!(calls[*call].started == 1 && calls[*call].settled == 0);
+                calls[*call].tried += 1;
+                assert_eq!(
+                    calls[*call].tried, *attempt,
+                    "attempts are numbered in order"
+                );
+            }
+            Event::AttemptFinished { call, .. } => {
+                assert_eq!(calls[*call].settled, 0, "attempts end before their call");
+                calls[*call].ended += 1;
+                assert!(calls[*call].ended <= calls[*call].tried);
+            }
+            Event::Retry { call, after, .. } => {
+                assert_ne!(*after, FailureKind::InvalidBody, "a retry that can't help");
+                calls[*call].extra += 1;
+            }
+            Event::Hedge { call, .. } => calls[*call].extra += 1,
+            Event::CircuitChanged { upstream, .. } => {
+                assert!(self.case.lanes[upstream.0].breaker.is_some());
+            }
+            Event::CallSettled { call, result, .. } => {
+                assert_eq!(&*result.name, format!("call_{call}"));
+                calls[*call].settled += 1;
+            }
+        }
+    }
+}
+
+/// Runs the plan and checks all that must hold.
+///
+/// # Panics
+/// When something does not.
+pub(crate) fn check(case: &Case) {
+    fastrand::seed(case.seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without sockets needs nothing");
+    runtime.block_on(async {
+        let world = Rc::new(World {
+            over: Cell::new(false),
+            in_flight: vec![Cell::new(0); case.lanes.len()],
+        });
+        let aggregate = aggregate(case, &world);
+        let ledger = Ledger {
+            case,
+            world: Rc::clone(&world),
+            calls: RefCell::new(vec![Entry::default(); case.scripts.len()]),
+        };
+        let choice = Choice::default();
+        let deadline = aggregate.deadline(&choice, Instant::now());
+        sleep(ms(case.spent)).await;
+        let plan = aggregate
+            .plan(&choice, case.mode, deadline)
+            .expect("a quorum that can be met");
+        let began = Instant::now();
+        let work = run(&plan, &(), &ledger);
+        let outcome = match case.leaves {
+            None => Some(work.await),
+            Some(after) => tokio::time::timeout(ms(after), work).await.ok(),
+        };
+        world.over.set(true);
+        let took = began.elapsed();
+        for in_flight in &world.in_flight {
+            assert_eq!(in_flight.get(), 0, "an attempt that outlived its plan");
+        }
+        // Whatever still ran would be seen now.
+        sleep(ms(2_000)).await;
+
+        assert!(took <= case.time() + ms(1), "{took:?} after the deadline");
+        check_ledger(case, &ledger, took);
+        if let Some(outcome) = outcome {
+            check_outcome(case, &outcome, &ledger);
+        }
+    });
+}
+
+fn check_ledger(case: &Case, ledger: &Ledger<'_>, took: Duration) {
+    let calls = ledger.calls.borrow();
+    for (index, call) in calls.iter().enumerate() {
+        assert_eq!(call.settled, 1, "each call settles exactly once");
+        assert!(call.started <= 1);
+        assert_eq!(call.tried, call.ended, "each attempt ends exactly once");
+        assert!(call.tried <= call.started + call.extra, "{call:?}");
+        let rules = case.rules(index);
+        if !rules.repeatable {
+            assert_eq!(call.extra, 0, "what may not be repeated is not");
+        }
+        // Each try may have a hedge beside it.
+        assert!(call.tried <= 2 * rules.attempts.max(1), "{call:?}");
+        if case.time().is_zero() {
+            assert_eq!(call.started, 0, "nothing begins when the time is over");
+        }
+    }
+    for (lane, rules) in case.lanes.iter().enumerate() {
+        let own = (0..calls.len()).filter(|&call| case.lane(call) == lane);
+        let (began, extra) = own.fold((0, 0), |(began, extra), call| {
+            (began + calls[call].started, extra + calls[call].extra)
+        });
+        // A second's floor in the bucket, what came in since, and each call's share.
+        let passed = f64::from(case.spent) / 1000.0 + took.as_secs_f64();
+        let floor = f64::from(rules.floor) * (1.0 + passed);
+        let share = f64::from(began) * f64::from(rules.tenths) / 10.0;
+        assert!(
+            f64::from(extra) <= floor + share + 0.01,
+            "{extra} extra attempts, {floor} and {share} allowed"
+        );
+    }
+}
+
+fn check_outcome(case: &Case, outcome: &Outcome, ledger: &Ledger<'_>) {
+    assert_eq!(outcome.results.len(), case.scripts.len());
+    let mut succeeded = 0;
+    let mut last_end = Duration::ZERO;
+    for (index, result) in outcome.results.iter().enumerate() {
+        assert_eq!(&*result.name, format!("call_{index}"), "plan order");
+        assert_eq!(result.attempts, ledger.calls.borrow()[index].tried);
+        assert!(result.start + result.elapsed <= outcome.elapsed + ms(1));
+        succeeded += usize::from(result.result.is_ok());
+        if case.mode == Mode::Sequential {
+            assert!(result.start >= last_end, "one after another");
+            last_end = result.start + result.elapsed;
+        }
+        if result.result.is_ok() {
+            assert!(result.attempts > 0, "a reply without an attempt");
+        }
+    }
+    let wanted = case.needed().map_or(1, NonZeroUsize::get);
+    match outcome.verdict {
+        Verdict::Complete | Verdict::Partial => assert!(succeeded >= wanted),
+        Verdict::Failed(_) => assert!(succeeded < wanted || case.strict),
+    }
+    match outcome.verdict {
+        Verdict::Partial => assert!(succeeded < outcome.results.len()),
+        Verdict::Complete if case.needed().is_none() => {
+            assert_eq!(succeeded, outcome.results.len());
+        }
+        Verdict::Complete | Verdict::Failed(_) => {}
+    }
+    assert!(outcome.critical_path() <= outcome.elapsed + ms(1));
+}

@@ -1,0 +1,280 @@
+//! What holds for every answer of the gateway, whatever upstreams sent and whatever was said of it: valid JSON, with each
+//! member that belongs there once and no other, and each body as it came. No upstream can forge a field or a result.
+
+use std::{collections::BTreeSet, fmt, time::Duration};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::StatusCode;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::{
+    api::{Problem, ProblemKind},
+    compose::{self, Comparison},
+    fanout::{Body, CallResult, Failure, FailureKind, Mode, Outcome, Reply, Verdict},
+    upstream::properties::classify,
+};
+
+/// Ends one upstream's part of the input.
+const SEPARATOR: u8 = 0x1e;
+
+/// Takes `bytes` as what upstreams sent. Each part, up to a record separator, is a line and a body. The line is the
+/// `Content-Type`, which there is none of where it is empty. Before it, `~` says that the body is encoded, and `!` that it
+/// is the detail of a failure.
+///
+/// # Panics
+/// When something does not hold.
+pub fn embedding(bytes: &[u8]) {
+    let sent: Vec<_> = bytes
+        .split(|byte| *byte == SEPARATOR)
+        .take(8)
+        .map(Sent::read)
+        .collect();
+    let results = sent.iter().enumerate().map(|(index, sent)| CallResult {
+        name: format!("call_{index}").into(),
+        start: Duration::from_micros(index as u64),
+        elapsed: Duration::from_micros(bytes.len() as u64),
+        attempts: 1,
+        result: sent.result(),
+    });
+    let outcome = Outcome {
+        mode: Mode::Sequential,
+        verdict: Verdict::Partial,
+        elapsed: Duration::from_millis(1),
+        results: results.collect(),
+    };
+    for (sent, call) in sent.iter().zip(&outcome.results) {
+        sent.check_kind(&call.result);
+    }
+
+    let mut members = Vec::new();
+    compose::members(&mut members, "default", &outcome);
+    let whole = [b"{", &*members, b"}"].concat();
+    check_report(&object(&whole), &outcome);
+
+    // The same as the extension of a problem, and twice in a comparison.
+    let problem = Problem::new(ProblemKind::UpstreamFailed, "detail").with_members(members);
+    let problem = problem.json();
+    let problem = object(&problem);
+    let (own, extension) = problem.0.split_at(4);
+    assert_eq!(keys(own), ["type", "title", "status", "detail"]);
+    check_report(&Object(extension.to_vec()), &outcome);
+
+    let mut both = vec![b'{'];
+    let runs = Comparison {
+        sequential: &outcome,
+        concurrent: &Outcome {
+            mode: Mode::Concurrent,
+            ..outcome.clone()
+        },
+    };
+    compose::comparison(&mut both, "default", runs);
+    both.push(b'}');
+    let both = object(&both);
+    let expected = ["aggregate", "mode", "sequential", "concurrent", "speedup"];
+    assert_eq!(keys(&both.0), expected);
+    check_report(&object(both.0[2].1.get().as_bytes()), &outcome);
+}
+
+/// What one upstream sent.
+struct Sent<'a> {
+    content_type: Option<String>,
+    encoded: bool,
+    failed: bool,
+    body: &'a [u8],
+}
+
+impl<'a> Sent<'a> {
+    fn read(part: &'a [u8]) -> Self {
+        let end = part.iter().position(|byte| *byte == b'\n');
+        let (line, body) = part.split_at(end.unwrap_or(part.len()));
+        let line = String::from_utf8_lossy(line);
+        let content_type = line.trim_start_matches(['~', '!']);
+        Self {
+            content_type: (!content_type.is_empty()).then(|| content_type.to_owned()),
+            encoded: line.starts_with('~'),
+            failed: line.starts_with('!'),
+            body: body.get(1..).unwrap_or_default(),
+        }
+    }
+
+    fn result(&self) -> Result<Reply, Failure> {
+        if self.failed {
+            let detail = String::from_utf8_lossy(self.body).into_owned();
+            let kind = FailureKind::ALL[self.body.len() % FailureKind::ALL.len()];
+            let failure = Failure::new(kind, detail);
+            return Err(match self.body.len() % 2 {
+                0 => failure,
+                _ => failure.with_status(StatusCode::BAD_GATEWAY),
+            });
+        }
+        let body = Bytes::copy_from_slice(self.body);
+        classify(self.content_type.as_deref(), self.encoded, body).map(|body| Reply {
+            status: StatusCode::OK,
+            body,
+        })
+    }
+
+    /// What was taken is what was sent.
+    fn check_kind(&self, result: &Result<Reply, Failure>) {
+        let says_json = self
+            .content_type
+            .as_deref()
+            .and_then(|text| text.parse::<mime::Mime>().ok())
+            .is_some_and(|mime| mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON));
+        let value = serde_json::from_slice::<&RawValue>(self.body);
+        match result {
+            Err(_) if self.failed => {}
+            Err(failure) => {
+                assert_eq!(failure.kind, FailureKind::InvalidBody);
+                assert!(says_json && (self.encoded || value.is_err()));
+            }
+            Ok(Reply { body, .. }) => match body {
+                Body::Empty => assert!(self.body.is_empty() && !says_json),
+                Body::Json(bytes) => {
+                    assert!(says_json && !self.encoded);
+                    assert_eq!(bytes, value.expect("JSON").get());
+                    let is_space = |byte: &u8| b" \t\r\n".contains(byte);
+                    let start = self.body.iter().take_while(|byte| is_space(byte)).count();
+                    assert!(self.body[start..].starts_with(bytes));
+                    assert!(self.body[start + bytes.len()..].iter().all(is_space));
+                }
+                Body::Text { content_type, text } => {
+                    assert!(!says_json && !self.encoded);
+                    assert_eq!(content_type.as_deref(), self.content_type.as_deref());
+                    assert_eq!(text, self.body);
+                    assert!(std::str::from_utf8(text).is_ok());
+                }
+                Body::Binary {
+                    content_type,
+                    bytes,
+                } => {
+                    assert!(!says_json);
+                    assert_eq!(content_type.as_deref(), self.content_type.as_deref());
+                    assert_eq!(bytes, self.body);
+                }
+            },
+        }
+    }
+}
+
+/// An object's members in order, each name once.
+#[derive(Debug)]
+struct Object<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+                let mut members = Vec::new();
+                let mut names = BTreeSet::new();
+                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                    if !names.insert(name.clone()) {
+                        return Err(A::Error::custom("a member stands twice"));
+                    }
+                    members.push((name, value));
+                }
+                Ok(Object(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
+fn object(json: &[u8]) -> Object<'_> {
+    serde_json::from_slice(json)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(json)))
+}
+
+fn keys<'a>(members: &'a [(String, &RawValue)]) -> Vec<&'a str> {
+    members.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+fn text(value: &RawValue) -> String {
+    serde_json::from_str(value.get()).expect("a JSON string")
+}
+
+fn check_report(report: &Object<'_>, outcome: &Outcome) {
+    let expected = [
+        "aggregate",
+        "mode",
+        "outcome",
+        "elapsed_ms",
+        "sequential_ms",
+        "results",
+    ];
+    assert_eq!(keys(&report.0), expected);
+    assert_eq!(text(report.0[0].1), "default");
+    assert_eq!(text(report.0[2].1), "partial");
+    let results: Vec<Object<'_>> =
+        serde_json::from_str(report.0[5].1.get()).expect("a list of objects");
+    assert_eq!(results.len(), outcome.results.len(), "a result a call");
+    for (shown, call) in results.iter().zip(&outcome.results) {
+        check_result(shown, call);
+    }
+}
+
+fn check_result(shown: &Object<'_>, call: &CallResult) {
+    let mut members = shown.0.iter();
+    let mut next = |name: &str| {
+        let (found, value) = members.next().expect("one more member");
+        assert_eq!(found, name);
+        *value
+    };
+    assert_eq!(text(next("name")), *call.name);
+    assert_eq!(next("ok").get(), call.result.is_ok().to_string());
+    let status = match &call.result {
+        Ok(reply) => Some(reply.status),
+        Err(failure) => failure.status,
+    };
+    if let Some(status) = status {
+        assert_eq!(next("status").get(), status.as_str());
+    }
+    for name in ["start_ms", "elapsed_ms", "attempts"] {
+        assert!(next(name).get().parse::<f64>().is_ok());
+    }
+    match &call.result {
+        Err(failure) => {
+            assert_eq!(text(next("failure")), failure.kind.as_str());
+            assert_eq!(text(next("detail")), failure.detail);
+        }
+        Ok(Reply { body, .. }) => {
+            let (Body::Text { content_type, .. } | Body::Binary { content_type, .. }) = body else {
+                match body {
+                    Body::Json(bytes) => assert_eq!(next("body").get(), bytes),
+                    _ => assert_eq!(next("body").get(), "null"),
+                }
+                assert!(members.next().is_none());
+                return;
+            };
+            if let Some(content_type) = content_type {
+                assert_eq!(text(next("content_type")), **content_type);
+            }
+            match body {
+                Body::Binary { bytes, .. } => {
+                    assert_eq!(text(next("encoding")), "base64");
+                    let decoded = BASE64_STANDARD.decode(text(next("body")));
+                    assert_eq!(decoded.as_deref(), Ok(&**bytes));
+                }
+                Body::Text { text: sent, .. } => {
+                    assert_eq!(text(next("body")).as_bytes(), &**sent);
+                }
+                Body::Empty | Body::Json(_) => {}
+            }
+        }
+    }
+    assert!(members.next().is_none(), "no member but its own");
+}

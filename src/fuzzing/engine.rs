@@ -1,0 +1,88 @@
+//! Plans out of bytes, for the core's simulation.
+
+use arbitrary::{Result, Unstructured};
+
+use crate::fanout::{
+    Mode,
+    simulation::{Case, End, Rules, Script, Step, check},
+};
+
+/// Makes a plan of `bytes` and runs it.
+///
+/// # Panics
+/// When something does not hold.
+pub fn engine(bytes: &[u8]) {
+    if let Ok(case) = case(&mut Unstructured::new(bytes)) {
+        check(&case);
+    }
+}
+
+fn case(bytes: &mut Unstructured<'_>) -> Result<Case> {
+    let mut scripts = Vec::new();
+    for _ in 0..bytes.int_in_range(1..=8)? {
+        scripts.push(script(bytes)?);
+    }
+    let mut lanes = Vec::new();
+    for _ in 0..bytes.int_in_range(1..=scripts.len())? {
+        lanes.push(rules(bytes)?);
+    }
+    Ok(Case {
+        scripts,
+        lanes,
+        mode: *bytes.choose(&[Mode::Sequential, Mode::Concurrent])?,
+        width: bytes.int_in_range(1..=9)?,
+        deadline: bytes.int_in_range(1..=1000)?,
+        spent: if bytes.ratio(1, 5)? {
+            bytes.int_in_range(0..=1000)?
+        } else {
+            0
+        },
+        needed: sometimes(bytes, |bytes| bytes.int_in_range(1..=9))?,
+        strict: bytes.arbitrary()?,
+        leaves: sometimes(bytes, |bytes| bytes.int_in_range(0..=1000))?,
+        seed: bytes.arbitrary()?,
+    })
+}
+
+fn script(bytes: &mut Unstructured<'_>) -> Result<Script> {
+    let mut steps = Vec::new();
+    for _ in 0..bytes.int_in_range(1..=4)? {
+        let end = match bytes.int_in_range(0..=9)? {
+            0..=3 => End::Good,
+            4..=5 => End::Refused,
+            6..=7 => End::Unavailable(sometimes(bytes, |bytes| bytes.int_in_range(0..=3))?),
+            8 => End::Invalid,
+            _ => End::Never,
+        };
+        steps.push(Step {
+            delay: bytes.int_in_range(0..=400)?,
+            end,
+        });
+    }
+    Ok(Script {
+        steps,
+        optional: bytes.arbitrary()?,
+        timeout: bytes.int_in_range(1..=500)?,
+        lane: bytes.int_in_range(0..=7)?,
+    })
+}
+
+fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
+    Ok(Rules {
+        repeatable: bytes.ratio(7, 8)?,
+        attempts: bytes.int_in_range(1..=5)?,
+        hedge: sometimes(bytes, |bytes| bytes.int_in_range(0..=200))?,
+        max_in_flight: bytes.int_in_range(1..=5)?,
+        breaker: sometimes(bytes, |bytes| bytes.int_in_range(1..=3))?,
+        floor: bytes.int_in_range(0..=4)?,
+        tenths: bytes.int_in_range(0..=10)?,
+    })
+}
+
+fn sometimes<'b, T>(
+    bytes: &mut Unstructured<'b>,
+    make: impl FnOnce(&mut Unstructured<'b>) -> Result<T>,
+) -> Result<Option<T>> {
+    let made: bool = bytes.arbitrary()?;
+    made.then(|| make(bytes)).transpose()
+}

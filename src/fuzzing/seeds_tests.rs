@@ -1,0 +1,65 @@
+//! Every committed input of every target, without a fuzzer: first inputs, and those that once found something.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn entries(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz")
+        .join(folder);
+    let entries = fs::read_dir(&folder).unwrap();
+    let mut entries: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    entries
+}
+
+/// Runs the inputs of one target; a panic is told with the input's name by the test's output.
+fn run(target: &str, check: fn(&[u8])) {
+    let inputs = entries(&format!("seeds/{target}"));
+    assert!(!inputs.is_empty(), "the target {target} has no first input");
+    for input in inputs {
+        println!("{}", input.display());
+        check(&fs::read(&input).unwrap());
+    }
+}
+
+#[test]
+fn every_committed_query_keeps_its_promises() {
+    run("query", super::query);
+}
+
+#[test]
+fn every_committed_configuration_keeps_its_promises() {
+    run("config", super::config);
+}
+
+#[test]
+fn every_committed_body_is_embedded_as_it_came() {
+    run("embedding", super::embedding);
+}
+
+#[test]
+fn every_committed_outcome_has_a_valid_server_timing() {
+    run("server_timing", super::server_timing);
+}
+
+#[test]
+fn every_committed_plan_keeps_its_promises() {
+    run("engine", super::engine);
+}
+
+#[test]
+fn every_committed_answer_is_read_the_same_however_it_is_cut() {
+    run("wire", super::wire);
+}
+
+#[test]
+fn every_target_has_inputs_and_every_input_a_target() {
+    let names = |folder| -> Vec<String> {
+        let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+        entries(folder).into_iter().map(stem).collect()
+    };
+    assert_eq!(names("fuzz_targets"), names("seeds"));
+}
