@@ -28,6 +28,7 @@ mod tls;
 mod upstreams;
 mod urls;
 mod values;
+mod yaml;
 
 use std::{
     io,

@@ -8,7 +8,7 @@ use config::{FileFormat, Format, Map, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::KeyPath;
+use super::{mistake::KeyPath, yaml};
 
 /// What is wrong with a text, and where.
 type Flaws = Vec<(KeyPath, String)>;
@@ -38,7 +38,9 @@ pub(super) fn parse(
     let flaws = match format {
         FileFormat::Toml => toml_flaws(text),
         FileFormat::Json => json_duplicates(text),
-        _ => Flaws::new(),
+        _ => yaml::excess(text)
+            .map(|excess| vec![(KeyPath::default(), excess)])
+            .unwrap_or_default(),
     };
     if !flaws.is_empty() {
         return Err(flaws);
@@ -326,6 +328,34 @@ mod tests {
         assert_eq!(
             flaws(FileFormat::Yaml, "a: .inf"),
             ["|found an infinite number or none at all (.inf, .nan)"]
+        );
+    }
+
+    #[test]
+    fn a_text_that_would_exhaust_the_stack_or_memory_is_refused_in_every_format() {
+        let lists = |open: &str, close: &str| [open.repeat(100_000), close.repeat(100_000)];
+        let [open, close] = lists("[", "]");
+        let json = format!("{{\"a\": {open}{close}}}");
+        let toml = format!("a = {open}{close}");
+        let [items, _] = lists("- ", "");
+        let yaml = format!("a:\n  {items}x");
+        for (format, text) in [
+            (FileFormat::Json, json),
+            (FileFormat::Toml, toml),
+            (FileFormat::Yaml, format!("a: {open}{close}")),
+            (FileFormat::Yaml, yaml),
+        ] {
+            assert_eq!(flaws(format, &text).len(), 1);
+        }
+        // Eight thousand million values in a kilobyte.
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x]\n".to_owned();
+        for step in 1..11 {
+            let before = format!("*a{}, ", step - 1).repeat(8);
+            bomb.push_str(&format!("a{step}: &a{step} [{before}]\n"));
+        }
+        assert_eq!(
+            flaws(FileFormat::Yaml, &bomb),
+            ["|line 6, column 30: with its aliases replaced, the text has more than 200000 values"]
         );
     }
 
