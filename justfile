@@ -20,6 +20,10 @@ docs:
 test:
     .ci/check test
 
+# Fuzzes a target, or every one, for so many seconds; needs a nightly toolchain and a C++ compiler.
+fuzz target="" seconds="60":
+    .ci/fuzz run {{seconds}} {{target}}
+
 # Licences, sources and advisories of the dependencies; needs cargo-deny.
 deny:
     cargo deny check

@@ -226,7 +226,7 @@ fn the_check_itself_sees_what_it_should() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    for folder in ["src", "tests"] {
+    for folder in ["src", "tests", "fuzz/fuzz_targets"] {
         for (path, text) in rust_files(folder) {
             assert!(
                 text.starts_with("//!"),
@@ -244,6 +244,29 @@ fn no_file_is_too_long() {
             let lines = text.lines().count();
             assert!(lines <= LONGEST, "{} has {lines} lines", path.display());
         }
+    }
+}
+
+/// Name, version and source of every package in a lock file.
+fn locked(file: &str) -> Vec<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = fs::read_to_string(file).unwrap();
+    let packages = text.split("[[package]]\n").skip(1);
+    packages
+        .map(|package| package.lines().take(3).collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+#[test]
+fn what_is_fuzzed_is_what_is_shipped() {
+    let shipped = locked("Cargo.lock");
+    let only_for_fuzzing = ["gather-fuzz", "libfuzzer-sys", "jobserver", "getrandom"];
+    for package in locked("fuzz/Cargo.lock") {
+        let known = |name: &&str| package.starts_with(&format!("name = \"{name}\""));
+        assert!(
+            shipped.contains(&package) || only_for_fuzzing.iter().any(|name| known(&name)),
+            "{package} is not in Cargo.lock: run .ci/fuzz lock"
+        );
     }
 }
 
