@@ -157,7 +157,10 @@ fn check(seen: &Seen, head: &Head, stream: &[u8], head_only: bool) {
     assert_eq!(&seen.shown[head.size..], &body[..used]);
     // To a request of its own it would know that there is no body.
     if framing != Framing::None {
-        assert_eq!(by_the_codec(&seen.shown), (plain.data, seen.over));
+        let (data, over) = by_the_codec(&seen.shown);
+        assert_eq!(data, plain.data);
+        // Where it waits for more, as for an empty body in HTTP/1.0, the wire tells it of the end.
+        assert!(seen.over || !over, "the codec ends before us");
     }
 }
 
