@@ -10,7 +10,11 @@ mod outcomes;
 mod server_timing;
 
 pub use self::{embedding::embedding, engine::engine, server_timing::server_timing};
-pub use crate::{api::properties::query, config::properties::config, upstream::properties::wire};
+pub use crate::{
+    api::{edge::properties::heads, properties::query},
+    config::properties::config,
+    upstream::properties::wire,
+};
 
 #[cfg(test)]
 #[path = "fuzzing/seeds_tests.rs"]

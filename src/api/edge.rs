@@ -13,6 +13,8 @@ mod grammar;
 mod heads;
 mod parting;
 mod progress;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 
 use std::{
     fmt::Write as _,
@@ -31,7 +33,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-pub use self::progress::Progress;
+pub use self::progress::{Going, Progress};
 use self::{
     fault::Fault,
     heads::{Head, Heads},

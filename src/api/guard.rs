@@ -15,7 +15,7 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{
-    edge::Progress,
+    edge::{Going, Progress},
     error::{Problem, ProblemKind},
     gateway::Shared,
     request_id::{self, RequestId},
@@ -92,12 +92,13 @@ pub async fn guard(
     request.extensions_mut().insert(running.clone());
     let mut line = Line::start(&request, id.clone(), running);
     let progress = request.conn_data::<Rc<Progress>>().cloned();
-    let _answering = progress.as_ref().map(Progress::answering);
+    let answering = progress.as_ref().map(Progress::answering);
     let last = announces_body(&request);
 
     if let Some(problem) = refusal(&request) {
         let mut response = request.into_response(problem.error_response());
         conclude(&mut response, &id, shared, last, &mut line);
+        let response = response.map_body(|_, body| Going::new(body, answering));
         return Ok(response.map_into_right_body());
     }
     let Ok(result) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
@@ -114,6 +115,7 @@ pub async fn guard(
     };
     let mut response = result?;
     conclude(&mut response, &id, shared, last, &mut line);
+    let response = response.map_body(|_, body| Going::new(body, answering));
     Ok(response.map_into_left_body())
 }
 

@@ -39,6 +39,7 @@ pub fn embedding(bytes: &[u8]) {
         start: Duration::from_micros(index as u64),
         elapsed: Duration::from_micros(bytes.len() as u64),
         attempts: 1,
+        hedges: 0,
         result: sent.result(),
     });
     let outcome = Outcome {

@@ -62,6 +62,7 @@ pub(super) fn outcome(bytes: &mut Unstructured<'_>, mode: Mode, most: usize) -> 
             start: time(bytes)?,
             elapsed: time(bytes)?,
             attempts: bytes.int_in_range(0..=20)?,
+            hedges: bytes.int_in_range(0..=20)?,
             result: result(bytes)?,
         });
     }

@@ -1,9 +1,9 @@
 //! What passes as a head, in any pieces, and that the dispatcher's own parser agrees with it.
 
+use actix_codec::Decoder as _;
 use actix_http::h1::{Codec, Message};
 use bytes::BytesMut;
 use proptest::{prelude::*, test_runner::TestRunner};
-use tokio_util::codec::Decoder as _;
 
 use super::*;
 

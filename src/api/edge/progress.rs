@@ -1,6 +1,15 @@
-//! Whether a request of a connection is being answered, as its handler lets the connection's edge know.
+//! Whether a request of a connection is being answered, as its handler and its answer let the connection's edge know.
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::Cell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use actix_web::body::{BodySize, MessageBody};
+use bytes::Bytes;
+use pin_project_lite::pin_project;
 
 /// Counts the requests of one connection that are being answered.
 #[derive(Debug, Default)]
@@ -31,6 +40,36 @@ impl Drop for Answering {
     }
 }
 
+pin_project! {
+    /// A body that is a part of answering a request, until its last piece has been taken.
+    pub struct Going<B> {
+        #[pin]
+        body: B,
+        answering: Option<Answering>,
+    }
+}
+
+impl<B> Going<B> {
+    pub(in crate::api) const fn new(body: B, answering: Option<Answering>) -> Self {
+        Self { body, answering }
+    }
+}
+
+impl<B: MessageBody> MessageBody for Going<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.project().body.poll_next(cx)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +81,16 @@ mod tests {
         drop(one);
         assert!(progress.is_answering());
         drop(two);
+        assert!(!progress.is_answering());
+    }
+
+    #[test]
+    fn a_request_is_answered_as_long_as_its_body_is_there() {
+        let progress = Rc::new(Progress::default());
+        let body = Going::new("body", Some(progress.answering()));
+        assert_eq!(body.size(), BodySize::Sized(4));
+        assert!(progress.is_answering());
+        drop(body);
         assert!(!progress.is_answering());
     }
 }
