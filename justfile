@@ -40,6 +40,14 @@ tail:
 cancel:
     cargo bench --locked --bench cancel
 
+# Goodput and refusals at half to four times what an upstream carries; fails below 90 % of the peak or above 5 ms.
+overload:
+    cargo bench --locked --bench overload
+
+# A thousand slow connections of each kind beside good requests; fails where a good one suffers or a slow one stays.
+slow-clients:
+    cargo bench --locked --bench slow_clients
+
 # The gateway under load before sick upstreams, for ten minutes or so many seconds; fails if anything grows or doesn't add up.
 soak seconds="600":
     cargo bench --locked --bench soak -- {{seconds}}

@@ -261,3 +261,17 @@ async fn a_client_that_reads_slowly_but_steadily_gets_its_answer() {
     );
     assert_eq!(crate::gateway::parse(&held).json()["outcome"], "complete");
 }
+
+#[actix_web::test]
+async fn what_is_sent_behind_a_large_answer_is_answered_in_order() {
+    let (gateway, _upstream) = large("20s").await;
+    let mut talk = Talk::with(&gateway).await;
+    for target in ["GET /aggregate", "HEAD /livez", "GET /livez", "HEAD /livez"] {
+        talk.say(format!("{target} HTTP/1.1\r\nHost: gather\r\n\r\n"))
+            .await;
+    }
+    assert_eq!(talk.hear().await.json()["outcome"], "complete");
+    assert_eq!(talk.hear_head().await.status, 200);
+    assert_eq!(talk.hear().await.text(), "{\"alive\":true}");
+    assert_eq!(talk.hear_head().await.status, 200);
+}
