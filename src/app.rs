@@ -174,14 +174,12 @@ impl Application {
             () = stop => {}
         }
         self.metrics.ready(false);
-        let hand_over = self.hand_over;
-        shutdown::stop(self.stop, &self.readiness, || async {
-            if let Some(hand_over) = hand_over {
+        let leave = async {
+            if let Some(hand_over) = self.hand_over {
                 hand_over.leave().await;
             }
-            public.stop(true).await;
-        })
-        .await;
+        };
+        shutdown::stop(self.stop, &self.readiness, leave, || public.stop(true)).await;
         if let Some(admin) = admin {
             admin.stop(false).await;
         }

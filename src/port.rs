@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpSocket, time::sleep};
+use tokio::{
+    net::TcpSocket,
+    time::{sleep, timeout},
+};
 
 /// Connections that may wait to be accepted, over all workers. The kernel may have a lower bound of its own.
 const BACKLOG: u32 = 4096;
@@ -15,6 +18,9 @@ const BACKLOG: u32 = 4096;
 /// How long handshakes that have begun get to end, and the first requests after them to come: a round trip to the other
 /// side of the world. Well below the second after which a client sends a SYN again that got no answer.
 const HANDSHAKES: Duration = Duration::from_millis(250);
+
+/// How long connections that wait get to be accepted. They wait for longer only where `max_connections` are open and stay.
+const ACCEPTANCE: Duration = Duration::from_secs(5);
 
 /// The time between two looks at connections that still wait to be accepted.
 const LOOK: Duration = Duration::from_millis(20);
@@ -68,9 +74,14 @@ impl HandOver {
             tracing::warn!(%error, "connections that are about to be accepted may be lost");
         }
         sleep(HANDSHAKES).await;
-        // Without descriptors nothing is known, and nothing is accepted either.
-        while self.has_waiting().unwrap_or(false) {
-            sleep(LOOK).await;
+        let accepted = async {
+            // Without descriptors nothing is known, and nothing is accepted either.
+            while self.has_waiting().unwrap_or(false) {
+                sleep(LOOK).await;
+            }
+        };
+        if timeout(ACCEPTANCE, accepted).await.is_err() {
+            tracing::warn!("connections that nobody accepted are lost: as many as may be are open");
         }
     }
 

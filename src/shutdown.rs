@@ -44,14 +44,20 @@ impl Signals {
     }
 }
 
-/// Goes through a stop: `close` ends the listener and waits for what is in flight.
-pub async fn stop<F, C>(settings: Settings, readiness: &Arc<Readiness>, close: F)
-where
+/// Goes through a stop: `leave` is what the listener needs before it closes, in its own time; `close` ends it and waits for
+/// what is in flight.
+pub async fn stop<F, C>(
+    settings: Settings,
+    readiness: &Arc<Readiness>,
+    leave: impl Future<Output = ()>,
+    close: F,
+) where
     F: FnOnce() -> C,
     C: Future<Output = ()>,
 {
     readiness.advance(Stage::Stopping);
     tokio::time::sleep(settings.grace).await;
+    leave.await;
     // The server's own bound is `drain` in whole seconds; this one is exact.
     if tokio::time::timeout(settings.drain, close()).await.is_err() {
         tracing::warn!(drain = ?settings.drain, "requests in flight were cut off: `drain` was over");
@@ -75,7 +81,7 @@ mod tests {
         let began = Instant::now();
         let mut closed = None;
         let seen = Arc::clone(&readiness);
-        stop(SETTINGS, &readiness, || {
+        stop(SETTINGS, &readiness, async {}, || {
             closed = Some((began.elapsed(), seen.stage()));
             async {}
         })
@@ -88,7 +94,16 @@ mod tests {
     async fn requests_in_flight_get_the_drain_and_no_more() {
         let readiness = Arc::new(Readiness::default());
         let began = Instant::now();
-        stop(SETTINGS, &readiness, std::future::pending).await;
+        stop(SETTINGS, &readiness, async {}, std::future::pending).await;
         assert_eq!(began.elapsed(), Duration::from_secs(13));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leaving_a_shared_port_takes_nothing_of_the_drain() {
+        let readiness = Arc::new(Readiness::default());
+        let began = Instant::now();
+        let leave = async { tokio::time::sleep(Duration::from_secs(1)).await };
+        stop(SETTINGS, &readiness, leave, std::future::pending).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(14));
     }
 }

@@ -221,8 +221,9 @@ impl Edge {
                 last,
             }
         } else {
-            if last {
-                self.held.clear();
+            // Most connections never need it again.
+            if last || self.held.is_empty() {
+                self.held = BytesMut::new();
             }
             Phase::Answering { last }
         };
@@ -256,6 +257,8 @@ impl Edge {
     /// Ready once the client has taken too long for a head.
     fn poll_lateness(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.fresh && !self.heads.under_way() {
+            // Half of an empty line may have begun it.
+            self.lateness = None;
             return Poll::Pending;
         }
         let patience = self.patience.head;

@@ -12,35 +12,81 @@ const DEEPEST: usize = 100;
 /// How many values a text may stand for, with its aliases replaced. The largest sensible configuration has thousands.
 const MOST_VALUES: usize = 200_000;
 
+/// So many bytes of text count as a value more: a long text is built as often as its aliases stand for it.
+const VALUE_BYTES: usize = 64;
+
+/// What a value takes with its aliases replaced.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    values: usize,
+    /// Lists and tables from it down to its deepest value.
+    depth: usize,
+}
+
+/// A list or table that is open.
+struct Open {
+    anchor: usize,
+    /// How many values there were before it.
+    before: usize,
+    depth: usize,
+}
+
 /// What is beyond all bounds in `text`, and where. Text that is no YAML is within them: its parser tells.
 pub(super) fn excess(text: &str) -> Option<String> {
     let mut parser = Parser::new_from_str(text);
-    // Each list or table that is open: its anchor, and how many values there were before it.
-    let mut open: Vec<(usize, usize)> = Vec::new();
-    // How many values an anchor stands for.
-    let mut sizes = HashMap::<usize, usize>::new();
+    let mut open: Vec<Open> = Vec::new();
+    let mut anchors = HashMap::<usize, Extent>::new();
     let mut values = 0_usize;
     loop {
         let (event, place) = parser.next_token().ok()?;
-        match event {
-            Event::Scalar(_, _, anchor, _) => {
-                values += 1;
-                sizes.insert(anchor, 1);
+        let ended = match event {
+            Event::Scalar(text, _, anchor, _) => {
+                let extent = Extent {
+                    values: 1 + text.len() / VALUE_BYTES,
+                    depth: 0,
+                };
+                values += extent.values;
+                Some((anchor, extent))
             }
             Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => {
-                open.push((anchor, values));
+                open.push(Open {
+                    anchor,
+                    before: values,
+                    depth: 1,
+                });
                 values += 1;
+                None
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                let (anchor, before) = open.pop()?;
-                sizes.insert(anchor, values - before);
+                let Open {
+                    anchor,
+                    before,
+                    depth,
+                } = open.pop()?;
+                let values = values - before;
+                Some((anchor, Extent { values, depth }))
             }
-            Event::Alias(anchor) => values += sizes.get(&anchor).copied().unwrap_or(1),
+            Event::Alias(anchor) => {
+                let absent = Extent {
+                    values: 1,
+                    depth: 0,
+                };
+                let extent = anchors.get(&anchor).copied().unwrap_or(absent);
+                values += extent.values;
+                Some((anchor, extent))
+            }
             Event::StreamEnd => return None,
-            _ => {}
+            _ => None,
+        };
+        let below = ended.map_or(0, |(_, extent)| extent.depth);
+        if let Some((anchor, extent)) = ended {
+            anchors.insert(anchor, extent);
+            if let Some(parent) = open.last_mut() {
+                parent.depth = parent.depth.max(extent.depth + 1);
+            }
         }
         let (line, column) = (place.line(), place.col() + 1);
-        if open.len() > DEEPEST {
+        if open.len() + below > DEEPEST {
             return Some(format!(
                 "line {line}, column {column}: values stand in each other more than {DEEPEST} deep"
             ));
@@ -80,6 +126,21 @@ mod tests {
         let told = excess(&text).unwrap();
         assert!(told.ends_with("more than 200000 values"), "{told}");
         assert_eq!(excess("a: &a {b: 1}\nc: *a\nd: [*a, *a]\n"), None);
+    }
+
+    #[test]
+    fn aliases_of_what_is_deep_or_long_are_as_deep_and_as_long() {
+        let (open, close) = ("[".repeat(60), "]".repeat(60));
+        let deep = format!("a: &a {open}x{close}\nb: &b {open}*a{close}\n");
+        assert!(excess(&deep).unwrap().ends_with("more than 100 deep"));
+        let once = format!("a: &a {open}x{close}\nb: [*a, [*a]]\n");
+        assert_eq!(excess(&once), None);
+        let long = format!(
+            "a: &a \"{}\"\nb: [{}]\n",
+            "x".repeat(20_000),
+            "*a, ".repeat(1_000)
+        );
+        assert!(excess(&long).unwrap().ends_with("more than 200000 values"));
     }
 
     #[test]

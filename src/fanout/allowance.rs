@@ -1,5 +1,5 @@
-//! How many bytes of bodies one request may hold, over all its calls and their attempts. Bodies draw from it before they
-//! take the memory, and one that comes to nothing gives back what it drew. Nothing waits.
+//! How many bytes of bodies one request may hold, over all its calls and their attempts. Bodies draw from it what has
+//! come or is announced, and one that comes to nothing gives back what it drew. Nothing waits.
 
 use std::cell::Cell;
 

@@ -174,15 +174,47 @@ async fn a_refused_client_may_go_on_sending_for_a_moment() {
 async fn empty_lines_do_not_buy_a_new_connection_more_time() {
     let (gateway, _upstream) = gateway(Duration::ZERO).await;
     let mut talk = Talk::with(&gateway).await;
-    let since = Instant::now();
-    while since.elapsed() < LONG {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        if talk.tcp.write_all(b"\r\n").await.is_err() {
-            break;
-        }
+    for _ in 0..4 {
+        tokio::time::sleep(PATIENCE / 8).await;
+        talk.say("\r\n").await;
     }
-    assert!(since.elapsed() < LONG, "it is let wait for ever");
+    talk.hear().await.problem(408, "request-timeout");
     timeouts(&gateway, 1.0).await;
+}
+
+#[actix_web::test]
+async fn empty_lines_without_end_are_refused_on_a_kept_connection_too() {
+    let (gateway, _upstream) = gateway(Duration::ZERO).await;
+    for before in [false, true] {
+        let mut talk = Talk::with(&gateway).await;
+        if before {
+            talk.get("/livez").await;
+            talk.hear().await;
+        }
+        for _ in 0..5 {
+            talk.say("\r\n").await;
+        }
+        let problem = talk.hear().await.problem(400, "malformed-request");
+        assert!(problem["detail"].as_str().unwrap().contains("empty lines"));
+        assert_eq!(talk.end().await, End::Closed);
+    }
+}
+
+#[actix_web::test]
+async fn an_empty_line_in_two_halves_makes_no_later_head_late() {
+    let (gateway, _upstream) = gateway(Duration::ZERO).await;
+    let mut talk = Talk::with(&gateway).await;
+    talk.get("/livez").await;
+    talk.hear().await;
+    talk.say("\r").await;
+    tokio::time::sleep(PATIENCE / 5).await;
+    talk.say("\n").await;
+    tokio::time::sleep(PATIENCE * 2).await;
+    talk.say("GET /livez HTTP/1.1\r\nHost: ").await;
+    tokio::time::sleep(PATIENCE / 5).await;
+    talk.say("gather\r\n\r\n").await;
+    assert_eq!(talk.hear().await.status, 200);
+    timeouts(&gateway, 0.0).await;
 }
 
 /// A gateway whose aggregate answers with about 8 MiB, of which the kernel takes a part.

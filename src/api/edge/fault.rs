@@ -7,6 +7,7 @@ use crate::api::error::{Problem, ProblemKind};
 pub(super) enum Fault {
     BareLineFeed,
     BareCarriageReturn,
+    EmptyLines,
     RequestLine,
     Method,
     Target,
@@ -47,6 +48,7 @@ impl Fault {
         match self {
             Self::BareLineFeed => "a line of the head ends without a carriage return",
             Self::BareCarriageReturn => "a field has a carriage return in it",
+            Self::EmptyLines => "there are too many empty lines before the request line",
             Self::RequestLine => "the request line is not `method target version`",
             Self::Method => "the method is too long or has a character that none may have",
             Self::Target => {

@@ -12,6 +12,9 @@ use super::{
 /// What a request line has beside its target, at most; methods are short.
 const MAX_REQUEST_LINE: usize = MAX_TARGET + 64;
 
+/// Empty lines that may stand before a head, in bytes: RFC 9112, section 2.2 asks for one; old clients send it after a body.
+const MAX_EMPTY: usize = 4 * b"\r\n".len();
+
 /// A head that is whole and valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
@@ -74,6 +77,7 @@ impl Heads {
             self.scanned = self.line;
             let line = line.strip_suffix(b"\r").ok_or(Fault::BareLineFeed)?;
             match (self.request, line) {
+                (None, []) if self.line > MAX_EMPTY => return Err(Fault::EmptyLines),
                 (None, []) => self.start = self.line,
                 (None, line) => self.request = Some(grammar::request_line(line)?),
                 (Some(request), []) => return self.whole(request).map(Some),
