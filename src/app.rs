@@ -323,7 +323,10 @@ impl Watch for Counting {
 fn bind(address: SocketAddr, sharing: Sharing, key: &str) -> anyhow::Result<TcpListener> {
     port::open(address, sharing).map_err(|error| {
         let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => "something else listens there: stop it or choose another",
+            io::ErrorKind::AddrInUse => {
+                "something else listens there: stop it, have both processes set `server.reuse_port` to take over from it, \
+                 or choose another"
+            },
             io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose another",
             io::ErrorKind::AddrNotAvailable => "this host has no such address: choose another",
             _ => "choose another",

@@ -286,7 +286,7 @@ pub(super) struct RawAggregate {
     pub(super) concurrency: Option<Count<1, MOST_CALLS>>,
     /// The time for all calls together. Default `10s`.
     pub(super) deadline: Option<HumanDuration>,
-    /// The bodies of all its calls together, from 1B to 1GiB; beyond it the rest is `too_large`. Default `16MiB`.
+    /// The bodies of all its calls together, from 1B to 1GiB; what does not fit is `too_large`. Default `16MiB`.
     pub(super) max_body: Option<Size>,
     /// `all`: every call settles. `first` or a number: that many succeed, and the rest are cancelled. Default `all`.
     pub(super) wait_for: Option<WaitFor>,

@@ -375,6 +375,23 @@ async fn an_open_circuit_refuses_without_an_attempt_and_lets_one_through_later()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_whose_failure_opened_the_circuit_tells_that_failure_at_once() {
+    let settings = LaneSettings {
+        breaker: Some(BreakerSettings {
+            trip: Trip::InARow(NonZeroU32::new(2).unwrap()),
+            open_for: ms(5_000),
+        }),
+        ..retrying(5)
+    };
+    let bench = Bench::new(settings, [(10, sick()), (10, sick())]);
+    let log = Log::default();
+    let outcome = bench.run_watched(&log).await;
+    assert_eq!(kind(&outcome), Some(FailureKind::Status));
+    assert_eq!(outcome.results[0].attempts, 2);
+    assert_eq!(log.0.borrow().last().unwrap(), "open", "no pause follows");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_of_the_request_does_not_open_the_circuit() {
     let settings = LaneSettings {
         breaker: Some(BreakerSettings {

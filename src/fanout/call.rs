@@ -42,6 +42,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
     let started = Instant::now();
     call.lane.budget.deposit();
     let mut tries = 1;
+    let mut before = None;
     let result = loop {
         let cause = if tries == 1 {
             Cause::First
@@ -50,6 +51,10 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
         };
         let failure = match hedged(call, context, &scope, cause).await {
             Ok(reply) => break Ok(reply),
+            // The circuit opened in the pause: what this call had seen says more.
+            Err(failure) if failure.kind == FailureKind::CircuitOpen => {
+                break Err(before.unwrap_or(failure));
+            }
             Err(failure) => failure,
         };
         let Some(pause) = pause(call, &failure, tries, scope.deadline) else {
@@ -61,6 +66,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
             after: failure.kind,
             pause,
         });
+        before = Some(failure);
         sleep(pause).await;
         tries += 1;
     };
@@ -68,9 +74,9 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
 }
 
 /// How long to wait for another try; `None` where there is none: it would not help, is not allowed, would end after the
-/// deadline anyway, or the budget is spent.
+/// deadline anyway, the circuit is open, or the budget is spent.
 fn pause<U>(call: &Call<U>, failure: &Failure, tries: u32, deadline: Instant) -> Option<Duration> {
-    if call.lane.repeatable == Repeatable::No {
+    if call.lane.repeatable == Repeatable::No || !call.lane.is_closed() {
         return None;
     }
     let pause = call.lane.retry.pause(failure, tries, fastrand::f64())?;
@@ -99,12 +105,7 @@ async fn hedged<U: Upstream, O: Observer>(
         result = &mut first => return result,
         () = sleep(after) => {}
     }
-    let closed = call
-        .lane
-        .breaker
-        .as_ref()
-        .is_none_or(|breaker| breaker.is_closed());
-    if !closed || !call.lane.budget.withdraw() {
+    if !call.lane.is_closed() || !call.lane.budget.withdraw() {
         return first.await;
     }
     scope.observer.observe(&Event::Hedge {

@@ -93,6 +93,13 @@ impl Lane {
         self.budget.withdraw()
     }
 
+    /// Whether its circuit lets everything through; so it does where there is none.
+    pub(super) fn is_closed(&self) -> bool {
+        self.breaker
+            .as_ref()
+            .is_none_or(|breaker| breaker.is_closed())
+    }
+
     /// How long a first attempt may take before a second joins it.
     pub(super) fn hedge_after(&self) -> Option<Duration> {
         match (self.repeatable, self.hedge?) {
