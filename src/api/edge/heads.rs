@@ -104,7 +104,8 @@ impl Heads {
         if held.len() - self.line > MAX_REQUEST_LINE {
             return Err(Fault::TargetTooLong);
         }
-        let new = &held[self.scanned..];
+        // A carriage return at the end of what was seen was the beginning of a line end, or wasn't.
+        let new = &held[self.scanned.saturating_sub(1).max(self.line)..];
         let text = new.strip_suffix(b"\r").unwrap_or(new);
         if text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
             Ok(())
@@ -115,6 +116,9 @@ impl Heads {
 
     fn whole(&mut self, request: RequestLine) -> Result<Head, Fault> {
         let seen = std::mem::take(&mut self.seen);
+        if self.line - self.start > MAX_HEAD {
+            return Err(Fault::TooLarge);
+        }
         if !seen.host && request.version == Version::Http11 {
             return Err(Fault::NoHost);
         }

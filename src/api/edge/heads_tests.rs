@@ -74,6 +74,25 @@ fn the_lines_of_expectations_are_found() {
 }
 
 #[test]
+fn a_carriage_return_at_the_end_of_a_piece_is_looked_at_again_with_the_next() {
+    let bytes = b"GET /\rx";
+    assert_eq!(read(bytes), Err(Fault::RequestLine));
+    assert_eq!(read_in_pieces(bytes, &[6]), Err(Fault::RequestLine));
+}
+
+#[test]
+fn a_head_is_no_larger_than_it_may_be_with_its_last_line() {
+    let with = |size: usize| {
+        let start = PLAIN.strip_suffix(b"\r\n").unwrap();
+        let field = [b"A: ", &*vec![b'a'; size - start.len() - 7], b"\r\n"].concat();
+        [start, &field, b"\r\n"].concat()
+    };
+    assert_eq!(with(MAX_HEAD).len(), MAX_HEAD);
+    assert!(read(&with(MAX_HEAD)).unwrap().is_some());
+    assert_eq!(read(&with(MAX_HEAD + 1)), Err(Fault::TooLarge));
+}
+
+#[test]
 fn who_speaks_something_else_is_not_waited_for() {
     for bytes in [
         &b"\x16\x03\x01\x02"[..],
