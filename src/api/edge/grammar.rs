@@ -37,7 +37,9 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Fault> {
     else {
         return Err(Fault::RequestLine);
     };
-    if !is_token(method) || method.len() > MAX_METHOD {
+    // The parser below knows a little less than a token (RFC 9110, section 9.1), and would refuse with a bare status.
+    let is_known = http::Method::from_bytes(method).is_ok();
+    if !is_token(method) || !is_known || method.len() > MAX_METHOD {
         return Err(Fault::Method);
     }
     let method = match method {

@@ -81,6 +81,12 @@ fn a_carriage_return_at_the_end_of_a_piece_is_looked_at_again_with_the_next() {
 }
 
 #[test]
+fn a_method_that_the_dispatcher_does_not_know_is_refused_here() {
+    let head = b"GET& / HTTP/1.1\r\nHost: gather\r\n\r\n";
+    assert_eq!(read(head), Err(Fault::Method));
+}
+
+#[test]
 fn a_head_is_no_larger_than_it_may_be_with_its_last_line() {
     let with = |size: usize| {
         let start = PLAIN.strip_suffix(b"\r\n").unwrap();
