@@ -75,7 +75,13 @@ fn check_target(method: Method, target: &[u8]) -> Result<(), Fault> {
                 && is_path_and_query(path)
         }),
     };
-    if is_valid { Ok(()) } else { Err(Fault::Target) }
+    // The parser below knows a little less than RFC 3986 of hosts: no escapes in them.
+    let is_path = matches!(target, [b'/', ..]);
+    if is_valid && (is_path || http::Uri::try_from(target).is_ok()) {
+        Ok(())
+    } else {
+        Err(Fault::Target)
+    }
 }
 
 fn after_scheme(target: &[u8]) -> Option<&[u8]> {

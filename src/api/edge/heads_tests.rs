@@ -87,6 +87,12 @@ fn a_method_that_the_dispatcher_does_not_know_is_refused_here() {
 }
 
 #[test]
+fn a_host_that_the_dispatcher_does_not_know_is_refused_here() {
+    let head = b"GET http://a%65/ HTTP/1.1\r\nHost: gather\r\n\r\n";
+    assert_eq!(read(head), Err(Fault::Target));
+}
+
+#[test]
 fn a_head_is_no_larger_than_it_may_be_with_its_last_line() {
     let with = |size: usize| {
         let start = PLAIN.strip_suffix(b"\r\n").unwrap();
