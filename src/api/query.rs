@@ -13,9 +13,6 @@ use super::error::shown;
 /// Gather's own parameters.
 const OWN: [&str; 5] = ["mode", "concurrency", "calls", "timeout", "wait_for"];
 
-/// The longest timeout that is taken seriously; nothing can exceed the deadline anyway.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
 /// How a request wants its aggregate run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Run {
@@ -137,7 +134,7 @@ impl<'q> Query<'q> {
             }
             "timeout" => {
                 let timeout = duration::parse(&value)
-                    .filter(|timeout| (Duration::from_nanos(1)..=LONGEST).contains(timeout))
+                    .filter(|timeout| !timeout.is_zero())
                     .ok_or_else(|| invalid("a duration above zero such as `500ms` or `2s`"))?;
                 self.timeout = Some(timeout);
             }
@@ -182,7 +179,7 @@ pub(super) fn preferred_wait(field: &str) -> Option<u64> {
         .filter_map(|preference| preference.split_once('='))
         .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
         .and_then(|(_, seconds)| seconds.trim().trim_matches('"').parse().ok())
-        .filter(|seconds| (1..=LONGEST.as_secs()).contains(seconds))
+        .filter(|seconds| (1..=duration::LONGEST.as_secs()).contains(seconds))
 }
 
 #[cfg(test)]
