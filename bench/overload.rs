@@ -11,10 +11,15 @@
     reason = "a program that measures: it prints, and ends where it can't go on"
 )]
 
+#[path = "support/client.rs"]
+#[allow(dead_code, reason = "each bench uses a part of it")]
+mod client;
 #[path = "../tests/support/gateway.rs"]
 mod gateway;
 #[path = "overload/load.rs"]
 mod load;
+#[path = "support/load.rs"]
+mod open_loop;
 #[path = "../tests/support/program.rs"]
 mod program;
 #[path = "overload/upstream.rs"]

@@ -18,18 +18,14 @@ mod client;
 #[path = "support/gateway.rs"]
 #[allow(dead_code, reason = "each bench uses a part of it")]
 mod gateway;
+#[path = "support/load.rs"]
+mod load;
 #[path = "support/times.rs"]
 mod times;
 #[path = "../tests/support/upstream.rs"]
 mod upstream;
 
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    process::ExitCode,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -39,8 +35,9 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use client::Connection;
+use client::Pool;
 use gateway::Gateway;
+use load::by_the_clock;
 use times::{Times, ms};
 use upstream::{Behaviour, Response, Upstream};
 
@@ -49,7 +46,7 @@ const SLOW: usize = 1_000;
 /// From one good request to the next: 200 a second.
 const EVERY: Duration = Duration::from_millis(5);
 /// Good requests before the slow clients come, and while they are there.
-const GOOD: usize = 2_000;
+const GOOD: u32 = 2_000;
 /// What the upstream takes for a good answer.
 const USUAL: Duration = Duration::from_millis(20);
 /// What slow clients get.
@@ -214,35 +211,17 @@ struct Good {
 }
 
 /// Asks for so many aggregates by the clock.
-async fn load(address: SocketAddr, aggregates: usize) -> Good {
-    let idle: Arc<Mutex<VecDeque<Connection>>> = Arc::default();
-    let began = Instant::now();
-    let mut asked = JoinSet::new();
-    for number in 0..aggregates {
-        let due = began + EVERY * u32::try_from(number).unwrap();
-        tokio::time::sleep_until(due).await;
-        let idle = Arc::clone(&idle);
-        asked.spawn(async move {
-            let kept = idle.lock().unwrap().pop_back();
-            let asked = async {
-                let mut connection = match kept {
-                    Some(connection) => connection,
-                    None => Connection::open(address).await?,
-                };
-                let answer = connection.ask("/aggregate").await?;
-                std::io::Result::Ok((connection, answer))
-            };
-            let result = asked.await;
-            let time = due.elapsed();
-            let Ok((connection, answer)) = result else {
-                return (time, false);
-            };
-            let text = String::from_utf8_lossy(&answer.body);
-            idle.lock().unwrap().push_back(connection);
-            (time, text.contains("\"outcome\":\"complete\""))
+async fn load(address: SocketAddr, aggregates: u32) -> Good {
+    let pool = &Pool::new(address);
+    let all = by_the_clock(aggregates, EVERY, |_, due| async move {
+        let answer = pool.ask("/aggregate").await;
+        let time = due.elapsed();
+        let complete = answer.is_ok_and(|answer| {
+            String::from_utf8_lossy(&answer.body).contains("\"outcome\":\"complete\"")
         });
-    }
-    let all = asked.join_all().await;
+        (time, complete)
+    })
+    .await;
     Good {
         failed: all.iter().filter(|(_, complete)| !complete).count(),
         times: Times::new(all.into_iter().map(|(time, _)| time).collect()),

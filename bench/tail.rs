@@ -18,6 +18,8 @@ mod client;
 #[path = "support/gateway.rs"]
 #[allow(dead_code, reason = "each bench uses a part of it")]
 mod gateway;
+#[path = "support/load.rs"]
+mod load;
 #[path = "support/metrics.rs"]
 #[allow(dead_code, reason = "each bench uses a part of it")]
 mod metrics;
@@ -26,26 +28,23 @@ mod times;
 #[path = "../tests/support/upstream.rs"]
 mod upstream;
 
-use std::{
-    process::ExitCode,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{process::ExitCode, sync::Mutex, time::Duration};
 
-use tokio::{runtime, task::JoinSet, time::Instant};
+use tokio::runtime;
 
 use client::Pool;
 use gateway::Gateway;
+use load::by_the_clock;
 use metrics::Metrics;
 use times::{Times, ms};
 use upstream::{Behaviour, Response, Upstream};
 
 /// Calls of one aggregate.
-const CALLS: usize = 10;
+const CALLS: u32 = 10;
 /// Aggregates before the measurement, for the percentile to settle.
-const WARM_UP: usize = 300;
+const WARM_UP: u32 = 300;
 /// Aggregates that are measured: the 99th percentile has 40 beyond it.
-const MEASURED: usize = 4_000;
+const MEASURED: u32 = 4_000;
 /// From one aggregate to the next: 200 a second.
 const EVERY: Duration = Duration::from_millis(5);
 
@@ -128,7 +127,7 @@ async fn measure(variant: &'static str, setting: &str) -> Measured {
     Measured {
         variant,
         times: Times::new(times),
-        requests: requests as f64 / (MEASURED * CALLS) as f64,
+        requests: requests as f64 / f64::from(MEASURED * CALLS),
         hedges: hedges(&gateway).await - hedged,
     }
 }
@@ -150,22 +149,15 @@ async fn hedges(gateway: &Gateway) -> f64 {
 }
 
 /// Asks for so many aggregates by the clock and returns the time of each from the moment it was due.
-async fn load(gateway: &Gateway, aggregates: usize) -> Vec<Duration> {
-    let clients = Arc::new(Pool::new(gateway.address));
-    let began = Instant::now();
-    let mut asked = JoinSet::new();
-    for number in 0..aggregates {
-        let due = began + EVERY * u32::try_from(number).unwrap();
-        tokio::time::sleep_until(due).await;
-        let clients = Arc::clone(&clients);
-        asked.spawn(async move {
-            let answer = clients.ask("/aggregate").await.unwrap();
-            let time = due.elapsed();
-            let text = String::from_utf8_lossy(&answer.body);
-            let complete = answer.status == 200 && text.contains("\"outcome\":\"complete\"");
-            assert!(complete, "{text}");
-            time
-        });
-    }
-    asked.join_all().await
+async fn load(gateway: &Gateway, aggregates: u32) -> Vec<Duration> {
+    let pool = &Pool::new(gateway.address);
+    by_the_clock(aggregates, EVERY, |_, due| async move {
+        let answer = pool.ask("/aggregate").await.unwrap();
+        let time = due.elapsed();
+        let text = String::from_utf8_lossy(&answer.body);
+        let complete = answer.status == 200 && text.contains("\"outcome\":\"complete\"");
+        assert!(complete, "{text}");
+        time
+    })
+    .await
 }

@@ -1,16 +1,10 @@
-//! An open loop: requests at a constant rate, whatever becomes of those before, each timed from when it was due. So a slow
-//! answer delays no other, and no wait is left out.
+//! The load of one row: aggregates at a constant rate, and what became of each.
 
-use std::{cell::RefCell, io, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::{Instant, sleep_until, timeout},
-};
+use tokio::time::{Instant, timeout};
 
-const REQUEST: &[u8] = b"GET /aggregate HTTP/1.1\r\nHost: gateway\r\n\r\n";
+use crate::{client::Pool, open_loop::by_the_clock};
 
 /// How long after its deadline an answer may come before it is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,38 +37,25 @@ pub struct Seen {
 
 impl Load {
     pub async fn run(&self) -> Seen {
-        let seen = RefCell::new(Seen::default());
-        let idle = Idle::default();
-        let began = Instant::now();
+        let pool = Pool::new(self.gateway);
         let all = (self.warm_up + self.measured).as_secs_f64() * self.rate;
-        let mut under_way = FuturesUnordered::new();
-        for number in 0..all as u32 {
-            let after = Duration::from_secs_f64(f64::from(number) / self.rate);
-            let due = began + after;
-            let waiting = sleep_until(due);
-            tokio::pin!(waiting);
-            loop {
-                tokio::select! {
-                    biased;
-                    Some(()) = under_way.next() => {}
-                    () = &mut waiting => break,
-                }
+        let every = Duration::from_secs_f64(1.0 / self.rate);
+        let ended = by_the_clock(all as u32, every, |number, due| {
+            let lag = due.elapsed();
+            let one = one(&pool, due, self.deadline);
+            async move { (every * number, lag, one.await) }
+        })
+        .await;
+        let mut seen = Seen {
+            seconds: self.measured.as_secs_f64(),
+            ..Seen::default()
+        };
+        for (after, lag, ended) in ended {
+            if after >= self.warm_up {
+                seen.lag.push(lag);
+                seen.count(ended);
             }
-            let one = one(self.gateway, due, self.deadline, &idle);
-            let seen = &seen;
-            under_way.push(async move {
-                let lag = due.elapsed();
-                let ended = one.await;
-                if after >= self.warm_up {
-                    seen.borrow_mut().lag.push(lag);
-                    seen.borrow_mut().count(ended);
-                }
-            });
         }
-        while under_way.next().await.is_some() {}
-        drop(under_way);
-        let mut seen = seen.into_inner();
-        seen.seconds = self.measured.as_secs_f64();
         for times in [&mut seen.good, &mut seen.shed, &mut seen.lag] {
             times.sort_unstable();
         }
@@ -89,57 +70,15 @@ enum Ended {
     Lost,
 }
 
-/// Connections that wait for a request.
-type Idle = RefCell<Vec<TcpStream>>;
-
-async fn one(gateway: SocketAddr, due: Instant, deadline: Duration, idle: &Idle) -> Ended {
-    let exchange = async {
-        let kept = idle.borrow_mut().pop();
-        let mut tcp = match kept {
-            Some(tcp) => tcp,
-            None => {
-                let tcp = TcpStream::connect(gateway).await?;
-                tcp.set_nodelay(true)?;
-                tcp
-            }
-        };
-        tcp.write_all(REQUEST).await?;
-        let status = status(&mut tcp).await?;
-        Ok::<_, io::Error>((status, tcp))
-    };
-    let Ok(Ok((status, tcp))) = timeout(deadline + PATIENCE, exchange).await else {
+async fn one(pool: &Pool, due: Instant, deadline: Duration) -> Ended {
+    let Ok(Ok(answer)) = timeout(deadline + PATIENCE, pool.ask("/aggregate")).await else {
         return Ended::Lost;
     };
-    idle.borrow_mut().push(tcp);
     let time = due.elapsed();
-    match status {
+    match answer.status {
         200 if time <= deadline => Ended::Good(time),
         503 => Ended::Shed(time),
         _ => Ended::Other,
-    }
-}
-
-/// Reads one answer to its end.
-async fn status(tcp: &mut TcpStream) -> io::Result<u16> {
-    let mut bytes = Vec::with_capacity(2048);
-    loop {
-        if tcp.read_buf(&mut bytes).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let mut fields = [httparse::EMPTY_HEADER; 32];
-        let mut head = httparse::Response::new(&mut fields);
-        let Ok(httparse::Status::Complete(size)) = head.parse(&bytes) else {
-            continue;
-        };
-        let length = head
-            .headers
-            .iter()
-            .find(|field| field.name.eq_ignore_ascii_case("content-length"))
-            .and_then(|field| std::str::from_utf8(field.value).ok()?.parse().ok());
-        let length: usize = length.ok_or(io::ErrorKind::InvalidData)?;
-        if bytes.len() >= size + length {
-            return head.code.ok_or(io::ErrorKind::InvalidData.into());
-        }
     }
 }
 

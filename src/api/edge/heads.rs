@@ -76,15 +76,15 @@ impl Heads {
             self.line = to + 1;
             self.scanned = self.line;
             let line = line.strip_suffix(b"\r").ok_or(Fault::BareLineFeed)?;
+            if self.request.is_some() && self.line - self.start > MAX_HEAD {
+                return Err(Fault::TooLarge);
+            }
             match (self.request, line) {
                 (None, []) if self.line > MAX_EMPTY => return Err(Fault::EmptyLines),
                 (None, []) => self.start = self.line,
                 (None, line) => self.request = Some(grammar::request_line(line)?),
                 (Some(request), []) => return self.whole(request).map(Some),
                 (Some(request), line) => self.seen.field(request, line, from..to + 1)?,
-            }
-            if self.line - self.start > MAX_HEAD {
-                return Err(Fault::TooLarge);
             }
         }
     }
@@ -116,9 +116,6 @@ impl Heads {
 
     fn whole(&mut self, request: RequestLine) -> Result<Head, Fault> {
         let seen = std::mem::take(&mut self.seen);
-        if self.line - self.start > MAX_HEAD {
-            return Err(Fault::TooLarge);
-        }
         if !seen.host && request.version == Version::Http11 {
             return Err(Fault::NoHost);
         }

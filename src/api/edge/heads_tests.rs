@@ -5,23 +5,11 @@ use actix_http::h1::{Codec, Message};
 use bytes::BytesMut;
 use proptest::{prelude::*, test_runner::TestRunner};
 
-use super::*;
+use super::{super::properties::in_pieces, *};
 
 /// Reads these bytes at once.
 fn read(bytes: &[u8]) -> Result<Option<Head>, Fault> {
     Heads::default().read(bytes)
-}
-
-/// Reads them in pieces that end here, as they would come.
-fn read_in_pieces(bytes: &[u8], ends: &[usize]) -> Result<Option<Head>, Fault> {
-    let mut heads = Heads::default();
-    for end in ends.iter().copied().chain([bytes.len()]) {
-        match heads.read(&bytes[..end.min(bytes.len())]) {
-            Ok(None) => {}
-            settled => return settled,
-        }
-    }
-    Ok(None)
 }
 
 const PLAIN: &[u8] = b"GET /aggregate?mode=async HTTP/1.1\r\nHost: gather\r\nA: b\r\n\r\n";
@@ -77,7 +65,7 @@ fn the_lines_of_expectations_are_found() {
 fn a_carriage_return_at_the_end_of_a_piece_is_looked_at_again_with_the_next() {
     let bytes = b"GET /\rx";
     assert_eq!(read(bytes), Err(Fault::RequestLine));
-    assert_eq!(read_in_pieces(bytes, &[6]), Err(Fault::RequestLine));
+    assert_eq!(in_pieces(bytes, &[6]), Err(Fault::RequestLine));
 }
 
 #[test]
@@ -222,7 +210,7 @@ proptest! {
     ) {
         ends.sort_unstable();
         let whole = read(&bytes);
-        let pieces = read_in_pieces(&bytes, &ends);
+        let pieces = in_pieces(&bytes, &ends);
         // A fault may be found before another one that comes first in a whole line.
         prop_assert!(whole == pieces || whole.is_err() && pieces.is_err(), "{whole:?} {pieces:?}");
     }

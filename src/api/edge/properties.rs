@@ -18,7 +18,9 @@ pub fn heads(bytes: &[u8]) {
         return;
     };
     let whole = Heads::default().read(bytes);
-    let pieces = in_pieces(bytes, *places);
+    let mut ends = places.map(usize::from);
+    ends.sort_unstable();
+    let pieces = in_pieces(bytes, &ends);
     match (&whole, &pieces) {
         // A fault may be seen before another that stands before it in the same line.
         (Err(_), Err(_)) => {}
@@ -29,12 +31,11 @@ pub fn heads(bytes: &[u8]) {
     }
 }
 
-fn in_pieces(bytes: &[u8], places: [u8; 2]) -> Result<Option<Head>, Fault> {
-    let mut ends = places.map(|place| usize::from(place).min(bytes.len()));
-    ends.sort_unstable();
+/// Reads them in pieces that end here, as they would come.
+pub(super) fn in_pieces(bytes: &[u8], ends: &[usize]) -> Result<Option<Head>, Fault> {
     let mut heads = Heads::default();
-    for end in ends.into_iter().chain([bytes.len()]) {
-        match heads.read(&bytes[..end]) {
+    for end in ends.iter().copied().chain([bytes.len()]) {
+        match heads.read(&bytes[..end.min(bytes.len())]) {
             Ok(None) => {}
             settled => return settled,
         }
