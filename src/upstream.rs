@@ -1,9 +1,8 @@
-//! The adapter that speaks HTTP/1.1 to upstreams, by awc's client and pool on a wire of our own.
+//! The adapter that speaks HTTP/1.1 to upstreams, over connections that awc's connector opens.
 //!
-//! awc gives requests, pooling and the codec. What it leaves open is closed here: the wire (`wire`) sees what the codec
-//! swallows, so that an answer cut short is never a reply; the dialer (`dial`) connects with TCP_NODELAY, each address
-//! bounded, and does TLS itself; an attempt (`attempt`) takes head and body under the caller's clock. It must not know
-//! plans, configuration files or metrics.
+//! The dialer (`dial`) connects with TCP_NODELAY, each address bounded, and does TLS itself; a pool (`pool`) keeps what is
+//! open. An attempt (`attempt`) writes a request made ready at start (`request`) and feeds what comes to a reader (`reading`)
+//! that knows what an answer is and when it is over. It must not know plans, configuration files or metrics.
 
 mod answer;
 mod attempt;
@@ -11,14 +10,16 @@ mod body;
 mod chunks;
 mod dial;
 mod head;
+mod link;
 mod names;
+mod pool;
 mod prepare;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod reading;
+mod request;
 mod settings;
 mod tls;
-mod trace;
-mod wire;
 
 pub use attempt::{Adapter, Watch};
 pub use prepare::Prepared;

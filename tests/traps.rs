@@ -1,15 +1,18 @@
-//! What the libraries below Gather do against expectation, and Gather's code depends on. Plain awc and plain actix-web:
-//! an upgrade that changes one of these fails here, with the place that may then become simpler, or wrong.
+//! What the libraries below Gather do against expectation, and Gather's code depends on or is there for. Plain awc and plain
+//! actix-web: an upgrade that changes one of these fails here, with the place that may then become simpler, or wrong.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 #[path = "support/upstream.rs"]
 mod upstream;
 
-use std::time::Duration;
+use std::{future::ready, io, time::Duration};
 
+use actix_service::{Service as _, fn_service};
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use actix_web::{App, HttpServer, web};
-use awc::{Client, error::PayloadError};
+use awc::{Client, Connect, Connector, error::PayloadError};
 use bytes::Bytes;
+use http::Uri;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -44,13 +47,13 @@ async fn awc_takes_a_body_cut_by_length_for_a_whole_one() {
         declared: 10,
         sent: 3,
     };
-    let depends = "upstream/attempt.rs compares the length with what was declared";
+    let depends = "upstream/reading.rs knows an answer's end itself";
     assert_taken(&taken(cut).await, b"111", depends);
 }
 
 #[actix_web::test]
 async fn awc_takes_a_body_cut_between_its_chunks_for_a_whole_one() {
-    let depends = "upstream/wire.rs notes the end of the stream for upstream/attempt.rs";
+    let depends = "upstream/reading.rs knows the last chunk";
     let cut = Behaviour::CutChunked { sent: 4 };
     assert_taken(&taken(cut).await, b"1111", depends);
 }
@@ -59,7 +62,10 @@ async fn awc_takes_a_body_cut_between_its_chunks_for_a_whole_one() {
 async fn awc_takes_an_interim_answer_for_the_final_one() {
     let early = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     let (status, _) = taken(Behaviour::RawThenClose(early.into())).await;
-    assert_eq!(status, 103, "upstream/wire.rs leaves interim answers out");
+    assert_eq!(
+        status, 103,
+        "upstream/reading.rs leaves interim answers out"
+    );
 }
 
 #[actix_web::test]
@@ -96,7 +102,7 @@ async fn awc_reads_an_empty_body_in_http_1_0_to_the_close() {
     let body = tokio::time::timeout(Duration::from_millis(100), answer.body()).await;
     assert!(
         body.is_err(),
-        "upstream/wire.rs ends a body where its length does"
+        "upstream/reading.rs ends a body where its length does"
     );
 }
 
@@ -110,7 +116,7 @@ async fn awc_uses_a_connection_again_on_which_more_came_than_its_chunks() {
         let mut answer = client.get(upstream.url("/")).send().await.unwrap();
         assert_eq!(&answer.body().await.unwrap()[..], b"ok");
     }
-    let depends = "upstream/chunks.rs follows the chunks, so that surplus is noticed";
+    let depends = "upstream/reading.rs notices what comes after an answer";
     assert_eq!(upstream.connections(), 1, "{depends}");
 }
 
@@ -122,7 +128,10 @@ async fn awc_panics_on_a_field_name_beyond_64_kib() {
     let ended =
         actix_web::rt::spawn(async move { Client::default().get(url).send().await.is_ok() });
     let panicked = ended.await.is_err_and(|error| error.is_panic());
-    assert!(panicked, "upstream/wire.rs has a bound on heads below that");
+    assert!(
+        panicked,
+        "upstream/reading.rs has a bound on heads below that"
+    );
 }
 
 #[actix_web::test]
@@ -143,37 +152,13 @@ async fn awc_hands_out_idle_connections_first_in_first_out() {
         .iter()
         .map(|request| request.connection)
         .collect();
-    let depends = "every pooled connection is in use by turns, so upstream/attempt.rs can't leave idle ones to their end";
+    let depends =
+        "upstream/pool.rs takes the one used last, so that the others may idle to their end";
     assert_eq!(upstream.connections(), 2);
     assert!(
         used[2..].windows(2).all(|pair| pair[0] != pair[1]),
         "{used:?}: {depends}"
     );
-}
-
-#[actix_web::test]
-async fn awc_asks_an_idle_connection_by_a_read_before_it_hands_it_out() {
-    // An end or a byte on it, and awc takes another one: that is how the wire refuses to be used again.
-    for behaviour in [
-        Behaviour::CloseAfterAnswer(Response::pong()),
-        Behaviour::Parts {
-            every: Duration::from_millis(1),
-            parts: vec![
-                b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".into(),
-                b"surplus".into(),
-            ],
-        },
-    ] {
-        let upstream = Upstream::always(behaviour);
-        let client = Client::default();
-        for _ in 0..3 {
-            let mut answer = client.get(upstream.url("/")).send().await.unwrap();
-            answer.body().await.unwrap();
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        let depends = "upstream/wire.rs answers that read with an end when it must not be used";
-        assert_eq!(upstream.connections(), 3, "{depends}");
-    }
 }
 
 #[actix_web::test]
@@ -183,46 +168,54 @@ async fn awc_never_sends_a_request_again() {
     let mut answer = client.get(upstream.url("/")).send().await.unwrap();
     answer.body().await.unwrap();
     let second = client.get(upstream.url("/")).send().await;
-    assert!(
-        second.is_err(),
-        "upstream/attempt.rs sends it again itself, and would do so twice"
-    );
+    assert!(second.is_err(), "upstream/attempt.rs sends it again itself");
     assert_eq!(upstream.requests().len(), 2);
 }
 
 #[actix_web::test]
-async fn dropping_an_unread_answer_or_a_request_under_way_closes_the_connection() {
-    let depends = "fanout cancels calls by dropping them";
-    let upstream = Upstream::always(Behaviour::HangInBody {
-        declared: 10,
-        sent: 3,
-    });
-    let client = Client::default();
-    let answer = client.get(upstream.url("/")).send().await.unwrap();
-    assert_eq!(upstream.open(), 1);
-    drop(answer);
-    assert!(upstream.wait_closed(SOON).await.is_some(), "{depends}");
-
-    let upstream = Upstream::always(Behaviour::HangBeforeHead);
-    let asked = client.get(upstream.url("/")).send();
-    let gone = tokio::time::timeout(Duration::from_millis(100), asked).await;
-    assert!(gone.is_err());
-    assert!(upstream.wait_closed(SOON).await.is_some(), "{depends}");
+async fn awc_opens_a_connection_for_each_that_asks_and_closes_it_when_it_is_dropped() {
+    let upstream = Upstream::always(Response::pong());
+    let connector = Connector::new().finish();
+    let connect = || {
+        connector.call(Connect {
+            uri: upstream.url("/").parse().unwrap(),
+            addr: None,
+        })
+    };
+    let depends = "upstream/pool.rs keeps what awc has opened, and cancels by dropping it";
+    for _ in 0..2 {
+        let mut connection = connect().await.unwrap();
+        connection
+            .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await
+            .unwrap();
+        assert!(connection.read(&mut [0; 100]).await.unwrap() > 0);
+        assert_eq!(upstream.open(), 1, "{depends}");
+        drop(connection);
+        assert!(upstream.wait_closed(SOON).await.is_some(), "{depends}");
+    }
+    assert_eq!(upstream.connections(), 2, "{depends}");
 }
 
 #[actix_web::test]
-async fn awc_gives_a_get_without_a_body_a_length_unless_it_is_told_not_to() {
-    let upstream = Upstream::always(Response::pong());
-    let client = Client::default();
-    client.get(upstream.url("/")).send().await.unwrap();
-    let none = actix_http::body::None::new();
-    client.get(upstream.url("/")).send_body(none).await.unwrap();
-    let lengths: Vec<usize> = upstream
-        .requests()
-        .iter()
-        .map(|request| request.header_count("content-length"))
-        .collect();
-    assert_eq!(lengths, [1, 0], "upstream/attempt.rs sends `body::None`");
+async fn awc_hands_on_what_its_dialer_failed_of() {
+    let refused = |_: ConnectInfo<Uri>| {
+        let error = io::Error::other("the dialer's own");
+        ready(Err::<Connection<Uri, actix_rt::net::TcpStream>, _>(
+            ConnectError::Io(error),
+        ))
+    };
+    let connector = Connector::new().connector(fn_service(refused)).finish();
+    let connect = Connect {
+        uri: Uri::from_static("http://127.0.0.1/"),
+        addr: None,
+    };
+    let error = connector.call(connect).await.err();
+    let depends = "upstream/dial.rs finds its own failure in there";
+    assert!(
+        matches!(&error, Some(awc::error::ConnectError::Io(error)) if error.to_string() == "the dialer's own"),
+        "{error:?}: {depends}"
+    );
 }
 
 /// What a plain actix-web server answers to these bytes, to the connection's end.

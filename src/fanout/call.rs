@@ -1,12 +1,9 @@
 //! One call of a plan: its attempts one after another (retries) and beside one another (hedges), each admitted by the
 //! upstream's breaker, ceiling and budget. Knows nothing of the other calls.
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, pin::pin, time::Duration};
 
-use tokio::{
-    pin,
-    time::{Instant, sleep, timeout_at},
-};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     Call, Cause, Circuit, Event, Failure, FailureKind, Observer, Pass, Repeatable, Reply, Upstream,
@@ -94,12 +91,12 @@ async fn hedged<U: Upstream, O: Observer>(
     scope: &Scope<'_, O>,
     cause: Cause,
 ) -> Result<Reply, Failure> {
+    // Held once for all ways through this: whatever the future is, every call in flight has it.
+    let mut first = pin!(attempt(call, context, scope, cause));
     let Some(after) = call.lane.hedge_after() else {
-        return attempt(call, context, scope, cause).await;
+        return first.await;
     };
     let began = Instant::now();
-    let first = attempt(call, context, scope, cause);
-    pin!(first);
     tokio::select! {
         biased;
         result = &mut first => return result,
@@ -113,8 +110,8 @@ async fn hedged<U: Upstream, O: Observer>(
         upstream: call.id,
         after,
     });
-    let second = attempt(call, context, scope, Cause::Hedge);
-    pin!(second);
+    // On the heap: every call would have to hold its place.
+    let mut second = Box::pin(attempt(call, context, scope, Cause::Hedge));
     tokio::select! {
         biased;
         result = &mut first => match result {
@@ -170,9 +167,9 @@ async fn attempt<U: Upstream, O: Observer>(
     };
     let mut watched = Attempt::start(call.id, scope, cause);
     let result = timed(call, context, watched.started, scope.deadline).await;
-    watched.finish(&result);
+    let elapsed = watched.finish(&result);
     if result.is_ok() {
-        lane.answered(watched.started.elapsed());
+        lane.answered(elapsed);
     }
     if let Some(pass) = pass {
         changed(match &result {
@@ -193,10 +190,10 @@ async fn timed<U: Upstream>(
     started: Instant,
     deadline: Instant,
 ) -> Result<Reply, Failure> {
-    let work = call.upstream.attempt(context);
+    let mut work = pin!(call.upstream.attempt(context));
     match started.checked_add(call.timeout) {
         // The plan's own timer covers the other case, so that it has one and not one a call.
-        Some(own) if own < deadline => timeout_at(own, work).await.unwrap_or_else(|_| {
+        Some(own) if own < deadline => timeout_at(own, work.as_mut()).await.unwrap_or_else(|_| {
             Err(Failure::new(
                 FailureKind::Timeout,
                 format!("no complete answer within {:?}", call.timeout),
@@ -241,19 +238,22 @@ impl<'a, O: Observer> Attempt<'a, O> {
         }
     }
 
-    fn finish(&mut self, result: &Result<Reply, Failure>) {
-        self.end(result.as_ref().map(drop).map_err(|failure| failure.kind));
+    fn finish(&mut self, result: &Result<Reply, Failure>) -> Duration {
+        self.end(result.as_ref().map(drop).map_err(|failure| failure.kind))
     }
 
-    fn end(&mut self, result: Result<(), FailureKind>) {
+    /// Tells of the end, once, and returns the time until then.
+    fn end(&mut self, result: Result<(), FailureKind>) -> Duration {
         self.open = false;
+        let elapsed = self.started.elapsed();
         self.observer.observe(&Event::AttemptFinished {
             call: self.call,
             upstream: self.upstream,
             attempt: self.number,
-            elapsed: self.started.elapsed(),
+            elapsed,
             result,
         });
+        elapsed
     }
 }
 

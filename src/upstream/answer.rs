@@ -6,17 +6,20 @@ use serde_json::value::RawValue;
 
 use crate::fanout::{Body, Failure, FailureKind};
 
-/// The header fields that say what a body is.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Described<'a> {
-    /// `Content-Type`, if there is one in visible ASCII.
-    pub(super) content_type: Option<&'a str>,
+/// What an answer's head says of its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Described {
+    kind: Kind,
     /// `Content-Encoding` names something other than `identity`.
-    pub(super) encoded: bool,
+    encoded: bool,
+    /// The text is in a character set other than UTF-8.
+    foreign: bool,
+    /// Kept where the answer tells it: JSON says so itself.
+    content_type: Option<Box<str>>,
 }
 
 /// What the declared type says of the bytes.
-#[derive(PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Json,
     Text,
@@ -24,32 +27,55 @@ enum Kind {
     Binary,
 }
 
+impl Described {
+    /// By the type, where there is one in visible ASCII, and by whether it is encoded.
+    pub(super) fn new(content_type: Option<&str>, encoded: bool) -> Self {
+        let described = |kind, foreign| Self {
+            kind,
+            encoded,
+            foreign,
+            content_type: content_type.filter(|_| kind != Kind::Json).map(Into::into),
+        };
+        let Some(text) = content_type else {
+            return described(Kind::Undeclared, false);
+        };
+        // By far the most common; a type is not worth taking apart to find that.
+        if text.eq_ignore_ascii_case("application/json") {
+            return described(Kind::Json, false);
+        }
+        match text.parse::<Mime>() {
+            Ok(mime) => described(kind(&mime), is_foreign(&mime)),
+            Err(_) => described(Kind::Binary, false),
+        }
+    }
+}
+
 /// Finds out what `bytes` are.
 ///
 /// # Errors
 /// `invalid_body` where they are said to be JSON and aren't exactly one JSON value in UTF-8 (RFC 8259).
-pub(super) fn read(described: Described<'_>, bytes: Bytes) -> Result<Body, Failure> {
-    let declared = described.content_type.map(|text| text.parse::<Mime>().ok());
-    let kind = kind(declared.as_ref());
-    if described.encoded && kind == Kind::Json {
-        return Err(Failure::new(
-            FailureKind::InvalidBody,
-            "the upstream compressed its JSON, which was not asked for",
-        ));
-    }
-    let content_type = described.content_type.map(Into::into);
+pub(super) fn read(described: Described, bytes: Bytes) -> Result<Body, Failure> {
+    let Described {
+        kind,
+        encoded,
+        foreign,
+        content_type,
+    } = described;
     if kind == Kind::Json {
+        if encoded {
+            return Err(Failure::new(
+                FailureKind::InvalidBody,
+                "the upstream compressed its JSON, which was not asked for",
+            ));
+        }
         return json(&bytes);
     }
     if bytes.is_empty() {
         return Ok(Body::Empty);
     }
-    let foreign = declared
-        .flatten()
-        .is_some_and(|mime| !bytes.is_ascii() && is_foreign(&mime));
     let is_text = kind != Kind::Binary
-        && !described.encoded
-        && !foreign
+        && !encoded
+        && (!foreign || bytes.is_ascii())
         && std::str::from_utf8(&bytes).is_ok()
         && (kind == Kind::Text || !bytes.contains(&0));
     Ok(if is_text {
@@ -74,12 +100,7 @@ fn json(bytes: &Bytes) -> Result<Body, Failure> {
     Ok(Body::Json(bytes.slice_ref(value.get().as_bytes())))
 }
 
-fn kind(declared: Option<&Option<Mime>>) -> Kind {
-    let mime = match declared {
-        None => return Kind::Undeclared,
-        Some(None) => return Kind::Binary,
-        Some(Some(mime)) => mime,
-    };
+fn kind(mime: &Mime) -> Kind {
     let subtype = mime.subtype().as_str();
     let suffix = mime.suffix().map(|suffix| suffix.as_str());
     // A sequence of values (RFC 7464, NDJSON) is not one value.
@@ -116,10 +137,7 @@ mod tests {
     use super::*;
 
     fn body(content_type: Option<&str>, bytes: &'static [u8]) -> Result<Body, FailureKind> {
-        let described = Described {
-            content_type,
-            encoded: false,
-        };
+        let described = Described::new(content_type, false);
         read(described, Bytes::from_static(bytes)).map_err(|failure| failure.kind)
     }
 
@@ -204,10 +222,7 @@ mod tests {
 
     #[test]
     fn a_compressed_body_is_never_taken_for_text_or_json() {
-        let described = |content_type| Described {
-            content_type: Some(content_type),
-            encoded: true,
-        };
+        let described = |content_type| Described::new(Some(content_type), true);
         let bytes = Bytes::from_static(b"1");
         assert!(read(described("application/json"), bytes.clone()).is_err());
         assert!(matches!(

@@ -1,16 +1,9 @@
-//! Takes one body off the wire: held once, and never beyond its own bound or what its request has left. Knows nothing of
-//! what it says.
+//! Holds one body as it comes: once, and never beyond its own bound or what its request has left. Knows nothing of what it
+//! says.
 
-use actix_http::{Payload, error::PayloadError};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 
-use super::{head::Framing, trace::Trace};
 use crate::fanout::{Allowance, Failure, FailureKind, Share};
-
-/// A body that came in one piece is a part of its connection's read buffer, of 8 KiB, and would keep all of it. Smaller
-/// ones than this, in bytes, move out.
-const SMALL: usize = 2 * 1024;
 
 /// What a body may take, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -21,97 +14,57 @@ pub(super) struct Bounds<'a> {
     pub(super) shared: &'a Allowance,
 }
 
-/// The whole body and its share of the request's bytes, or why there is none. What does not fit is not read on.
-pub(super) async fn read<'a>(
-    mut payload: Payload,
-    framing: Framing,
-    trace: &Trace,
-    bounds: Bounds<'a>,
-) -> Result<(Bytes, Share<'a>), Failure> {
-    let mut body = Growing::new(bounds);
-    let declared = framing.length();
-    if let Some(length) = declared {
-        body.declare(length)?;
-    }
-    while let Some(chunk) = payload.next().await {
-        body.push(chunk.map_err(|error| cut(&error, trace))?)?;
-    }
-    let is_cut = match framing {
-        Framing::Length(length) => (body.len() as u64) < length,
-        // The codec ends with the last chunk; if the stream ended, that chunk never came.
-        Framing::Chunked => trace.ended(),
-        Framing::Close | Framing::None => false,
-    };
-    if is_cut {
-        return Err(Failure::new(
-            FailureKind::Protocol,
-            "the upstream cut its body short",
-        ));
-    }
-    Ok(body.finish())
-}
-
-/// Why a body could not be read on.
-fn cut(error: &PayloadError, trace: &Trace) -> Failure {
-    tracing::debug!(%error, "a body broke off");
-    let detail = trace.fault().unwrap_or("the upstream cut its body short");
-    Failure::new(FailureKind::Protocol, detail)
-}
-
 /// A body as far as it has come.
-struct Growing<'a> {
+pub(super) struct Growing<'a> {
     bounds: Bounds<'a>,
     share: Share<'a>,
-    /// Its length, where it is known; its memory is then taken at once, but not before there is a reason to.
+    /// Its length, where it is known. Its memory is taken with its first byte, and all of it with the second piece.
     declared: usize,
-    /// Its first piece as it came, while it is the only one: most bodies have no other.
-    first: Bytes,
-    /// All of it, from the second piece on.
-    whole: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl<'a> Growing<'a> {
-    const fn new(bounds: Bounds<'a>) -> Self {
+    pub(super) const fn new(bounds: Bounds<'a>) -> Self {
         Self {
             bounds,
             share: bounds.shared.share(),
             declared: 0,
-            first: Bytes::new(),
-            whole: Vec::new(),
+            bytes: Vec::new(),
         }
     }
 
-    fn len(&self) -> usize {
-        self.first.len() + self.whole.len()
-    }
-
     /// Draws what the body will take before a byte of it is read.
-    fn declare(&mut self, length: u64) -> Result<(), Failure> {
+    pub(super) fn declare(&mut self, length: u64) -> Result<(), Failure> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         self.cover(length)?;
         self.declared = length;
         Ok(())
     }
 
-    fn push(&mut self, piece: Bytes) -> Result<(), Failure> {
-        let size = self.len() + piece.len();
+    /// Takes a piece. What does not fit is not read on.
+    pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), Failure> {
+        let size = self.bytes.len() + piece.len();
         self.cover(size)?;
-        if self.len() == 0 {
-            self.first = piece;
-            return Ok(());
-        }
-        if self.whole.capacity() < size {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve_exact(size);
+        } else if self.bytes.capacity() < size {
             // Doubling, so that a body in many small pieces is not moved for each; but never beyond what it can be.
-            let room = size.max(self.whole.capacity() * 2).max(self.declared);
+            let room = size.max(self.bytes.capacity() * 2).max(self.declared);
             let room = room.min(self.bounds.own);
-            self.whole.reserve_exact(room - self.whole.len());
+            self.bytes.reserve_exact(room - self.bytes.len());
         }
-        if !self.first.is_empty() {
-            self.whole.extend_from_slice(&self.first);
-            self.first = Bytes::new();
-        }
-        self.whole.extend_from_slice(&piece);
+        self.bytes.extend_from_slice(piece);
         Ok(())
+    }
+
+    /// Where the rest of a body that has begun and whose length is known may be read to, and how much of it is to come.
+    pub(super) fn room(&mut self) -> Option<(&mut Vec<u8>, usize)> {
+        let left = self.declared.checked_sub(self.bytes.len())?;
+        if self.bytes.is_empty() || left == 0 {
+            return None;
+        }
+        self.bytes.reserve_exact(left);
+        Some((&mut self.bytes, left))
     }
 
     /// Draws what is lacking for `size` bytes.
@@ -131,16 +84,10 @@ impl<'a> Growing<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> (Bytes, Share<'a>) {
-        let bytes = if !self.whole.is_empty() {
-            self.whole.shrink_to_fit();
-            Bytes::from(self.whole)
-        } else if self.first.len() < SMALL {
-            Bytes::copy_from_slice(&self.first)
-        } else {
-            self.first
-        };
-        (bytes, self.share)
+    /// The whole body, and its share of the request's bytes.
+    pub(super) fn finish(mut self) -> (Bytes, Share<'a>) {
+        self.bytes.shrink_to_fit();
+        (Bytes::from(self.bytes), self.share)
     }
 }
 
@@ -161,12 +108,12 @@ mod tests {
         let shared = Allowance::new(1 << 20);
         let mut body = growing(100_000, &shared);
         for length in 1..=100_000_usize {
-            body.push(Bytes::from_static(b"1")).unwrap();
-            assert_eq!(body.len(), length);
-            assert!(body.whole.capacity() <= (2 * length).min(100_000));
+            body.push(b"1").unwrap();
+            assert_eq!(body.bytes.len(), length);
+            assert!(body.bytes.capacity() <= (2 * length).min(100_000));
         }
         assert_eq!(shared.left(), (1 << 20) - 100_000);
-        let refused = body.push(Bytes::from_static(b"1")).unwrap_err();
+        let refused = body.push(b"1").unwrap_err();
         assert!(refused.detail.contains("larger than 100000 bytes"));
         drop(body);
         assert_eq!(shared.left(), 1 << 20);
@@ -177,11 +124,16 @@ mod tests {
         let shared = Allowance::new(10_000);
         let mut body = growing(9_000, &shared);
         body.declare(5_000).unwrap();
-        assert_eq!((shared.left(), body.whole.capacity()), (5_000, 0));
-        body.push(Bytes::from(vec![b'1'; 3_000])).unwrap();
-        assert_eq!(body.whole.capacity(), 0);
-        body.push(Bytes::from(vec![b'2'; 2_000])).unwrap();
-        assert_eq!(body.whole.capacity(), 5_000);
+        assert_eq!((shared.left(), body.bytes.capacity()), (5_000, 0));
+        assert!(body.room().is_none(), "nothing has come");
+        body.push(&[b'1'; 3_000]).unwrap();
+        assert_eq!(body.bytes.capacity(), 3_000);
+        let (rest, left) = body.room().unwrap();
+        assert_eq!((rest.capacity(), left), (5_000, 2_000));
+        rest.resize(4_000, b'2');
+        body.push(&[b'2'; 1_000]).unwrap();
+        assert_eq!(body.bytes.capacity(), 5_000);
+        assert!(body.room().is_none(), "all has come");
         let (bytes, share) = body.finish();
         assert_eq!(bytes.len(), 5_000);
         assert!(bytes[..3_000].iter().all(|&byte| byte == b'1'));

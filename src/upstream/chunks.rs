@@ -1,7 +1,4 @@
-//! Follows a chunked body (RFC 9112, section 7.1) to its end and keeps nothing of it. Pure: bytes in, a count out.
-//!
-//! It ends at the same byte as awc's codec, which drops what follows without a word, and refuses at least what that
-//! refuses.
+//! Takes a chunked body (RFC 9112, section 7.1) apart, to its end. Pure: bytes in, data out, nothing kept.
 
 /// The longest size line with its extensions, and the longest trailers, in bytes. Nobody means more.
 const MAX_ASIDE: usize = 16 * 1024;
@@ -47,13 +44,19 @@ impl Chunks {
         self.at == At::End
     }
 
-    /// How many of `bytes`, which come next on the wire, belong to the body: all, unless it ends among them.
-    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<usize, &'static str> {
+    /// How many of `bytes`, which come next on the wire, belong to the body: all, unless it ends among them. `data` is given
+    /// what they bring of it.
+    pub(super) fn follow<E: From<&'static str>>(
+        &mut self,
+        bytes: &[u8],
+        mut data: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<usize, E> {
         let mut used = 0;
         while used < bytes.len() && !self.is_over() {
             if let At::Data(left) = self.at {
                 let here = bytes.len() - used;
                 let size = usize::try_from(left).map_or(here, |left| left.min(here));
+                data(&bytes[used..used + size])?;
                 used += size;
                 self.aside = 0;
                 self.at = match left - size as u64 {
@@ -62,11 +65,11 @@ impl Chunks {
                 };
                 continue;
             }
-            self.at = self.at.after(bytes[used]).ok_or(INVALID)?;
+            self.at = self.at.after(bytes[used]).ok_or(E::from(INVALID))?;
             used += 1;
             self.aside += 1;
             if self.aside > MAX_ASIDE {
-                return Err(INVALID);
+                return Err(INVALID.into());
             }
         }
         Ok(used)
@@ -107,6 +110,18 @@ fn digit(byte: u8) -> Option<u64> {
 mod tests {
     use super::*;
 
+    impl Chunks {
+        /// The bytes that belong to the body, and its data.
+        fn read(&mut self, bytes: &[u8]) -> Result<(usize, Vec<u8>), &'static str> {
+            let mut data = Vec::new();
+            let used = self.follow(bytes, |piece| {
+                data.extend_from_slice(piece);
+                Ok::<_, &'static str>(())
+            })?;
+            Ok((used, data))
+        }
+    }
+
     const WHOLE: &[u8] =
         b"4;a=\"b\" ; c\r\n\r\n\r\n\r\n00A \t\r\n0123456789\r\n0\r\na: b\r\nc:\r\n\r\n";
 
@@ -115,10 +130,12 @@ mod tests {
         for first in 0..WHOLE.len() {
             let mut chunks = Chunks::new();
             let (start, rest) = WHOLE.split_at(first);
-            assert_eq!(chunks.follow(start), Ok(first));
-            assert!(!chunks.is_over(), "{first}");
-            assert_eq!(chunks.follow(rest), Ok(rest.len()));
-            assert!(chunks.is_over());
+            let (used, mut data) = chunks.read(start).unwrap();
+            assert!(used == first && !chunks.is_over(), "{first}");
+            let (used, more) = chunks.read(rest).unwrap();
+            assert!(used == rest.len() && chunks.is_over());
+            data.extend(more);
+            assert_eq!(data, b"\r\n\r\n0123456789");
         }
     }
 
@@ -126,8 +143,8 @@ mod tests {
     fn what_follows_the_body_does_not_belong_to_it() {
         let mut chunks = Chunks::new();
         let bytes = [WHOLE, b"HTTP/1.1 200 OK\r\n"].concat();
-        assert_eq!(chunks.follow(&bytes), Ok(WHOLE.len()));
-        assert_eq!(chunks.follow(b"x"), Ok(0));
+        assert_eq!(chunks.read(&bytes).unwrap().0, WHOLE.len());
+        assert_eq!(chunks.read(b"x"), Ok((0, Vec::new())));
     }
 
     #[test]
@@ -148,14 +165,15 @@ mod tests {
             b"0\r\n\rx",
             b"11111111111111111\r\n",
         ] {
-            assert_eq!(Chunks::new().follow(bytes), Err(INVALID), "{bytes:?}");
+            assert_eq!(Chunks::new().read(bytes), Err(INVALID), "{bytes:?}");
         }
     }
 
     #[test]
     fn sizes_go_as_far_as_their_type() {
         let mut chunks = Chunks::new();
-        assert_eq!(chunks.follow(b"ffffffffffffffff\r\nabc"), Ok(21));
+        let read = chunks.read(b"ffffffffffffffff\r\nabc");
+        assert_eq!(read, Ok((21, b"abc".to_vec())));
         assert_eq!(chunks.at, At::Data(u64::MAX - 3));
     }
 
@@ -164,11 +182,11 @@ mod tests {
         let long = vec![b'a'; MAX_ASIDE + 1];
         for start in [&b"1;"[..], b"0\r\n"] {
             let mut chunks = Chunks::new();
-            assert_eq!(chunks.follow(start), Ok(start.len()));
-            assert_eq!(chunks.follow(&long), Err(INVALID));
+            assert_eq!(chunks.read(start), Ok((start.len(), Vec::new())));
+            assert_eq!(chunks.read(&long), Err(INVALID));
         }
         let mut chunks = Chunks::new();
         let many = b"1\r\na\r\n".repeat(MAX_ASIDE);
-        assert_eq!(chunks.follow(&many), Ok(many.len()));
+        assert_eq!(chunks.read(&many).unwrap().0, many.len());
     }
 }

@@ -1,7 +1,7 @@
 //! Opens connections to one upstream: its name looked up, each address tried within its share of the time, TCP_NODELAY
-//! set, TLS done. awc's pool asks for them as a service.
+//! set, TLS done. awc's connector asks for them as a service.
 
-use std::{io, rc::Rc, time::Duration};
+use std::{fmt, io, rc::Rc, time::Duration};
 
 use actix_service::{Service, always_ready};
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
@@ -14,10 +14,9 @@ use tokio::{
 
 use super::{
     Watch,
+    link::Link,
     names::{self, Names},
     tls::{self, Session},
-    trace::TRACE,
-    wire::{Link, Wire},
 };
 use crate::fanout::{Failure, FailureKind};
 
@@ -41,7 +40,7 @@ pub(super) struct Target {
 pub(super) struct Dialer(pub(super) Rc<Target>);
 
 impl Service<ConnectInfo<Uri>> for Dialer {
-    type Response = Connection<Uri, Wire>;
+    type Response = Connection<Uri, Link>;
     type Error = ConnectError;
     type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
 
@@ -50,22 +49,47 @@ impl Service<ConnectInfo<Uri>> for Dialer {
     fn call(&self, info: ConnectInfo<Uri>) -> Self::Future {
         let target = Rc::clone(&self.0);
         Box::pin(async move {
-            // The pool dials inside the attempt that asked, so the attempt's trace hears of it.
             match target.dial().await {
                 Ok(link) => {
-                    let _ = TRACE.try_with(|trace| trace.note_opened());
                     target.watch.opened();
-                    let uri = info.request().clone();
-                    Ok(Connection::new(uri, Wire::new(link)))
+                    Ok(Connection::new(info.request().clone(), link))
                 }
-                Err(failure) => {
-                    let error = io::Error::other(failure.kind.as_str());
-                    let _ = TRACE.try_with(|trace| trace.note_refused(failure));
-                    Err(ConnectError::Io(error))
-                }
+                Err(failure) => Err(ConnectError::Io(io::Error::other(Refused(failure)))),
             }
         })
     }
+}
+
+/// A failure on its way through awc's errors.
+#[derive(Debug)]
+struct Refused(Failure);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.detail)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Why awc's connector brought no connection: the dialer's own word, for as long as it has one.
+pub(super) fn why(error: awc::error::ConnectError) -> Failure {
+    let own = match error {
+        awc::error::ConnectError::Io(error) => error.downcast::<Refused>().ok(),
+        other => {
+            tracing::debug!(error = %other, "the connector gave up");
+            None
+        }
+    };
+    own.map_or_else(
+        || {
+            Failure::new(
+                FailureKind::Connect,
+                "the connection to the upstream could not be made",
+            )
+        },
+        |refused| refused.0,
+    )
 }
 
 impl Target {

@@ -1,6 +1,13 @@
-//! Reads the head of an HTTP/1.x answer for what decides its framing (RFC 9112, section 6.3). Pure: bytes in, facts out.
+//! Reads the head of an HTTP/1.x answer for what decides its framing (RFC 9112, section 6.3) and what its body is. Pure:
+//! bytes in, facts out.
 
-/// As many header fields as awc's codec takes.
+use std::{mem::MaybeUninit, time::Duration};
+
+use http::StatusCode;
+
+use super::answer::Described;
+
+/// How many fields a head may have. Nobody means more.
 const MAX_FIELDS: usize = 96;
 
 /// How an answer's body ends.
@@ -28,23 +35,33 @@ impl Framing {
 }
 
 /// What a whole head says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     /// How many bytes the head takes.
     pub(super) size: usize,
-    /// It is an interim answer (1xx): another head follows.
-    pub(super) interim: bool,
+    /// Interim answers (1xx) are followed by another head.
+    pub(super) status: StatusCode,
     /// How the body ends.
     pub(super) framing: Framing,
-    /// The upstream may take another request on the connection. Where it says the contrary, the codec sees to it.
+    /// The upstream may take another request on the connection (RFC 9112, section 9.3).
     pub(super) lasts: bool,
+    /// What the body is.
+    pub(super) described: Described,
+    /// When it wants to be asked again, in seconds from now (RFC 9110, section 10.2.3). The other form, a date, is not worth
+    /// trusting two clocks for.
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// Reads the head at the start of `bytes`; `None` while it is not whole. `head_only`: the request's method was HEAD.
 pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'static str> {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut answer = httparse::Response::new(&mut fields);
-    let size = match answer.parse(bytes) {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut answer = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut answer,
+        bytes,
+        &mut fields,
+    );
+    let size = match parsed {
         Ok(httparse::Status::Complete(size)) => size,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => {
@@ -56,88 +73,112 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
     if status == 101 {
         return Err("the upstream switched protocols unasked");
     }
-    if !(100..600).contains(&status) {
-        return Err("the answer's status is none of HTTP's");
-    }
-    let declared = declared(answer.headers)?;
-    if declared == Framing::Chunked && answer.version == Some(0) {
+    let status = StatusCode::from_u16(status)
+        .ok()
+        .filter(|status| status.as_u16() < 600)
+        .ok_or("the answer's status is none of HTTP's")?;
+    let said = Said::by(answer.headers)?;
+    if said.framing == Framing::Chunked && answer.version == Some(0) {
         return Err("the answer is chunked in HTTP/1.0");
     }
-    let framing = if head_only || matches!(status, 100..200 | 204 | 304) {
-        Framing::None
-    } else {
-        declared
-    };
+    let has_body = !head_only && !matches!(status.as_u16(), 100..200 | 204 | 304);
     Ok(Some(Head {
         size,
-        interim: status < 200,
-        framing,
-        lasts: answer.version == Some(1) || keeps_alive(answer.headers),
+        status,
+        framing: if has_body {
+            said.framing
+        } else {
+            Framing::None
+        },
+        lasts: !said.close && (answer.version == Some(1) || said.keep_alive),
+        described: Described::new(said.content_type, said.encoded),
+        retry_after: said.retry_after,
     }))
 }
 
-/// Whether an answer in HTTP/1.0 asks for more requests (RFC 9112, section 9.3).
-fn keeps_alive(fields: &[httparse::Header<'_>]) -> bool {
-    let mut options = fields
-        .iter()
-        .filter(|field| field.name.eq_ignore_ascii_case("connection"))
-        .flat_map(|field| field.value.split(|byte| *byte == b','));
-    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"keep-alive"))
+/// What a head's fields say.
+struct Said<'a> {
+    /// `Close` where they say nothing.
+    framing: Framing,
+    close: bool,
+    keep_alive: bool,
+    /// The first one, in visible ASCII.
+    content_type: Option<&'a str>,
+    encoded: bool,
+    retry_after: Option<Duration>,
 }
 
-/// What the fields say of the body; `Close` where they say nothing.
-fn declared(fields: &[httparse::Header<'_>]) -> Result<Framing, &'static str> {
-    let mut framing = Framing::Close;
-    for field in fields {
-        let next = if field.name.eq_ignore_ascii_case("content-length") {
-            Framing::Length(length(field.value).ok_or("the answer's length is not a number")?)
-        } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
-            if !field.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-                return Err("the answer has an unknown transfer coding");
-            }
-            Framing::Chunked
-        } else {
-            continue;
+impl<'a> Said<'a> {
+    fn by(fields: &[httparse::Header<'a>]) -> Result<Self, &'static str> {
+        let mut said = Self {
+            framing: Framing::Close,
+            close: false,
+            keep_alive: false,
+            content_type: None,
+            encoded: false,
+            retry_after: None,
         };
-        if framing != Framing::Close {
+        for field in fields {
+            // Most fields are of no interest, which their names' lengths tell.
+            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            match field.name.len() {
+                10 if is("connection") => said.connection(field.value),
+                11 if is("retry-after") && said.retry_after.is_none() => {
+                    said.retry_after = number(field.value).map(Duration::from_secs);
+                }
+                12 if is("content-type") && said.content_type.is_none() => {
+                    said.content_type = visible(field.value);
+                }
+                14 if is("content-length") => {
+                    let length =
+                        number(field.value).ok_or("the answer's length is not a number")?;
+                    said.frame(Framing::Length(length))?;
+                }
+                16 if is("content-encoding") => {
+                    said.encoded |= !field.value.trim_ascii().eq_ignore_ascii_case(b"identity");
+                }
+                17 if is("transfer-encoding") => {
+                    if !field.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+                        return Err("the answer has an unknown transfer coding");
+                    }
+                    said.frame(Framing::Chunked)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(said)
+    }
+
+    fn frame(&mut self, framing: Framing) -> Result<(), &'static str> {
+        if self.framing != Framing::Close {
             return Err("the answer says its length more than once");
         }
-        framing = next;
+        self.framing = framing;
+        Ok(())
     }
-    Ok(framing)
+
+    fn connection(&mut self, value: &[u8]) {
+        for option in value.split(|byte| *byte == b',') {
+            let option = option.trim_ascii();
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+}
+
+fn visible(value: &[u8]) -> Option<&str> {
+    let is_visible = |byte: &u8| *byte == b'\t' || (b' '..=b'~').contains(byte);
+    let text = std::str::from_utf8(value.trim_ascii()).ok()?;
+    text.as_bytes().iter().all(is_visible).then_some(text)
 }
 
 /// Digits and nothing else; a sign is no digit.
-fn length(value: &[u8]) -> Option<u64> {
+fn number(value: &[u8]) -> Option<u64> {
     let digits = value.trim_ascii();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-/// Changes a whole head, without changing its size, so that awc's codec reads the body that belongs to it:
-///
-/// - one that ends with the connection becomes one of HTTP/1.0, which the codec reads to the end;
-/// - an offer to upgrade, for which the codec forgets the length, becomes a field that means nothing.
-pub(super) fn for_codec(head: &mut [u8], framing: Framing) {
-    const MINOR: usize = "HTTP/1.".len();
-    const UPGRADE: &[u8] = b"upgrade:";
-    // Empty lines before the status line are none of its own.
-    let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
-    let start = head.iter().take_while(|byte| is_line_end(byte)).count();
-    if framing == Framing::Close
-        && let Some(minor) = head.get_mut(start + MINOR)
-    {
-        *minor = b'0';
-    }
-    for line in head.split_mut(|byte| *byte == b'\n') {
-        if let Some((name, _)) = line.split_at_mut_checked(UPGRADE.len())
-            && name.eq_ignore_ascii_case(UPGRADE)
-        {
-            name[0] = b'x';
-        }
-    }
 }
 
 #[cfg(test)]
@@ -218,6 +259,15 @@ mod tests {
     }
 
     #[test]
+    fn a_time_to_ask_again_is_a_number_of_seconds() {
+        for (value, seconds) in [("3", Some(3)), ("soon", None), ("-1", None)] {
+            let head = format!("HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\n\r\n");
+            let head = parse(head.as_bytes(), false).unwrap().unwrap();
+            assert_eq!(head.retry_after, seconds.map(Duration::from_secs));
+        }
+    }
+
+    #[test]
     fn statuses_that_the_gateway_cannot_mean_are_refused() {
         assert!(framing("HTTP/1.1 101 Switching Protocols\r\n\r\n").is_err());
         assert!(framing("HTTP/1.1 600 Beyond\r\n\r\n").is_err());
@@ -225,9 +275,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_in_http_1_0_lasts_only_where_it_says_so() {
+    fn a_connection_lasts_by_its_version_and_what_the_answer_says() {
         for (head, lasts) in [
             ("HTTP/1.1 200 OK\r\n\r\n", true),
+            ("HTTP/1.1 200 OK\r\nConnection: x , Close\r\n\r\n", false),
+            (
+                "HTTP/1.1 200 OK\r\nconnection: keep-alive\r\nconnection: close\r\n\r\n",
+                false,
+            ),
             ("HTTP/1.0 200 OK\r\n\r\n", false),
             ("HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n", false),
             (
@@ -237,27 +292,6 @@ mod tests {
         ] {
             let parsed = parse(head.as_bytes(), false).unwrap().unwrap();
             assert_eq!(parsed.lasts, lasts, "{head}");
-        }
-    }
-
-    #[test]
-    fn the_codec_is_shown_what_makes_it_read_the_body() {
-        for (framing, head, shown) in [
-            (
-                Framing::Close,
-                "\r\n\nHTTP/1.1 200 OK\r\n\r\n",
-                "\r\n\nHTTP/1.0 200 OK\r\n\r\n",
-            ),
-            (
-                Framing::Length(1),
-                "HTTP/1.1 200 upgrade:\r\nUpgrade: a\r\nupgrade:b\r\nx-upgrade: c\r\nupgrad: d\r\n\r\n",
-                "HTTP/1.1 200 upgrade:\r\nxpgrade: a\r\nxpgrade:b\r\nx-upgrade: c\r\nupgrad: d\r\n\r\n",
-            ),
-        ] {
-            let mut bytes = head.as_bytes().to_vec();
-            for_codec(&mut bytes, framing);
-            assert_eq!(String::from_utf8_lossy(&bytes), shown);
-            assert!(parse(&bytes, false).unwrap().is_some());
         }
     }
 }

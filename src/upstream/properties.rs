@@ -1,16 +1,16 @@
 //! What holds for every answer of an upstream, whatever its bytes and however they arrive: the same is read of it, no more
-//! than there was, the same as a plain reading of RFC 9112 finds, and awc's codec ends where we do.
+//! than there was, and the same as a plain reading of RFC 9112 finds.
 
-use actix_codec::Decoder as _;
-use actix_http::{ServiceConfig, h1::ClientCodec};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http::StatusCode;
 
 use super::{
     answer::{self, Described},
-    head::{self, Framing, Head},
-    wire::{Held, Rest},
+    body::Bounds,
+    head::Framing,
+    reading::{Reading, Rules},
 };
-use crate::fanout::{Body, Failure};
+use crate::fanout::{Allowance, Body, Failure, StatusSet};
 
 /// What a body is, for those who are not of this part.
 pub(crate) fn classify(
@@ -18,17 +18,14 @@ pub(crate) fn classify(
     encoded: bool,
     bytes: Bytes,
 ) -> Result<Body, Failure> {
-    answer::read(
-        Described {
-            content_type,
-            encoded,
-        },
-        bytes,
-    )
+    answer::read(Described::new(content_type, encoded), bytes)
 }
 
 /// Bytes that come one by one cost a look at the whole head each; after so many they come in pieces.
 const ONE_BY_ONE: usize = 256;
+
+/// No body here is larger.
+const BOUND: usize = 1 << 20;
 
 /// Reads `stream` as an answer to a GET and to a HEAD, whole, byte by byte and in pieces.
 ///
@@ -41,18 +38,11 @@ pub fn wire(stream: &[u8]) {
         let bytes = Seen::of(first.chunks(1).chain(Pieces(rest)), head_only);
         let pieces = Seen::of(Pieces(stream), head_only);
         for cut in [bytes, pieces] {
-            assert_eq!(cut.head, whole.head);
-            assert_eq!(cut.fault, whole.fault);
-            assert_eq!(cut.over, whole.over);
-            // What came before a fault is passed on, as far as it came apart from it.
-            match whole.fault {
-                None => assert_eq!(cut.shown, whole.shown),
-                Some(_) => assert!(cut.shown.starts_with(&whole.shown)),
-            }
+            assert_eq!(cut.read, whole.read);
+            // In pieces, what follows an answer may not have come yet when it is over.
+            assert!(cut.lasts || !whole.lasts);
         }
-        if let Some(head) = &whole.head {
-            check(&whole, head, &stream[whole.begins..], head_only);
-        }
+        check(&whole, stream, head_only);
     }
 }
 
@@ -70,97 +60,105 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// What is read of an answer, as the wire reads it.
-#[derive(Debug, Default)]
+/// What is read of an answer.
+#[derive(Debug)]
 struct Seen {
-    head: Option<Head>,
-    /// Where the final head begins.
-    begins: usize,
-    fault: Option<&'static str>,
-    over: bool,
-    /// What awc's codec is shown.
-    shown: Vec<u8>,
+    /// `None` while something is still to come.
+    read: Option<Result<(StatusCode, Bytes), Failure>>,
+    lasts: bool,
 }
 
 impl Seen {
     fn of<'a>(pieces: impl Iterator<Item = &'a [u8]>, head_only: bool) -> Self {
-        let mut seen = Self::default();
-        let mut held = Held::default();
-        let mut rest: Option<Rest> = None;
-        let mut came = 0;
-        for piece in pieces {
-            if seen.fault.is_some() || seen.over {
+        let success = every_status();
+        let shared = Allowance::new(BOUND);
+        let mut reading = Reading::new(Rules {
+            head_only,
+            success: &success,
+            bounds: Bounds {
+                own: BOUND,
+                shared: &shared,
+            },
+        });
+        for piece in pieces.filter(|piece| !piece.is_empty()) {
+            if reading.is_over() {
                 break;
             }
-            came += piece.len();
-            let followed = match &mut rest {
-                Some(rest) => rest.follow(piece).map(|size| &piece[..size]),
-                None => {
-                    held.bytes.extend_from_slice(piece);
-                    match held.final_head(head_only) {
-                        Ok(None) => continue,
-                        Err(fault) => {
-                            seen.fault = Some(fault);
-                            continue;
-                        }
-                        Ok(Some(head)) => {
-                            seen.begins = came - held.bytes.len();
-                            let (start, body) = held.bytes.split_at_mut(head.size);
-                            head::for_codec(start, head.framing);
-                            seen.shown.extend_from_slice(start);
-                            seen.head = Some(head);
-                            let rest = rest.insert(Rest::of(head.framing));
-                            rest.follow(body).map(|size| &body[..size])
-                        }
+            match reading.room() {
+                // As from a socket: at most as much as is asked for.
+                Some((body, left)) => {
+                    let (now, rest) = piece.split_at(left.min(piece.len()));
+                    body.extend_from_slice(now);
+                    reading.filled(now.len());
+                    if !rest.is_empty() && !reading.is_over() {
+                        reading.push(rest);
                     }
                 }
-            };
-            match followed {
-                Ok(body) => seen.shown.extend_from_slice(body),
-                Err(fault) => seen.fault = Some(fault),
+                None => reading.push(piece),
             }
-            seen.over = rest.as_ref().is_some_and(Rest::is_over);
         }
-        seen
+        Self {
+            lasts: reading.lasts(),
+            read: reading.whole(),
+        }
     }
 }
 
-/// Checks what was read of `stream`, which begins with the final head.
-fn check(seen: &Seen, head: &Head, stream: &[u8], head_only: bool) {
-    assert!(head.size <= stream.len(), "no more than there was");
-    assert!(!head.interim);
-    let (text, body) = stream.split_at(head.size);
-    let (status, framing) = plain_head(text, head_only).expect("a head that a plain reading takes");
-    assert_eq!(head.framing, framing);
-    assert!((200..600).contains(&status));
-
-    let shown = seen.shown.get(..head.size).expect("the head is shown");
-    let again = head::parse(shown, head_only).expect("still a head");
-    assert_eq!(again.map(|head| head.size), Some(head.size));
-    assert_eq!(again.map(|head| head.framing), Some(framing));
-    let upgrades = |line: &[u8]| {
-        let name = line.get(.."upgrade:".len());
-        name.is_some_and(|name| name.eq_ignore_ascii_case(b"upgrade:"))
-    };
-    assert!(!shown.split(|byte| *byte == b'\n').any(upgrades));
-
-    let Some(plain) = plain_body(framing, body) else {
-        assert!(seen.fault.is_some(), "a body that a plain reading refuses");
-        return;
-    };
-    if seen.fault.is_some() {
-        assert_eq!(plain.end, None, "a fault in a whole body");
-        return;
+fn every_status() -> StatusSet {
+    let mut all = StatusSet::empty();
+    for class in ["1xx", "2xx", "3xx", "4xx", "5xx"] {
+        all.add(class).expect("a class");
     }
-    assert_eq!(seen.over, plain.end.is_some());
-    let used = plain.end.unwrap_or(body.len());
-    assert_eq!(&seen.shown[head.size..], &body[..used]);
-    // To a request of its own it would know that there is no body.
-    if framing != Framing::None {
-        let (data, over) = by_the_codec(&seen.shown);
-        assert_eq!(data, plain.data);
-        // Where it waits for more, as for an empty body in HTTP/1.0, the wire tells it of the end.
-        assert!(seen.over || !over, "the codec ends before us");
+    all
+}
+
+/// Checks what was read of `stream` against a plain reading.
+fn check(seen: &Seen, stream: &[u8], head_only: bool) {
+    let plain = plain_answer(stream, head_only);
+    let body = plain.map(|(_, framing, body)| plain_body(framing, body));
+    match &seen.read {
+        Some(Ok((status, data))) => {
+            let (plain, ..) = plain.expect("a head that a plain reading takes");
+            assert_eq!(status.as_u16(), plain);
+            assert!((200..600).contains(&plain));
+            let body = body.flatten().expect("a body that a plain reading takes");
+            assert_eq!(data, &body.data);
+            let left = body.left.expect("a plain reading finds its end");
+            assert!(!seen.lasts || left == 0, "something follows");
+        }
+        Some(Err(failure)) => {
+            assert!(!seen.lasts, "nobody knows where the next answer begins");
+            // Of an answer whose head was good, only the body can be at fault.
+            let is_whole = body.flatten().is_some_and(|body| body.left.is_some());
+            assert!(
+                failure.status.is_none() || !is_whole,
+                "a fault in a whole body"
+            );
+        }
+        None => {
+            let is_whole = body.flatten().is_some_and(|body| body.left.is_some());
+            assert!(!is_whole, "a plain reading finds an end");
+        }
+    }
+}
+
+/// The final answer's status, how its body ends, and what follows its head.
+fn plain_answer(stream: &[u8], head_only: bool) -> Option<(u16, Framing, &[u8])> {
+    let mut rest = stream;
+    loop {
+        let blank = rest.iter().take_while(|byte| b"\r\n".contains(byte));
+        let start = blank.count();
+        let is_end = |at: &usize| {
+            let after = &rest[*at..];
+            after.starts_with(b"\n\r\n") || after.starts_with(b"\n\n")
+        };
+        let end = (start..rest.len()).find(is_end)?;
+        let end = end + if rest[end + 1] == b'\n' { 2 } else { 3 };
+        let (status, framing) = plain_head(&rest[..end], head_only)?;
+        rest = &rest[end..];
+        if status >= 200 {
+            return Some((status, framing, rest));
+        }
     }
 }
 
@@ -199,8 +197,8 @@ fn plain_head(text: &[u8], head_only: bool) -> Option<(u16, Framing)> {
 #[derive(Debug, Default)]
 struct Plain {
     data: Vec<u8>,
-    /// Where it ends, if it does.
-    end: Option<usize>,
+    /// How many bytes follow it, if it ends.
+    left: Option<usize>,
 }
 
 /// `None` for chunks that are no chunks.
@@ -212,7 +210,7 @@ fn plain_body(framing: Framing, body: &[u8]) -> Option<Plain> {
     };
     Some(Plain {
         data: body[..length.min(body.len())].to_vec(),
-        end: (length <= body.len()).then_some(length),
+        left: body.len().checked_sub(length),
     })
 }
 
@@ -244,7 +242,7 @@ fn plain_chunks(body: &[u8]) -> Option<Plain> {
     while let Some((trailer, after)) = line(rest)? {
         rest = after;
         if trailer.is_empty() {
-            plain.end = Some(body.len() - rest.len());
+            plain.left = Some(rest.len());
             break;
         }
     }
@@ -262,34 +260,4 @@ fn line(bytes: &[u8]) -> Option<Option<(&[u8], &[u8])>> {
     line.iter()
         .all(is_text)
         .then_some(Some((line, &bytes[end + 1..])))
-}
-
-thread_local! {
-    /// actix-http's settings keep a clock, which needs a runtime to begin in.
-    static SETTINGS: (actix_rt::Runtime, ServiceConfig) = {
-        let runtime = actix_rt::Runtime::new().expect("a runtime");
-        let settings = runtime.block_on(async { ServiceConfig::default() });
-        (runtime, settings)
-    };
-}
-
-/// The data that awc's codec reads of an answer, and whether it thinks that it is over.
-fn by_the_codec(answer: &[u8]) -> (Vec<u8>, bool) {
-    let settings = SETTINGS.with(|(_, settings)| settings.clone());
-    let mut codec = ClientCodec::new(settings);
-    let mut bytes = BytesMut::from(answer);
-    let head = codec.decode(&mut bytes).expect("a head that awc takes");
-    assert!(head.is_some(), "a head that awc finds whole");
-    if codec.message_type() == actix_http::h1::MessageType::None {
-        return (Vec::new(), true);
-    }
-    let mut codec = codec.into_payload_codec();
-    let mut data = Vec::new();
-    loop {
-        match codec.decode(&mut bytes).expect("a body that awc takes") {
-            Some(Some(chunk)) => data.extend_from_slice(&chunk),
-            Some(None) => return (data, true),
-            None => return (data, false),
-        }
-    }
 }

@@ -33,6 +33,29 @@ async fn an_upstream_that_announces_the_close_is_asked_on_a_new_connection_each_
 }
 
 #[actix_web::test]
+async fn connections_that_nobody_needs_any_more_are_closed_though_nobody_asks() {
+    let slow = Response::pong().delay(Duration::from_millis(100));
+    let sick = Upstream::always(slow);
+    let pair = Pair::new(&sick.url("/"), "").await;
+    tokio::join!(pair.ask(), pair.ask(), pair.ask(), pair.ask());
+    assert_eq!((sick.connections(), sick.open()), (4, 4));
+    // The last one used is used again, so that the others idle.
+    for _ in 0..4 {
+        pair.ask().await.succeeded("pong");
+    }
+    assert_eq!(sick.connections(), 4);
+    let since = sick
+        .requests()
+        .iter()
+        .skip(4)
+        .map(|request| request.connection)
+        .collect::<Vec<_>>();
+    assert!(since.windows(2).all(|two| two[0] == two[1]), "{since:?}");
+    let gone = sick.wait_closed(Duration::from_secs(10)).await;
+    assert!(gone.is_some(), "{} still idle", sick.open());
+}
+
+#[actix_web::test]
 async fn an_announced_close_is_believed_though_the_connection_stays_open() {
     for head in [
         "HTTP/1.1 200 OK\r\nconnection: close\r\n",

@@ -1,0 +1,388 @@
+//! Reads one answer out of the pieces in which it comes (RFC 9112, sections 6.3 and 8), and judges it. Pure: it is fed, and
+//! neither reads nor waits itself.
+//!
+//! An answer that was cut is a failure, and so is one whose end is said twice. Interim answers (1xx) are left out. Bytes after
+//! an answer belong to nobody: its connection is not used again.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::{
+    answer,
+    body::{Bounds, Growing},
+    chunks::Chunks,
+    head::{self, Framing, Head},
+};
+use crate::fanout::{Body, Failure, FailureKind, Reply, Share, StatusSet};
+
+/// The largest head of an answer, and of an interim answer.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// How many interim answers may come before the final one.
+const MAX_INTERIM: usize = 16;
+
+/// The largest body of a failed answer that is read for the connection's sake.
+const DRAIN_BYTES: u64 = 16 * 1024;
+
+/// What an answer may be.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    /// The request's method was HEAD, so that there is no body whatever the head says.
+    pub(super) head_only: bool,
+    /// The statuses that are no failure.
+    pub(super) success: &'a StatusSet,
+    /// What the body may take.
+    pub(super) bounds: Bounds<'a>,
+}
+
+/// An answer as far as it has come.
+pub(super) struct Reading<'a> {
+    rules: Rules<'a>,
+    at: At<'a>,
+    interim: usize,
+    answered: bool,
+    /// The connection may take another request after this.
+    lasts: bool,
+}
+
+/// What comes next.
+enum At<'a> {
+    /// The final head; this much of it has come.
+    Head(Vec<u8>),
+    Body {
+        head: Head,
+        rest: Rest,
+        body: Growing<'a>,
+    },
+    /// A body that nobody wants.
+    Drain {
+        failure: Failure,
+        rest: Rest,
+        seen: u64,
+    },
+    /// Nothing.
+    Whole {
+        head: Head,
+        bytes: Bytes,
+        share: Share<'a>,
+    },
+    Failed(Failure),
+}
+
+/// What of a body is still to come.
+pub(super) enum Rest {
+    Bytes(u64),
+    Chunks(Chunks),
+    ToTheClose,
+}
+
+impl Rest {
+    pub(super) const fn of(framing: Framing) -> Self {
+        match framing {
+            Framing::None => Self::Bytes(0),
+            Framing::Length(length) => Self::Bytes(length),
+            Framing::Chunked => Self::Chunks(Chunks::new()),
+            Framing::Close => Self::ToTheClose,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        match self {
+            Self::Bytes(left) => *left == 0,
+            Self::Chunks(chunks) => chunks.is_over(),
+            Self::ToTheClose => false,
+        }
+    }
+
+    /// How many of `bytes`, which come next on the wire, belong to the body; `data` is given what they bring of it.
+    fn follow(
+        &mut self,
+        bytes: &[u8],
+        mut data: impl FnMut(&[u8]) -> Result<(), Stop>,
+    ) -> Result<usize, Stop> {
+        match self {
+            Self::Bytes(left) => {
+                let size = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                *left -= size as u64;
+                data(&bytes[..size])?;
+                Ok(size)
+            }
+            Self::Chunks(chunks) => chunks.follow(bytes, data),
+            Self::ToTheClose => {
+                data(bytes)?;
+                Ok(bytes.len())
+            }
+        }
+    }
+}
+
+/// Why a body is not read on.
+struct Stop(Failure);
+
+impl From<&'static str> for Stop {
+    fn from(fault: &'static str) -> Self {
+        Self(protocol(fault))
+    }
+}
+
+fn protocol(detail: impl Into<Cow<'static, str>>) -> Failure {
+    Failure::new(FailureKind::Protocol, detail)
+}
+
+impl<'a> Reading<'a> {
+    pub(super) const fn new(rules: Rules<'a>) -> Self {
+        Self {
+            rules,
+            at: At::Head(Vec::new()),
+            interim: 0,
+            answered: false,
+            lasts: false,
+        }
+    }
+
+    /// Nothing of the answer is still to come.
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.at, At::Whole { .. } | At::Failed(_))
+    }
+
+    /// What is still to come is of no use but to the connection.
+    pub(super) const fn is_drained(&self) -> bool {
+        matches!(self.at, At::Drain { .. })
+    }
+
+    /// Something has come.
+    pub(super) const fn is_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// Takes the next piece, which is not empty.
+    pub(super) fn push(&mut self, piece: &[u8]) {
+        self.answered = true;
+        let At::Head(held) = &mut self.at else {
+            return self.push_body(piece);
+        };
+        let mut held = std::mem::take(held);
+        let bytes = if held.is_empty() {
+            piece
+        } else {
+            held.extend_from_slice(piece);
+            &held
+        };
+        match self.final_head(bytes) {
+            Ok((Some(head), used)) => {
+                self.begin(head);
+                self.push_body(&bytes[used..]);
+            }
+            Ok((None, 0)) if !held.is_empty() => self.at = At::Head(held),
+            Ok((None, used)) => self.at = At::Head(bytes[used..].to_vec()),
+            Err(fault) => self.fail(protocol(fault)),
+        }
+    }
+
+    /// What is still to come is not read.
+    fn fail(&mut self, failure: Failure) {
+        self.lasts = false;
+        self.at = At::Failed(failure);
+    }
+
+    /// The final answer's head, once it is whole, and how many bytes it and interim answers before it take.
+    fn final_head(&mut self, bytes: &[u8]) -> Result<(Option<Head>, usize), &'static str> {
+        let mut used = 0;
+        loop {
+            let head = head::parse(&bytes[used..], self.rules.head_only)?;
+            let size = head.as_ref().map_or(bytes.len() - used, |head| head.size);
+            if size > MAX_HEAD {
+                return Err("the answer's head is too large");
+            }
+            match head {
+                None => return Ok((None, used)),
+                Some(head) => {
+                    used += size;
+                    if !head.status.is_informational() {
+                        return Ok((Some(head), used));
+                    }
+                    self.interim += 1;
+                    if self.interim > MAX_INTERIM {
+                        return Err("the upstream sent interim answers without end");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on to the body.
+    fn begin(&mut self, head: Head) {
+        let rest = Rest::of(head.framing);
+        let length = head.framing.length();
+        self.lasts = head.lasts && head.framing != Framing::Close;
+        if !self.rules.success.contains(head.status) {
+            let failure = rejected(&head);
+            if !self.lasts || length.is_some_and(|length| length > DRAIN_BYTES) {
+                return self.fail(failure);
+            }
+            self.at = At::Drain {
+                failure,
+                rest,
+                seen: 0,
+            };
+            return;
+        }
+        let mut body = Growing::new(self.rules.bounds);
+        match length.map_or(Ok(()), |length| body.declare(length)) {
+            Ok(()) => self.at = At::Body { head, rest, body },
+            Err(failure) => self.fail(failure.with_status(head.status)),
+        }
+    }
+
+    fn push_body(&mut self, piece: &[u8]) {
+        let (followed, is_over) = match &mut self.at {
+            At::Body { head, rest, body } => {
+                let followed = rest.follow(piece, |data| body.push(data).map_err(Stop));
+                let followed = followed.map_err(|Stop(failure)| failure.with_status(head.status));
+                (followed, rest.is_over())
+            }
+            At::Drain {
+                failure,
+                rest,
+                seen,
+            } => {
+                *seen += piece.len() as u64;
+                let followed = rest.follow(piece, |_| Ok(()));
+                let followed = followed.map_err(|_| failure.clone());
+                let followed = match followed {
+                    Ok(_) if *seen > DRAIN_BYTES && !rest.is_over() => Err(failure.clone()),
+                    followed => followed,
+                };
+                (followed, rest.is_over())
+            }
+            At::Head(_) | At::Whole { .. } | At::Failed(_) => return,
+        };
+        match followed {
+            Ok(used) => {
+                self.lasts &= used == piece.len();
+                if is_over {
+                    self.finish();
+                }
+            }
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    /// Where the rest of the body may be read to, if that saves a copy, and how much it is.
+    pub(super) fn room(&mut self) -> Option<(&mut Vec<u8>, usize)> {
+        match &mut self.at {
+            At::Body {
+                rest: Rest::Bytes(_),
+                body,
+                ..
+            } => body.room(),
+            _ => None,
+        }
+    }
+
+    /// So many bytes, at least one, were read to there.
+    pub(super) fn filled(&mut self, size: usize) {
+        if let At::Body {
+            rest: Rest::Bytes(left),
+            ..
+        } = &mut self.at
+        {
+            *left = left.saturating_sub(size as u64);
+            if *left == 0 {
+                self.finish();
+            }
+        }
+    }
+
+    /// The body has come to its end.
+    fn finish(&mut self) {
+        let at = std::mem::replace(&mut self.at, At::Head(Vec::new()));
+        self.at = match at {
+            At::Body { head, body, .. } => {
+                let (bytes, share) = body.finish();
+                At::Whole { head, bytes, share }
+            }
+            At::Drain { failure, .. } => At::Failed(failure),
+            other => other,
+        };
+    }
+
+    /// Nothing more will come: the upstream has ended the connection, in good order or not.
+    pub(super) fn end(&mut self, in_good_order: bool) {
+        let failure = match &self.at {
+            At::Whole { .. } | At::Failed(_) => return,
+            At::Body {
+                rest: Rest::ToTheClose,
+                ..
+            } if in_good_order => return self.finish(),
+            At::Body { head, .. } => {
+                protocol("the upstream cut its body short").with_status(head.status)
+            }
+            At::Drain { failure, .. } => failure.clone(),
+            At::Head(_) if self.answered => {
+                protocol("the upstream closed the connection within its answer's head")
+            }
+            At::Head(_) => protocol("the upstream closed the connection without an answer"),
+        };
+        self.fail(failure);
+    }
+
+    /// What came of it before it is judged, once it is over.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn whole(self) -> Option<Result<(StatusCode, Bytes), Failure>> {
+        match self.at {
+            At::Whole { head, bytes, .. } => Some(Ok((head.status, bytes))),
+            At::Failed(failure) => Some(Err(failure)),
+            At::Head(_) | At::Body { .. } | At::Drain { .. } => None,
+        }
+    }
+
+    /// Whether the connection may take another request, once this is over.
+    #[cfg(any(test, fuzzing))]
+    pub(super) const fn lasts(&self) -> bool {
+        self.lasts
+    }
+
+    /// What came of it, and whether the connection may take another request.
+    pub(super) fn outcome(self) -> (Result<Reply, Failure>, bool) {
+        match self.at {
+            At::Whole { head, bytes, share } => {
+                let status = head.status;
+                let body = if head.framing == Framing::None {
+                    Ok(Body::Empty)
+                } else {
+                    answer::read(head.described, bytes)
+                };
+                let reply = match body {
+                    Ok(body) => {
+                        share.keep();
+                        Ok(Reply { status, body })
+                    }
+                    Err(failure) => Err(failure.with_status(status)),
+                };
+                (reply, self.lasts)
+            }
+            At::Failed(failure) => (Err(failure), self.lasts),
+            // It is not waited for any longer.
+            At::Drain { failure, .. } => (Err(failure), false),
+            At::Head(_) | At::Body { .. } => (
+                Err(protocol("the upstream's answer was not read to its end")),
+                false,
+            ),
+        }
+    }
+}
+
+fn rejected(head: &Head) -> Failure {
+    let reason = head.status.canonical_reason().unwrap_or("");
+    let detail = format!("upstream answered {} {reason}", head.status.as_u16());
+    let mut failure = Failure::new(FailureKind::Status, detail.trim_end().to_owned());
+    let is_temporary = matches!(
+        head.status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
+    failure.retry_after = head.retry_after.filter(|_| is_temporary);
+    failure.with_status(head.status)
+}
