@@ -1,18 +1,64 @@
 //! Times as text: milliseconds in answers, and the `Server-Timing` field (W3C Server Timing) that browsers draw.
 //! Knows outcomes, not how they are sent.
 
-use std::{
-    fmt::{self, Write as _},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use crate::fanout::Outcome;
+
+/// A number as decimal text, held on the stack: answers are full of them, and formatting by `fmt` costs several times as much.
+#[derive(Debug, Clone, Copy)]
+pub struct Decimal {
+    /// 20 digits of the largest number and a point, right-aligned.
+    bytes: [u8; 21],
+    start: usize,
+}
+
+impl Decimal {
+    /// `number` with its last `decimals` digits after a point; at least one is before it.
+    #[must_use]
+    pub fn new(mut number: u64, decimals: usize) -> Self {
+        let mut text = Self {
+            bytes: [b'0'; 21],
+            start: 21,
+        };
+        let mut digits = 0;
+        while number > 0 || digits <= decimals {
+            if digits == decimals && decimals > 0 {
+                text.start -= 1;
+                text.bytes[text.start] = b'.';
+            }
+            text.start -= 1;
+            text.bytes[text.start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            digits += 1;
+        }
+        text
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// The same.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
 
 /// A duration in milliseconds with three decimals, as the JSON answer and the `Gather-*` fields show it.
 #[derive(Debug, Clone, Copy)]
 pub struct Millis(pub Duration);
 
 impl Millis {
+    /// As text.
+    #[must_use]
+    pub fn decimal(self) -> Decimal {
+        Decimal::new(micros(self.0), 3)
+    }
+
     /// The same as a number, for a log that its reader calculates with.
     #[must_use]
     pub fn number(self) -> f64 {
@@ -23,19 +69,18 @@ impl Millis {
 
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0.as_micros();
-        write!(f, "{}.{:03}", micros / 1000, micros % 1000)
+        f.write_str(self.decimal().as_str())
     }
 }
 
-/// A duration in milliseconds with one decimal, as `Server-Timing` shows it.
-struct Tenths(Duration);
+/// Enough for half a million years.
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
 
-impl fmt::Display for Tenths {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = (self.0.as_micros() + 50) / 100;
-        write!(f, "{}.{}", tenths / 10, tenths % 10)
-    }
+/// A duration in milliseconds with one decimal, as `Server-Timing` shows it.
+fn tenths(duration: Duration) -> Decimal {
+    Decimal::new(micros(duration).saturating_add(50) / 100, 1)
 }
 
 /// The longest field, in bytes. Clients and proxies commonly refuse heads above 8 KiB; the body has every call anyway.
@@ -54,8 +99,12 @@ pub fn server_timing(total: Duration, outcome: &Outcome) -> String {
 pub fn server_timing_of_both(total: Duration, runs: [&Outcome; 2]) -> String {
     let mut text = with_total(total, runs[0].results.len() * 2);
     for run in runs {
-        // Writing to a String can't fail.
-        let _ = write!(text, ", {};dur={}", run.mode, Tenths(run.elapsed));
+        text.extend([
+            ", ",
+            run.mode.as_str(),
+            ";dur=",
+            tenths(run.elapsed).as_str(),
+        ]);
     }
     for run in runs {
         push_calls(&mut text, run.mode.as_str(), run);
@@ -65,7 +114,7 @@ pub fn server_timing_of_both(total: Duration, runs: [&Outcome; 2]) -> String {
 
 fn with_total(total: Duration, calls: usize) -> String {
     let mut text = String::with_capacity((24 + 40 * calls).min(MAX_FIELD));
-    let _ = write!(text, "total;dur={}", Tenths(total));
+    text.extend(["total;dur=", tenths(total).as_str()]);
     text
 }
 
@@ -78,22 +127,32 @@ fn push_calls(text: &mut String, prefix: &str, outcome: &Outcome) {
     for (index, call) in outcome.results.iter().enumerate() {
         if text.len() > MAX_FIELD - call.name.len() - prefix.len() - ENTRY {
             // No call has a name that begins so.
-            let left = outcome.results.len() - index;
-            let _ = write!(text, ", {prefix}{dot}_more;desc=\"{left}\"");
+            let left = Decimal::new((outcome.results.len() - index) as u64, 0);
+            text.extend([", ", prefix, dot, "_more;desc=\"", left.as_str(), "\""]);
             return;
         }
-        let (name, elapsed) = (&call.name, Tenths(call.elapsed));
+        let name = &*call.name;
         // Browsers look a metric up by its name, and the whole has this one.
-        let mark = if dot.is_empty() && &**name == "total" {
+        let mark = if dot.is_empty() && name == "total" {
             "_"
         } else {
             ""
         };
-        let _ = write!(text, ", {prefix}{dot}{mark}{name};dur={elapsed};desc=\"");
-        let _ = match &call.result {
-            Ok(reply) => write!(text, "{}", reply.status.as_u16()),
-            Err(failure) => text.write_str(failure.kind.as_str()),
-        };
+        let elapsed = tenths(call.elapsed);
+        text.extend([
+            ", ",
+            prefix,
+            dot,
+            mark,
+            name,
+            ";dur=",
+            elapsed.as_str(),
+            ";desc=\"",
+        ]);
+        match &call.result {
+            Ok(reply) => text.push_str(reply.status.as_str()),
+            Err(failure) => text.push_str(failure.kind.as_str()),
+        }
         text.push('"');
     }
 }
@@ -104,6 +163,25 @@ mod tests {
 
     use super::*;
     use crate::fanout::{Body, CallResult, Failure, FailureKind, Mode, Reply, Verdict};
+
+    #[test]
+    fn numbers_are_written_with_their_decimals() {
+        for (number, decimals, text) in [
+            (0, 0, "0"),
+            (0, 3, "0.000"),
+            (7, 1, "0.7"),
+            (999, 3, "0.999"),
+            (1_000, 3, "1.000"),
+            (12_345, 1, "1234.5"),
+            (u64::MAX, 0, "18446744073709551615"),
+            (u64::MAX, 3, "18446744073709551.615"),
+        ] {
+            assert_eq!(Decimal::new(number, decimals).as_str(), text);
+        }
+        assert_eq!(Millis(Duration::MAX).to_string(), "18446744073709551.615");
+        assert_eq!(tenths(Duration::from_micros(49)).as_str(), "0.0");
+        assert_eq!(tenths(Duration::from_micros(50)).as_str(), "0.1");
+    }
 
     fn outcome(mode: Mode) -> Outcome {
         let call = |name: &str, micros, result| CallResult {

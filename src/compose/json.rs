@@ -1,12 +1,12 @@
 //! The JSON of an answer, written straight into one buffer: an upstream's own JSON goes in byte for byte.
 
-use std::io::Write as _;
+use std::time::Duration;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
     fanout::{Blame, Body, CallResult, Outcome, Verdict},
-    timing::Millis,
+    timing::{Decimal, Millis},
 };
 
 /// The two runs of `mode=compare`.
@@ -52,12 +52,14 @@ pub fn comparison(json: &mut Vec<u8>, aggregate: &str, runs: Comparison<'_>) {
     string(json, aggregate);
     json.extend_from_slice(b",\"mode\":\"compare\"");
     for run in [runs.sequential, runs.concurrent] {
-        put(json, format_args!(",\"{}\":{{", run.mode));
+        text(json, ",\"");
+        text(json, run.mode.as_str());
+        text(json, "\":{");
         members(json, aggregate, run);
         json.push(b'}');
     }
     match runs.speedup() {
-        Some(speedup) => put(json, format_args!(",\"speedup\":{speedup:.2}")),
+        Some(speedup) => text(json, &format!(",\"speedup\":{speedup:.2}")),
         None => json.extend_from_slice(b",\"speedup\":null"),
     }
 }
@@ -67,16 +69,15 @@ pub fn members(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
     json.reserve(capacity(outcome));
     json.extend_from_slice(b"\"aggregate\":");
     string(json, aggregate);
-    put(
-        json,
-        format_args!(
-            ",\"mode\":\"{}\",\"outcome\":\"{}\",\"elapsed_ms\":{},\"sequential_ms\":{},\"results\":[",
-            outcome.mode,
-            outcome.verdict.as_str(),
-            Millis(outcome.elapsed),
-            Millis(outcome.sequential()),
-        ),
-    );
+    text(json, ",\"mode\":\"");
+    text(json, outcome.mode.as_str());
+    text(json, "\",\"outcome\":\"");
+    text(json, outcome.verdict.as_str());
+    text(json, "\",\"elapsed_ms\":");
+    millis(json, outcome.elapsed);
+    text(json, ",\"sequential_ms\":");
+    millis(json, outcome.sequential());
+    text(json, ",\"results\":[");
     for (index, call) in outcome.results.iter().enumerate() {
         if index > 0 {
             json.push(b',');
@@ -89,33 +90,37 @@ pub fn members(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
 fn result(json: &mut Vec<u8>, call: &CallResult) {
     json.extend_from_slice(b"{\"name\":");
     string(json, &call.name);
-    put(json, format_args!(",\"ok\":{}", call.result.is_ok()));
+    text(
+        json,
+        match &call.result {
+            Ok(_) => ",\"ok\":true",
+            Err(_) => ",\"ok\":false",
+        },
+    );
     let status = match &call.result {
         Ok(reply) => Some(reply.status),
         Err(failure) => failure.status,
     };
     if let Some(status) = status {
-        put(json, format_args!(",\"status\":{}", status.as_u16()));
+        text(json, ",\"status\":");
+        text(json, status.as_str());
     }
-    put(
-        json,
-        format_args!(
-            ",\"start_ms\":{},\"elapsed_ms\":{},\"attempts\":{}",
-            Millis(call.start),
-            Millis(call.elapsed),
-            call.attempts
-        ),
-    );
+    text(json, ",\"start_ms\":");
+    millis(json, call.start);
+    text(json, ",\"elapsed_ms\":");
+    millis(json, call.elapsed);
+    text(json, ",\"attempts\":");
+    number(json, call.attempts);
     if call.hedges > 0 {
-        put(json, format_args!(",\"hedges\":{}", call.hedges));
+        text(json, ",\"hedges\":");
+        number(json, call.hedges);
     }
     match &call.result {
         Ok(reply) => body(json, &reply.body),
         Err(failure) => {
-            put(
-                json,
-                format_args!(",\"failure\":\"{}\",\"detail\":", failure.kind),
-            );
+            text(json, ",\"failure\":\"");
+            text(json, failure.kind.as_str());
+            text(json, "\",\"detail\":");
             string(json, &failure.detail);
         }
     }
@@ -167,8 +172,16 @@ pub fn string(json: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(json, text);
 }
 
-fn put(json: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    let _ = json.write_fmt(text);
+fn text(json: &mut Vec<u8>, text: &str) {
+    json.extend_from_slice(text.as_bytes());
+}
+
+fn millis(json: &mut Vec<u8>, duration: Duration) {
+    json.extend_from_slice(Millis(duration).decimal().as_bytes());
+}
+
+fn number(json: &mut Vec<u8>, number: u32) {
+    json.extend_from_slice(Decimal::new(number.into(), 0).as_bytes());
 }
 
 /// Enough room for an outcome's text, so that it is written without moving.

@@ -179,7 +179,9 @@ fn plain_head(text: &[u8], head_only: bool) -> Option<(u16, Framing)> {
             lengths.push(std::str::from_utf8(value).ok()?.parse().ok()?);
         }
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            assert!(value.eq_ignore_ascii_case(b"chunked"));
+            if !value.eq_ignore_ascii_case(b"chunked") {
+                return None;
+            }
             codings += 1;
         }
     }
