@@ -1,7 +1,7 @@
 //! The one place where the parts meet: a checked configuration becomes listeners, workers and a gateway in each of them.
 
 use std::{
-    future::{Future, ready},
+    future::Future,
     io,
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
@@ -10,12 +10,10 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
-use actix_http::{HttpService, KeepAlive, error::DispatchError};
 use actix_server::Server;
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_service::{IntoServiceFactory as _, ServiceFactory as _, fn_factory, fn_service};
 use actix_web::{
     App,
     dev::AppConfig,
@@ -25,7 +23,7 @@ use actix_web::{
 };
 use anyhow::Context as _;
 use socket2::SockRef;
-use tokio::task::{JoinError, yield_now};
+use tokio::task::JoinError;
 
 use crate::{
     api::{
@@ -41,16 +39,9 @@ use crate::{
     upstream::{Adapter, Prepared, Watch},
 };
 
-/// How long an idle client may keep its connection. Above the 60 s after which common load balancers close theirs, so
-/// that they never send into a connection that is about to go.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// How much of an answer the kernel takes that it can't send yet, in bytes. By default it takes megabytes for a client that
 /// doesn't read, and then says nothing for as long as it takes to send most of them.
 const UNSENT: u32 = 128 * 1024;
-
-/// How long a closing connection may take.
-const DISCONNECT: Duration = Duration::from_secs(2);
 
 /// A gateway that listens and is about to run.
 pub struct Application {
@@ -372,41 +363,25 @@ where
             let app = App::new()
                 .app_data(Data::new(shared.clone()))
                 .configure(routes())
-                .wrap(from_fn(api::guard))
-                .into_factory()
-                .map_err(|error: actix_web::Error| error.error_response());
-            let stopping = stopping.clone();
-            let http = HttpService::build()
-                .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-                // The edge times heads itself, to the millisecond and each of them.
-                .client_request_timeout(Duration::ZERO)
-                .client_disconnect_timeout(DISCONNECT)
-                // A client that has gone cancels its upstream calls.
-                .h1_allow_half_closed(false)
-                .graceful_shutdown_signal(move || {
-                    let stopping = stopping.clone();
-                    async move {
-                        stopping.notified().await;
-                        // The dispatcher takes no request after this, not even one that it could read now. So it looks
-                        // once more, and once with what the reactor has learned meanwhile.
-                        yield_now().await;
-                        yield_now().await;
-                    }
-                })
-                .on_connect_ext(|edge: &Edge, data| {
-                    data.insert(edge.progress());
-                })
-                .h1(map_config(app, |()| AppConfig::default()));
-            let metrics = Arc::clone(&shared.metrics);
-            fn_service(move |tcp: TcpStream| {
-                let peer = tcp.peer_addr().ok();
-                tune(&tcp);
-                ready(Ok::<_, DispatchError>((
-                    Edge::new(tcp, patience, Arc::clone(&metrics)),
-                    peer,
-                )))
+                .wrap(from_fn(api::guard));
+            let app = Rc::new(app.into_factory());
+            let (metrics, stopping) = (Arc::clone(&shared.metrics), stopping.clone());
+            fn_factory(move || {
+                let (app, metrics) = (Rc::clone(&app), Arc::clone(&metrics));
+                let stopping = stopping.clone();
+                async move {
+                    let service = app.new_service(AppConfig::default()).await?;
+                    let edge = Rc::new(Edge::new(service, patience, metrics, stopping));
+                    Ok::<_, ()>(fn_service(move |tcp: TcpStream| {
+                        let edge = Rc::clone(&edge);
+                        tune(&tcp);
+                        async move {
+                            edge.serve(tcp).await;
+                            Ok::<_, ()>(())
+                        }
+                    }))
+                }
             })
-            .and_then(http)
         })?
         .run();
     Ok(Listening { address, server })

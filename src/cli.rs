@@ -17,6 +17,7 @@ pub mod waterfall;
 use std::{future::Future, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, LocalOptions};
 
 use crate::duration;
 
@@ -80,9 +81,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs `work` in an actix system on this thread.
+/// Runs `work` on this thread. Not in an actix system: without one the server's workers run on tokio's local runtime, which
+/// needs no system call to wake a task, where a system's `LocalSet` writes to an eventfd.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    actix_web::rt::System::new().block_on(work)
+    Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?
+        .block_on(work)
 }
 
 /// An option's time.

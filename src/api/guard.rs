@@ -5,7 +5,7 @@ use std::{cell::OnceCell, fmt::Write as _, panic::AssertUnwindSafe, rc::Rc, sync
 
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError,
-    body::MessageBody,
+    body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{Method, StatusCode, header},
     middleware::Next,
@@ -15,7 +15,6 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{
-    edge::{Going, Progress},
     error::{Problem, ProblemKind},
     gateway::Shared,
     request_id::{self, RequestId},
@@ -80,10 +79,7 @@ impl Running {
 ///
 /// # Errors
 /// Never but after a panic, whose answer is the error's own.
-pub async fn guard(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let data = request.app_data::<web::Data<Shared>>().cloned();
     let shared = data.as_ref().map(|data| data.get_ref());
     let id = RequestId::of(request.headers().get(request_id::NAME));
@@ -91,15 +87,12 @@ pub async fn guard(
     let running = Running::default();
     request.extensions_mut().insert(running.clone());
     let mut line = Line::start(&request, id.clone(), running);
-    let progress = request.conn_data::<Rc<Progress>>().cloned();
-    let answering = progress.as_ref().map(Progress::answering);
     let last = announces_body(&request);
 
     if let Some(problem) = refusal(&request) {
         let mut response = request.into_response(problem.error_response());
         conclude(&mut response, &id, shared, last, &mut line);
-        let response = response.map_body(|_, body| Going::new(body, answering));
-        return Ok(response.map_into_right_body());
+        return Ok(response);
     }
     let Ok(result) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
         if let Some(shared) = shared {
@@ -115,8 +108,7 @@ pub async fn guard(
     };
     let mut response = result?;
     conclude(&mut response, &id, shared, last, &mut line);
-    let response = response.map_body(|_, body| Going::new(body, answering));
-    Ok(response.map_into_left_body())
+    Ok(response)
 }
 
 /// What every answer gets, whatever it is.

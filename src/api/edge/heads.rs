@@ -1,5 +1,5 @@
 //! One request's head as it comes, checked whole before anything else sees it (RFC 9112, RFC 9110). Whatever passes here,
-//! the dispatcher's own parser takes too, and reads the same in it. Knows neither sockets nor timers.
+//! the codec's own parser takes too, and reads the same in it. Knows neither sockets nor timers.
 
 use std::ops::Range;
 
@@ -24,13 +24,6 @@ pub(super) struct Head {
     pub(super) body: bool,
     /// The lines of its `Expect` fields.
     pub(super) expect: Vec<Range<usize>>,
-}
-
-impl Head {
-    /// Whether these bytes, in which it was read, are the head as it is handed over.
-    pub(super) fn is_all_of(&self, bytes: &[u8]) -> bool {
-        self.range == (0..bytes.len()) && self.expect.is_empty()
-    }
 }
 
 /// Reads one head; every byte is looked at once, in however many pieces it comes.

@@ -2,73 +2,25 @@
 //! and what comes is read for a moment. Without that, the kernel would answer unread bytes with a reset, which can
 //! overtake the last answer (RFC 9112, section 9.6).
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use actix_web::rt::net::TcpStream;
-use bytes::{Buf as _, Bytes};
 use tokio::{
-    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
-    time::{Sleep, sleep},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
 };
 
 /// How long a parting may take, the writing of its last bytes included.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A connection's end.
-#[derive(Debug)]
-pub(super) struct Parting {
-    unwritten: Bytes,
-    /// Nothing more is sent.
-    shut: bool,
-    linger: Pin<Box<Sleep>>,
-}
-
-impl Parting {
-    /// Ends a connection with these bytes.
-    pub(super) fn with(last: Bytes) -> Self {
-        Self {
-            unwritten: last,
-            shut: false,
-            linger: Box::pin(sleep(LINGER)),
-        }
-    }
-
-    /// Ready once the client has everything and has closed too, or its time is over.
-    pub(super) fn poll(
-        &mut self,
-        mut tcp: Pin<&mut TcpStream>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.linger.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(if self.shut {
-                Ok(())
-            } else {
-                Err(io::ErrorKind::TimedOut.into())
-            });
-        }
-        while !self.unwritten.is_empty() {
-            let written = ready!(tcp.as_mut().poll_write(cx, &self.unwritten))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.unwritten.advance(written);
-        }
-        if !self.shut {
-            ready!(tcp.as_mut().poll_shutdown(cx))?;
-            self.shut = true;
-        }
+/// Ends a connection with these bytes: ready once the client has them and has closed too, or its time is over.
+pub(super) async fn part(tcp: &mut TcpStream, last: &[u8]) -> io::Result<()> {
+    let parting = async {
+        tcp.write_all(last).await?;
+        tcp.shutdown().await?;
         let mut space = [0; 4096];
-        loop {
-            let mut unread = ReadBuf::new(&mut space);
-            match ready!(tcp.as_mut().poll_read(cx, &mut unread)) {
-                Ok(()) if !unread.filled().is_empty() => {}
-                _ => return Poll::Ready(Ok(())),
-            }
-        }
-    }
+        while tcp.read(&mut space).await? > 0 {}
+        Ok(())
+    };
+    timeout(LINGER, parting).await.unwrap_or(Ok(()))
 }

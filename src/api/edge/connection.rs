@@ -1,0 +1,243 @@
+//! One connection of a client: which request comes next on it, whether the client is still there, and its end. Knows
+//! neither who answers nor how an answer is sent.
+
+use std::{
+    fmt::Write as _,
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use actix_codec::Decoder as _;
+use actix_http::{
+    Request,
+    h1::{Codec, Message},
+};
+use actix_web::{
+    http::{Method, header::HttpDate},
+    rt::net::TcpStream,
+};
+use bytes::{Buf as _, BytesMut};
+use tokio::{
+    io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf},
+    time::Instant,
+};
+
+use super::{
+    Edge, MAX_HEAD,
+    clock::Clock,
+    fault::Fault,
+    heads::{Head, Heads},
+    parting,
+};
+use crate::api::request_id::RequestId;
+
+/// A client's connection.
+pub(super) struct Connection {
+    pub(super) tcp: TcpStream,
+    pub(super) codec: Codec,
+    pub(super) clock: Clock,
+    /// Whether the answer to the last request has a body.
+    pub(super) wants_body: bool,
+    peer: Option<SocketAddr>,
+    /// What has come and was not asked for yet.
+    held: BytesMut,
+    heads: Heads,
+    /// When a head that has begun has to be whole; the first one of a connection begins with it.
+    late: Option<Instant>,
+    /// When a connection without a request ends; not known before its first one.
+    idle: Option<Instant>,
+}
+
+/// What comes next on a connection.
+pub(super) enum Next {
+    /// A request. The last one announced a body.
+    Request { request: Request, last: bool },
+    /// Something that is none.
+    Refused(Fault),
+    /// Nothing: the client has closed its side, was silent for too long, or the server stops.
+    Over,
+}
+
+impl Connection {
+    /// Takes a connection over.
+    pub(super) fn new<S>(tcp: TcpStream, edge: &Edge<S>) -> Self {
+        let late = Instant::now() + edge.patience.head;
+        Self {
+            peer: tcp.peer_addr().ok(),
+            tcp,
+            codec: Codec::new(edge.config.clone()),
+            clock: Clock::at(late),
+            wants_body: true,
+            held: BytesMut::new(),
+            heads: Heads::default(),
+            late: Some(late),
+            idle: None,
+        }
+    }
+
+    /// Whether another request may follow the answer that was sent. If so, it is waited for from now on.
+    pub(super) fn keep(&mut self) -> bool {
+        let idle = self.codec.config().keep_alive_deadline();
+        self.idle = idle.map(Instant::from_std);
+        self.codec.keep_alive()
+    }
+
+    /// Waits for what comes next.
+    pub(super) fn poll_next<S>(
+        &mut self,
+        edge: &Edge<S>,
+        stopping: Pin<&mut impl Future<Output = ()>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Next>> {
+        loop {
+            // Some of it may have come while the request before it was being answered.
+            match self.heads.read(&self.held) {
+                Ok(None) => {}
+                Ok(Some(head)) => return Poll::Ready(Ok(self.request(&head))),
+                Err(fault) => return Poll::Ready(Ok(Next::Refused(fault))),
+            }
+            match self.poll_read(edge, cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Next::Over)),
+                Poll::Ready(read) => _ = read?,
+                Poll::Pending => return self.poll_patience(edge, stopping, cx).map(Ok),
+            }
+        }
+    }
+
+    /// Reads once and says how much.
+    fn poll_read<S>(&mut self, edge: &Edge<S>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = edge.space.borrow_mut();
+        let mut came = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut came))?;
+        self.held.extend_from_slice(came.filled());
+        Poll::Ready(Ok(came.filled().len()))
+    }
+
+    /// Ready once there is no point in waiting for a request any more.
+    fn poll_patience<S>(
+        &mut self,
+        edge: &Edge<S>,
+        stopping: Pin<&mut impl Future<Output = ()>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Next> {
+        if stopping.poll(cx).is_ready() {
+            return Poll::Ready(Next::Over);
+        }
+        let (until, end) = match self.idle {
+            // Half of an empty line may have begun it.
+            Some(idle) if !self.heads.under_way() => {
+                self.late = None;
+                (idle, Next::Over)
+            }
+            _ => {
+                let late = || Instant::now() + edge.patience.head;
+                let late = *self.late.get_or_insert_with(late);
+                (late, Next::Refused(Fault::Late))
+            }
+        };
+        self.clock.poll(until, cx).map(|()| end)
+    }
+
+    /// Takes a head that is whole out of what is held.
+    fn request(&mut self, head: &Head) -> Next {
+        let mut left = head.range.len();
+        for line in head.expect.iter().rev() {
+            // What it expects is an answer, which comes at once.
+            let after = self.held.split_off(line.end);
+            self.held.truncate(line.start);
+            self.held.unsplit(after);
+            left -= line.len();
+        }
+        self.held.advance(head.range.start);
+        let mut bytes = if left == self.held.len() {
+            std::mem::take(&mut self.held)
+        } else {
+            self.held.split_to(left)
+        };
+        self.heads = Heads::default();
+        self.late = None;
+        match self.codec.decode(&mut bytes) {
+            Ok(Some(Message::Item(mut request))) => {
+                request.head_mut().peer_addr = self.peer;
+                self.wants_body = request.method() != Method::HEAD;
+                let last = head.body;
+                Next::Request { request, last }
+            }
+            // Tests and fuzzing show that there is no such head.
+            _ => Next::Refused(Fault::RequestLine),
+        }
+    }
+
+    /// Ready once the client has closed its side or is gone, while a request is being answered. What it sends meanwhile
+    /// is held, up to the size of a head; a body is not.
+    pub(super) fn poll_departure<S>(
+        &mut self,
+        edge: &Edge<S>,
+        last: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        while self.held.len() < MAX_HEAD {
+            if !matches!(ready!(self.poll_read(edge, cx)), Ok(1..)) {
+                return Poll::Ready(());
+            }
+            if last {
+                self.held.clear();
+            }
+        }
+        // The end of the answer wakes the connection.
+        Poll::Pending
+    }
+
+    /// Makes this fault's problem the last answer of the connection.
+    pub(super) async fn refuse<S>(mut self, edge: &Edge<S>, fault: Fault) -> io::Result<()> {
+        let problem = fault.problem();
+        let id = RequestId::random();
+        let status = problem.kind().status();
+        edge.metrics.problem(problem.kind() as usize);
+        tracing::info!(
+            request_id = id.as_str(),
+            status = status.as_u16(),
+            problem = problem.kind().name(),
+            detail = fault.detail(),
+            "refused"
+        );
+        let body = problem.json();
+        let mut head = String::with_capacity(320);
+        // Writing to a String can't fail.
+        let _ = write!(
+            head,
+            "HTTP/1.1 {status}\r\nconnection: close\r\ndate: {}\r\ncache-control: no-store\r\n\
+             content-type: application/problem+json\r\ncontent-length: {}\r\nx-request-id: {}\r\n\r\n",
+            date(),
+            body.len(),
+            id.as_str()
+        );
+        parting::part(&mut self.tcp, &[head.as_bytes(), &body].concat()).await
+    }
+
+    /// Ends the connection after its last answer, whatever the client may still be sending.
+    pub(super) async fn part(mut self) -> io::Result<()> {
+        parting::part(&mut self.tcp, b"").await
+    }
+
+    /// Ends a connection on which nothing is expected any more.
+    pub(super) async fn close<S>(mut self, edge: &Edge<S>) -> io::Result<()> {
+        let gone = poll_fn(|cx| Poll::Ready(self.poll_departure(edge, false, cx))).await;
+        match gone {
+            Poll::Pending if !self.held.is_empty() => self.part().await,
+            _ => self.tcp.shutdown().await,
+        }
+    }
+}
+
+/// What the clock on the wall says, for people: nothing is decided by it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "RFC 9110, section 6.6.1 wants the date of every answer"
+)]
+fn date() -> HttpDate {
+    std::time::SystemTime::now().into()
+}

@@ -1,0 +1,180 @@
+//! An answer on its way to the client: a small one leaves in one piece, a large one is not copied. Knows neither what is
+//! in it nor what comes after it.
+
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use actix_codec::Encoder as _;
+use actix_http::{
+    Response,
+    body::{BodySize, MessageBody},
+    h1::Message,
+};
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::{io::AsyncWrite as _, time::Instant};
+
+use super::{Edge, SPACE, connection::Connection};
+
+/// How much of an answer a client must take within `write_timeout`, as long as there is more.
+const WRITE_PART: usize = 64 * 1024;
+
+/// An answer that waits for its client.
+#[derive(Debug)]
+struct Stalled {
+    until: Instant,
+    /// How much the client has taken since.
+    taken: usize,
+}
+
+/// How far an answer has come.
+#[derive(Debug, Default)]
+struct Sending {
+    /// Its head, and as much of its body as is small.
+    gathered: BytesMut,
+    /// What has been written of it.
+    written: usize,
+    /// A large piece of the body, which is not copied.
+    piece: Bytes,
+    /// Set while the client's side is full.
+    stalled: Option<Stalled>,
+}
+
+impl Connection {
+    /// Sends an answer whole.
+    pub(super) async fn send<S, B: MessageBody>(
+        &mut self,
+        edge: &Edge<S>,
+        response: Response<B>,
+    ) -> io::Result<()> {
+        let (response, body) = response.into_parts();
+        let mut sending = Sending {
+            gathered: edge.gathered.take(),
+            ..Sending::default()
+        };
+        let head = Message::Item((response, body.size()));
+        self.codec.encode(head, &mut sending.gathered)?;
+        let is_empty = matches!(body.size(), BodySize::None | BodySize::Sized(0));
+        if self.wants_body && !is_empty {
+            self.send_body(edge, body, &mut sending).await?;
+        }
+        self.write(edge, &mut sending).await?;
+        // The next one to send finds it where it was.
+        edge.gathered.set(sending.gathered);
+        Ok(())
+    }
+
+    async fn send_body<S, B: MessageBody>(
+        &mut self,
+        edge: &Edge<S>,
+        body: B,
+        sending: &mut Sending,
+    ) -> io::Result<()> {
+        let size = body.size();
+        let mut body = pin!(body);
+        while let Some(piece) =
+            poll_fn(|cx| self.poll_piece(edge, body.as_mut(), sending, cx)).await
+        {
+            let piece = piece?;
+            if size == BodySize::Stream || sending.gathered.len() + piece.len() <= SPACE {
+                let piece = Message::Chunk(Some(piece));
+                self.codec.encode(piece, &mut sending.gathered)?;
+            } else {
+                sending.piece = piece;
+            }
+            if sending.gathered.len() + sending.piece.len() > SPACE {
+                self.write(edge, sending).await?;
+            }
+        }
+        // What ends a body whose length was not known.
+        let end = Message::Chunk(None);
+        match size {
+            BodySize::Stream => self.codec.encode(end, &mut sending.gathered),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next piece of a body. Until there is one, what there is goes to the client, and its leaving is an error.
+    fn poll_piece<S, B: MessageBody>(
+        &mut self,
+        edge: &Edge<S>,
+        body: Pin<&mut B>,
+        sending: &mut Sending,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Bytes>>> {
+        if let Poll::Ready(piece) = body.poll_next(cx) {
+            // What failed is not a thing to tell: a body that breaks off breaks its connection.
+            return Poll::Ready(piece.map(|piece| piece.map_err(|_| io::ErrorKind::Other.into())));
+        }
+        if let Poll::Ready(Err(error)) = self.poll_write(edge, sending, cx) {
+            return Poll::Ready(Some(Err(error)));
+        }
+        ready!(self.poll_departure(edge, false, cx));
+        Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))
+    }
+
+    async fn write<S>(&mut self, edge: &Edge<S>, sending: &mut Sending) -> io::Result<()> {
+        poll_fn(|cx| self.poll_write(edge, sending, cx)).await
+    }
+
+    /// Writes what there is.
+    fn poll_write<S>(
+        &mut self,
+        edge: &Edge<S>,
+        sending: &mut Sending,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let rest = &sending.gathered[sending.written..];
+            let tcp = Pin::new(&mut self.tcp);
+            let Poll::Ready(taken) = (if sending.piece.is_empty() {
+                if rest.is_empty() {
+                    break;
+                }
+                tcp.poll_write(cx, rest)
+            } else {
+                let both = [IoSlice::new(rest), IoSlice::new(&sending.piece)];
+                tcp.poll_write_vectored(cx, &both)
+            }) else {
+                return self.poll_stalled(edge, sending, cx).map(Err);
+            };
+            let taken = taken?;
+            if taken == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let of_rest = taken.min(rest.len());
+            sending.written += of_rest;
+            sending.piece.advance(taken - of_rest);
+            if let Some(stalled) = &mut sending.stalled {
+                stalled.taken += taken;
+                if stalled.taken >= WRITE_PART {
+                    sending.stalled = None;
+                }
+            }
+        }
+        sending.gathered.clear();
+        sending.written = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready once the client has not taken its part of an answer in time: then the connection is cut.
+    fn poll_stalled<S>(
+        &mut self,
+        edge: &Edge<S>,
+        sending: &mut Sending,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Error> {
+        let stalled = sending.stalled.get_or_insert_with(|| Stalled {
+            until: Instant::now() + edge.patience.write,
+            taken: 0,
+        });
+        ready!(self.clock.poll(stalled.until, cx));
+        tracing::info!("a client was cut off: it did not read its answer in time");
+        // The kernel would go on holding what it has for the client. If it refuses, it does.
+        let _ = self.tcp.set_zero_linger();
+        Poll::Ready(io::ErrorKind::TimedOut.into())
+    }
+}
