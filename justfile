@@ -52,6 +52,10 @@ slow-clients:
 soak seconds="600":
     cargo bench --locked --bench soak -- {{seconds}}
 
+# Gather beside the same written by hand; about 15 minutes, writes docs/performance.md. `just bench --help` has the options.
+bench *options:
+    cargo bench --locked --bench compare -- {{options}}
+
 # Builds the image.
 image:
     docker build -t gather .

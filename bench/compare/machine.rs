@@ -1,0 +1,104 @@
+//! The machine: its data, its cores and how they are shared out. It must not know who runs on them.
+
+use std::{fs, process::Command, thread};
+
+/// Which cores the load and the upstreams have, and which the measured program.
+pub struct Cores {
+    load: Option<String>,
+    measured: Option<String>,
+    all: Option<String>,
+    /// How many the machine has.
+    pub number: usize,
+}
+
+impl Cores {
+    /// Shares them out and moves this program, and so all that it starts without another word, to those of the load.
+    /// Without `taskset`, or on one core, all run everywhere.
+    pub fn share() -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        if cores < 2 {
+            eprintln!("there is one core: load, upstream and program share it");
+            return Self {
+                load: None,
+                measured: None,
+                all: None,
+                number: cores,
+            };
+        }
+        let shared = Self {
+            load: Some(format!("0-{}", cores - 2)),
+            measured: Some((cores - 1).to_string()),
+            all: Some(format!("0-{}", cores - 1)),
+            number: cores,
+        };
+        if shared.load.as_deref().is_some_and(moved) {
+            return shared;
+        }
+        eprintln!(
+            "programs are not bound to cores: that needs taskset (apt-get install util-linux)"
+        );
+        Self {
+            load: None,
+            measured: None,
+            all: None,
+            number: cores,
+        }
+    }
+
+    /// Where the measured program runs.
+    pub fn measured(&self) -> Option<&str> {
+        self.measured.as_deref()
+    }
+
+    /// Where a program with several workers runs.
+    pub fn all(&self) -> Option<&str> {
+        self.all.as_deref()
+    }
+
+    /// Does something while this program may run everywhere.
+    pub fn unpinned<T>(&self, action: impl FnOnce() -> T) -> T {
+        self.all.as_deref().map(moved);
+        let result = action();
+        self.load.as_deref().map(moved);
+        result
+    }
+}
+
+/// Moves this program to these cores.
+fn moved(cores: &str) -> bool {
+    let mut command = Command::new("taskset");
+    command.args(["-c", "-p", cores, &std::process::id().to_string()]);
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+/// What is said of the machine, one line a fact.
+pub fn facts(cores: &Cores) -> Vec<String> {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let memory = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"));
+    let gigabytes = memory
+        .and_then(|text| text.trim().parse::<f64>().ok())
+        .unwrap_or_default()
+        / 1024.0
+        / 1024.0;
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let virtual_machine = cpu.contains(" hypervisor ");
+    vec![
+        format!(
+            "{}, {} cores{}, {gigabytes:.0} GiB",
+            model.map_or("unknown CPU", |(_, model)| model),
+            cores.number,
+            if virtual_machine {
+                " of a virtual machine"
+            } else {
+                ""
+            },
+        ),
+        format!("Linux {}", kernel.trim()),
+    ]
+}

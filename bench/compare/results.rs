@@ -1,0 +1,98 @@
+//! The figures of all rounds and their medians. It must not know how they were measured or what is made of them.
+
+use std::collections::BTreeMap;
+
+/// What a number says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Figure {
+    /// User and system time, in microseconds an aggregate.
+    Cpu,
+    /// Aggregates a second.
+    Rate,
+    /// In microseconds, as the next.
+    P50,
+    P99,
+    /// The share of one core that was used, in percent.
+    Busy,
+    /// p50 less that of the direct call, in microseconds.
+    Added,
+    /// Growth of the resident memory, in KiB for each aggregate in flight.
+    Memory,
+    /// Resident memory when nothing is in flight, in MiB.
+    Resting,
+    /// Aggregates that were in flight.
+    Held,
+    /// Time over the slowest call, in milliseconds.
+    OverP50,
+    OverP99,
+    /// In milliseconds.
+    Start,
+    /// With two workers, in parts of one's.
+    TwoRate,
+    TwoCpu,
+}
+
+impl Figure {
+    /// For the table, with the unit.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU µs an aggregate",
+            Self::Rate => "aggregates a second",
+            Self::P50 => "p50 µs",
+            Self::P99 => "p99 µs",
+            Self::Busy => "% of a core",
+            Self::Added => "p50 added, µs",
+            Self::Memory => "KiB an aggregate",
+            Self::Resting => "MiB at rest",
+            Self::Held => "in flight",
+            Self::OverP50 => "p50 over, ms",
+            Self::OverP99 => "p99 over, ms",
+            Self::Start => "ms",
+            Self::TwoRate => "aggregates a second, times one's",
+            Self::TwoCpu => "CPU an aggregate, times one's",
+        }
+    }
+
+    /// Whether a ratio to Gather says anything.
+    pub fn compares(self) -> bool {
+        !matches!(self, Self::Busy | Self::Held | Self::TwoRate | Self::TwoCpu)
+    }
+}
+
+/// By scenario, program and figure; a number each round.
+#[derive(Default)]
+pub struct Results(BTreeMap<(String, String, Figure), Vec<f64>>);
+
+impl Results {
+    /// Takes what one round gave.
+    pub fn add(&mut self, scenario: &str, program: &str, figures: Vec<(Figure, f64)>) {
+        for (figure, number) in figures {
+            let key = (scenario.to_owned(), program.to_owned(), figure);
+            self.0.entry(key).or_default().push(number);
+        }
+    }
+
+    /// The median over the rounds.
+    pub fn median(&self, scenario: &str, program: &str, figure: Figure) -> Option<f64> {
+        let mut numbers = self
+            .0
+            .get(&(scenario.to_owned(), program.to_owned(), figure))?
+            .clone();
+        numbers.sort_by(f64::total_cmp);
+        let middle = numbers.len() / 2;
+        if numbers.len().is_multiple_of(2) {
+            Some(f64::midpoint(numbers[middle - 1], numbers[middle]))
+        } else {
+            Some(numbers[middle])
+        }
+    }
+
+    /// The figures that any program has in a scenario.
+    pub fn figures(&self, scenario: &str) -> Vec<Figure> {
+        let keys = self.0.keys().filter(|(of, _, _)| of == scenario);
+        let mut figures: Vec<_> = keys.map(|(_, _, figure)| *figure).collect();
+        figures.sort_unstable();
+        figures.dedup();
+        figures
+    }
+}
