@@ -270,6 +270,47 @@ fn what_is_fuzzed_is_what_is_shipped() {
     }
 }
 
+/// They are not built here, as that takes minutes: what can rot unseen is that another day's packages come with them.
+#[test]
+fn what_the_peers_of_the_bench_are_made_of_is_pinned() {
+    let read = |file: &str| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("bench/peers")
+            .join(file);
+        fs::read_to_string(file).unwrap()
+    };
+    let manifest = read("Cargo.toml");
+    let (_, rest) = manifest.split_once("[dependencies]\n").unwrap();
+    let dependencies: Vec<_> = rest
+        .lines()
+        .map_while(|line| Some(line.split_once(" = ")?.0))
+        .collect();
+    assert!(dependencies.contains(&"hyper"), "{dependencies:?}");
+    let lock = read("Cargo.lock");
+    let own = "name = \"gather-peers\"";
+    let own = lock
+        .split("[[package]]")
+        .find(|package| package.contains(own));
+    for dependency in dependencies {
+        // With its version behind it where there are two.
+        let lines = ["\",", " "].map(|end| format!("\n \"{dependency}{end}"));
+        let locked = |line: &String| own.unwrap().contains(line);
+        assert!(lines.iter().any(locked), "Cargo.lock: no {dependency}");
+    }
+    let wanted = read("fastify/package.json");
+    let modules = read("fastify/package-lock.json");
+    for name in ["fastify", "undici"] {
+        let (_, rest) = wanted.split_once(&format!("\"{name}\": ")).unwrap();
+        let version = rest.lines().next().unwrap().trim_end_matches(',');
+        let locked = format!("\"node_modules/{name}\": {{\n      \"version\": {version},");
+        assert!(modules.contains(&locked), "package-lock.json: no {name}");
+    }
+    assert!(!modules.contains("\"resolved\""), "it names a registry");
+    for line in read("fastapi/requirements.txt").lines() {
+        assert!(line.starts_with('#') || line.contains("=="), "{line}");
+    }
+}
+
 #[test]
 fn the_core_never_sleeps_in_real_time() {
     for (path, text) in part_files("fanout") {

@@ -75,8 +75,8 @@ impl Bench<'_> {
         Ok(vec![
             (Figure::Cpu, cpu * 1e6 / report.requests),
             (Figure::Rate, report.requests / report.seconds),
-            (Figure::P50, report.p50),
-            (Figure::P99, report.p99),
+            (Figure::P50, report.p50 / 1e3),
+            (Figure::P99, report.p99 / 1e3),
             (Figure::Busy, cpu * 100.0 / report.seconds),
         ])
     }
@@ -87,7 +87,7 @@ impl Bench<'_> {
         let direct = wrk::run(&url, scenario.connections, self.options.seconds, false)?;
         let figures = self.load(scenario, program, 1)?;
         let p50 = figures.iter().find(|(figure, _)| *figure == Figure::P50);
-        let added = p50.map(|(_, p50)| p50 - direct.p50);
+        let added = p50.map(|(_, p50)| p50 * 1e3 - direct.p50);
         Ok(added
             .map(|added| (Figure::Added, added))
             .into_iter()

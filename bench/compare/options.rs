@@ -8,7 +8,7 @@ use super::scenario::{SCENARIOS, Scenario};
 pub const USAGE: &str = "\
 cargo bench --locked --bench compare -- [OPTION]…
 
-  --quick               one short round; the slow peers only in the base case; about three minutes
+  --quick               one short round, Fastify and FastAPI only in the base case; three minutes at most
   --only SCENARIO       only this one; may be given several times
   --programs NAME,…     only these, for example gather,hyper
   --beside PATH         another build of Gather as a further column; may be given several times

@@ -9,7 +9,7 @@ pub enum Figure {
     Cpu,
     /// Aggregates a second.
     Rate,
-    /// In microseconds, as the next.
+    /// In milliseconds, as the next.
     P50,
     P99,
     /// The share of one core that was used, in percent.
@@ -36,18 +36,18 @@ impl Figure {
     /// For the table, with the unit.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Cpu => "CPU µs an aggregate",
+            Self::Cpu => "CPU an aggregate, µs",
             Self::Rate => "aggregates a second",
-            Self::P50 => "p50 µs",
-            Self::P99 => "p99 µs",
-            Self::Busy => "% of a core",
+            Self::P50 => "p50, ms",
+            Self::P99 => "p99, ms",
+            Self::Busy => "of its core, %",
             Self::Added => "p50 added, µs",
-            Self::Memory => "KiB an aggregate",
-            Self::Resting => "MiB at rest",
+            Self::Memory => "RSS an aggregate, KiB",
+            Self::Resting => "RSS before, MiB",
             Self::Held => "in flight",
-            Self::OverP50 => "p50 over, ms",
-            Self::OverP99 => "p99 over, ms",
-            Self::Start => "ms",
+            Self::OverP50 => "p50, ms",
+            Self::OverP99 => "p99, ms",
+            Self::Start => "time, ms",
             Self::TwoRate => "aggregates a second, times one's",
             Self::TwoCpu => "CPU an aggregate, times one's",
         }

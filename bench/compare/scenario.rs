@@ -80,7 +80,7 @@ pub const SCENARIOS: &[Scenario] = &[
         calls: 100,
         ..BASE
     },
-    // 32 connections would need 32,000 sockets.
+    // 32 connections would need 32,000 sockets to the upstream.
     Scenario {
         name: "calls-1000",
         title: "1,000 calls, 4 connections",

@@ -7,9 +7,10 @@ use super::{peers::Program, results::Results, scenario::SCENARIOS};
 /// Three digits that count, and no more than a person reads.
 pub fn rounded(number: f64) -> String {
     match number.abs() {
-        large if large >= 1e4 => {
-            let thousands = (number / 1e3).round();
-            format!("{thousands},000")
+        large if large >= 1e3 => {
+            let step = if large >= 1e4 { 100.0 } else { 1.0 };
+            let whole = ((number / step).round() * step) as i64;
+            format!("{},{:03}", whole / 1000, whole.abs() % 1000)
         }
         whole if whole >= 100.0 => format!("{number:.0}"),
         tens if tens >= 10.0 => format!("{number:.1}"),

@@ -37,7 +37,6 @@ impl Instantly {
     /// Starts it where this program runs too.
     pub fn start() -> io::Result<Self> {
         let files = tempfile::tempdir()?;
-        // A worker would be another user's, who has to see the files; there is none, but root gives up nothing here.
         let place = files.path().display().to_string();
         for size in FILES {
             fs::write(files.path().join(size.to_string()), document(size))?;
