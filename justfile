@@ -55,6 +55,7 @@ soak seconds="600":
 # Gather beside the same written by hand; about 15 minutes, writes docs/performance.md. `just bench --help` has the options.
 bench *options:
     cargo bench --locked --bench compare -- {{options}}
+
 # Instructions per aggregate of the release build, by callgrind; fails above what is stored. `--store` stores new figures,
 # `--profile calls_3` says where they go, `--binary FILE` counts another build. Needs valgrind.
 instructions *arguments:

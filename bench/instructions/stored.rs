@@ -72,7 +72,7 @@ impl Stored {
         }
         if has(Verdict::Above) {
             return Err(format!(
-                "An aggregate costs more than {:.0} % above what is stored in bench/instructions.toml.\n\
+                "More than {:.0} % above what is stored in bench/instructions.toml.\n\
                  `just instructions --profile SCENARIO` says where it goes; compare with the commit before.\n\
                  If it is worth it, {store}: commit that, and say why.\n\
                  stored with: {}\n      now: {with}",
@@ -82,7 +82,7 @@ impl Stored {
         }
         if has(Verdict::Below) {
             return Ok(format!(
-                "An aggregate costs more than {:.0} % less than is stored: well done. {store}, so that it stays so.",
+                "More than {:.0} % below what is stored in bench/instructions.toml: {store}, so that it stays so.",
                 ALLOWED * 100.0
             ));
         }
