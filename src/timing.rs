@@ -1,64 +1,18 @@
 //! Times as text: milliseconds in answers, and the `Server-Timing` field (W3C Server Timing) that browsers draw.
 //! Knows outcomes, not how they are sent.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use crate::fanout::Outcome;
-
-/// A number as decimal text, held on the stack: answers are full of them, and formatting by `fmt` costs several times as much.
-#[derive(Debug, Clone, Copy)]
-pub struct Decimal {
-    /// 20 digits of the largest number and a point, right-aligned.
-    bytes: [u8; 21],
-    start: usize,
-}
-
-impl Decimal {
-    /// `number` with its last `decimals` digits after a point; at least one is before it.
-    #[must_use]
-    pub fn new(mut number: u64, decimals: usize) -> Self {
-        let mut text = Self {
-            bytes: [b'0'; 21],
-            start: 21,
-        };
-        let mut digits = 0;
-        while number > 0 || digits <= decimals {
-            if digits == decimals && decimals > 0 {
-                text.start -= 1;
-                text.bytes[text.start] = b'.';
-            }
-            text.start -= 1;
-            text.bytes[text.start] = b'0' + (number % 10) as u8;
-            number /= 10;
-            digits += 1;
-        }
-        text
-    }
-
-    /// The digits.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-
-    /// The same.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
-    }
-}
 
 /// A duration in milliseconds with three decimals, as the JSON answer and the `Gather-*` fields show it.
 #[derive(Debug, Clone, Copy)]
 pub struct Millis(pub Duration);
 
 impl Millis {
-    /// As text.
-    #[must_use]
-    pub fn decimal(self) -> Decimal {
-        Decimal::new(micros(self.0), 3)
-    }
-
     /// The same as a number, for a log that its reader calculates with.
     #[must_use]
     pub fn number(self) -> f64 {
@@ -67,15 +21,64 @@ impl Millis {
     }
 }
 
-impl fmt::Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.decimal().as_str())
+impl Millis {
+    /// The same as text.
+    #[must_use]
+    pub fn text(self) -> Decimal {
+        Decimal::new(micros(self.0), 3)
     }
 }
 
-/// Enough for half a million years.
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().as_str())
+    }
+}
+
+/// Whole microseconds, without the 128 bits that nobody waits for.
+const fn micros(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000);
+    seconds.saturating_add(duration.subsec_micros() as u64)
+}
+
+/// A number as text, written by hand: an answer has a dozen of them, and `write!` takes four times the instructions.
+#[derive(Debug, Clone, Copy)]
+pub struct Decimal {
+    digits: [u8; 24],
+    from: usize,
+}
+
+impl Decimal {
+    /// This many tenths, thousandths or whatever its last place is; none makes it a whole number.
+    #[must_use]
+    pub fn new(mut value: u64, places: usize) -> Self {
+        let mut digits = [b'0'; 24];
+        let mut from = digits.len();
+        let mut written = 0;
+        while value > 0 || written <= places {
+            if written == places && places > 0 {
+                from -= 1;
+                digits[from] = b'.';
+            }
+            from -= 1;
+            digits[from] = b'0' + (value % 10) as u8;
+            value /= 10;
+            written += 1;
+        }
+        Self { digits, from }
+    }
+
+    /// Its digits and point.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.digits[self.from..]
+    }
+
+    /// The same as a string.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
 }
 
 /// A duration in milliseconds with one decimal, as `Server-Timing` shows it.
@@ -99,12 +102,8 @@ pub fn server_timing(total: Duration, outcome: &Outcome) -> String {
 pub fn server_timing_of_both(total: Duration, runs: [&Outcome; 2]) -> String {
     let mut text = with_total(total, runs[0].results.len() * 2);
     for run in runs {
-        text.extend([
-            ", ",
-            run.mode.as_str(),
-            ";dur=",
-            tenths(run.elapsed).as_str(),
-        ]);
+        // Writing to a String can't fail.
+        let _ = write!(text, ", {};dur={}", run.mode, tenths(run.elapsed).as_str());
     }
     for run in runs {
         push_calls(&mut text, run.mode.as_str(), run);
@@ -114,7 +113,8 @@ pub fn server_timing_of_both(total: Duration, runs: [&Outcome; 2]) -> String {
 
 fn with_total(total: Duration, calls: usize) -> String {
     let mut text = String::with_capacity((24 + 40 * calls).min(MAX_FIELD));
-    text.extend(["total;dur=", tenths(total).as_str()]);
+    text.push_str("total;dur=");
+    text.push_str(tenths(total).as_str());
     text
 }
 
@@ -127,33 +127,35 @@ fn push_calls(text: &mut String, prefix: &str, outcome: &Outcome) {
     for (index, call) in outcome.results.iter().enumerate() {
         if text.len() > MAX_FIELD - call.name.len() - prefix.len() - ENTRY {
             // No call has a name that begins so.
-            let left = Decimal::new((outcome.results.len() - index) as u64, 0);
-            text.extend([", ", prefix, dot, "_more;desc=\"", left.as_str(), "\""]);
+            let left = outcome.results.len() - index;
+            let _ = write!(text, ", {prefix}{dot}_more;desc=\"{left}\"");
             return;
         }
-        let name = &*call.name;
+        let elapsed = tenths(call.elapsed);
         // Browsers look a metric up by its name, and the whole has this one.
-        let mark = if dot.is_empty() && name == "total" {
+        let mark = if dot.is_empty() && &*call.name == "total" {
             "_"
         } else {
             ""
         };
-        let elapsed = tenths(call.elapsed);
-        text.extend([
+        let settled = match &call.result {
+            Ok(reply) => reply.status.as_str(),
+            Err(failure) => failure.kind.as_str(),
+        };
+        for part in [
             ", ",
             prefix,
             dot,
             mark,
-            name,
+            &*call.name,
             ";dur=",
             elapsed.as_str(),
             ";desc=\"",
-        ]);
-        match &call.result {
-            Ok(reply) => text.push_str(reply.status.as_str()),
-            Err(failure) => text.push_str(failure.kind.as_str()),
+            settled,
+            "\"",
+        ] {
+            text.push_str(part);
         }
-        text.push('"');
     }
 }
 
@@ -163,25 +165,6 @@ mod tests {
 
     use super::*;
     use crate::fanout::{Body, CallResult, Failure, FailureKind, Mode, Reply, Verdict};
-
-    #[test]
-    fn numbers_are_written_with_their_decimals() {
-        for (number, decimals, text) in [
-            (0, 0, "0"),
-            (0, 3, "0.000"),
-            (7, 1, "0.7"),
-            (999, 3, "0.999"),
-            (1_000, 3, "1.000"),
-            (12_345, 1, "1234.5"),
-            (u64::MAX, 0, "18446744073709551615"),
-            (u64::MAX, 3, "18446744073709551.615"),
-        ] {
-            assert_eq!(Decimal::new(number, decimals).as_str(), text);
-        }
-        assert_eq!(Millis(Duration::MAX).to_string(), "18446744073709551.615");
-        assert_eq!(tenths(Duration::from_micros(49)).as_str(), "0.0");
-        assert_eq!(tenths(Duration::from_micros(50)).as_str(), "0.1");
-    }
 
     fn outcome(mode: Mode) -> Outcome {
         let call = |name: &str, micros, result| CallResult {
@@ -205,6 +188,23 @@ mod tests {
                 call("ping_2", 912, Err(Failure::new(FailureKind::Status, "x"))),
             ],
         }
+    }
+
+    #[test]
+    fn a_decimal_has_its_places_and_at_least_one_digit_before_them() {
+        for (value, places, text) in [
+            (0, 0, "0"),
+            (0, 3, "0.000"),
+            (7, 1, "0.7"),
+            (41, 3, "0.041"),
+            (1000, 3, "1.000"),
+            (10, 0, "10"),
+            (u64::MAX, 0, "18446744073709551615"),
+            (u64::MAX, 3, "18446744073709551.615"),
+        ] {
+            assert_eq!(Decimal::new(value, places).as_str(), text);
+        }
+        assert_eq!(Millis(Duration::MAX).to_string(), "18446744073709551.615");
     }
 
     #[test]

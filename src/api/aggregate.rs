@@ -276,8 +276,12 @@ fn put_times(
     timing: &str,
 ) {
     put(response, GATHER_MODE, mode);
-    put(response, GATHER_ELAPSED, &Millis(elapsed).to_string());
-    put(response, GATHER_SEQUENTIAL, &Millis(sequential).to_string());
+    put(response, GATHER_ELAPSED, Millis(elapsed).text().as_str());
+    put(
+        response,
+        GATHER_SEQUENTIAL,
+        Millis(sequential).text().as_str(),
+    );
     put(response, SERVER_TIMING, timing);
 }
 

@@ -1,6 +1,6 @@
 //! The JSON of an answer, written straight into one buffer: an upstream's own JSON goes in byte for byte.
 
-use std::time::Duration;
+use std::io::Write as _;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -52,14 +52,12 @@ pub fn comparison(json: &mut Vec<u8>, aggregate: &str, runs: Comparison<'_>) {
     string(json, aggregate);
     json.extend_from_slice(b",\"mode\":\"compare\"");
     for run in [runs.sequential, runs.concurrent] {
-        text(json, ",\"");
-        text(json, run.mode.as_str());
-        text(json, "\":{");
+        put(json, format_args!(",\"{}\":{{", run.mode));
         members(json, aggregate, run);
         json.push(b'}');
     }
     match runs.speedup() {
-        Some(speedup) => text(json, &format!(",\"speedup\":{speedup:.2}")),
+        Some(speedup) => put(json, format_args!(",\"speedup\":{speedup:.2}")),
         None => json.extend_from_slice(b",\"speedup\":null"),
     }
 }
@@ -69,15 +67,20 @@ pub fn members(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
     json.reserve(capacity(outcome));
     json.extend_from_slice(b"\"aggregate\":");
     string(json, aggregate);
-    text(json, ",\"mode\":\"");
-    text(json, outcome.mode.as_str());
-    text(json, "\",\"outcome\":\"");
-    text(json, outcome.verdict.as_str());
-    text(json, "\",\"elapsed_ms\":");
-    millis(json, outcome.elapsed);
-    text(json, ",\"sequential_ms\":");
-    millis(json, outcome.sequential());
-    text(json, ",\"results\":[");
+    member(json, b",\"mode\":\"", outcome.mode.as_str().as_bytes());
+    member(
+        json,
+        b"\",\"outcome\":\"",
+        outcome.verdict.as_str().as_bytes(),
+    );
+    member(
+        json,
+        b"\",\"elapsed_ms\":",
+        Millis(outcome.elapsed).text().as_bytes(),
+    );
+    let sequential = Millis(outcome.sequential()).text();
+    member(json, b",\"sequential_ms\":", sequential.as_bytes());
+    json.extend_from_slice(b",\"results\":[");
     for (index, call) in outcome.results.iter().enumerate() {
         if index > 0 {
             json.push(b',');
@@ -90,37 +93,37 @@ pub fn members(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
 fn result(json: &mut Vec<u8>, call: &CallResult) {
     json.extend_from_slice(b"{\"name\":");
     string(json, &call.name);
-    text(
-        json,
-        match &call.result {
-            Ok(_) => ",\"ok\":true",
-            Err(_) => ",\"ok\":false",
-        },
-    );
+    let ok = if call.result.is_ok() { "true" } else { "false" };
+    member(json, b",\"ok\":", ok.as_bytes());
     let status = match &call.result {
         Ok(reply) => Some(reply.status),
         Err(failure) => failure.status,
     };
     if let Some(status) = status {
-        text(json, ",\"status\":");
-        text(json, status.as_str());
+        member(json, b",\"status\":", status.as_str().as_bytes());
     }
-    text(json, ",\"start_ms\":");
-    millis(json, call.start);
-    text(json, ",\"elapsed_ms\":");
-    millis(json, call.elapsed);
-    text(json, ",\"attempts\":");
-    number(json, call.attempts);
+    member(
+        json,
+        b",\"start_ms\":",
+        Millis(call.start).text().as_bytes(),
+    );
+    member(
+        json,
+        b",\"elapsed_ms\":",
+        Millis(call.elapsed).text().as_bytes(),
+    );
+    let attempts = Decimal::new(call.attempts.into(), 0);
+    member(json, b",\"attempts\":", attempts.as_bytes());
     if call.hedges > 0 {
-        text(json, ",\"hedges\":");
-        number(json, call.hedges);
+        put(json, format_args!(",\"hedges\":{}", call.hedges));
     }
     match &call.result {
         Ok(reply) => body(json, &reply.body),
         Err(failure) => {
-            text(json, ",\"failure\":\"");
-            text(json, failure.kind.as_str());
-            text(json, "\",\"detail\":");
+            put(
+                json,
+                format_args!(",\"failure\":\"{}\",\"detail\":", failure.kind),
+            );
             string(json, &failure.detail);
         }
     }
@@ -172,16 +175,14 @@ pub fn string(json: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(json, text);
 }
 
-fn text(json: &mut Vec<u8>, text: &str) {
-    json.extend_from_slice(text.as_bytes());
+/// Appends what needs no escape after what stands before it.
+fn member(json: &mut Vec<u8>, before: &[u8], value: &[u8]) {
+    json.extend_from_slice(before);
+    json.extend_from_slice(value);
 }
 
-fn millis(json: &mut Vec<u8>, duration: Duration) {
-    json.extend_from_slice(Millis(duration).decimal().as_bytes());
-}
-
-fn number(json: &mut Vec<u8>, number: u32) {
-    json.extend_from_slice(Decimal::new(number.into(), 0).as_bytes());
+fn put(json: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    let _ = json.write_fmt(text);
 }
 
 /// Enough room for an outcome's text, so that it is written without moving.
