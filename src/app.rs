@@ -59,7 +59,7 @@ struct Listening {
 }
 
 impl Application {
-    /// Binds the listeners and starts the workers. Needs an actix system around it.
+    /// Binds the listeners and starts the workers. Needs an actix system or a local runtime around it.
     ///
     /// # Errors
     /// When an address can't be bound or an upstream's TLS settings can't be used.
@@ -373,12 +373,9 @@ where
                     let service = app.new_service(AppConfig::default()).await?;
                     let edge = Rc::new(Edge::new(service, patience, metrics, stopping));
                     Ok::<_, ()>(fn_service(move |tcp: TcpStream| {
-                        let edge = Rc::clone(&edge);
                         tune(&tcp);
-                        async move {
-                            edge.serve(tcp).await;
-                            Ok::<_, ()>(())
-                        }
+                        // The server's task would hold the connection's state twice.
+                        Box::pin(Rc::clone(&edge).serve(tcp))
                     }))
                 }
             })

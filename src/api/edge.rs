@@ -24,9 +24,11 @@ mod sending;
 
 use std::{
     cell::{Cell, RefCell},
+    convert::Infallible,
     future::{Future as _, poll_fn},
     io,
     pin::pin,
+    rc::Rc,
     sync::Arc,
     task::Poll,
     time::Duration,
@@ -116,12 +118,17 @@ where
     S: Service<Request, Response = ServiceResponse, Error = actix_web::Error>,
 {
     /// Serves a connection to its end.
-    pub async fn serve(&self, tcp: TcpStream) {
+    ///
+    /// # Errors
+    /// Never.
+    pub async fn serve(self: Rc<Self>, tcp: TcpStream) -> Result<(), Infallible> {
+        let mut connection = Connection::new(tcp, &self);
         // An error is a client that has gone, and then there is nobody to tell.
-        let _ = self.converse(Connection::new(tcp, self)).await;
+        let _ = self.converse(&mut connection).await;
+        Ok(())
     }
 
-    async fn converse(&self, mut connection: Connection) -> io::Result<()> {
+    async fn converse(&self, connection: &mut Connection) -> io::Result<()> {
         let mut stopping = pin!(self.stopping());
         loop {
             let next = poll_fn(|cx| connection.poll_next(self, stopping.as_mut(), cx)).await?;

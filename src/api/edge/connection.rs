@@ -192,7 +192,7 @@ impl Connection {
     }
 
     /// Makes this fault's problem the last answer of the connection.
-    pub(super) async fn refuse<S>(mut self, edge: &Edge<S>, fault: Fault) -> io::Result<()> {
+    pub(super) async fn refuse<S>(&mut self, edge: &Edge<S>, fault: Fault) -> io::Result<()> {
         let problem = fault.problem();
         let id = RequestId::random();
         let status = problem.kind().status();
@@ -219,12 +219,12 @@ impl Connection {
     }
 
     /// Ends the connection after its last answer, whatever the client may still be sending.
-    pub(super) async fn part(mut self) -> io::Result<()> {
+    pub(super) async fn part(&mut self) -> io::Result<()> {
         parting::part(&mut self.tcp, b"").await
     }
 
     /// Ends a connection on which nothing is expected any more.
-    pub(super) async fn close<S>(mut self, edge: &Edge<S>) -> io::Result<()> {
+    pub(super) async fn close<S>(&mut self, edge: &Edge<S>) -> io::Result<()> {
         let gone = poll_fn(|cx| Poll::Ready(self.poll_departure(edge, false, cx))).await;
         match gone {
             Poll::Pending if !self.held.is_empty() => self.part().await,

@@ -2,11 +2,17 @@
 //! and what comes is read for a moment. Without that, the kernel would answer unread bytes with a reset, which can
 //! overtake the last answer (RFC 9112, section 9.6).
 
-use std::{io, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use actix_web::rt::net::TcpStream;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf},
     time::timeout,
 };
 
@@ -18,9 +24,20 @@ pub(super) async fn part(tcp: &mut TcpStream, last: &[u8]) -> io::Result<()> {
     let parting = async {
         tcp.write_all(last).await?;
         tcp.shutdown().await?;
-        let mut space = [0; 4096];
-        while tcp.read(&mut space).await? > 0 {}
+        poll_fn(|cx| poll_rest(tcp, cx)).await;
         Ok(())
     };
     timeout(LINGER, parting).await.unwrap_or(Ok(()))
+}
+
+/// Ready once nothing more comes. What came is not kept.
+fn poll_rest(tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    let mut space = [0; 4096];
+    loop {
+        let mut unread = ReadBuf::new(&mut space);
+        match ready!(Pin::new(&mut *tcp).poll_read(cx, &mut unread)) {
+            Ok(()) if !unread.filled().is_empty() => {}
+            _ => return Poll::Ready(()),
+        }
+    }
 }

@@ -59,7 +59,8 @@ impl Connection {
         self.codec.encode(head, &mut sending.gathered)?;
         let is_empty = matches!(body.size(), BodySize::None | BodySize::Sized(0));
         if self.wants_body && !is_empty {
-            self.send_body(edge, body, &mut sending).await?;
+            let size = body.size();
+            self.send_body(edge, size, pin!(body), &mut sending).await?;
         }
         self.write(edge, &mut sending).await?;
         // The next one to send finds it where it was.
@@ -70,11 +71,10 @@ impl Connection {
     async fn send_body<S, B: MessageBody>(
         &mut self,
         edge: &Edge<S>,
-        body: B,
+        size: BodySize,
+        mut body: Pin<&mut B>,
         sending: &mut Sending,
     ) -> io::Result<()> {
-        let size = body.size();
-        let mut body = pin!(body);
         while let Some(piece) =
             poll_fn(|cx| self.poll_piece(edge, body.as_mut(), sending, cx)).await
         {
