@@ -18,7 +18,8 @@ use std::rc::Rc;
 
 use actix_web::{
     FromRequest, Handler, Resource, Responder,
-    guard::{Any, Get, Head},
+    guard::{GuardContext, fn_guard},
+    http::Method,
     web::{self, ServiceConfig},
 };
 
@@ -66,6 +67,11 @@ where
     A: FromRequest + 'static,
 {
     web::resource(path)
-        .route(web::route().guard(Any(Get()).or(Head())).to(handler))
+        .route(web::route().guard(fn_guard(reads)).to(handler))
         .default_service(web::to(error::method_not_allowed))
+}
+
+/// Whether a request only reads. One guard and not two joined, which look at the method through an allocation each.
+fn reads(request: &GuardContext<'_>) -> bool {
+    matches!(request.head().method, Method::GET | Method::HEAD)
 }

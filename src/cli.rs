@@ -82,7 +82,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs `work` on this thread. Not in an actix system: without one the server's workers run on tokio's local runtime, which
-/// needs no system call to wake a task, where a system's `LocalSet` writes to an eventfd.
+/// polls tasks itself, where a system has a `LocalSet` in between.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     Builder::new_current_thread()
         .enable_all()

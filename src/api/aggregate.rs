@@ -16,7 +16,7 @@ use super::{
     answer::Answer,
     error::{Problem, ProblemKind, shown},
     gateway::{Exposed, Gateway},
-    guard::{Running, Summary},
+    guard::{Account, Summary},
     query::{Query, QueryError, Run, preferred_wait},
     request_id::RequestId,
 };
@@ -67,13 +67,16 @@ where
     let place = gateway.admit(index)?;
     let mut query = Query::parse(request.query_string(), &exposed.forward_query)?;
     let preferred = preferred(request);
-    let forward = forward(request, exposed, std::mem::take(&mut query.forwarded));
-    if let Some(running) = request.extensions().get::<Running>() {
+    let account = request.extensions().get::<Rc<Account>>().cloned();
+    let id = account.as_ref().map(|account| account.id.clone());
+    let forwarded = std::mem::take(&mut query.forwarded);
+    let forward = forward(request, id, exposed, forwarded);
+    if let Some(account) = &account {
         let mode = match query.run {
             Run::Once(mode) => mode.unwrap_or(exposed.aggregate.mode).as_str(),
             Run::Compare => "compare",
         };
-        running.is(&exposed.aggregate.name, mode);
+        account.runs(&exposed.aggregate.name, mode);
     }
     let choice = query.choice(preferred.map(Duration::from_secs));
     let job = Job {
@@ -82,6 +85,7 @@ where
         exposed,
         forward,
         began,
+        account,
     };
     let mut response = match query.run {
         Run::Once(_) => job.once(&choice).await?,
@@ -107,6 +111,7 @@ struct Job<'a, U> {
     exposed: &'a Exposed<U>,
     forward: Forward,
     began: Instant,
+    account: Option<Rc<Account>>,
 }
 
 impl<U: Upstream<Context = Forward>> Job<'_, U> {
@@ -127,9 +132,7 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
         let timing = server_timing(total, &outcome);
         let (mode, sequential) = (outcome.mode.as_str(), outcome.sequential());
         put_times(&mut response, mode, outcome.elapsed, sequential, &timing);
-        response
-            .extensions_mut()
-            .insert(Summary::of(&aggregate.name, &outcome));
+        self.sum_up(|| Summary::of(&aggregate.name, &outcome));
         guard.finish(&outcome);
         Ok(response)
     }
@@ -163,7 +166,7 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
         let all = sequential.sequential() + concurrent.sequential();
         let timing = server_timing_of_both(total, [&sequential, &concurrent]);
         put_times(&mut response, "compare", total, all, &timing);
-        response.extensions_mut().insert(Summary {
+        self.sum_up(|| Summary {
             aggregate: aggregate.name.clone(),
             mode: "compare",
             outcome: runs.verdict().as_str(),
@@ -181,6 +184,12 @@ impl<U: Upstream<Context = Forward>> Job<'_, U> {
     ) -> Result<Plan<'_, U>, Problem> {
         let plan = self.exposed.aggregate.plan(choice, mode, deadline);
         plan.map_err(|error| Problem::unplanned(&error, choice))
+    }
+
+    fn sum_up(&self, summary: impl FnOnce() -> Summary) {
+        if let Some(account) = &self.account {
+            account.sums_up(summary());
+        }
     }
 
     async fn counted(&self, plan: &Plan<'_, U>) -> Outcome {
@@ -237,10 +246,10 @@ fn preferred(request: &HttpRequest) -> Option<u64> {
 /// What of the request its calls may pass on. Fields that the client's `Connection` names end here (RFC 9110, 7.6.1).
 fn forward<U>(
     request: &HttpRequest,
+    id: Option<RequestId>,
     exposed: &Exposed<U>,
     query: Vec<(String, String)>,
 ) -> Forward {
-    let id = request.extensions().get::<RequestId>().cloned();
     let request_id = id.unwrap_or_else(RequestId::random).0;
     let headers = request.headers();
     let is_hop = |name: &HeaderName| {

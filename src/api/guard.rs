@@ -24,7 +24,7 @@ use crate::{fanout::Outcome, readiness::Stage, timing::Millis};
 /// The largest declared body that is answered as "not taken here" and not as too large.
 const MAX_BODY: u64 = 256 * 1024;
 
-/// What the log line says of an aggregate, left by its handler in the response.
+/// What the log line says of an aggregate, left by its handler.
 #[derive(Debug, Clone)]
 pub(super) struct Summary {
     pub(super) aggregate: Arc<str>,
@@ -63,15 +63,27 @@ impl Summary {
     }
 }
 
-/// What a request's handler is about to run, for the log line of a client that doesn't wait for it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Running(Rc<OnceCell<(Arc<str>, &'static str)>>);
+/// What the guard and a request's handler tell each other: one entry among the request's extensions.
+#[derive(Debug)]
+pub(super) struct Account {
+    /// The request's id.
+    pub(super) id: RequestId,
+    /// The aggregate and the mode, for the log line of a client that doesn't wait for it.
+    running: OnceCell<(Arc<str>, &'static str)>,
+    /// What came of it, for the log line.
+    summary: OnceCell<Summary>,
+}
 
-impl Running {
-    /// Says it, once.
-    pub(super) fn is(&self, aggregate: &Arc<str>, mode: &'static str) {
+impl Account {
+    /// Says what is about to run, once.
+    pub(super) fn runs(&self, aggregate: &Arc<str>, mode: &'static str) {
         // A handler runs one thing; the first word stands.
-        let _ = self.0.set((Arc::clone(aggregate), mode));
+        let _ = self.running.set((Arc::clone(aggregate), mode));
+    }
+
+    /// Says what came of it, once.
+    pub(super) fn sums_up(&self, summary: Summary) {
+        let _ = self.summary.set(summary);
     }
 }
 
@@ -82,16 +94,18 @@ impl Running {
 pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let data = request.app_data::<web::Data<Shared>>().cloned();
     let shared = data.as_ref().map(|data| data.get_ref());
-    let id = RequestId::of(request.headers().get(request_id::NAME));
-    request.extensions_mut().insert(id.clone());
-    let running = Running::default();
-    request.extensions_mut().insert(running.clone());
-    let mut line = Line::start(&request, id.clone(), running);
+    let account = Rc::new(Account {
+        id: RequestId::of(request.headers().get(request_id::NAME)),
+        running: OnceCell::new(),
+        summary: OnceCell::new(),
+    });
+    request.extensions_mut().insert(Rc::clone(&account));
+    let mut line = Line::start(&request, account);
     let last = announces_body(&request);
 
     if let Some(problem) = refusal(&request) {
         let mut response = request.into_response(problem.error_response());
-        conclude(&mut response, &id, shared, last, &mut line);
+        conclude(&mut response, shared, last, &mut line);
         return Ok(response);
     }
     let Ok(result) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
@@ -102,30 +116,29 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
         line.finish(
             StatusCode::INTERNAL_SERVER_ERROR,
             Some(ProblemKind::Internal),
-            None,
         );
-        return Err(Panicked(id).into());
+        return Err(Panicked(line.account.id.clone()).into());
     };
     let mut response = result?;
-    conclude(&mut response, &id, shared, last, &mut line);
+    conclude(&mut response, shared, last, &mut line);
     Ok(response)
 }
 
 /// What every answer gets, whatever it is.
 fn conclude<B>(
     response: &mut ServiceResponse<B>,
-    id: &RequestId,
     shared: Option<&Shared>,
     last: bool,
     line: &mut Line,
 ) {
-    let (kind, summary) = {
-        let extensions = response.response().extensions();
-        let summary = extensions.get::<Summary>().cloned();
-        (extensions.get::<ProblemKind>().copied(), summary)
-    };
+    let kind = response
+        .response()
+        .extensions()
+        .get::<ProblemKind>()
+        .copied();
     let head = response.response_mut().head_mut();
-    head.headers_mut().insert(request_id::NAME, id.0.clone());
+    head.headers_mut()
+        .insert(request_id::NAME, line.account.id.0.clone());
     // A client that keeps its connection would otherwise meet a closed one.
     if last || shared.is_some_and(|shared| shared.readiness.stage() == Stage::Stopping) {
         head.set_connection_type(actix_http::ConnectionType::Close);
@@ -133,7 +146,7 @@ fn conclude<B>(
     if let (Some(shared), Some(kind)) = (shared, kind) {
         shared.metrics.problem(kind as usize);
     }
-    line.finish(response.status(), kind, summary);
+    line.finish(response.status(), kind);
 }
 
 /// Whether a body is to follow the request's head. No route reads it, so no request can follow it.
@@ -174,8 +187,7 @@ fn refusal(request: &ServiceRequest) -> Option<Problem> {
 
 /// The log line of one request; written once, also when the request is dropped because its client went away.
 struct Line {
-    id: RequestId,
-    running: Running,
+    account: Rc<Account>,
     method: Method,
     path: String,
     began: Instant,
@@ -183,10 +195,9 @@ struct Line {
 }
 
 impl Line {
-    fn start(request: &ServiceRequest, id: RequestId, running: Running) -> Self {
+    fn start(request: &ServiceRequest, account: Rc<Account>) -> Self {
         Self {
-            id,
-            running,
+            account,
             method: request.method().clone(),
             // The path alone: a query may hold what a log should not.
             path: request.path().to_owned(),
@@ -195,19 +206,14 @@ impl Line {
         }
     }
 
-    fn finish(
-        &mut self,
-        status: StatusCode,
-        problem: Option<ProblemKind>,
-        summary: Option<Summary>,
-    ) {
+    fn finish(&mut self, status: StatusCode, problem: Option<ProblemKind>) {
         self.open = false;
-        let request_id = self.id.as_str();
+        let request_id = self.account.id.as_str();
         let (method, path) = (self.method.as_str(), self.path.as_str());
         let elapsed_ms = Millis(self.began.elapsed()).number();
         let status = status.as_u16();
         let problem = problem.map_or("", ProblemKind::name);
-        match summary {
+        match self.account.summary.get() {
             Some(run) => tracing::info!(
                 request_id,
                 aggregate = &*run.aggregate,
@@ -237,10 +243,10 @@ impl Drop for Line {
         if !self.open {
             return;
         }
-        let (request_id, path) = (self.id.as_str(), self.path.as_str());
+        let (request_id, path) = (self.account.id.as_str(), self.path.as_str());
         let elapsed_ms = Millis(self.began.elapsed()).number();
         let outcome = "cancelled";
-        match self.running.0.get() {
+        match self.account.running.get() {
             Some((aggregate, mode)) => {
                 let aggregate = &**aggregate;
                 tracing::info!(

@@ -22,8 +22,13 @@ impl RequestId {
 
     /// 128 random bits in hexadecimal. Unique, not secret.
     pub(super) fn random() -> Self {
-        let text = format!("{:032x}", fastrand::u128(..));
-        Self(HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("0")))
+        let mut bits = fastrand::u128(..);
+        let text: [u8; 32] = std::array::from_fn(|_| {
+            let digit = b"0123456789abcdef"[(bits & 15) as usize];
+            bits >>= 4;
+            digit
+        });
+        Self(HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0")))
     }
 
     pub(super) fn as_str(&self) -> &str {
