@@ -178,3 +178,93 @@ impl Connection {
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{rc::Rc, sync::Arc, time::Duration};
+
+    use actix_server::Server;
+    use actix_web::{App, HttpResponse, test::init_service, web};
+    use futures_util::stream;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+        sync::mpsc,
+        time::timeout,
+    };
+
+    use super::*;
+    use crate::{
+        api::edge::Patience,
+        telemetry::{Metrics, Names},
+    };
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    /// A client that has asked for a body that is told piece by piece.
+    async fn asked() -> (TcpStream, mpsc::Sender<&'static str>) {
+        let (tell, told) = mpsc::channel::<&'static str>(1);
+        let told = Rc::new(std::cell::Cell::new(Some(told)));
+        let app = App::new().route(
+            "/",
+            web::get().to(move || {
+                let told = stream::unfold(told.take().unwrap(), |mut told| async {
+                    let piece = told.recv().await?;
+                    Some((Ok::<_, io::Error>(Bytes::from(piece)), told))
+                });
+                async { HttpResponse::Ok().streaming(told) }
+            }),
+        );
+        let names = Names {
+            aggregates: &[],
+            upstreams: &[],
+            problems: &[],
+        };
+        let patience = Patience {
+            head: SOON,
+            write: SOON,
+        };
+        let service = init_service(app).await;
+        let metrics = Arc::new(Metrics::new(&names).unwrap());
+        let stopping = Server::build().graceful_shutdown_signal();
+        let edge = Rc::new(Edge::new(service, patience, metrics, stopping));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (tcp, _) = listener.accept().await.unwrap();
+        actix_web::rt::spawn(edge.serve(tcp));
+        let request = b"GET / HTTP/1.1\r\nHost: gather\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        (client, tell)
+    }
+
+    /// Reads until what has come ends so.
+    async fn hear(client: &mut TcpStream, end: &str) {
+        let mut heard = Vec::new();
+        while !heard.ends_with(end.as_bytes()) {
+            let read = timeout(SOON, client.read_buf(&mut heard)).await;
+            assert!(read.unwrap().unwrap() > 0, "{heard:?}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_body_of_unknown_length_leaves_piece_by_piece() {
+        let (mut client, tell) = asked().await;
+        for (piece, chunk) in [("one", "3\r\none\r\n"), ("three", "5\r\nthree\r\n")] {
+            tell.send(piece).await.unwrap();
+            hear(&mut client, chunk).await;
+        }
+        drop(tell);
+        hear(&mut client, "0\r\n\r\n").await;
+    }
+
+    #[actix_web::test]
+    async fn a_client_that_leaves_ends_a_body_that_is_still_to_come() {
+        let (mut client, tell) = asked().await;
+        tell.send("one").await.unwrap();
+        hear(&mut client, "one\r\n").await;
+        drop(client);
+        timeout(SOON, tell.closed()).await.unwrap();
+    }
+}
