@@ -38,7 +38,8 @@ pub fn public<U: Upstream<Context = Forward> + 'static>(
         routes
             .app_data(gateway)
             .service(readable("/aggregate", aggregate::default::<U>))
-            .service(readable("/aggregate/{name}", aggregate::named::<U>));
+            // A scope, because a path with a name in it would be matched by a regular expression.
+            .service(web::scope("/aggregate").default_service(web::to(aggregate::named::<U>)));
         if with_operations {
             operations_routes(routes);
         }

@@ -5,16 +5,16 @@ use std::{rc::Rc, time::Duration};
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{self, HeaderName, HeaderValue},
     },
-    web,
 };
+use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 
 use super::{
     answer::Answer,
-    error::{Problem, ProblemKind, shown},
+    error::{self, Problem, ProblemKind, shown},
     gateway::{Exposed, Gateway},
     guard::{Account, Summary},
     query::{Query, QueryError, Run, preferred_wait},
@@ -44,13 +44,20 @@ where
     answer::<U>(&request, DEFAULT).await
 }
 
-pub(super) async fn named<U>(
-    request: HttpRequest,
-    name: web::Path<String>,
-) -> Result<HttpResponse, Problem>
+/// The aggregate that the rest of the path names, if that is one segment.
+pub(super) async fn named<U>(request: HttpRequest) -> Result<HttpResponse, Problem>
 where
     U: Upstream<Context = Forward> + 'static,
 {
+    let rest = request.match_info().unprocessed();
+    let name = rest.strip_prefix('/').unwrap_or(rest);
+    if name.is_empty() || name.contains('/') {
+        return Err(error::not_found(request).await);
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(error::method_not_allowed(request).await);
+    }
+    let name = percent_decode_str(name).decode_utf8_lossy();
     answer::<U>(&request, &name).await
 }
 
