@@ -7,6 +7,8 @@ pub struct Cores {
     load: Option<String>,
     measured: Option<String>,
     all: Option<String>,
+    /// What else the machine had to do before the run, which shows in all times.
+    busy: String,
     /// How many the machine has.
     pub number: usize,
 }
@@ -23,6 +25,7 @@ impl Cores {
                 measured: None,
                 all: None,
                 number: cores,
+                busy: busy(),
             };
         }
         let shared = Self {
@@ -30,6 +33,7 @@ impl Cores {
             measured: Some((cores - 1).to_string()),
             all: Some(format!("0-{}", cores - 1)),
             number: cores,
+            busy: busy(),
         };
         if shared.load.as_deref().is_some_and(moved) {
             return shared;
@@ -42,6 +46,7 @@ impl Cores {
             measured: None,
             all: None,
             number: cores,
+            busy: busy(),
         }
     }
 
@@ -62,6 +67,12 @@ impl Cores {
         self.load.as_deref().map(moved);
         result
     }
+}
+
+fn busy() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let minute = load.split(' ').next().unwrap_or_default();
+    format!("load average before the run: {minute}")
 }
 
 /// Moves this program to these cores.
@@ -100,5 +111,6 @@ pub fn facts(cores: &Cores) -> Vec<String> {
             },
         ),
         format!("Linux {}", kernel.trim()),
+        cores.busy.clone(),
     ]
 }
