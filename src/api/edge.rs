@@ -132,8 +132,8 @@ where
         let mut stopping = pin!(self.stopping());
         loop {
             let next = poll_fn(|cx| connection.poll_next(self, stopping.as_mut(), cx)).await?;
-            let (request, last) = match next {
-                Next::Request { request, last } => (request, last),
+            let request = match next {
+                Next::Request(request) => request,
                 Next::Refused(fault) => return Box::pin(connection.refuse(self, fault)).await,
                 Next::Over => return Box::pin(connection.close(self)).await,
             };
@@ -141,7 +141,7 @@ where
                 let mut answering = pin!(self.service.call(request));
                 poll_fn(|cx| match answering.as_mut().poll(cx) {
                     Poll::Ready(answered) => Poll::Ready(Some(answered)),
-                    Poll::Pending => connection.poll_departure(self, last, cx).map(|()| None),
+                    Poll::Pending => connection.poll_departure(self, cx).map(|()| None),
                 })
                 .await
             };
@@ -151,7 +151,7 @@ where
                 None => return Ok(()),
             };
             connection.send(self, response.into()).await?;
-            if last {
+            if connection.last {
                 return Box::pin(connection.part()).await;
             }
             if !connection.keep() {

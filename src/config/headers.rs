@@ -10,7 +10,7 @@ use super::{mistake::KeyPath, raw::Texts, review::Review};
 const FRAMING: [&str; 9] = [
     "connection",
     "content-length",
-    // awc waits for an interim answer that a GET without a body never gets.
+    // Nobody here waits for an interim answer before the body is sent.
     "expect",
     "keep-alive",
     "proxy-connection",

@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Poll, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -100,9 +100,17 @@ impl Adapter {
             },
         });
         let stream = &mut *connection.stream;
-        let done = match self.send(stream, forward).await {
+        let done = match self.send(stream, forward, &mut reading).await {
             Ok(()) => read(stream, &mut reading).await,
-            Err(error) => Err(error),
+            // It may have answered before it stopped reading. Such an answer is a connection's last.
+            Err(error) => match read(stream, &mut reading).await {
+                Ok(()) if reading.is_answered() => {
+                    reading.spend();
+                    Ok(())
+                }
+                // What was read last says more than that nothing could be written.
+                read => read.and(Err(error)),
+            },
         };
         if let Err(error) = done {
             tracing::debug!(%error, "an exchange broke off");
@@ -110,7 +118,7 @@ impl Adapter {
             if !reading.is_answered()
                 && let Some(reason) = tls::alert(&error)
             {
-                return Ended::Settled(Err(Failure::new(FailureKind::Tls, reason)));
+                return Ended::Stale(Failure::new(FailureKind::Tls, reason));
             }
             reading.end(false);
         }
@@ -125,10 +133,19 @@ impl Adapter {
         }
     }
 
-    async fn send(&self, stream: &mut dyn Stream, forward: &Forward) -> io::Result<()> {
+    async fn send(
+        &self,
+        stream: &mut dyn Stream,
+        forward: &Forward,
+        reading: &mut Reading<'_>,
+    ) -> io::Result<()> {
         let (bytes, body) = self.template.bytes(forward);
         stream.write_all(&bytes).await?;
-        stream.write_all(body).await?;
+        drop(bytes);
+        if !body.is_empty() {
+            // On the heap, as it is rare.
+            Box::pin(send_body(stream, body, reading)).await?;
+        }
         stream.flush().await
     }
 }
@@ -157,6 +174,32 @@ impl Upstream for Adapter {
         self.answering.set(result.is_ok());
         result
     }
+}
+
+/// Sends a large body, and reads whenever it isn't taken: an upstream may answer before it has all of it, and then read no
+/// more. Such an answer is a connection's last, and the rest of the body is not sent.
+async fn send_body(
+    stream: &mut dyn Stream,
+    mut body: &[u8],
+    reading: &mut Reading<'_>,
+) -> io::Result<()> {
+    poll_fn(|cx| {
+        while !body.is_empty() {
+            match Pin::new(&mut *stream).poll_write(cx, body)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(size) => body = &body[size..],
+                Poll::Pending => {
+                    ready!(poll_piece(stream, reading, cx))?;
+                    if reading.is_begun() {
+                        reading.spend();
+                        break;
+                    }
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    })
+    .await
 }
 
 /// Reads an answer to its end; one that nobody wants, as far as it comes at once.
@@ -189,15 +232,21 @@ async fn read_some(stream: &mut dyn Stream, reading: &mut Reading<'_>) -> io::Re
         }
         return Ok(());
     }
-    poll_fn(|cx| {
-        let mut space = [const { MaybeUninit::uninit() }; PIECE];
-        let mut piece = ReadBuf::uninit(&mut space);
-        ready!(Pin::new(&mut *stream).poll_read(cx, &mut piece))?;
-        match piece.filled() {
-            [] => reading.end(true),
-            bytes => reading.push(bytes),
-        }
-        Poll::Ready(Ok(()))
-    })
-    .await
+    poll_fn(|cx| poll_piece(stream, reading, cx)).await
+}
+
+/// Reads a piece, or the end.
+fn poll_piece(
+    stream: &mut dyn Stream,
+    reading: &mut Reading<'_>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    let mut space = [const { MaybeUninit::uninit() }; PIECE];
+    let mut piece = ReadBuf::uninit(&mut space);
+    ready!(Pin::new(stream).poll_read(cx, &mut piece))?;
+    match piece.filled() {
+        [] => reading.end(true),
+        bytes => reading.push(bytes),
+    }
+    Poll::Ready(Ok(()))
 }

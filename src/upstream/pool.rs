@@ -17,7 +17,7 @@ use std::{
 use futures_util::future::LocalBoxFuture;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    task::spawn_local,
+    task::{coop::unconstrained, spawn_local},
     time::{Instant, sleep_until},
 };
 
@@ -67,7 +67,8 @@ impl Pool {
 
     /// The connection that was used last and still seems good: the others may then idle to their end.
     pub(super) async fn kept(&self) -> Option<Connection> {
-        poll_fn(|cx| {
+        // A task that has used up its budget is told that there is nothing to read, whatever there is.
+        unconstrained(poll_fn(|cx| {
             let now = Instant::now();
             let mut idle = self.idle.connections.borrow_mut();
             while let Some((since, mut connection)) = idle.pop_back() {
@@ -77,7 +78,7 @@ impl Pool {
                 }
             }
             Poll::Ready(None)
-        })
+        }))
         .await
     }
 

@@ -157,6 +157,11 @@ impl<'a> Reading<'a> {
         self.answered
     }
 
+    /// The final head has come, or will not.
+    pub(super) const fn is_begun(&self) -> bool {
+        !matches!(self.at, At::Head(_))
+    }
+
     /// Takes the next piece, which is not empty.
     pub(super) fn push(&mut self, piece: &[u8]) {
         self.answered = true;
@@ -179,6 +184,11 @@ impl<'a> Reading<'a> {
             Ok((None, used)) => self.at = At::Head(bytes[used..].to_vec()),
             Err(fault) => self.fail(protocol(fault)),
         }
+    }
+
+    /// The connection does not take another request, whatever the answer says.
+    pub(super) const fn spend(&mut self) {
+        self.lasts = false;
     }
 
     /// What is still to come is not read.

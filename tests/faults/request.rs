@@ -189,3 +189,48 @@ async fn the_clients_user_agent_takes_the_place_of_the_gateways_where_there_is_o
         assert_eq!(request.header_count("user-agent"), 1);
     }
 }
+
+#[actix_web::test]
+async fn an_answer_to_a_body_that_is_not_read_to_its_end_is_taken() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut tcp, _) = listener.accept().unwrap();
+        // What is left unread makes the close a reset.
+        let _ = tcp.read(&mut [0; 1024]).unwrap();
+        let answer =
+            "HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        tcp.write_all(answer.as_bytes()).unwrap();
+    });
+    let body = "b".repeat(8_000_000);
+    let settings = format!("method = \"PUT\"\nbody = \"{body}\"");
+    let pair = Pair::new(&url, &settings).await;
+    pair.ask().await.failed("status", "413");
+    server.join().unwrap();
+}
+
+#[actix_web::test]
+async fn an_answer_before_the_body_is_taken_though_the_upstream_neither_reads_nor_closes() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (done, over) = std::sync::mpsc::channel::<()>();
+    let server = std::thread::spawn(move || {
+        let (mut tcp, _) = listener.accept().unwrap();
+        let _ = tcp.read(&mut [0; 1024]).unwrap();
+        tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nearly")
+            .unwrap();
+        let _ = over.recv();
+        // What it was not sent is not a request of its own: the connection has ended.
+        let mut rest = Vec::new();
+        let _ = tcp.read_to_end(&mut rest);
+        rest.len()
+    });
+    let body = "b".repeat(8_000_000);
+    let settings = format!("method = \"PUT\"\nbody = \"{body}\"");
+    let pair = Pair::new(&url, &settings).await;
+    pair.ask().await.succeeded("early");
+    done.send(()).unwrap();
+    assert!(server.join().unwrap() < 8_000_000);
+}

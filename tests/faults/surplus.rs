@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::{
+    gateway::Gateway,
     pair::{CLOSED, Pair, raw},
-    upstream::{Behaviour, Upstream},
+    upstream::{Behaviour, Response, Upstream},
 };
 
 /// An answer by length, one in chunks, and two without a body, each with what its call brings.
@@ -115,5 +116,40 @@ async fn an_answer_that_comes_in_two_halves_cannot_split_its_surplus_over_two_ca
         // They are closed when the pool comes across them, and the last one with the gateway.
         drop(pair);
         assert!(sick.wait_closed(5 * CLOSED).await.is_some());
+    }
+}
+
+/// More than the reads that tokio lets a task do in a row.
+const MANY: usize = 300;
+
+#[actix_web::test]
+async fn however_many_connections_idle_none_is_used_on_which_something_came_or_that_has_ended() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let forged = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
+    for behaviour in [
+        Behaviour::Parts {
+            every: Duration::from_millis(200),
+            parts: vec![answer.into(), forged.into()],
+        },
+        Behaviour::CloseAfterAnswer(Response::new(200).body("ok")),
+    ] {
+        let sick = Upstream::always(behaviour);
+        let calls: Vec<_> = (0..MANY)
+            .map(|number| format!("{{ upstream = \"sick\", name = \"sick_{number}\" }}"))
+            .collect();
+        let gateway = Gateway::start(&format!(
+            "upstreams.sick = {{ url = \"{}\", method = \"POST\" }}\naggregates.default.calls = [{}]",
+            sick.url("/"),
+            calls.join(",")
+        ))
+        .await;
+        for _ in 0..2 {
+            let answer = gateway.aggregate("").await.json();
+            for call in answer["results"].as_array().unwrap() {
+                assert_eq!(call["body"], "ok", "{call}");
+            }
+            // Until all that is to come has come.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
 }

@@ -13,6 +13,7 @@ use gather::{app::Application, config};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    runtime::{Builder, LocalOptions},
     sync::oneshot,
 };
 
@@ -105,7 +106,11 @@ impl Gateway {
         let (told, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
+            // As the program runs it.
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default());
+            runtime.unwrap().block_on(async move {
                 let application = Application::build(config).unwrap();
                 let _ = told.send((application.address(), application.operations_address()));
                 let stop = async {

@@ -13,10 +13,10 @@ use std::{
 use actix_codec::Decoder as _;
 use actix_http::{
     Request,
-    h1::{Codec, Message},
+    h1::{Codec, Message, MessageType},
 };
 use actix_web::{
-    http::{Method, header::HttpDate},
+    http::{Method, Version, header::HttpDate},
     rt::net::TcpStream,
 };
 use bytes::{Buf as _, BytesMut};
@@ -41,6 +41,10 @@ pub(super) struct Connection {
     pub(super) clock: Clock,
     /// Whether the answer to the last request has a body.
     pub(super) wants_body: bool,
+    /// Whether a body of unknown length may come to that client in chunks.
+    pub(super) takes_chunks: bool,
+    /// Whether that request announced a body: then it is the last.
+    pub(super) last: bool,
     peer: Option<SocketAddr>,
     /// What has come and was not asked for yet.
     held: BytesMut,
@@ -53,8 +57,8 @@ pub(super) struct Connection {
 
 /// What comes next on a connection.
 pub(super) enum Next {
-    /// A request. The last one announced a body.
-    Request { request: Request, last: bool },
+    /// A request.
+    Request(Request),
     /// Something that is none.
     Refused(Fault),
     /// Nothing: the client has closed its side, was silent for too long, or the server stops.
@@ -71,6 +75,8 @@ impl Connection {
             codec: Codec::new(edge.config.clone()),
             clock: Clock::at(late),
             wants_body: true,
+            takes_chunks: true,
+            last: false,
             held: BytesMut::new(),
             heads: Heads::default(),
             late: Some(late),
@@ -159,12 +165,19 @@ impl Connection {
         };
         self.heads = Heads::default();
         self.late = None;
+        if self.codec.message_type() != MessageType::None {
+            // After CONNECT and `Upgrade: websocket` it would take the head for a part of their streams.
+            self.codec = Codec::new(self.codec.config().clone());
+        }
         match self.codec.decode(&mut bytes) {
             Ok(Some(Message::Item(mut request))) => {
                 request.head_mut().peer_addr = self.peer;
                 self.wants_body = request.method() != Method::HEAD;
-                let last = head.body;
-                Next::Request { request, last }
+                // HTTP/1.0 knows none, and the codec writes none to who asked for another protocol.
+                self.takes_chunks = request.version() == Version::HTTP_11
+                    && self.codec.message_type() != MessageType::Stream;
+                self.last = head.body;
+                Next::Request(request)
             }
             // Tests and fuzzing show that there is no such head.
             _ => Next::Refused(Fault::RequestLine),
@@ -173,17 +186,12 @@ impl Connection {
 
     /// Ready once the client has closed its side or is gone, while a request is being answered. What it sends meanwhile
     /// is held, up to the size of a head; a body is not.
-    pub(super) fn poll_departure<S>(
-        &mut self,
-        edge: &Edge<S>,
-        last: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
+    pub(super) fn poll_departure<S>(&mut self, edge: &Edge<S>, cx: &mut Context<'_>) -> Poll<()> {
         while self.held.len() < MAX_HEAD {
             if !matches!(ready!(self.poll_read(edge, cx)), Ok(1..)) {
                 return Poll::Ready(());
             }
-            if last {
+            if self.last {
                 self.held.clear();
             }
         }
@@ -225,7 +233,7 @@ impl Connection {
 
     /// Ends a connection on which nothing is expected any more.
     pub(super) async fn close<S>(&mut self, edge: &Edge<S>) -> io::Result<()> {
-        let gone = poll_fn(|cx| Poll::Ready(self.poll_departure(edge, false, cx))).await;
+        let gone = poll_fn(|cx| Poll::Ready(self.poll_departure(edge, cx))).await;
         match gone {
             Poll::Pending if !self.held.is_empty() => self.part().await,
             _ => self.tcp.shutdown().await,

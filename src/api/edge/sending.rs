@@ -10,7 +10,7 @@ use std::{
 
 use actix_codec::Encoder as _;
 use actix_http::{
-    Response,
+    ConnectionType, Response,
     body::{BodySize, MessageBody},
     h1::Message,
 };
@@ -50,7 +50,19 @@ impl Connection {
         edge: &Edge<S>,
         response: Response<B>,
     ) -> io::Result<()> {
-        let (response, body) = response.into_parts();
+        let (mut response, body) = response.into_parts();
+        if self.codec.upgrade() {
+            // Nothing is upgraded, and the codec keeps no connection on which that was asked.
+            response
+                .head_mut()
+                .set_connection_type(ConnectionType::Close);
+        }
+        if body.size() == BodySize::Stream && !self.takes_chunks {
+            response.head_mut().no_chunking(true);
+            response
+                .head_mut()
+                .set_connection_type(ConnectionType::Close);
+        }
         let mut sending = Sending {
             gathered: edge.gathered.take(),
             ..Sending::default()
@@ -75,10 +87,19 @@ impl Connection {
         mut body: Pin<&mut B>,
         sending: &mut Sending,
     ) -> io::Result<()> {
+        let mut left = match size {
+            BodySize::Sized(length) => Some(length),
+            BodySize::None | BodySize::Stream => None,
+        };
         while let Some(piece) =
             poll_fn(|cx| self.poll_piece(edge, body.as_mut(), sending, cx)).await
         {
             let piece = piece?;
+            if let Some(left) = &mut left {
+                // More would be taken for the next answer.
+                let length = piece.len() as u64;
+                *left = left.checked_sub(length).ok_or(io::ErrorKind::InvalidData)?;
+            }
             if size == BodySize::Stream || sending.gathered.len() + piece.len() <= SPACE {
                 let piece = Message::Chunk(Some(piece));
                 self.codec.encode(piece, &mut sending.gathered)?;
@@ -89,11 +110,14 @@ impl Connection {
                 self.write(edge, sending).await?;
             }
         }
-        // What ends a body whose length was not known.
-        let end = Message::Chunk(None);
-        match size {
-            BodySize::Stream => self.codec.encode(end, &mut sending.gathered),
-            _ => Ok(()),
+        match left {
+            // What ends a body whose length was not known.
+            None => self
+                .codec
+                .encode(Message::Chunk(None), &mut sending.gathered),
+            Some(0) => Ok(()),
+            // The client goes on waiting, unless the connection ends.
+            Some(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
@@ -112,7 +136,7 @@ impl Connection {
         if let Poll::Ready(Err(error)) = self.poll_write(edge, sending, cx) {
             return Poll::Ready(Some(Err(error)));
         }
-        ready!(self.poll_departure(edge, false, cx));
+        ready!(self.poll_departure(edge, cx));
         Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))
     }
 
@@ -157,6 +181,7 @@ impl Connection {
         }
         sending.gathered.clear();
         sending.written = 0;
+        sending.stalled = None;
         Poll::Ready(Ok(()))
     }
 
@@ -201,8 +226,8 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
-    /// A client that has asked for a body that is told piece by piece.
-    async fn asked() -> (TcpStream, mpsc::Sender<&'static str>) {
+    /// A client that has asked so for a body that is told piece by piece.
+    async fn asked(request: &str) -> (TcpStream, mpsc::Sender<&'static str>) {
         let (tell, told) = mpsc::channel::<&'static str>(1);
         let told = Rc::new(std::cell::Cell::new(Some(told)));
         let app = App::new().route(
@@ -234,8 +259,7 @@ mod tests {
             .unwrap();
         let (tcp, _) = listener.accept().await.unwrap();
         actix_web::rt::spawn(edge.serve(tcp));
-        let request = b"GET / HTTP/1.1\r\nHost: gather\r\n\r\n";
-        client.write_all(request).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
         (client, tell)
     }
 
@@ -248,9 +272,11 @@ mod tests {
         }
     }
 
+    const PLAIN: &str = "GET / HTTP/1.1\r\nHost: gather\r\n\r\n";
+
     #[actix_web::test]
     async fn a_body_of_unknown_length_leaves_piece_by_piece() {
-        let (mut client, tell) = asked().await;
+        let (mut client, tell) = asked(PLAIN).await;
         for (piece, chunk) in [("one", "3\r\none\r\n"), ("three", "5\r\nthree\r\n")] {
             tell.send(piece).await.unwrap();
             hear(&mut client, chunk).await;
@@ -261,10 +287,32 @@ mod tests {
 
     #[actix_web::test]
     async fn a_client_that_leaves_ends_a_body_that_is_still_to_come() {
-        let (mut client, tell) = asked().await;
+        let (mut client, tell) = asked(PLAIN).await;
         tell.send("one").await.unwrap();
         hear(&mut client, "one\r\n").await;
         drop(client);
         timeout(SOON, tell.closed()).await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn who_knows_no_chunks_gets_such_a_body_as_it_is_and_the_close_as_its_end() {
+        for request in [
+            "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: gather\r\nUpgrade: websocket\r\n\r\n",
+        ] {
+            let (mut client, tell) = asked(request).await;
+            tell.send("one").await.unwrap();
+            drop(tell);
+            let mut answer = String::new();
+            let read = timeout(SOON, client.read_to_string(&mut answer)).await;
+            assert!(read.unwrap().is_ok());
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert_eq!(body, "one", "{request}");
+            let head = head.to_lowercase();
+            assert!(
+                !head.contains("chunked") && head.contains("connection: close"),
+                "{head}"
+            );
+        }
     }
 }
