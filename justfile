@@ -61,6 +61,14 @@ bench *options:
 instructions *arguments:
     cargo test --locked --quiet --bench instructions -- {{arguments}}
 
+# Allocations per aggregate, by size and by the place that makes them; names of scenarios choose.
+allocations *scenarios:
+    cargo test --locked --quiet --bench allocations -- {{scenarios}}
+
+# Times of the pure parts: plan, answer, Server-Timing, metrics.
+micro *arguments:
+    cargo bench --locked --bench micro -- {{arguments}}
+
 # Builds the image.
 image:
     docker build -t gather .

@@ -37,7 +37,7 @@ use gateway::Gateway;
 use profile::Profile;
 use program::Build;
 use scenario::{SCENARIOS, Scenario};
-use script::Script;
+use script::{Gateway as _, Script};
 use stored::{Stored, change, grouped, store};
 
 /// How often each scenario is counted; the median is its figure.
@@ -158,7 +158,7 @@ fn count(scenario: &'static Scenario, program: &Path) -> anyhow::Result<Counted>
 fn cost_of_a_stop(gateway: &mut Gateway, times: u32) -> anyhow::Result<u64> {
     gateway.zero()?;
     for _ in 0..times {
-        gateway.while_stopped(|| Ok(()))?;
+        gateway.at_once(|| Ok(()))?;
     }
     Ok(gateway.count()?.0 / u64::from(times))
 }

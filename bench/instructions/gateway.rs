@@ -13,11 +13,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
+use crate::script::{self, Gateway as _, LONG};
+
 /// How long it may take to start: seconds under valgrind, more on a busy machine.
 const START: Duration = Duration::from_secs(120);
-
-/// How long one aggregate may take.
-pub const LONG: Duration = Duration::from_secs(60);
 
 /// glibc chooses its memcpy and its like by the processor, and so would the count: even more so as callgrind counts a repeated
 /// string instruction (`rep movsb`) once a byte. This leaves the variants that every x86-64 has. What is unknown to a glibc it
@@ -32,7 +31,7 @@ const ALLOCATOR: &str = "tcache_gc_incr_bytes:1073741824,dirty_decay_ms:-1,muzzy
 
 /// A gateway under callgrind; dropping it kills it.
 pub struct Gateway {
-    pub address: SocketAddr,
+    address: SocketAddr,
     child: Child,
     files: tempfile::TempDir,
     dumps: u32,
@@ -125,21 +124,6 @@ impl Gateway {
         }))
     }
 
-    /// Stops it where it waits for something to happen, does this, and lets it go on: so all that this did happens at once
-    /// for it, however the machine is loaded. The stop interrupts what it waits in: it waits once more, which is counted.
-    pub fn while_stopped(&self, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        self.wait_idle()?;
-        let pid = self.pid()?;
-        kill_process(pid, Signal::STOP)?;
-        match waitpid(Some(pid), WaitOptions::UNTRACED)? {
-            Some((_, status)) if status.stopped() => {}
-            _ => return Err(io::Error::other("the gateway has ended")),
-        }
-        let done = act();
-        kill_process(pid, Signal::CONT)?;
-        done
-    }
-
     /// Begins to count anew.
     pub fn zero(&self) -> io::Result<()> {
         self.wait_idle()?;
@@ -184,8 +168,28 @@ impl Gateway {
         Err(io::Error::other(format!("vgdb {command}: {said}")))
     }
 
+    fn sleeps(&self) -> io::Result<bool> {
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // A thread may have ended meanwhile.
+            let stat = fs::read_to_string(thread?.path().join("stat")).unwrap_or_default();
+            let state = stat
+                .rsplit_once(") ")
+                .and_then(|(_, rest)| rest.chars().next());
+            if !matches!(state, Some('S') | None) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl script::Gateway for Gateway {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Waits until every thread sleeps: nothing is left to do before something happens.
-    pub fn wait_idle(&self) -> io::Result<()> {
+    fn wait_idle(&self) -> io::Result<()> {
         let since = Instant::now();
         // One look may fall between two threads, where one hands over to the other.
         let mut looks = 0;
@@ -202,18 +206,19 @@ impl Gateway {
         Ok(())
     }
 
-    fn sleeps(&self) -> io::Result<bool> {
-        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            // A thread may have ended meanwhile.
-            let stat = fs::read_to_string(thread?.path().join("stat")).unwrap_or_default();
-            let state = stat
-                .rsplit_once(") ")
-                .and_then(|(_, rest)| rest.chars().next());
-            if !matches!(state, Some('S') | None) {
-                return Ok(false);
-            }
+    /// Stops it where it waits for something to happen, does this, and lets it go on: so all that this did happens at once
+    /// for it, however the machine is loaded. The stop interrupts what it waits in: it waits once more, which is counted.
+    fn at_once(&self, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.wait_idle()?;
+        let pid = self.pid()?;
+        kill_process(pid, Signal::STOP)?;
+        match waitpid(Some(pid), WaitOptions::UNTRACED)? {
+            Some((_, status)) if status.stopped() => {}
+            _ => return Err(io::Error::other("the gateway has ended")),
         }
-        Ok(true)
+        let done = act();
+        kill_process(pid, Signal::CONT)?;
+        done
     }
 }
 

@@ -3,13 +3,26 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
+    time::Duration,
 };
 
-use crate::{
-    gateway::{Gateway, LONG},
-    scenario::Scenario,
-};
+use crate::scenario::Scenario;
+
+/// How long one aggregate may take.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// What the script is played to.
+pub trait Gateway {
+    /// Where it listens.
+    fn address(&self) -> SocketAddr;
+
+    /// Waits until it has nothing left to do.
+    fn wait_idle(&self) -> io::Result<()>;
+
+    /// Does this so that for the gateway all of it happens at once.
+    fn at_once(&self, act: impl FnOnce() -> io::Result<()>) -> io::Result<()>;
+}
 
 /// A client's connection and the upstream's end of each of the gateway's.
 pub struct Script {
@@ -23,7 +36,7 @@ pub struct Script {
 impl Script {
     /// A script for a scenario whose calls all go to `listener`. Its first request opens all connections.
     pub fn begin(
-        gateway: &Gateway,
+        gateway: &impl Gateway,
         listener: &TcpListener,
         scenario: &Scenario,
     ) -> io::Result<Self> {
@@ -40,7 +53,7 @@ impl Script {
         let mut script = Self {
             request: request.into_bytes(),
             answer: answer.into_bytes(),
-            client: patient(TcpStream::connect(gateway.address)?)?,
+            client: patient(TcpStream::connect(gateway.address())?)?,
             upstream: Vec::new(),
             held: Vec::new(),
         };
@@ -54,7 +67,7 @@ impl Script {
     }
 
     /// So many aggregates, one after another.
-    pub fn play(&mut self, gateway: &Gateway, aggregates: u32) -> io::Result<()> {
+    pub fn play(&mut self, gateway: &impl Gateway, aggregates: u32) -> io::Result<()> {
         for _ in 0..aggregates {
             // What it does after an answer must not meet the next request, or only at times.
             gateway.wait_idle()?;
@@ -69,14 +82,14 @@ impl Script {
     }
 
     /// Waits for the calls, answers all of them at once, and reads what the client gets.
-    fn answer(&mut self, gateway: &Gateway) -> io::Result<()> {
+    fn answer(&mut self, gateway: &impl Gateway) -> io::Result<()> {
         for connection in &mut self.upstream {
             self.held.clear();
             while !self.held.ends_with(b"\r\n\r\n") {
                 some(connection, &mut self.held)?;
             }
         }
-        gateway.while_stopped(|| {
+        gateway.at_once(|| {
             self.upstream
                 .iter_mut()
                 .try_for_each(|connection| connection.write_all(&self.answer))

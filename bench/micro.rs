@@ -1,0 +1,194 @@
+//! Times of the pure parts, one at a time: a plan, its run without a network, the answer's JSON, `Server-Timing`, the metrics.
+//!
+//! `just micro` (`cargo bench --bench micro`). Whether a change costs an aggregate more, `just instructions` says better:
+//! these say of which part to think. What is private is not here: query parsing and the heads of both sides.
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a program that measures: it ends where it can't go on"
+)]
+
+use std::{hint::black_box, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use gather::{
+    compose,
+    fanout::{
+        self, Aggregate, Body, Call, CallResult, Cause, Choice, Completion, Event, Failure, Lane,
+        LaneSettings, Mode, Need, Observer as _, OnFailure, Outcome, Reply, Upstream, UpstreamId,
+        Verdict,
+    },
+    telemetry::{Metrics, Names},
+    timing::server_timing,
+};
+use http::StatusCode;
+use tokio::{runtime::Builder, time::Instant};
+
+/// How many calls an aggregate has.
+const CALLS: [usize; 3] = [1, 3, 100];
+
+const TIME: Duration = Duration::from_micros(1_234_567);
+
+/// An upstream that answers at once.
+struct Prompt(Reply);
+
+impl Upstream for Prompt {
+    type Context = ();
+
+    async fn attempt(&self, (): &()) -> Result<Reply, Failure> {
+        Ok(self.0.clone())
+    }
+}
+
+fn aggregate(calls: usize) -> Aggregate<Prompt> {
+    let call = |number| Call {
+        name: format!("call_{number}").into(),
+        id: UpstreamId(0),
+        upstream: Rc::new(Prompt(reply(16))),
+        need: Need::Required,
+        timeout: TIME,
+        lane: Arc::new(Lane::new(LaneSettings::default())),
+    };
+    Aggregate {
+        name: "default".into(),
+        calls: (0..calls).map(call).collect(),
+        mode: Mode::Concurrent,
+        concurrency: NonZeroUsize::new(1000).unwrap(),
+        deadline: TIME,
+        completion: Completion::All,
+        on_failure: OnFailure::Partial,
+    }
+}
+
+fn reply(size: usize) -> Reply {
+    Reply {
+        status: StatusCode::OK,
+        body: Body::Json(Bytes::from(format!("\"{}\"", "x".repeat(size - 2)))),
+    }
+}
+
+fn outcome(calls: usize, size: usize) -> Outcome {
+    let call = |number| CallResult {
+        name: format!("call_{number}").into(),
+        start: TIME / 1000,
+        elapsed: TIME,
+        attempts: 1,
+        hedges: 0,
+        result: Ok(reply(size)),
+    };
+    Outcome {
+        mode: Mode::Concurrent,
+        verdict: Verdict::Complete,
+        elapsed: TIME,
+        results: (0..calls).map(call).collect(),
+    }
+}
+
+fn plan(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("plan");
+    for calls in CALLS {
+        let (aggregate, choice) = (aggregate(calls), Choice::default());
+        let deadline = Instant::now() + TIME;
+        group.bench_function(BenchmarkId::from_parameter(calls), |bench| {
+            bench.iter(|| {
+                let plan = aggregate.plan(black_box(&choice), Mode::Concurrent, deadline);
+                black_box(plan.unwrap().mode())
+            });
+        });
+    }
+}
+
+fn run(criterion: &mut Criterion) {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let mut group = criterion.benchmark_group("run");
+    for calls in CALLS {
+        let aggregate = aggregate(calls);
+        group.bench_function(BenchmarkId::from_parameter(calls), |bench| {
+            bench.iter(|| {
+                let deadline = Instant::now() + TIME;
+                let plan = aggregate.plan(&Choice::default(), Mode::Concurrent, deadline);
+                runtime.block_on(fanout::run(&plan.unwrap(), &(), &()))
+            });
+        });
+    }
+}
+
+fn answer(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("compose");
+    for (calls, size) in [(1, 16), (3, 16), (100, 16), (3, 4096)] {
+        let outcome = outcome(calls, size);
+        let mut json = Vec::new();
+        compose::members(&mut json, "default", &outcome);
+        group.throughput(Throughput::Bytes(json.len() as u64));
+        group.bench_function(format!("{calls} of {size} B"), |bench| {
+            bench.iter(|| {
+                json.clear();
+                compose::members(&mut json, "default", black_box(&outcome));
+            });
+        });
+    }
+}
+
+fn timing(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("server_timing");
+    for calls in CALLS {
+        let outcome = outcome(calls, 16);
+        group.bench_function(BenchmarkId::from_parameter(calls), |bench| {
+            bench.iter(|| server_timing(TIME, black_box(&outcome)));
+        });
+    }
+}
+
+fn metrics(criterion: &mut Criterion) {
+    let upstreams: Vec<_> = (0..10).map(|number| format!("service_{number}")).collect();
+    let upstreams: Vec<_> = upstreams.iter().map(String::as_str).collect();
+    let metrics = Metrics::new(&Names {
+        aggregates: &["default", "home", "search"],
+        upstreams: &upstreams,
+        problems: &["not-found", "overload"],
+    });
+    let metrics = metrics.unwrap();
+    let mut group = criterion.benchmark_group("metrics");
+    for calls in CALLS {
+        let outcome = outcome(calls, 16);
+        group.bench_function(BenchmarkId::new("an aggregate's events", calls), |bench| {
+            bench.iter(|| aggregate_events(&metrics, black_box(&outcome)));
+        });
+    }
+    group.bench_function("a scrape of 3 aggregates, 10 upstreams", |bench| {
+        bench.iter(|| metrics.encode().unwrap());
+    });
+}
+
+/// What a plan of successes tells the metrics.
+fn aggregate_events(metrics: &Metrics, outcome: &Outcome) {
+    let request = metrics.request(0, Mode::Concurrent, Instant::now());
+    let observer = metrics.observer();
+    for (call, result) in outcome.results.iter().enumerate() {
+        let (upstream, attempt) = (UpstreamId(call % 10), 1);
+        observer.observe(&Event::CallStarted { call });
+        observer.observe(&Event::AttemptStarted {
+            call,
+            upstream,
+            attempt,
+            cause: Cause::First,
+        });
+        observer.observe(&Event::AttemptFinished {
+            call,
+            upstream,
+            attempt,
+            elapsed: TIME,
+            result: Ok(()),
+        });
+        observer.observe(&Event::CallSettled {
+            call,
+            upstream,
+            result,
+        });
+    }
+    request.finish(outcome);
+}
+
+criterion_group!(benches, plan, run, answer, timing, metrics);
+criterion_main!(benches);
