@@ -28,6 +28,8 @@ use std::{
 
 use gather::{app::Application, config};
 
+use tokio::runtime::{Builder, LocalOptions};
+
 use scenario::{SCENARIOS, Scenario};
 use script::Script;
 use sites::Sites;
@@ -53,7 +55,10 @@ impl InProcess {
         let config = config::load_text("bench", &text).unwrap();
         let (told, listening) = mpsc::channel();
         thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default());
+            runtime.unwrap().block_on(async move {
                 let application = Application::build(config).unwrap();
                 told.send(application.address()).unwrap();
                 application
