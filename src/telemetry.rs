@@ -3,5 +3,7 @@
 
 pub mod log;
 mod metrics;
+mod open_metrics;
 
 pub use metrics::{Metrics, Names, PlanObserver, RequestGuard, TEXT_FORMAT};
+pub use open_metrics::OPEN_METRICS;

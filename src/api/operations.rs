@@ -1,22 +1,67 @@
 //! The operational routes: metrics for Prometheus, liveness and readiness for whoever starts and stops the process.
 
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, Header as _},
+    web,
+};
 
 use super::{
     error::{Problem, ProblemKind},
     gateway::Shared,
 };
-use crate::{readiness::Stage, telemetry::TEXT_FORMAT};
+use crate::{
+    readiness::Stage,
+    telemetry::{OPEN_METRICS, TEXT_FORMAT},
+};
 
-/// `GET /metrics`: Prometheus' text format.
-pub(super) async fn metrics(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
-    let text = shared.metrics.encode().map_err(|error| {
+/// `GET /metrics`: Prometheus' text format, or OpenMetrics for who would rather have it.
+pub(super) async fn metrics(
+    request: HttpRequest,
+    shared: web::Data<Shared>,
+) -> Result<HttpResponse, Problem> {
+    let (text, media_type) = if prefers_open_metrics(&request) {
+        let text = shared.metrics.encode_open_metrics();
+        (text.map(String::into_bytes), OPEN_METRICS)
+    } else {
+        (shared.metrics.encode(), TEXT_FORMAT)
+    };
+    let text = text.map_err(|error| {
         tracing::error!(%error, "the metrics could not be written");
         Problem::new(ProblemKind::Internal, "the metrics could not be written")
     })?;
     Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, TEXT_FORMAT))
+        .insert_header((header::CONTENT_TYPE, media_type))
+        .insert_header((header::VARY, "accept"))
         .body(text))
+}
+
+/// Whether the request names OpenMetrics, in the version that we write, and no other format with a greater weight. A wildcard
+/// asks for the text format, and so does what can't be read: whoever scrapes by hand reads it more easily.
+fn prefers_open_metrics(request: &HttpRequest) -> bool {
+    let Ok(accept) = header::Accept::parse(request) else {
+        return false;
+    };
+    let [mut open, mut text, mut any] = [header::Quality::ZERO; 3];
+    for item in accept.iter() {
+        let version = item.item.get_param("version");
+        let is = |known: &str| version.is_none_or(|version| version == known);
+        let weight = match item.item.essence_str() {
+            "application/openmetrics-text" if is("1.0.0") => &mut open,
+            "text/plain" if is("0.0.4") => &mut text,
+            "*/*" | "text/*" => &mut any,
+            _ => continue,
+        };
+        if item.quality > *weight {
+            *weight = item.quality;
+        }
+    }
+    let other = if text > header::Quality::ZERO {
+        text
+    } else {
+        any
+    };
+    open > header::Quality::ZERO && open >= other
 }
 
 /// `GET /livez`: the process answers.

@@ -11,6 +11,7 @@ use prometheus::{
 
 use tokio::time::Instant;
 
+use super::open_metrics;
 use crate::fanout::{
     Cause, Circuit, Event, FailureKind, Mode, Observer, Outcome, UpstreamId, Verdict,
 };
@@ -153,6 +154,17 @@ impl Metrics {
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
         let mut text = Vec::with_capacity(16 * 1024);
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+
+    /// Everything as OpenMetrics.
+    ///
+    /// # Errors
+    /// When a metric can't be written, which would be a fault of its registration.
+    pub fn encode_open_metrics(&self) -> Result<String, Error> {
+        let mut text = String::with_capacity(16 * 1024);
+        open_metrics::write(&self.registry.gather(), &mut text)
+            .map_err(|error| Error::Msg(error.to_string()))?;
         Ok(text)
     }
 

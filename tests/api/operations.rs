@@ -133,6 +133,74 @@ async fn the_metrics_are_prometheus_text_and_there_from_the_start() {
     assert!(answer.text().contains(version));
 }
 
+/// What Prometheus 2.42 sends, and what 3.x does.
+const PROMETHEUS: [&str; 2] = [
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+     text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+     application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+     text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+];
+
+#[actix_web::test]
+async fn who_would_rather_have_open_metrics_gets_them() {
+    let (gateway, _upstream) = three("").await;
+    for accept in [
+        PROMETHEUS[0],
+        PROMETHEUS[1],
+        "application/openmetrics-text",
+        "Application/OpenMetrics-Text; Version=1.0.0",
+        "text/plain;version=0.0.4;q=0.5, application/openmetrics-text;q=0.5",
+        "*/*, application/openmetrics-text",
+        "text/html, application/openmetrics-text;q=0.1",
+    ] {
+        let answer = gateway.get_with("/metrics", &[("Accept", accept)]).await;
+        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        assert_eq!(answer.header("content-type"), Some(kind), "{accept}");
+        assert_eq!(answer.header("vary"), Some("accept"));
+        let text = answer.text();
+        assert!(text.ends_with("\n# EOF\n"), "{accept}: {text}");
+        for line in [
+            "# TYPE gather_requests counter\n",
+            "# UNIT gather_overhead_seconds seconds\n",
+            "gather_requests_total{aggregate=\"default\",mode=\"concurrent\",outcome=\"complete\"} 0.0\n",
+            "gather_overhead_seconds_bucket{aggregate=\"default\",le=\"1e-05\"} 0\n",
+        ] {
+            assert!(text.contains(line), "no {line} in {text}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn everybody_else_gets_the_text_format() {
+    let (gateway, _upstream) = three("").await;
+    for accept in [
+        "",
+        ",",
+        "*/*",
+        "text/plain",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        "application/openmetrics-text;version=0.0.1",
+        "application/openmetrics-text;version=2.0.0",
+        "application/openmetrics-text;q=0",
+        "application/openmetrics-text;q=0.4, text/plain;q=0.5",
+        "application/openmetrics-text;q=0.4, */*;q=0.5",
+        "application/openmetrics-text;q=nonsense",
+        "nonsense",
+    ] {
+        let answer = gateway.get_with("/metrics", &[("Accept", accept)]).await;
+        let kind = answer.header("content-type");
+        assert_eq!(kind, Some("text/plain; version=0.0.4"), "{accept}");
+        assert_eq!(answer.status, 200);
+        assert!(!answer.text().contains("# EOF"));
+    }
+    let answer = gateway.get("/metrics").await;
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; version=0.0.4")
+    );
+}
+
 async fn requests(gateway: &Gateway, mode: &str, outcome: &str) -> f64 {
     let labels = format!("aggregate=\"default\",mode=\"{mode}\",outcome=\"{outcome}\"");
     gateway

@@ -1,0 +1,185 @@
+//! The metrics as OpenMetrics 1.0, which Prometheus prefers to its own text format. The `prometheus` crate does not write it,
+//! so this does, from what that crate gathers. It must not know which metrics there are.
+//!
+//! What differs from the text format: a counter's family is named without `_total`, families say their unit, text and numbers
+//! are escaped and written by one rule each, and the end is marked, so that a cut answer is no shorter list of metrics.
+
+use std::fmt::{self, Write};
+
+use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+
+/// The media type of what `write` writes.
+pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The units that a name may end in. OpenMetrics has more; we use these.
+const UNITS: [&str; 2] = ["seconds", "bytes"];
+
+/// Writes all families, in the order given.
+///
+/// # Errors
+/// When the text can't take more.
+pub(super) fn write(families: &[MetricFamily], text: &mut String) -> fmt::Result {
+    for family in families {
+        write_family(family, text)?;
+    }
+    text.push_str("# EOF\n");
+    Ok(())
+}
+
+fn write_family(family: &MetricFamily, text: &mut String) -> fmt::Result {
+    let kind = family.get_field_type();
+    let name = match kind {
+        MetricType::COUNTER => family
+            .name()
+            .strip_suffix("_total")
+            .unwrap_or(family.name()),
+        _ => family.name(),
+    };
+    let word = match kind {
+        MetricType::COUNTER => "counter",
+        MetricType::GAUGE => "gauge",
+        MetricType::HISTOGRAM => "histogram",
+        // We register neither, and a family without samples is still valid.
+        MetricType::SUMMARY | MetricType::UNTYPED => "unknown",
+    };
+    writeln!(text, "# TYPE {name} {word}")?;
+    let unit = name
+        .rsplit_once('_')
+        .map(|(_, last)| last)
+        .filter(|last| UNITS.contains(last));
+    if let Some(unit) = unit {
+        writeln!(text, "# UNIT {name} {unit}")?;
+    }
+    writeln!(text, "# HELP {name} {}", Escaped(family.help()))?;
+    for metric in family.get_metric() {
+        let labels = metric.get_label();
+        match kind {
+            MetricType::COUNTER => {
+                sample(
+                    text,
+                    name,
+                    "_total",
+                    labels,
+                    metric.get_counter().get_value(),
+                )?;
+            }
+            MetricType::GAUGE => sample(text, name, "", labels, metric.get_gauge().get_value())?,
+            MetricType::HISTOGRAM => histogram(text, name, metric)?,
+            MetricType::SUMMARY | MetricType::UNTYPED => {}
+        }
+    }
+    Ok(())
+}
+
+fn histogram(text: &mut String, name: &str, metric: &Metric) -> fmt::Result {
+    let labels = metric.get_label();
+    let histogram = metric.get_histogram();
+    let count = histogram.get_sample_count();
+    let bounds = histogram.get_bucket().iter();
+    let buckets = bounds.map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));
+    // The crate's buckets end with the last finite bound.
+    let last = [(f64::INFINITY, count)];
+    for (bound, count) in buckets.filter(|(bound, _)| bound.is_finite()).chain(last) {
+        write!(text, "{name}_bucket{{")?;
+        for label in labels {
+            write!(text, "{}=\"{}\",", label.name(), Escaped(label.value()))?;
+        }
+        writeln!(text, "le=\"{}\"}} {count}", Canonical(bound))?;
+    }
+    sample(text, name, "_sum", labels, histogram.get_sample_sum())?;
+    sample(text, name, "_count", labels, count)
+}
+
+fn sample(
+    text: &mut String,
+    name: &str,
+    suffix: &str,
+    labels: &[LabelPair],
+    value: impl Into<Value>,
+) -> fmt::Result {
+    write!(text, "{name}{suffix}")?;
+    let mut before = '{';
+    for label in labels {
+        let value = Escaped(label.value());
+        write!(text, "{before}{}=\"{value}\"", label.name())?;
+        before = ',';
+    }
+    if before == ',' {
+        text.push('}');
+    }
+    writeln!(text, " {}", value.into())
+}
+
+/// A sample's value: counts are whole numbers, all else is not necessarily.
+enum Value {
+    Count(u64),
+    Real(f64),
+}
+
+impl From<u64> for Value {
+    fn from(count: u64) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(real: f64) -> Self {
+        Self::Real(real)
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => write!(to, "{count}"),
+            Self::Real(real) => Canonical(*real).fmt(to),
+        }
+    }
+}
+
+/// Help or a label's value: a backslash, a line feed and a quote are escaped, in help too.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for letter in self.0.chars() {
+            match letter {
+                '\\' => to.write_str("\\\\")?,
+                '\n' => to.write_str("\\n")?,
+                '"' => to.write_str("\\\"")?,
+                letter => to.write_char(letter)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A number by the standard's section on canonical numbers. A bound of a bucket is a label, so that two ways to write one
+/// number would be two series: always with a point or an exponent, the exponent with a sign and two digits at least.
+struct Canonical(f64);
+
+impl fmt::Display for Canonical {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.0;
+        if number.is_nan() {
+            return to.write_str("NaN");
+        }
+        if number.is_infinite() {
+            return to.write_str(if number > 0.0 { "+Inf" } else { "-Inf" });
+        }
+        let size = number.abs();
+        if size == 0.0 || (1e-4..1e6).contains(&size) {
+            return write!(to, "{number:?}");
+        }
+        let text = format!("{number:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        match exponent.strip_prefix('-') {
+            Some(exponent) => write!(to, "{digits}e-{exponent:0>2}"),
+            None => write!(to, "{digits}e+{exponent:0>2}"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "open_metrics_tests.rs"]
+mod tests;
