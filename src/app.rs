@@ -81,6 +81,9 @@ impl Application {
             upstreams: &upstream_names,
             problems: &ProblemKind::names(),
         })?);
+        for (index, upstream) in upstreams.iter().enumerate() {
+            metrics.allows(UpstreamId(index), upstream.timeout);
+        }
         let shared = Shared {
             metrics: Arc::clone(&metrics),
             readiness: Arc::default(),

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use prometheus::{
-    Counter, CounterVec, Encoder as _, Error, GaugeVec, Histogram, HistogramOpts, HistogramVec,
-    IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
-    process_collector::ProcessCollector,
+    Counter, CounterVec, Encoder as _, Error, Gauge, GaugeVec, Histogram, HistogramOpts,
+    HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::Collector, process_collector::ProcessCollector,
 };
 
 use tokio::time::Instant;
@@ -75,6 +75,7 @@ struct UpstreamMetrics {
     hedges: IntCounter,
     circuit: IntGauge,
     in_flight: IntGauge,
+    timeout: Gauge,
     duration: Histogram,
     ok: IntCounter,
     /// By kind, in the order of [`FailureKind::ALL`].
@@ -206,6 +207,13 @@ impl Metrics {
     /// Shows whether the gateway takes traffic.
     pub fn ready(&self, ready: bool) {
         self.ready.set(ready.into());
+    }
+
+    /// Shows how long an attempt at an upstream may take.
+    pub fn allows(&self, upstream: UpstreamId, timeout: Duration) {
+        self.upstreams[upstream.0]
+            .timeout
+            .set(timeout.as_secs_f64());
     }
 
     /// Counts a connection opened to an upstream.
@@ -452,6 +460,16 @@ fn upstreams(registry: &Registry, names: &[&str]) -> Result<Vec<UpstreamMetrics>
         &DURATIONS,
     )?;
     let in_flight = family.gauges("gather_attempts_in_flight", "Attempts under way now.")?;
+    let timeout = add(
+        registry,
+        GaugeVec::new(
+            Opts::new(
+                "gather_attempt_timeout_seconds",
+                "How long an attempt may take, by the configuration.",
+            ),
+            family.labels,
+        )?,
+    )?;
     let opened = family.counters(
         "gather_connections_opened_total",
         "Connections opened to the upstream.",
@@ -472,6 +490,7 @@ fn upstreams(registry: &Registry, names: &[&str]) -> Result<Vec<UpstreamMetrics>
         hedges: hedges.with_label_values(&[name]),
         circuit: circuit.with_label_values(&[name]),
         in_flight: in_flight.with_label_values(&[name]),
+        timeout: timeout.with_label_values(&[name]),
         duration: duration.with_label_values(&[name]),
         ok: attempts.with_label_values(&[name, "ok"]),
         failed: FailureKind::ALL.map(|kind| attempts.with_label_values(&[name, kind.as_str()])),

@@ -3,6 +3,8 @@
 
 #[path = "../support/gateway.rs"]
 mod gateway;
+#[path = "../support/panicking.rs"]
+mod panicking;
 mod talk;
 #[path = "../support/upstream.rs"]
 mod upstream;

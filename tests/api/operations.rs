@@ -88,6 +88,7 @@ async fn the_metrics_are_prometheus_text_and_there_from_the_start() {
         ("gather_attempt_duration_seconds", "histogram"),
         ("gather_requests_in_flight", "gauge"),
         ("gather_attempts_in_flight", "gauge"),
+        ("gather_attempt_timeout_seconds", "gauge"),
         ("gather_problems_total", "counter"),
         ("gather_shed_total", "counter"),
         ("gather_panics_total", "counter"),

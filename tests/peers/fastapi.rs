@@ -12,18 +12,22 @@ use crate::{
     upstreams,
 };
 
-/// A Python that has FastAPI and uvicorn: the one that `GATHER_TEST_PYTHON` names, else the system's.
 fn python() -> Option<PathBuf> {
+    python_with("a Python with fastapi and uvicorn", "fastapi, uvicorn")
+}
+
+/// A Python that has these modules: the one that `GATHER_TEST_PYTHON` names, else the system's.
+pub(crate) fn python_with(what: &str, modules: &str) -> Option<PathBuf> {
     let named = std::env::var_os("GATHER_TEST_PYTHON").map(PathBuf::from);
     let python = named.or_else(|| which("python3"));
-    let has_both = |python: &PathBuf| {
+    let has_all = |python: &PathBuf| {
         Command::new(python)
-            .args(["-c", "import fastapi, uvicorn"])
+            .args(["-c", &format!("import {modules}")])
             .stderr(Stdio::null())
             .status()
             .is_ok_and(|status| status.success())
     };
-    needed("a Python with fastapi and uvicorn", python.filter(has_both))
+    needed(what, python.filter(has_all))
 }
 
 fn services(python: &Path) -> (Running, SocketAddr) {

@@ -4,13 +4,25 @@
 
 #[path = "../support/gateway.rs"]
 mod gateway;
+#[path = "../support/panicking.rs"]
+mod panicking;
 #[path = "../support/program.rs"]
 mod program;
+#[path = "../support/upstream.rs"]
+mod upstream;
 
+mod alerts;
+mod dashboards;
 mod fastapi;
+mod load;
 mod nginx;
+mod open_metrics;
+mod panels;
 mod prometheus;
 mod promtool;
+mod provisioning;
+mod quick;
+mod scraped;
 mod series;
 
 use std::{fmt::Write as _, path::PathBuf};

@@ -19,6 +19,7 @@ fn promtool(arguments: &[&str]) -> Option<Finished> {
 fn the_configuration_the_rules_and_their_tests_pass() {
     for arguments in [
         ["check", "config", "deploy/prometheus/prometheus.yml"],
+        ["check", "rules", "deploy/prometheus/recording.yml"],
         ["check", "rules", "deploy/prometheus/alerts.yml"],
         ["test", "rules", "deploy/prometheus/alerts_test.yml"],
     ] {

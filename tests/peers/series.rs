@@ -1,4 +1,4 @@
-//! Names of series in queries and in what a gateway exposes. The dashboard and the rules must not ask for what isn't
+//! Names of series in queries and in what a gateway exposes. The dashboards and the rules must not ask for what isn't
 //! there: an alert on a series that nobody writes never fires.
 
 use std::{collections::BTreeSet, fs};
@@ -6,41 +6,59 @@ use std::{collections::BTreeSet, fs};
 use serde_json::Value;
 
 use crate::{
+    dashboards::{dashboards, targets},
     program::{Running, get, repository},
     upstreams,
 };
 
-/// Every query of the dashboard, those of its variables included.
-pub(crate) fn dashboard_queries() -> Vec<String> {
-    let file = repository("deploy/grafana/dashboards/gather.json");
-    let dashboard: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-    let mut queries = Vec::new();
-    collect(&dashboard, &mut queries);
-    assert!(queries.len() > 20, "{queries:#?}");
-    queries
+/// The rule files, in the order in which Prometheus is told of them.
+pub(crate) const RULES: [&str; 2] = [
+    "deploy/prometheus/recording.yml",
+    "deploy/prometheus/alerts.yml",
+];
+
+/// The texts of the rule files.
+pub(crate) fn rule_files() -> Vec<String> {
+    RULES
+        .map(|file| fs::read_to_string(repository(file)).unwrap())
+        .into()
 }
 
-fn collect(value: &Value, queries: &mut Vec<String>) {
-    match value {
-        Value::Object(members) => {
-            let texts = members
-                .iter()
-                .filter(|(key, _)| *key == "expr" || *key == "query");
-            queries.extend(texts.filter_map(|(_, text)| Some(text.as_str()?.to_owned())));
-            members.values().for_each(|value| collect(value, queries));
-        }
-        Value::Array(values) => values.iter().for_each(|value| collect(value, queries)),
-        _ => {}
-    }
+/// The values of all lines `key: value` in the rules.
+pub(crate) fn values_of(key: &str) -> Vec<String> {
+    let start = format!("{key}: ");
+    let files = rule_files();
+    let lines = files.iter().flat_map(|text| text.lines());
+    lines
+        .filter_map(|line| {
+            let line = line.trim_start().trim_start_matches("- ");
+            Some(line.strip_prefix(&start)?.trim().to_owned())
+        })
+        .collect()
 }
 
 /// The text of the rules without comments: every name in it that looks like a series is one.
 fn rules() -> String {
-    let text = fs::read_to_string(repository("deploy/prometheus/alerts.yml")).unwrap();
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'));
+    let files = rule_files();
+    let lines = files.iter().flat_map(|text| text.lines());
+    let lines = lines.filter(|line| !line.trim_start().starts_with('#'));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Every query of the dashboards, those of variables and marks included.
+fn queries() -> String {
+    let mut queries = Vec::new();
+    for dashboard in dashboards() {
+        queries.extend(targets(&dashboard).into_iter().map(|target| target.query));
+        let variables = dashboard["templating"]["list"].as_array().unwrap();
+        queries.extend(
+            variables
+                .iter()
+                .filter_map(|variable| Some(variable["definition"].as_str()?.to_owned())),
+        );
+    }
+    assert!(queries.len() > 50, "{queries:#?}");
+    queries.join("\n")
 }
 
 fn names(text: &str) -> BTreeSet<&str> {
@@ -52,24 +70,31 @@ fn names(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-#[test]
-fn the_dashboard_and_the_rules_ask_only_for_what_a_gateway_exposes() {
+fn exposition() -> String {
     let (_gateway, address) =
         Running::serve(&upstreams(&[("users", "http://127.0.0.1:9/".to_owned())]));
-    let metrics = get(address, "/metrics");
-    let exposed: BTreeSet<_> = metrics
-        .text()
+    get(address, "/metrics").text().to_owned()
+}
+
+/// The families that a gateway exposes, by the names of the text format.
+pub(crate) fn families() -> Vec<String> {
+    let text = exposition();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types
+        .map(|rest| rest.split(' ').next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_dashboards_and_the_rules_ask_only_for_what_a_gateway_exposes() {
+    let exposition = exposition();
+    let exposed: BTreeSet<_> = exposition
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split(['{', ' ']).next())
         .collect();
-    let rules = rules();
-    let recorded: BTreeSet<_> = rules
-        .lines()
-        .filter_map(|line| line.split_once("record: "))
-        .map(|(_, name)| name.trim())
-        .collect();
-    let queries = dashboard_queries().join("\n");
+    let recorded = values_of("record");
+    let (queries, rules) = (queries(), rules());
     let asked: BTreeSet<_> = names(&queries).union(&names(&rules)).copied().collect();
     assert!(
         asked.len() > 15 && recorded.len() >= 5,
@@ -78,25 +103,37 @@ fn the_dashboard_and_the_rules_ask_only_for_what_a_gateway_exposes() {
     // Families are named in descriptions; their samples carry a suffix.
     let is_there = |name: &str| {
         let family = format!("{name}_bucket");
-        exposed.contains(name) || recorded.contains(name) || exposed.contains(family.as_str())
+        exposed.contains(name)
+            || recorded.iter().any(|known| known == name)
+            || exposed.contains(family.as_str())
     };
     let missing: Vec<_> = asked.iter().filter(|name| !is_there(name)).collect();
     assert!(missing.is_empty(), "nobody writes {missing:?}");
 }
 
 #[test]
-fn every_metric_of_the_gateway_is_on_the_dashboard_or_in_a_rule() {
-    let (_gateway, address) =
-        Running::serve(&upstreams(&[("users", "http://127.0.0.1:9/".to_owned())]));
-    let metrics = get(address, "/metrics");
-    let families = metrics
-        .text()
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE gather_"))
-        .map(|rest| format!("gather_{}", rest.split(' ').next().unwrap()));
-    let queries = dashboard_queries().join("\n") + &rules();
-    let unused: Vec<_> = families
-        .filter(|family| !queries.contains(family.as_str()))
+fn every_metric_of_the_gateway_is_on_a_dashboard_or_in_a_rule() {
+    let asked = queries() + &rules();
+    let unused: Vec<_> = families()
+        .into_iter()
+        .filter(|family| family.starts_with("gather_") && !asked.contains(family.as_str()))
         .collect();
     assert!(unused.is_empty(), "nobody looks at {unused:?}");
+}
+
+#[test]
+fn every_recorded_series_is_asked_for() {
+    let queries = queries();
+    let rules = rules();
+    let unused: Vec<_> = values_of("record")
+        .into_iter()
+        .filter(|name| !queries.contains(name) && rules.matches(name.as_str()).count() < 2)
+        .collect();
+    assert!(unused.is_empty(), "nobody asks for {unused:?}");
+}
+
+/// A JSON file of this repository.
+pub(crate) fn json(path: &std::path::Path) -> Value {
+    let text = fs::read_to_string(path).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

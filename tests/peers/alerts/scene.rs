@@ -1,0 +1,331 @@
+//! The gateways of the alerts' test, each healthy until it is told to be faulty. It must not know the rules.
+
+use std::{
+    collections::BTreeMap,
+    net::{SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::{Faulty, Fired};
+use crate::{
+    load::Load,
+    needed, panicking,
+    program::{Running, gather, get, which, within, write},
+    prometheus::{Prometheus, SCRAPES, Settings},
+    quick::quickened,
+    series::rule_files,
+    upstream::{Behaviour, Request, Response, Upstream},
+};
+
+/// How often Prometheus scrapes and evaluates.
+pub(super) const INTERVAL: Duration = Duration::from_millis(500);
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// So many descriptors has the gateway that is to run out of them.
+const DESCRIPTORS: usize = 64;
+
+/// Enough for an answer in base64 to take tens of milliseconds to write, in a release build too.
+const LARGE: usize = 12 * 1024 * 1024;
+
+pub(super) struct Gateways {
+    pub(super) prometheus: Prometheus,
+    load: Load,
+    faulty: Arc<AtomicBool>,
+    /// Aggregates whose upstreams turn bad.
+    sick: (Running, SocketAddr),
+    /// Takes two requests at a time.
+    full: (Running, SocketAddr),
+    _large: Running,
+    few_descriptors: (Running, SocketAddr),
+    stopping: (Running, SocketAddr),
+    down: (Option<Running>, SocketAddr),
+    restarting: (Option<Running>, SocketAddr),
+    panicking: Panicking,
+    held: Vec<TcpStream>,
+    services: Upstream,
+    _files: TempDir,
+}
+
+/// What each path does when it is faulty; `None` where it goes on as before.
+fn fault(request: &Request) -> Option<Behaviour> {
+    let pong = || Behaviour::from(Response::pong());
+    Some(match request.path() {
+        "/failing" | "/shaky" | "/breaking" => Response::new(500).into(),
+        // Within its timeout of 500 ms, and in the last bucket before it.
+        "/slow" => pong().after(Duration::from_millis(420)),
+        "/late" => pong().after(Duration::from_secs(2)),
+        "/busy" | "/full" => pong().after(Duration::from_millis(400)),
+        "/closing" => Response::pong().close().into(),
+        "/large" => Response::new(200)
+            .header("content-type", "application/octet-stream")
+            .body(vec![0xff; LARGE])
+            .into(),
+        _ => return None,
+    })
+}
+
+fn aggregate(name: &str, settings: &str, services: &Upstream) -> String {
+    format!(
+        "[upstreams.{name}]\nurl = \"{}\"\n{settings}\n[aggregates.{name}]\ncalls = [\"{name}\"]\n",
+        services.url(&format!("/{name}"))
+    )
+}
+
+fn sick(services: &Upstream) -> String {
+    [
+        &aggregate("good", "", services),
+        &aggregate("failing", "", services),
+        &aggregate("shaky", "", services),
+        "[aggregates.partly]\ncalls = [\"good\", \"shaky\"]\n",
+        &aggregate("slow", "timeout = \"500ms\"", services),
+        &aggregate("late", "", services),
+        "deadline = \"300ms\"\n",
+        &aggregate("busy", "max_in_flight = 2", services),
+        &aggregate(
+            "breaking",
+            "breaker = { failures = 3, open_for = \"60s\" }",
+            services,
+        ),
+        &aggregate("closing", "", services),
+    ]
+    .concat()
+}
+
+impl Gateways {
+    /// `None` where there is no Prometheus.
+    pub(super) fn start() -> Option<Self> {
+        needed("prometheus", which("prometheus"))?;
+        let faulty = Arc::new(AtomicBool::new(false));
+        let is_faulty = Arc::clone(&faulty);
+        let services = Upstream::start(move |request| {
+            let fault = fault(request).filter(|_| is_faulty.load(Ordering::Relaxed));
+            fault.unwrap_or_else(|| {
+                Behaviour::from(Response::pong()).after(Duration::from_millis(5))
+            })
+        });
+        let plain = aggregate("default", "", &services);
+        let sick = Running::serve(&sick(&services));
+        let full = aggregate("full", "", &services);
+        let full = Running::serve(&format!("server.max_in_flight = 2\n{full}"));
+        let large = Running::serve(&aggregate("large", "max_body = \"15MiB\"", &services));
+        let stopping = Running::serve(&format!("server.grace = \"5m\"\n{plain}"));
+        let (down, down_at) = Running::serve(&plain);
+        let (restarting, restarting_at) = Running::serve(&plain);
+        let files = tempfile::tempdir().unwrap();
+        let few_descriptors = with_few_descriptors(&files, &plain);
+        let panicking = Panicking::start();
+        let addresses = [
+            sick.1,
+            full.1,
+            large.1,
+            few_descriptors.1,
+            stopping.1,
+            down_at,
+            restarting_at,
+            panicking.address,
+        ];
+        let rules: Vec<_> = rule_files().iter().map(|text| quickened(text)).collect();
+        let prometheus = Prometheus::start(&Settings {
+            gateways: &addresses,
+            rules: &rules,
+            interval: INTERVAL,
+        })?;
+        let mut load = Load::default();
+        for target in [
+            "/aggregate/good",
+            "/aggregate/failing",
+            "/aggregate/partly",
+            "/aggregate/slow",
+            "/aggregate/late",
+            "/aggregate/busy",
+            "/aggregate/breaking",
+            "/aggregate/closing",
+        ] {
+            load.add(1, sick.1, target, PAUSE);
+        }
+        load.add(1, full.1, "/aggregate/full", PAUSE);
+        load.add(1, large.1, "/aggregate/large", PAUSE);
+        load.add(1, panicking.address, "/aggregate/fine", PAUSE);
+        for address in &addresses[3..7] {
+            load.add(1, *address, "/aggregate", PAUSE);
+        }
+        Some(Self {
+            prometheus,
+            load,
+            faulty,
+            sick,
+            full,
+            _large: large.0,
+            few_descriptors,
+            stopping,
+            down: (Some(down), down_at),
+            restarting: (Some(restarting), restarting_at),
+            panicking,
+            held: Vec::new(),
+            services,
+            _files: files,
+        })
+    }
+
+    /// Injects every fault, and says what must fire for it and what may.
+    pub(super) fn inject(&mut self) -> BTreeMap<Fired, Faulty> {
+        self.faulty.store(true, Ordering::Relaxed);
+        // More traffic than these two take.
+        self.load.add(5, self.sick.1, "/aggregate/busy", PAUSE);
+        self.load.add(5, self.full.1, "/aggregate/full", PAUSE);
+        self.load
+            .add(1, self.panicking.address, "/aggregate/at_once", PAUSE);
+        self.stopping.0.signal("TERM");
+        // Killed: what runs out of memory does not say goodbye.
+        drop(self.down.0.take());
+        self.use_up_descriptors();
+        self.restart();
+        self.expected()
+    }
+
+    /// Opens connections and leaves them idle.
+    fn use_up_descriptors(&mut self) {
+        let address = self.few_descriptors.1;
+        let limit = DESCRIPTORS as f64 * 0.85;
+        while number(address, "process_open_fds") < limit {
+            assert!(self.held.len() < DESCRIPTORS, "they do not count");
+            let request = format!("GET /livez HTTP/1.1\r\nHost: {address}\r\n\r\n");
+            self.held.push(write(address, &request).unwrap());
+        }
+        assert_eq!(number(address, "process_max_fds"), DESCRIPTORS as f64);
+    }
+
+    /// Kills a gateway and starts it anew, three times, each time until Prometheus has seen it. A start's time has whole
+    /// seconds.
+    fn restart(&mut self) {
+        let address = self.restarting.1;
+        let series = format!("process_start_time_seconds{{instance=\"{address}\"}}");
+        for _ in 0..3 {
+            let before = self.prometheus.number(&series).unwrap();
+            within(SCRAPES, "a later start", || {
+                drop(self.restarting.0.take());
+                let toml = aggregate("default", "", &self.services);
+                let (running, _) = Running::serve_at(address, &toml);
+                self.restarting.0 = Some(running);
+                (number(address, "process_start_time_seconds") > before).then_some(())
+            });
+            self.prometheus.expect(&series, |start| start > before);
+        }
+    }
+
+    fn expected(&self) -> BTreeMap<Fired, Faulty> {
+        let at = |address: SocketAddr| address.to_string();
+        let mut expected = BTreeMap::new();
+        let must = [
+            ("GatherDown", at(self.down.1)),
+            ("GatherNotReady", at(self.stopping.1)),
+            ("GatherRestarting", at(self.restarting.1)),
+            ("GatherPanicked", at(self.panicking.address)),
+            ("GatherFileDescriptorsLow", at(self.few_descriptors.1)),
+            ("GatherRequestsFailing", "failing".to_owned()),
+            ("GatherErrorBudgetBurning", "failing".to_owned()),
+            ("GatherPartialAnswers", "partly".to_owned()),
+            ("GatherShedding", "full".to_owned()),
+            ("GatherOverheadHigh", "large".to_owned()),
+            ("GatherUpstreamFailing", "failing".to_owned()),
+            ("GatherUpstreamFailing", "shaky".to_owned()),
+            ("GatherUpstreamSlow", "slow".to_owned()),
+            ("GatherDeadlineMissed", "late".to_owned()),
+            ("GatherUpstreamOverload", "busy".to_owned()),
+            ("GatherCircuitOpen", "breaking".to_owned()),
+            ("GatherConnectionsNotReused", "closing".to_owned()),
+        ];
+        // An alert on an upstream that fails is one on the requests that need it.
+        let failing = ["late", "busy", "breaking", "at_once", "slow"].map(str::to_owned);
+        let may = failing.iter().flat_map(|name| {
+            ["GatherRequestsFailing", "GatherErrorBudgetBurning"].map(|alert| (alert, name.clone()))
+        });
+        let may = may.chain([
+            ("GatherUpstreamFailing", "breaking".to_owned()),
+            ("GatherUpstreamFailing", "slow".to_owned()),
+            // It was down in between.
+            ("GatherDown", at(self.restarting.1)),
+        ]);
+        expected.extend(may.map(|(alert, about)| ((alert.to_owned(), about), Faulty::May)));
+        let must = must.into_iter();
+        expected.extend(must.map(|(alert, about)| ((alert.to_owned(), about), Faulty::Must)));
+        expected
+    }
+}
+
+/// One number of a gateway's metrics.
+fn number(address: SocketAddr, series: &str) -> f64 {
+    let metrics = get(address, "/metrics");
+    let line = metrics
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix(series));
+    line.and_then(|value| value.trim().parse().ok())
+        .unwrap_or_else(|| panic!("{address} has no {series}"))
+}
+
+/// A gateway whose limit of descriptors it can't raise.
+fn with_few_descriptors(files: &TempDir, toml: &str) -> (Running, SocketAddr) {
+    let file = files.path().join("gather.toml");
+    let text = format!("server.listen = \"127.0.0.1:0\"\nserver.workers = 1\n{toml}");
+    std::fs::write(&file, text).unwrap();
+    let program = gather();
+    let mut command = std::process::Command::new("sh");
+    command
+        .env_clear()
+        .args([
+            "-c",
+            &format!("ulimit -n {DESCRIPTORS}; exec \"$0\" serve -c \"$1\""),
+        ])
+        .arg(program.get_program())
+        .arg(file);
+    let running = Running::start(command);
+    let address = running.address("address");
+    (running, address)
+}
+
+/// A gateway before a script that panics, in this process.
+struct Panicking {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Panicking {
+    fn start() -> Self {
+        let (told, started) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async {
+                let (address, server) = panicking::serve();
+                told.send(address).unwrap();
+                let _ = stopped.await;
+                server.stop(false).await;
+            });
+        });
+        Self {
+            address: started.recv().unwrap(),
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Panicking {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // What it may have panicked with is already on stderr.
+            let _ = thread.join();
+        }
+    }
+}

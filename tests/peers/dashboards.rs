@@ -1,0 +1,302 @@
+//! The dashboards' JSON: what Grafana would draw badly or not at all. What the queries find is in `panels`.
+
+use std::{collections::BTreeSet, fs};
+
+use serde_json::{Value, json};
+
+use crate::{program::repository, series};
+
+/// The schema versions that the Grafana of deploy/compose.yaml reads, and that are not older than its format for variables.
+const SCHEMAS: std::ops::RangeInclusive<i64> = 36..=42;
+
+/// The units and kinds of panels that we use, as Grafana names them.
+const UNITS: [&str; 8] = [
+    "s",
+    "bytes",
+    "percentunit",
+    "reqps",
+    "ops",
+    "short",
+    "none",
+    "suffix:×",
+];
+const KINDS: [&str; 4] = ["timeseries", "stat", "heatmap", "state-timeline"];
+
+/// One query of a dashboard.
+pub(crate) struct Target {
+    /// Whose it is: a panel's title, or a mark's name.
+    pub(crate) of: String,
+    pub(crate) query: String,
+    /// Whether it asks for one moment and not for a time.
+    pub(crate) instant: bool,
+}
+
+/// All dashboards that are shipped, by their files' names.
+pub(crate) fn dashboards() -> Vec<Value> {
+    let folder = repository("deploy/grafana/dashboards");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let dashboards: Vec<_> = files.iter().map(|file| series::json(file)).collect();
+    assert!(dashboards.len() >= 2, "{files:?}");
+    dashboards
+}
+
+/// The queries of a dashboard's panels and marks.
+pub(crate) fn targets(dashboard: &Value) -> Vec<Target> {
+    let panels = list(dashboard, "panels").iter().flat_map(|panel| {
+        list(panel, "targets").iter().map(|target| Target {
+            of: text(panel, "title").to_owned(),
+            query: text(target, "expr").to_owned(),
+            instant: target["instant"] == true,
+        })
+    });
+    let marks = list(&dashboard["annotations"], "list")
+        .iter()
+        .filter(|mark| mark["builtIn"] != 1)
+        .map(|mark| Target {
+            of: text(mark, "name").to_owned(),
+            query: text(mark, "expr").to_owned(),
+            instant: false,
+        });
+    panels.chain(marks).collect()
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+/// Names of variables after a `$`, those of Grafana's own left out.
+fn variables_in(query: &str) -> impl Iterator<Item = &str> {
+    query.split('$').skip(1).filter_map(|rest| {
+        let rest = rest.trim_start_matches('{');
+        let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let name = &rest[..end.unwrap_or(rest.len())];
+        (!name.starts_with("__")).then_some(name)
+    })
+}
+
+/// What is wrong with a dashboard, where there are these others.
+fn faults(dashboard: &Value, uids: &BTreeSet<&str>) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut check = |is_right: bool, what: String| {
+        if !is_right {
+            faults.push(what);
+        }
+    };
+    for key in ["uid", "title", "description", "refresh"] {
+        check(!text(dashboard, key).is_empty(), format!("it has no {key}"));
+    }
+    let schema = dashboard["schemaVersion"].as_i64();
+    check(
+        schema.is_some_and(|schema| SCHEMAS.contains(&schema)),
+        format!("schemaVersion {schema:?}"),
+    );
+    let variables = list(&dashboard["templating"], "list");
+    let has_source = variables.iter().any(|v| {
+        v["name"] == "datasource" && v["type"] == "datasource" && v["query"] == "prometheus"
+    });
+    check(has_source, "no variable chooses the data source".to_owned());
+
+    let source = json!({"type": "prometheus", "uid": "${datasource}"});
+    let queried = variables.iter().filter(|v| v["type"] == "query");
+    let marks = list(&dashboard["annotations"], "list").iter();
+    let marks = marks.filter(|mark| mark["builtIn"] != 1);
+    for it in queried.chain(marks) {
+        let name = text(it, "name");
+        check(
+            it["datasource"] == source,
+            format!("{name}: another data source"),
+        );
+    }
+    let names: BTreeSet<_> = variables.iter().map(|v| text(v, "name")).collect();
+    for target in targets(dashboard) {
+        for variable in variables_in(&target.query) {
+            let of = &target.of;
+            check(
+                names.contains(variable),
+                format!("{of}: no variable {variable}"),
+            );
+        }
+    }
+    for url in urls(dashboard) {
+        let uid = url
+            .strip_prefix("/d/")
+            .and_then(|rest| rest.split('?').next());
+        let is_there = uid.is_some_and(|uid| uids.contains(uid));
+        check(is_there, format!("{url} leads nowhere"));
+    }
+    let panels = list(dashboard, "panels");
+    let (mut ids, mut titles) = (BTreeSet::new(), BTreeSet::new());
+    for panel in panels {
+        let title = text(panel, "title");
+        check(
+            !title.is_empty() && titles.insert(title),
+            format!("{title}: a second title"),
+        );
+        let id = panel["id"].as_i64().filter(|id| *id > 0);
+        check(
+            id.is_some_and(|id| ids.insert(id)),
+            format!("{title}: a second id, or none"),
+        );
+        if panel["type"] != "row" {
+            for fault in panel_faults(panel, &source) {
+                check(false, format!("{title}: {fault}"));
+            }
+        }
+    }
+    faults.extend(places(panels));
+    faults
+}
+
+/// Where the dashboard's links and those of its panels' series lead.
+fn urls(dashboard: &Value) -> Vec<&str> {
+    let panels = list(dashboard, "panels").iter();
+    let of_series = panels.flat_map(|panel| list(&panel["fieldConfig"]["defaults"], "links"));
+    let links = list(dashboard, "links").iter().chain(of_series);
+    links.map(|link| text(link, "url")).collect()
+}
+
+fn panel_faults(panel: &Value, source: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    let kind = text(panel, "type");
+    if !KINDS.contains(&kind) {
+        faults.push(format!("no kind of ours: {kind}"));
+    }
+    if !text(panel, "description").ends_with('.') {
+        faults.push("no description".to_owned());
+    }
+    let unit = text(&panel["fieldConfig"]["defaults"], "unit");
+    if !UNITS.contains(&unit) {
+        faults.push(format!("no unit of ours: {unit}"));
+    }
+    if panel["datasource"] != *source {
+        faults.push("another data source".to_owned());
+    }
+    let targets = list(panel, "targets");
+    if targets.is_empty() {
+        faults.push("no query".to_owned());
+    }
+    let mut refs = BTreeSet::new();
+    for target in targets {
+        if text(target, "expr").is_empty() || target["datasource"] != *source {
+            faults.push("an empty query, or one to another data source".to_owned());
+        }
+        if !refs.insert(text(target, "refId")) {
+            faults.push("two queries under one letter".to_owned());
+        }
+        // A number is of one moment, a graph of many.
+        let instant = kind == "stat";
+        if target["instant"] != instant || target["range"] == instant {
+            faults
+                .push("asks for a time where it shows a moment, or the other way round".to_owned());
+        }
+    }
+    faults
+}
+
+/// Panels out of the grid of 24 columns, and panels over each other.
+fn places(panels: &[Value]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut taken: Vec<([i64; 4], &str)> = Vec::new();
+    for panel in panels {
+        let title = text(panel, "title");
+        let place = ["x", "y", "w", "h"].map(|key| panel["gridPos"][key].as_i64().unwrap_or(-1));
+        let [x, y, w, h] = place;
+        if x < 0 || y < 0 || w < 1 || h < 1 || x + w > 24 {
+            faults.push(format!("{title}: out of the grid at {place:?}"));
+        }
+        for ([ox, oy, ow, oh], other) in &taken {
+            if x < ox + ow && *ox < x + w && y < oy + oh && *oy < y + h {
+                faults.push(format!("{title} lies over {other}"));
+            }
+        }
+        taken.push((place, title));
+    }
+    faults
+}
+
+fn uids(dashboards: &[Value]) -> BTreeSet<&str> {
+    dashboards
+        .iter()
+        .map(|dashboard| text(dashboard, "uid"))
+        .collect()
+}
+
+#[test]
+fn nothing_is_wrong_with_the_dashboards() {
+    let dashboards = dashboards();
+    let uids = uids(&dashboards);
+    assert_eq!(uids.len(), dashboards.len(), "two with one uid");
+    for dashboard in &dashboards {
+        let faults = faults(dashboard, &uids);
+        assert!(faults.is_empty(), "{}: {faults:#?}", dashboard["title"]);
+    }
+    let titles: Vec<_> = dashboards
+        .iter()
+        .map(|dashboard| text(dashboard, "title"))
+        .collect();
+    assert_eq!(titles, ["Gather: overview", "Gather: one upstream"]);
+}
+
+#[test]
+fn the_check_itself_sees_what_it_should() {
+    let dashboards = dashboards();
+    let uids = uids(&dashboards);
+    for (at, value, fault) in [
+        ("/schemaVersion", json!(7), "schemaVersion"),
+        ("/description", json!(""), "it has no description"),
+        (
+            "/templating/list/0/query",
+            json!("loki"),
+            "no variable chooses",
+        ),
+        (
+            "/templating/list/1/name",
+            json!("other"),
+            "no variable aggregate",
+        ),
+        (
+            "/templating/list/1/datasource/uid",
+            json!("x"),
+            "another data source",
+        ),
+        (
+            "/annotations/list/1/datasource/uid",
+            json!("x"),
+            "Alerts: another data source",
+        ),
+        ("/links/0/url", json!("/d/nowhere"), "leads nowhere"),
+        ("/panels/1/id", json!(1), "a second id"),
+        ("/panels/1/title", json!("Requests"), "a second title"),
+        ("/panels/1/type", json!("piechart"), "no kind of ours"),
+        ("/panels/1/description", json!(""), "no description"),
+        ("/panels/1/fieldConfig/defaults/unit", json!(""), "no unit"),
+        (
+            "/panels/1/datasource/uid",
+            json!("prometheus"),
+            "another data source",
+        ),
+        ("/panels/1/targets", json!([]), "no query"),
+        ("/panels/1/targets/0/expr", json!(""), "an empty query"),
+        ("/panels/1/targets/0/range", json!(true), "asks for a time"),
+        ("/panels/1/gridPos/x", json!(3), "lies over Requests"),
+        ("/panels/1/gridPos/w", json!(30), "out of the grid"),
+    ] {
+        let mut broken = dashboards[0].clone();
+        *broken
+            .pointer_mut(at)
+            .unwrap_or_else(|| panic!("there is no {at}")) = value;
+        let faults = faults(&broken, &uids);
+        assert!(
+            faults.iter().any(|known| known.contains(fault)),
+            "{at}: {faults:?}"
+        );
+    }
+}

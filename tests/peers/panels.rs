@@ -1,0 +1,235 @@
+//! The dashboards' queries, as Grafana would send them, to a real Prometheus that has scraped a gateway to which everything
+//! happens that a panel shows. A panel is empty where a query has no result, and where all of it is zero or no number:
+//! then nobody knows whether it shows the right thing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    dashboards::{dashboards, targets},
+    load::Load,
+    needed,
+    program::{Running, try_within, which},
+    prometheus::{Prometheus, SCRAPES, Settings},
+    quick::quickened,
+    series::{rule_files, values_of},
+    upstream::{Behaviour, Response, Upstream},
+};
+
+/// How often is scraped. Grafana knows it from the data source.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// What a dashboard shows: so far back, with a point each step.
+const RANGE: Duration = Duration::from_secs(30);
+const STEP: Duration = Duration::from_secs(1);
+
+/// No setting and no request makes a gateway panic: its panel must have a result, which is zero.
+const ZERO: [&str; 1] = ["Panics"];
+
+/// The upstream to which everything happens.
+const MIXED: &str = "mixed";
+
+/// A query with the variables replaced as Grafana does it.
+fn replaced(query: &str, variables: &BTreeMap<String, String>) -> String {
+    // Four scrapes at least, so that a rate always has two points.
+    let rate = (STEP + INTERVAL).max(4 * INTERVAL);
+    let mut query = query
+        .replace("$__rate_interval", &format!("{}ms", rate.as_millis()))
+        .replace("$__range", &format!("{}ms", RANGE.as_millis()))
+        .replace("$__interval", &format!("{}ms", STEP.as_millis()));
+    for (name, value) in variables {
+        query = query
+            .replace(&format!("${{{name}}}"), value)
+            .replace(&format!("${name}"), value);
+    }
+    assert!(!query.contains('$'), "an unknown variable in {query}");
+    query
+}
+
+/// The values that the dashboard's variables have when it is opened, or when [`MIXED`] is chosen. Each list has some.
+fn variables(prometheus: &Prometheus, dashboard: &Value) -> BTreeMap<String, String> {
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    let queried = variables.iter().filter(|it| it["type"] == "query");
+    queried
+        .map(|it| {
+            let name = it["name"].as_str().unwrap().to_owned();
+            let definition = it["definition"].as_str().unwrap();
+            let values = definition.strip_prefix("label_values(").unwrap();
+            let (series, label) = values.trim_end_matches(')').split_once(", ").unwrap();
+            let values = prometheus.api(&format!("label/{label}/values"), &[("match[]", series)]);
+            let values = values.as_array().unwrap();
+            assert!(!values.is_empty(), "nothing to choose {name} from");
+            let chosen = match it["includeAll"] == true {
+                true => it["allValue"].as_str().unwrap(),
+                false => MIXED,
+            };
+            assert!(
+                chosen == ".*" || values.iter().any(|value| value == chosen),
+                "{values:?}"
+            );
+            (name, chosen.to_owned())
+        })
+        .collect()
+}
+
+/// The panels and marks that show nothing, with the query that has no result. What has shown something is in `filled`, and
+/// isn't asked again: a number of one moment may be zero in the next.
+fn empty(prometheus: &Prometheus, dashboard: &Value, filled: &mut BTreeSet<String>) -> Vec<String> {
+    let variables = variables(prometheus, dashboard);
+    targets(dashboard)
+        .into_iter()
+        .filter_map(|target| {
+            let query = replaced(&target.query, &variables);
+            if filled.contains(&query) {
+                return None;
+            }
+            let result = match target.instant {
+                true => prometheus.query(&query),
+                false => prometheus.query_range(&query, RANGE, STEP),
+            };
+            let points = result.iter().flat_map(|series| match &series["values"] {
+                Value::Array(points) => points.clone(),
+                _ => vec![series["value"].clone()],
+            });
+            let numbers = points.filter_map(|point| point[1].as_str()?.parse::<f64>().ok());
+            let zero_will_do = ZERO.contains(&target.of.as_str());
+            let shows = |number: f64| number.is_finite() && (zero_will_do || number > 0.0);
+            if numbers.into_iter().any(shows) {
+                filled.insert(query);
+                return None;
+            }
+            Some(format!("{}: {query}", target.of))
+        })
+        .collect()
+}
+
+/// Fails now and then, is slow now and then, closes kept connections, and is down for a while now and then.
+fn mixed(number: usize) -> Behaviour {
+    let pong = Response::pong;
+    match (number % 60, number % 10) {
+        (50.., _) => Response::new(500).into(),
+        (_, 0) => Response::new(503).into(),
+        (_, 1) => Behaviour::from(pong()).after(Duration::from_millis(150)),
+        (_, 2) => Behaviour::CloseOnNextRequest(pong()),
+        _ => Behaviour::from(pong()).after(Duration::from_millis(10)),
+    }
+}
+
+fn services() -> Upstream {
+    let asked = AtomicUsize::new(0);
+    Upstream::start(move |request| match request.path() {
+        "/mixed" => mixed(asked.fetch_add(1, Ordering::Relaxed)),
+        "/slow" => Behaviour::from(Response::pong()).after(Duration::from_millis(300)),
+        _ => Behaviour::from(Response::pong()).after(Duration::from_millis(30)),
+    })
+}
+
+/// A gateway under a load of everything, and a Prometheus that scrapes it, with rules in a hurry so that alerts fire.
+struct Scene {
+    prometheus: Prometheus,
+    _load: Load,
+    _gateway: Running,
+    _services: Upstream,
+}
+
+impl Scene {
+    fn start() -> Option<Self> {
+        needed("prometheus", which("prometheus"))?;
+        let services = services();
+        let toml = format!(
+            "server.max_in_flight = 8\n\
+             [upstreams]\n\
+             steady.url = \"{}\"\n\
+             slow.url = \"{}\"\n\
+             [upstreams.mixed]\n\
+             url = \"{}\"\n\
+             timeout = \"2s\"\n\
+             max_in_flight = 3\n\
+             retry = {{ attempts = 3, backoff = \"5ms\" }}\n\
+             hedge = {{ after = \"40ms\" }}\n\
+             breaker = {{ failures = 5, open_for = \"1s\" }}\n\
+             [aggregates]\n\
+             default = {{ calls = [\"steady\", {{ upstream = \"steady\", name = \"again\" }}], compare = true }}\n\
+             mixed.calls = [\"mixed\"]\n\
+             both.calls = [\"steady\", \"mixed\"]\n\
+             crowd.calls = [\"slow\"]\n",
+            services.url("/steady"),
+            services.url("/slow"),
+            services.url("/mixed"),
+        );
+        let (gateway, address) = Running::serve(&toml);
+        let rules: Vec<_> = rule_files().iter().map(|text| quickened(text)).collect();
+        // Counters have to be seen at zero for their increase to be seen.
+        let prometheus = Prometheus::start(&Settings {
+            gateways: &[address],
+            rules: &rules,
+            interval: INTERVAL,
+        })?;
+        let mut load = Load::default();
+        let pause = Duration::from_millis(50);
+        load.add(1, address, "/aggregate?mode=compare", pause);
+        load.add(3, address, "/aggregate/mixed", pause);
+        load.add(2, address, "/aggregate/both", pause);
+        load.add(10, address, "/aggregate/crowd", Duration::from_millis(400));
+        load.add(1, address, "/nowhere", pause);
+        Some(Self {
+            prometheus,
+            _load: load,
+            _gateway: gateway,
+            _services: services,
+        })
+    }
+}
+
+#[test]
+fn no_panel_is_empty_and_every_recorded_series_is_there() {
+    let Some(scene) = Scene::start() else { return };
+    let prometheus = &scene.prometheus;
+    for dashboard in dashboards() {
+        let (mut filled, mut last) = (BTreeSet::new(), Vec::new());
+        let all = try_within(SCRAPES, || {
+            last = empty(prometheus, &dashboard, &mut filled);
+            last.is_empty().then_some(())
+        });
+        assert!(all.is_some(), "empty in {}: {last:#?}", dashboard["title"]);
+    }
+    for rule in prometheus.rules() {
+        assert_eq!(rule["health"], "ok", "{rule:#}");
+        assert!(rule.get("lastError").is_none(), "{rule:#}");
+    }
+    for record in values_of("record") {
+        assert!(
+            !prometheus.query(&record).is_empty(),
+            "nothing is recorded as {record}"
+        );
+    }
+    what_is_empty_is_seen(prometheus);
+}
+
+/// The check itself: a panel that asks for what isn't there, and one whose graph never leaves the ground.
+fn what_is_empty_is_seen(prometheus: &Prometheus) {
+    let panels = [
+        ("Nobody's", "gather_nobodys_total"),
+        ("On the ground", "gather_panics_total"),
+        ("No number", "gather_panics_total / gather_panics_total"),
+        ("Good", "gather_ready"),
+    ];
+    let panels = panels.map(|(title, query)| {
+        let target = json!({"expr": query, "instant": false});
+        json!({"title": title, "targets": [target]})
+    });
+    let mut dashboard = dashboards().remove(0);
+    dashboard["annotations"] = Value::Null;
+    dashboard["panels"] = panels.to_vec().into();
+    let seen = empty(prometheus, &dashboard, &mut BTreeSet::new());
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    assert!(
+        !seen.iter().any(|empty| empty.starts_with("Good")),
+        "{seen:?}"
+    );
+}

@@ -1,0 +1,119 @@
+//! A gateway whose upstreams are a script that panics: the gateway's own routes and middleware on a free port, as no setting
+//! and no request makes a gateway panic.
+
+// Every test crate includes this file and uses its own part of it.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
+
+use std::{net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
+
+use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web::Data};
+use gather::{
+    api::{self, Exposed, ProblemKind, Shared},
+    fanout::{
+        Aggregate, Body, Call, Completion, Failure, Forward, Lane, LaneSettings, Limit, Mode, Need,
+        OnFailure, Reply, Upstream, UpstreamId,
+    },
+    readiness::{Readiness, Stage},
+    telemetry::{Metrics, Names},
+};
+use http::StatusCode;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Panics at its first attempt or only after a while, or doesn't.
+#[derive(Clone, Copy)]
+enum Script {
+    PanicAtOnce,
+    PanicLater,
+    Answer,
+}
+
+impl Upstream for Script {
+    type Context = Forward;
+
+    async fn attempt(&self, _: &Forward) -> Result<Reply, Failure> {
+        match self {
+            Self::PanicAtOnce => panic!("secret: at once"),
+            Self::PanicLater => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                panic!("secret: later")
+            }
+            Self::Answer => Ok(Reply {
+                status: StatusCode::OK,
+                body: Body::Empty,
+            }),
+        }
+    }
+}
+
+const SCRIPTS: [(&str, Script); 3] = [
+    ("at_once", Script::PanicAtOnce),
+    ("later", Script::PanicLater),
+    ("fine", Script::Answer),
+];
+
+fn exposed(name: &str, script: Script) -> Exposed<Script> {
+    let call = |name: &str| Call {
+        name: name.into(),
+        id: UpstreamId(0),
+        upstream: Rc::new(script),
+        need: Need::Required,
+        timeout: TIMEOUT,
+        lane: Arc::new(Lane::new(LaneSettings::default())),
+    };
+    Exposed {
+        aggregate: Aggregate {
+            name: name.into(),
+            calls: vec![call("a"), call("b")],
+            mode: Mode::Concurrent,
+            concurrency: NonZeroUsize::MAX,
+            deadline: Duration::from_secs(10),
+            completion: Completion::All,
+            on_failure: OnFailure::Partial,
+        },
+        compare: false,
+        max_body: usize::MAX,
+        forward_headers: Vec::new(),
+        forward_query: Default::default(),
+    }
+}
+
+/// One worker. The aggregates `at_once` and `later` panic, `fine` answers. Needs an actix system around it.
+pub fn serve() -> (SocketAddr, ServerHandle) {
+    let metrics = Metrics::new(&Names {
+        aggregates: &SCRIPTS.map(|(name, _)| name),
+        upstreams: &["scripted"],
+        problems: &ProblemKind::names(),
+    });
+    let metrics = metrics.unwrap();
+    metrics.ready(true);
+    metrics.allows(UpstreamId(0), TIMEOUT);
+    let shared = Shared {
+        metrics: Arc::new(metrics),
+        readiness: Arc::new(Readiness::default()),
+    };
+    shared.readiness.advance(Stage::Ready);
+    // One place: a panic that kept it would leave none for whoever comes next.
+    let in_flight = Arc::new(Limit::new(NonZeroUsize::MIN));
+    let server = HttpServer::new(move || {
+        let exposed = SCRIPTS.map(|(name, script)| exposed(name, script));
+        let gateway = api::Gateway::new(
+            exposed.into(),
+            Arc::clone(&shared.metrics),
+            Arc::clone(&in_flight),
+        );
+        App::new()
+            .app_data(Data::new(shared.clone()))
+            .configure(api::public(gateway, true))
+            .wrap(from_fn(api::guard))
+    })
+    .workers(1)
+    .disable_signals()
+    .bind(("127.0.0.1", 0))
+    .unwrap();
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    rt::spawn(server);
+    (address, handle)
+}
