@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Write};
 
-use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Metric, MetricFamily, MetricType};
 
 /// The media type of what `write` writes.
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -52,18 +52,15 @@ fn write_family(family: &MetricFamily, text: &mut String) -> fmt::Result {
     }
     writeln!(text, "# HELP {name} {}", Escaped(family.help()))?;
     for metric in family.get_metric() {
-        let labels = metric.get_label();
         match kind {
             MetricType::COUNTER => {
-                sample(
-                    text,
-                    name,
-                    "_total",
-                    labels,
-                    metric.get_counter().get_value(),
-                )?;
+                let value = Canonical(metric.get_counter().get_value());
+                sample(text, name, "_total", metric, None, value)?;
             }
-            MetricType::GAUGE => sample(text, name, "", labels, metric.get_gauge().get_value())?,
+            MetricType::GAUGE => {
+                let value = Canonical(metric.get_gauge().get_value());
+                sample(text, name, "", metric, None, value)?;
+            }
             MetricType::HISTOGRAM => histogram(text, name, metric)?,
             MetricType::SUMMARY | MetricType::UNTYPED => {}
         }
@@ -72,7 +69,6 @@ fn write_family(family: &MetricFamily, text: &mut String) -> fmt::Result {
 }
 
 fn histogram(text: &mut String, name: &str, metric: &Metric) -> fmt::Result {
-    let labels = metric.get_label();
     let histogram = metric.get_histogram();
     let count = histogram.get_sample_count();
     let bounds = histogram.get_bucket().iter();
@@ -80,61 +76,37 @@ fn histogram(text: &mut String, name: &str, metric: &Metric) -> fmt::Result {
     // The crate's buckets end with the last finite bound.
     let last = [(f64::INFINITY, count)];
     for (bound, count) in buckets.filter(|(bound, _)| bound.is_finite()).chain(last) {
-        write!(text, "{name}_bucket{{")?;
-        for label in labels {
-            write!(text, "{}=\"{}\",", label.name(), Escaped(label.value()))?;
-        }
-        writeln!(text, "le=\"{}\"}} {count}", Canonical(bound))?;
+        sample(text, name, "_bucket", metric, Some(bound), count)?;
     }
-    sample(text, name, "_sum", labels, histogram.get_sample_sum())?;
-    sample(text, name, "_count", labels, count)
+    let sum = Canonical(histogram.get_sample_sum());
+    sample(text, name, "_sum", metric, None, sum)?;
+    sample(text, name, "_count", metric, None, count)
 }
 
+/// A line, with the metric's own labels and, for a bucket, its bound.
 fn sample(
     text: &mut String,
     name: &str,
     suffix: &str,
-    labels: &[LabelPair],
-    value: impl Into<Value>,
+    metric: &Metric,
+    bound: Option<f64>,
+    value: impl fmt::Display,
 ) -> fmt::Result {
     write!(text, "{name}{suffix}")?;
     let mut before = '{';
-    for label in labels {
+    for label in metric.get_label() {
         let value = Escaped(label.value());
         write!(text, "{before}{}=\"{value}\"", label.name())?;
+        before = ',';
+    }
+    if let Some(bound) = bound {
+        write!(text, "{before}le=\"{}\"", Canonical(bound))?;
         before = ',';
     }
     if before == ',' {
         text.push('}');
     }
-    writeln!(text, " {}", value.into())
-}
-
-/// A sample's value: counts are whole numbers, all else is not necessarily.
-enum Value {
-    Count(u64),
-    Real(f64),
-}
-
-impl From<u64> for Value {
-    fn from(count: u64) -> Self {
-        Self::Count(count)
-    }
-}
-
-impl From<f64> for Value {
-    fn from(real: f64) -> Self {
-        Self::Real(real)
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Count(count) => write!(to, "{count}"),
-            Self::Real(real) => Canonical(*real).fmt(to),
-        }
-    }
+    writeln!(text, " {value}")
 }
 
 /// Help or a label's value: a backslash, a line feed and a quote are escaped, in help too.

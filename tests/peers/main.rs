@@ -25,7 +25,9 @@ mod quick;
 mod scraped;
 mod series;
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{fmt::Write as _, net::SocketAddr, path::PathBuf};
+
+use program::Running;
 
 /// A program that a test needs. `None`, and a line that says why, where it is missing.
 #[allow(clippy::print_stdout, reason = "a test that can't be run says why")]
@@ -36,6 +38,11 @@ fn needed(program: &str, found: Option<PathBuf>) -> Option<PathBuf> {
         println!("skipped: {program} is missing");
     }
     found
+}
+
+/// A gateway whose one upstream, `users`, is not there.
+fn lonely() -> (Running, SocketAddr) {
+    Running::serve(&upstreams(&[("users", "http://127.0.0.1:9/".to_owned())]))
 }
 
 /// Gateway configuration: an upstream for each name and URL, and the aggregate `default` of them all.

@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     fastapi::python_with,
-    program::{Running, finish, get, read, send},
-    upstreams,
+    lonely,
+    program::{finish, get, read, send},
 };
 
 const ACCEPT: &str = "application/openmetrics-text; version=1.0.0";
@@ -31,8 +31,7 @@ fn python() -> Option<PathBuf> {
 #[test]
 fn the_reference_parser_takes_it_and_finds_what_the_text_format_has() {
     let Some(python) = python() else { return };
-    let (_gateway, address) =
-        Running::serve(&upstreams(&[("users", "http://127.0.0.1:9/".to_owned())]));
+    let (_gateway, address) = lonely();
     get(address, "/aggregate");
     let metrics = read(send(address, "/metrics", &[("Accept", ACCEPT)]).unwrap()).unwrap();
     let files = tempfile::tempdir().unwrap();

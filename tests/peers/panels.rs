@@ -16,8 +16,8 @@ use crate::{
     needed,
     program::{Running, try_within, which},
     prometheus::{Prometheus, SCRAPES, Settings},
-    quick::quickened,
-    series::{rule_files, values_of},
+    quick::quick_rules,
+    series::values_of,
     upstream::{Behaviour, Response, Upstream},
 };
 
@@ -163,11 +163,10 @@ impl Scene {
             services.url("/mixed"),
         );
         let (gateway, address) = Running::serve(&toml);
-        let rules: Vec<_> = rule_files().iter().map(|text| quickened(text)).collect();
         // Counters have to be seen at zero for their increase to be seen.
         let prometheus = Prometheus::start(&Settings {
             gateways: &[address],
-            rules: &rules,
+            rules: &quick_rules(),
             interval: INTERVAL,
         })?;
         let mut load = Load::default();
@@ -198,10 +197,7 @@ fn no_panel_is_empty_and_every_recorded_series_is_there() {
         });
         assert!(all.is_some(), "empty in {}: {last:#?}", dashboard["title"]);
     }
-    for rule in prometheus.rules() {
-        assert_eq!(rule["health"], "ok", "{rule:#}");
-        assert!(rule.get("lastError").is_none(), "{rule:#}");
-    }
+    prometheus.healthy_rules();
     for record in values_of("record") {
         assert!(
             !prometheus.query(&record).is_empty(),

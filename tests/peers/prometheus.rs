@@ -67,7 +67,6 @@ impl Prometheus {
                 place.join("data").display()
             ))
             .arg(format!("--web.listen-address={address}"))
-            .arg("--enable-feature=exemplar-storage")
             .arg("--log.level=warn")
             .current_dir(place)
             .stdin(Stdio::null());
@@ -146,9 +145,9 @@ impl Prometheus {
         .unwrap_or_else(|| panic!("{query} stayed {last:?}"))
     }
 
-    /// All rules, once each has been evaluated.
-    pub(crate) fn rules(&self) -> Vec<Value> {
-        within(SCRAPES, "an evaluation of every rule", || {
+    /// All rules, once each has been evaluated; none may have failed.
+    pub(crate) fn healthy_rules(&self) -> Vec<Value> {
+        let rules = within(SCRAPES, "an evaluation of every rule", || {
             let answer = self.try_api("rules", &[])?;
             let groups = answer["data"]["groups"].as_array()?;
             let rules = groups
@@ -157,6 +156,11 @@ impl Prometheus {
             let rules: Vec<Value> = rules.cloned().collect();
             let all = !rules.is_empty() && rules.iter().all(|rule| rule["health"] != "unknown");
             all.then_some(rules)
-        })
+        });
+        for rule in &rules {
+            assert_eq!(rule["health"], "ok", "{rule:#}");
+            assert!(rule.get("lastError").is_none(), "{rule:#}");
+        }
+        rules
     }
 }

@@ -3,9 +3,8 @@
 use std::process::{Command, Stdio};
 
 use crate::{
-    needed,
-    program::{Finished, Running, finish, get, repository, which},
-    upstreams,
+    lonely, needed,
+    program::{Finished, finish, get, repository, which},
 };
 
 fn promtool(arguments: &[&str]) -> Option<Finished> {
@@ -41,8 +40,7 @@ fn nothing_is_wrong_with_the_metrics() {
     let Some(program) = needed("promtool", which("promtool")) else {
         return;
     };
-    let (_gateway, address) =
-        Running::serve(&upstreams(&[("users", "http://127.0.0.1:9/".to_owned())]));
+    let (_gateway, address) = lonely();
     // One request, so that no histogram is empty.
     get(address, "/aggregate");
     let metrics = get(address, "/metrics");

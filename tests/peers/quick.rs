@@ -2,8 +2,14 @@
 //! `for`, an hour becomes a minute, a minute a second and a second a millisecond. Nothing else is changed: names keep the
 //! range that they speak of, and limits are limits.
 
-/// The rules with all times a step down.
-pub(crate) fn quickened(rules: &str) -> String {
+use crate::series::rule_files;
+
+/// The shipped rule files with all times a step down.
+pub(crate) fn quick_rules() -> Vec<String> {
+    rule_files().iter().map(|rules| quickened(rules)).collect()
+}
+
+fn quickened(rules: &str) -> String {
     let mut text = String::with_capacity(rules.len());
     for line in rules.lines() {
         let indent = line.len() - line.trim_start().len();

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::{
     dashboards::{dashboards, targets},
-    program::{Running, get, repository},
-    upstreams,
+    lonely,
+    program::{get, repository},
 };
 
 /// The rule files, in the order in which Prometheus is told of them.
@@ -71,8 +71,7 @@ fn names(text: &str) -> BTreeSet<&str> {
 }
 
 fn exposition() -> String {
-    let (_gateway, address) =
-        Running::serve(&upstreams(&[("users", "http://127.0.0.1:9/".to_owned())]));
+    let (_gateway, address) = lonely();
     get(address, "/metrics").text().to_owned()
 }
 

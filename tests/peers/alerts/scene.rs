@@ -20,8 +20,7 @@ use crate::{
     needed, panicking,
     program::{Running, gather, get, which, within, write},
     prometheus::{Prometheus, SCRAPES, Settings},
-    quick::quickened,
-    series::rule_files,
+    quick::quick_rules,
     upstream::{Behaviour, Request, Response, Upstream},
 };
 
@@ -133,10 +132,9 @@ impl Gateways {
             restarting_at,
             panicking.address,
         ];
-        let rules: Vec<_> = rule_files().iter().map(|text| quickened(text)).collect();
         let prometheus = Prometheus::start(&Settings {
             gateways: &addresses,
-            rules: &rules,
+            rules: &quick_rules(),
             interval: INTERVAL,
         })?;
         let mut load = Load::default();
