@@ -42,7 +42,7 @@ fn prefers_open_metrics(request: &HttpRequest) -> bool {
     let Ok(accept) = header::Accept::parse(request) else {
         return false;
     };
-    let [mut open, mut text, mut any] = [header::Quality::ZERO; 3];
+    let [mut open, mut text, mut any] = [None; 3];
     for item in accept.iter() {
         let version = item.item.get_param("version");
         let is = |known: &str| version.is_none_or(|version| version == known);
@@ -52,16 +52,10 @@ fn prefers_open_metrics(request: &HttpRequest) -> bool {
             "*/*" | "text/*" => &mut any,
             _ => continue,
         };
-        if item.quality > *weight {
-            *weight = item.quality;
-        }
+        *weight = (*weight).max(Some(item.quality));
     }
-    let other = if text > header::Quality::ZERO {
-        text
-    } else {
-        any
-    };
-    open > header::Quality::ZERO && open >= other
+    // What is named is not meant by the wildcard, a format that is named to refuse it neither.
+    open > Some(header::Quality::ZERO) && open >= text.or(any)
 }
 
 /// `GET /livez`: the process answers.

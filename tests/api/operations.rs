@@ -154,6 +154,7 @@ async fn who_would_rather_have_open_metrics_gets_them() {
         "text/plain;version=0.0.4;q=0.5, application/openmetrics-text;q=0.5",
         "*/*, application/openmetrics-text",
         "text/html, application/openmetrics-text;q=0.1",
+        "text/plain;q=0, */*, application/openmetrics-text;q=0.5",
     ] {
         let answer = gateway.get_with("/metrics", &[("Accept", accept)]).await;
         let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -1,6 +1,6 @@
 //! The shipped rules in a hurry, so that a test need not wait for a quarter of an hour: in every range (`[5m]`) and every
-//! `for`, an hour becomes a minute, a minute a second and a second a millisecond. Nothing else is changed: names keep the
-//! range that they speak of, and limits are limits.
+//! `for`, an hour becomes a minute, a minute a second and a second a millisecond. Names keep the range that they
+//! speak of, and limits are limits; what looks like a range is one, in a label's pattern too.
 
 use crate::series::rule_files;
 
