@@ -15,7 +15,8 @@ use crate::{ping, telemetry::log};
 
 /// The dummy upstream: GET /ping answers "pong" after a delay.
 ///
-/// Each option but --listen can be given per request too: /ping?delay=100ms&jitter=50ms&fail_rate=0.1&body_bytes=1024
+/// Each option but --listen and --workers can be given per request too, and a status:
+/// /ping?delay=100ms&jitter=50ms&fail_rate=0.1&body_bytes=1024&status=503. Other parameters and paths are refused.
 #[derive(Debug, Args)]
 pub(super) struct Ping {
     /// Where to listen
