@@ -8,11 +8,13 @@ pub mod edge;
 mod error;
 mod gateway;
 mod guard;
+mod job;
 mod operations;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod query;
 mod request_id;
+mod stream;
 
 use std::rc::Rc;
 

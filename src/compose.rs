@@ -1,6 +1,8 @@
-//! An outcome as bytes. It must not know requests, headers or metrics; it never looks into an upstream's JSON, which the
+//! An outcome as bytes, whole or as a stream. It must not know requests, headers or metrics; it never looks into an upstream's JSON, which the
 //! outcome holds validated.
 
 mod json;
+mod stream;
 
-pub use json::{Comparison, comparison, members, string};
+pub use json::{Comparison, comparison, comparison_summary, members, string, summary};
+pub use stream::{END, Framing, HEARTBEAT};

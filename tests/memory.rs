@@ -23,7 +23,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use gateway::request;
 use program::Running;
-use tokio::sync::watch;
+use tokio::{io::AsyncWriteExt as _, net::TcpSocket, sync::watch};
 use upstream::{Behaviour, Framing, Response, Upstream};
 
 const MIB: usize = 1 << 20;
@@ -141,6 +141,59 @@ async fn a_thousand_requests_before_endless_bodies_hold_what_they_may_and_leave_
     // A body grows by doubling, up to its bound; and two connections take something too.
     let allowed = AT_ONCE * (2 * MAX_BODY + 128 * 1024);
     assert!(peak - before < allowed, "{} MiB at most", peak / MIB);
+}
+
+#[actix_web::test]
+async fn a_thousand_streams_that_nobody_reads_stay_within_32_mib() {
+    const CALLS: usize = 50;
+    /// Of one call. A whole answer is 200 KiB, of which the kernel takes about 140 for a client that doesn't read.
+    const BODY: usize = 4 * 1024;
+    rlimit::increase_nofile_limit(8 * AT_ONCE as u64).unwrap();
+    let body = format!("\"{}\"", "x".repeat(BODY));
+    let upstream = Upstream::always(Response::json(body));
+    let calls: Vec<String> = (0..CALLS)
+        .map(|at| format!("{{ upstream = \"one\", name = \"call_{at}\" }}"))
+        .collect();
+    let (gateway, address) = Running::serve(&format!(
+        "server.grace = \"0s\"\n[upstreams.one]\nurl = \"{}\"\n\
+         [aggregates.default]\ndeadline = \"60s\"\nconcurrency = 1\ncalls = [{}]",
+        upstream.url("/"),
+        calls.join(", ")
+    ));
+    request(address, "GET", "/metrics", &[], b"").await;
+    let before = held(&gateway, "VmRSS");
+    let mut clients = Vec::new();
+    for _ in 0..AT_ONCE {
+        // The kernel shall take as little for it as can be.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4 * 1024).unwrap();
+        let mut tcp = socket.connect(address).await.unwrap();
+        let asked = b"GET /aggregate HTTP/1.1\r\nHost: g\r\nAccept: application/x-ndjson\r\n\r\n";
+        tcp.write_all(asked).await.unwrap();
+        clients.push(tcp);
+    }
+    let (mut asked, mut since) = (0, Instant::now());
+    until("all of them stand still", async || {
+        let so_far = std::mem::replace(&mut asked, upstream.requests().len());
+        if so_far != asked || in_flight(address).await < AT_ONCE {
+            since = Instant::now();
+        }
+        asked >= AT_ONCE && since.elapsed() > Duration::from_millis(500)
+    })
+    .await;
+    let more = held(&gateway, "VmHWM") - before;
+    println!(
+        "{} KiB more at most, {asked} of {} calls made",
+        more / 1024,
+        CALLS * AT_ONCE
+    );
+    assert!(
+        asked < CALLS * AT_ONCE * 9 / 10,
+        "{asked} calls for clients that read nothing"
+    );
+    assert!(more < 32 * MIB, "{} MiB", more / MIB);
+    drop(clients);
+    until("none in flight", async || in_flight(address).await == 0).await;
 }
 
 #[actix_web::test]

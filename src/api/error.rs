@@ -141,6 +141,16 @@ impl From<Blame> for ProblemKind {
     }
 }
 
+impl From<Blame> for Problem {
+    fn from(blame: Blame) -> Self {
+        let detail = match blame {
+            Blame::Time => "what was waited for did not come in time",
+            Blame::Upstream => "what was waited for can't come: see the results",
+        };
+        Self::new(ProblemKind::from(blame), detail)
+    }
+}
+
 /// A problem answer before it is sent.
 #[derive(Debug)]
 pub struct Problem {
@@ -197,17 +207,23 @@ impl Problem {
 
     /// The body without its last brace, and with room for `more` bytes.
     fn opened(&self, more: usize) -> Vec<u8> {
-        let (name, status, title) = self.kind.facts();
         let mut json = Vec::with_capacity(192 + self.detail.len() + more);
-        json.extend_from_slice(b"{\"type\":\"urn:gather:problem:");
+        json.push(b'{');
+        self.members(&mut json);
+        json
+    }
+
+    /// Appends its own members, without braces.
+    pub(super) fn members(&self, json: &mut Vec<u8>) {
+        let (name, status, title) = self.kind.facts();
+        json.extend_from_slice(b"\"type\":\"urn:gather:problem:");
         json.extend_from_slice(name.as_bytes());
         json.extend_from_slice(b"\",\"title\":");
-        compose::string(&mut json, title);
+        compose::string(json, title);
         json.extend_from_slice(b",\"status\":");
         json.extend_from_slice(status.as_str().as_bytes());
         json.extend_from_slice(b",\"detail\":");
-        compose::string(&mut json, &self.detail);
-        json
+        compose::string(json, &self.detail);
     }
 
     fn response(&self, json: Vec<u8>) -> HttpResponse {

@@ -1,16 +1,25 @@
 //! The one middleware, around every route: the request's id, what no route takes, panics, the log line, and the
 //! problems' counter.
 
-use std::{cell::OnceCell, fmt::Write as _, panic::AssertUnwindSafe, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, OnceCell},
+    fmt::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError,
-    body::BoxBody,
+    body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{Method, StatusCode, header},
     middleware::Next,
     web,
 };
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
@@ -19,7 +28,7 @@ use super::{
     gateway::Shared,
     request_id::{self, RequestId},
 };
-use crate::{fanout::Outcome, readiness::Stage, timing::Millis};
+use crate::{compose::Comparison, fanout::Outcome, readiness::Stage, timing::Millis};
 
 /// The largest declared body that is answered as "not taken here" and not as too large.
 const MAX_BODY: u64 = 256 * 1024;
@@ -43,6 +52,16 @@ impl Summary {
             outcome: outcome.verdict.as_str(),
             sequential: outcome.sequential(),
             failed: Self::failed([outcome]),
+        }
+    }
+
+    pub(super) fn of_both(aggregate: &Arc<str>, runs: Comparison<'_>) -> Self {
+        Self {
+            aggregate: aggregate.clone(),
+            mode: "compare",
+            outcome: runs.verdict().as_str(),
+            sequential: runs.all(),
+            failed: Self::failed([runs.sequential, runs.concurrent]),
         }
     }
 
@@ -72,6 +91,8 @@ pub(super) struct Account {
     running: OnceCell<(Arc<str>, &'static str)>,
     /// What came of it, for the log line.
     summary: OnceCell<Summary>,
+    /// Whether the answer goes on after its head.
+    streamed: Cell<bool>,
 }
 
 impl Account {
@@ -79,6 +100,11 @@ impl Account {
     pub(super) fn runs(&self, aggregate: &Arc<str>, mode: &'static str) {
         // A handler runs one thing; the first word stands.
         let _ = self.running.set((Arc::clone(aggregate), mode));
+    }
+
+    /// Says that what comes of it will be known at the end of the answer's body only.
+    pub(super) fn streams(&self) {
+        self.streamed.set(true);
     }
 
     /// Says what came of it, once.
@@ -98,6 +124,7 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
         id: RequestId::of(request.headers().get(request_id::NAME)),
         running: OnceCell::new(),
         summary: OnceCell::new(),
+        streamed: Cell::new(false),
     });
     request.extensions_mut().insert(Rc::clone(&account));
     let mut line = Line::start(&request, account);
@@ -109,18 +136,14 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
         return Ok(response);
     }
     let Ok(result) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
-        if let Some(shared) = shared {
-            shared.metrics.panicked();
-            shared.metrics.problem(ProblemKind::Internal as usize);
-        }
-        line.finish(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            Some(ProblemKind::Internal),
-        );
+        line.panicked(shared);
         return Err(Panicked(line.account.id.clone()).into());
     };
     let mut response = result?;
     conclude(&mut response, shared, last, &mut line);
+    if line.open {
+        return Ok(response.map_body(|_, body| BoxBody::new(Told { body, line, data })));
+    }
     Ok(response)
 }
 
@@ -146,7 +169,42 @@ fn conclude<B>(
     if let (Some(shared), Some(kind)) = (shared, kind) {
         shared.metrics.problem(kind as usize);
     }
-    line.finish(response.status(), kind);
+    if kind.is_some() || !line.account.streamed.get() {
+        line.finish(response.status(), kind);
+    }
+}
+
+/// A streamed answer, whose log line is written at its end.
+struct Told {
+    body: BoxBody,
+    line: Line,
+    data: Option<web::Data<Shared>>,
+}
+
+impl MessageBody for Told {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = &mut *self;
+        let body = Pin::new(&mut this.body);
+        let Ok(polled) = catch_unwind(AssertUnwindSafe(|| body.poll_next(cx))) else {
+            this.line
+                .panicked(this.data.as_ref().map(|data| data.get_ref()));
+            // It has begun, so all that is left to say is that it is not whole.
+            return Poll::Ready(Some(Err("a handler panicked".into())));
+        };
+        if matches!(polled, Poll::Ready(None)) && this.line.open {
+            this.line.finish(StatusCode::OK, None);
+        }
+        polled
+    }
 }
 
 /// Whether a body is to follow the request's head. No route reads it, so no request can follow it.
@@ -204,6 +262,18 @@ impl Line {
             began: Instant::now(),
             open: true,
         }
+    }
+
+    /// Counts a panic and writes the line of what it left.
+    fn panicked(&mut self, shared: Option<&Shared>) {
+        if let Some(shared) = shared {
+            shared.metrics.panicked();
+            shared.metrics.problem(ProblemKind::Internal as usize);
+        }
+        self.finish(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Some(ProblemKind::Internal),
+        );
     }
 
     fn finish(&mut self, status: StatusCode, problem: Option<ProblemKind>) {

@@ -152,6 +152,18 @@ impl<'q> Query<'q> {
         Ok(())
     }
 
+    /// The same without the text that it was read from.
+    pub(super) fn into_owned(self) -> Query<'static> {
+        Query {
+            run: self.run,
+            calls: self.calls.map(|calls| Cow::Owned(calls.into_owned())),
+            concurrency: self.concurrency,
+            timeout: self.timeout,
+            completion: self.completion,
+            forwarded: self.forwarded,
+        }
+    }
+
     /// The choice within an aggregate; `preferred` is what `Prefer: wait` allows.
     pub(super) fn choice(&self, preferred: Option<Duration>) -> Choice<'_> {
         Choice {

@@ -1,6 +1,6 @@
 //! The JSON of an answer, written straight into one buffer: an upstream's own JSON goes in byte for byte.
 
-use std::io::Write as _;
+use std::{io::Write as _, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -29,6 +29,12 @@ impl Comparison<'_> {
         (complete && !fast.is_zero()).then(|| slow.as_secs_f64() / fast.as_secs_f64())
     }
 
+    /// The sum of the times of all calls of both runs.
+    #[must_use]
+    pub fn all(&self) -> Duration {
+        self.sequential.sequential() + self.concurrent.sequential()
+    }
+
     /// The worse of the two verdicts: what the whole answer has to say.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
@@ -51,6 +57,33 @@ pub fn comparison(json: &mut Vec<u8>, aggregate: &str, runs: Comparison<'_>) {
     json.extend_from_slice(b"\"aggregate\":");
     string(json, aggregate);
     json.extend_from_slice(b",\"mode\":\"compare\"");
+    compared(json, aggregate, runs, members);
+}
+
+/// What a stream's last message says of two outcomes: all but the results, and what the headers say of both.
+pub fn comparison_summary(
+    json: &mut Vec<u8>,
+    aggregate: &str,
+    runs: Comparison<'_>,
+    elapsed: Duration,
+) {
+    json.extend_from_slice(b"\"aggregate\":");
+    string(json, aggregate);
+    let verdict = runs.verdict().as_str();
+    put(
+        json,
+        format_args!(",\"mode\":\"compare\",\"outcome\":\"{verdict}\""),
+    );
+    times(json, elapsed, runs.all());
+    compared(json, aggregate, runs, summary);
+}
+
+fn compared(
+    json: &mut Vec<u8>,
+    aggregate: &str,
+    runs: Comparison<'_>,
+    members: fn(&mut Vec<u8>, &str, &Outcome),
+) {
     for run in [runs.sequential, runs.concurrent] {
         put(json, format_args!(",\"{}\":{{", run.mode));
         members(json, aggregate, run);
@@ -65,6 +98,19 @@ pub fn comparison(json: &mut Vec<u8>, aggregate: &str, runs: Comparison<'_>) {
 /// One outcome as a JSON object's members, without its braces.
 pub fn members(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
     json.reserve(capacity(outcome));
+    summary(json, aggregate, outcome);
+    json.extend_from_slice(b",\"results\":[");
+    for (index, call) in outcome.results.iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        result(json, call, |_| {});
+    }
+    json.push(b']');
+}
+
+/// One outcome without its results.
+pub fn summary(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
     json.extend_from_slice(b"\"aggregate\":");
     string(json, aggregate);
     member(json, b",\"mode\":\"", outcome.mode.as_str().as_bytes());
@@ -73,25 +119,21 @@ pub fn members(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
         b"\",\"outcome\":\"",
         outcome.verdict.as_str().as_bytes(),
     );
-    member(
-        json,
-        b"\",\"elapsed_ms\":",
-        Millis(outcome.elapsed).text().as_bytes(),
-    );
-    let sequential = Millis(outcome.sequential()).text();
-    member(json, b",\"sequential_ms\":", sequential.as_bytes());
-    json.extend_from_slice(b",\"results\":[");
-    for (index, call) in outcome.results.iter().enumerate() {
-        if index > 0 {
-            json.push(b',');
-        }
-        result(json, call);
-    }
-    json.push(b']');
+    json.push(b'"');
+    times(json, outcome.elapsed, outcome.sequential());
 }
 
-fn result(json: &mut Vec<u8>, call: &CallResult) {
-    json.extend_from_slice(b"{\"name\":");
+fn times(json: &mut Vec<u8>, elapsed: Duration, sequential: Duration) {
+    member(json, b",\"elapsed_ms\":", Millis(elapsed).text().as_bytes());
+    let sequential = Millis(sequential).text();
+    member(json, b",\"sequential_ms\":", sequential.as_bytes());
+}
+
+/// One call's result as an object, after the members that `first` writes, each with its comma.
+pub(super) fn result(json: &mut Vec<u8>, call: &CallResult, first: impl FnOnce(&mut Vec<u8>)) {
+    json.push(b'{');
+    first(json);
+    json.extend_from_slice(b"\"name\":");
     string(json, &call.name);
     let ok = if call.result.is_ok() { "true" } else { "false" };
     member(json, b",\"ok\":", ok.as_bytes());
@@ -181,26 +223,27 @@ fn member(json: &mut Vec<u8>, before: &[u8], value: &[u8]) {
     json.extend_from_slice(value);
 }
 
-fn put(json: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+pub(super) fn put(json: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = json.write_fmt(text);
 }
 
 /// Enough room for an outcome's text, so that it is written without moving.
 fn capacity(outcome: &Outcome) -> usize {
-    let bodies: usize = outcome
-        .results
-        .iter()
-        .map(|call| match &call.result {
-            Ok(reply) => match &reply.body {
-                Body::Empty => 0,
-                Body::Json(bytes) => bytes.len(),
-                Body::Text { text, .. } => escaped(text) + 96,
-                Body::Binary { bytes, .. } => bytes.len() * 4 / 3 + 64,
-            },
-            Err(failure) => failure.detail.len() + 32,
-        })
-        .sum();
-    160 + 128 * outcome.results.len() + bodies
+    160 + outcome.results.iter().map(room).sum::<usize>()
+}
+
+/// Enough room for one result's text.
+pub(super) fn room(call: &CallResult) -> usize {
+    let body = match &call.result {
+        Ok(reply) => match &reply.body {
+            Body::Empty => 0,
+            Body::Json(bytes) => bytes.len(),
+            Body::Text { text, .. } => escaped(text) + 96,
+            Body::Binary { bytes, .. } => bytes.len() * 4 / 3 + 64,
+        },
+        Err(failure) => failure.detail.len() + 32,
+    };
+    128 + body
 }
 
 /// The length of a text as serde_json writes it, so that one full of quotation marks does not move while it is written.
@@ -215,8 +258,6 @@ fn escaped(text: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use bytes::Bytes;
     use http::StatusCode;
 

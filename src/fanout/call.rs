@@ -6,8 +6,8 @@ use std::{cell::Cell, pin::pin, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    Call, Cause, Circuit, Event, Failure, FailureKind, Observer, Pass, Repeatable, Reply, Upstream,
-    UpstreamId,
+    Call, Cause, Circuit, Event, Failure, FailureKind, Observer, Pace, Pass, Repeatable, Reply,
+    Upstream, UpstreamId,
 };
 
 /// What a call has sent so far.
@@ -25,9 +25,17 @@ pub(super) struct Scope<'a, O> {
     /// What an attempt that is dropped has failed of.
     pub(super) ending: &'a Cell<FailureKind>,
     pub(super) sent: &'a Sent,
+    pub(super) pace: Option<&'a Pace>,
     pub(super) deadline: Instant,
     /// The call's place in the plan.
     pub(super) index: usize,
+}
+
+impl<O> Scope<'_, O> {
+    /// How often the plan was kept waiting by who takes its results.
+    fn holds(&self) -> u32 {
+        self.pace.map_or(0, Pace::holds)
+    }
 }
 
 /// Makes the call and returns its place, its time and what came of it.
@@ -97,12 +105,15 @@ async fn hedged<U: Upstream, O: Observer>(
         return first.await;
     };
     let began = Instant::now();
+    let holds = scope.holds();
     tokio::select! {
         biased;
         result = &mut first => return result,
         () = sleep(after) => {}
     }
-    if !call.lane.is_closed() || !call.lane.budget.withdraw() {
+    // It may have been answered, had anybody looked.
+    let held = scope.holds() != holds;
+    if held || !call.lane.is_closed() || !call.lane.budget.withdraw() {
         return first.await;
     }
     scope.observer.observe(&Event::Hedge {
@@ -166,8 +177,20 @@ async fn attempt<U: Upstream, O: Observer>(
         ));
     };
     let mut watched = Attempt::start(call.id, scope, cause);
-    let result = timed(call, context, watched.started, scope.deadline).await;
+    let holds = scope.holds();
+    let mut result = timed(call, context, watched.started, scope.deadline).await;
+    let held = scope.holds() != holds;
+    if held && matches!(&result, Err(failure) if failure.kind == FailureKind::Timeout) {
+        result = Err(Failure::new(
+            FailureKind::Cancelled,
+            "the client was too slow to take the results before this one",
+        ));
+    }
     let elapsed = watched.finish(&result);
+    if held {
+        // Neither its time nor its failure is the upstream's.
+        return result;
+    }
     if result.is_ok() {
         lane.answered(elapsed);
     }

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Call, CallResult, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan, Reply,
+    Body, Call, CallResult, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan, Reply,
     call::{Scope, Sent, perform},
     completion::{Decision, Tally},
     outcome::judge,
@@ -59,10 +59,14 @@ where
                 observer,
                 ending: &ending,
                 sent: &sent[index],
+                pace: plan.pace.as_deref(),
                 deadline: plan.deadline,
                 index,
             };
             running.push(perform(call, context, scope));
+        }
+        if let Some(pace) = &plan.pace {
+            pace.room().await;
         }
         tokio::select! {
             biased;
@@ -164,7 +168,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
         elapsed: Duration,
         result: Result<Reply, Failure>,
     ) {
-        let result = CallResult {
+        let mut result = CallResult {
             name: self.plan.calls[index].name.clone(),
             start,
             elapsed,
@@ -177,6 +181,11 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
             upstream: self.plan.calls[index].id,
             result: &result,
         });
+        if self.plan.pace.is_some()
+            && let Ok(reply) = &mut result.result
+        {
+            reply.body = Body::Empty;
+        }
         self.slots[index] = Slot::Settled(result);
     }
 

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Completion, Lane, Mode, Need, OnFailure};
+use super::{Completion, Lane, Mode, Need, OnFailure, Pace};
 
 /// An upstream's place in the configuration: what telemetry knows it by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,6 +90,8 @@ pub struct Plan<'a, U> {
     pub(super) deadline: Instant,
     pub(super) completion: Completion,
     pub(super) on_failure: OnFailure,
+    /// Set where its results are taken one by one.
+    pub(super) pace: Option<Rc<Pace>>,
 }
 
 impl<U> Aggregate<U> {
@@ -136,6 +138,7 @@ impl<U> Aggregate<U> {
             deadline,
             completion,
             on_failure: self.on_failure,
+            pace: None,
         })
     }
 
@@ -162,5 +165,18 @@ impl<U> Plan<'_, U> {
     #[must_use]
     pub const fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// The calls' names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.calls.iter().map(|call| &*call.name)
+    }
+
+    /// The same plan for an observer who takes each result as it is settled: bodies are not kept for the outcome, which has
+    /// an empty one in their place, and the plan goes no faster than `pace` allows.
+    #[must_use]
+    pub fn paced(mut self, pace: Rc<Pace>) -> Self {
+        self.pace = Some(pace);
+        self
     }
 }

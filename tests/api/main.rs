@@ -28,4 +28,5 @@ mod refusals;
 mod slow_clients;
 mod statuses;
 mod stopping;
+mod streaming;
 mod together;

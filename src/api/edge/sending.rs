@@ -106,7 +106,9 @@ impl Connection {
             } else {
                 sending.piece = piece;
             }
-            if sending.gathered.len() + sending.piece.len() > SPACE {
+            // Nothing is gathered for a client that has not taken what there was: its body waits with it.
+            let is_stalled = sending.stalled.is_some();
+            if is_stalled || sending.gathered.len() + sending.piece.len() > SPACE {
                 self.write(edge, sending).await?;
             }
         }

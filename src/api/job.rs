@@ -1,0 +1,179 @@
+//! One request of one aggregate: its plan, its run, and the answer that says what came of it.
+
+use std::{rc::Rc, time::Duration};
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+};
+use tokio::time::Instant;
+
+use super::{
+    error::Problem,
+    gateway::{Exposed, Gateway},
+    guard::{Account, Summary},
+    query::QueryError,
+};
+use crate::{
+    compose::{self, Comparison},
+    fanout::{self, Choice, Forward, Mode, Outcome, Plan, Upstream, Verdict},
+    timing::{Millis, server_timing, server_timing_of_both},
+};
+
+pub(super) const GATHER_MODE: HeaderName = HeaderName::from_static("gather-mode");
+const GATHER_OUTCOME: HeaderName = HeaderName::from_static("gather-outcome");
+const GATHER_ELAPSED: HeaderName = HeaderName::from_static("gather-elapsed");
+const GATHER_SEQUENTIAL: HeaderName = HeaderName::from_static("gather-sequential");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// One request of one aggregate.
+pub(super) struct Job<U> {
+    pub(super) gateway: Rc<Gateway<U>>,
+    /// The aggregate's place.
+    pub(super) index: usize,
+    pub(super) forward: Forward,
+    pub(super) began: Instant,
+    pub(super) account: Option<Rc<Account>>,
+}
+
+impl<U: Upstream<Context = Forward>> Job<U> {
+    pub(super) fn exposed(&self) -> &Exposed<U> {
+        &self.gateway.exposed[self.index]
+    }
+
+    /// Runs it once, in the mode that was chosen or is configured.
+    pub(super) async fn once(&self, choice: &Choice<'_>) -> Result<HttpResponse, Problem> {
+        let aggregate = &self.exposed().aggregate;
+        let deadline = aggregate.deadline(choice, self.began);
+        let plan = self.plan(choice, choice.mode.unwrap_or(aggregate.mode), deadline)?;
+        let guard = self
+            .gateway
+            .metrics
+            .request(self.index, plan.mode(), self.began);
+        let outcome = self.run(&plan).await;
+        let total = self.began.elapsed();
+
+        let mut response = self.respond(outcome.verdict, |json| {
+            compose::members(json, &aggregate.name, &outcome);
+        });
+        let timing = server_timing(total, &outcome);
+        let (mode, sequential) = (outcome.mode.as_str(), outcome.sequential());
+        put_times(&mut response, mode, outcome.elapsed, sequential, &timing);
+        self.sum_up(|| Summary::of(&aggregate.name, &outcome));
+        guard.finish(&outcome);
+        Ok(response)
+    }
+
+    /// Both modes in turn, under one deadline.
+    pub(super) async fn compare(&self, choice: &Choice<'_>) -> Result<HttpResponse, Problem> {
+        let aggregate = &self.exposed().aggregate;
+        self.may_compare()?;
+        let deadline = aggregate.deadline(choice, self.began);
+        let sequential = self
+            .counted(&self.plan(choice, Mode::Sequential, deadline)?)
+            .await;
+        let concurrent = self
+            .counted(&self.plan(choice, Mode::Concurrent, deadline)?)
+            .await;
+        let total = self.began.elapsed();
+        let runs = Comparison {
+            sequential: &sequential,
+            concurrent: &concurrent,
+        };
+        let mut response = self.respond(runs.verdict(), |json| {
+            compose::comparison(json, &aggregate.name, runs);
+        });
+        let timing = server_timing_of_both(total, [&sequential, &concurrent]);
+        put_times(&mut response, "compare", total, runs.all(), &timing);
+        self.sum_up(|| Summary::of_both(&aggregate.name, runs));
+        Ok(response)
+    }
+
+    /// Whether `mode=compare` is allowed.
+    pub(super) fn may_compare(&self) -> Result<(), Problem> {
+        if self.exposed().compare {
+            return Ok(());
+        }
+        Err(QueryError::Invalid {
+            name: "mode",
+            found: "compare".to_owned(),
+            expected: "`sequential` or `concurrent`: this aggregate is not set to be compared",
+        }
+        .into())
+    }
+
+    pub(super) fn plan(
+        &self,
+        choice: &Choice<'_>,
+        mode: Mode,
+        deadline: Instant,
+    ) -> Result<Plan<'_, U>, Problem> {
+        let plan = self.exposed().aggregate.plan(choice, mode, deadline);
+        plan.map_err(|error| Problem::unplanned(&error, choice))
+    }
+
+    /// Tells the log what came of it.
+    pub(super) fn sum_up(&self, summary: impl FnOnce() -> Summary) {
+        if let Some(account) = &self.account {
+            account.sums_up(summary());
+        }
+    }
+
+    async fn counted(&self, plan: &Plan<'_, U>) -> Outcome {
+        let metrics = &self.gateway.metrics;
+        let guard = metrics.request(self.index, plan.mode(), Instant::now());
+        let outcome = self.run(plan).await;
+        guard.finish(&outcome);
+        outcome
+    }
+
+    async fn run(&self, plan: &Plan<'_, U>) -> Outcome {
+        fanout::run(plan, &self.forward, &self.gateway.metrics.observer()).await
+    }
+
+    /// 200 with the members as the whole body, or a problem that has them as its extension.
+    fn respond(&self, verdict: Verdict, members: impl FnOnce(&mut Vec<u8>)) -> HttpResponse {
+        let mut response = match verdict {
+            Verdict::Complete | Verdict::Partial => {
+                let mut json = vec![b'{'];
+                members(&mut json);
+                json.push(b'}');
+                HttpResponseBuilder::new(StatusCode::OK)
+                    .insert_header((header::CONTENT_TYPE, "application/json"))
+                    .insert_header((header::CACHE_CONTROL, "no-store"))
+                    .body(json)
+            }
+            Verdict::Failed(blame) => Problem::from(blame).response_with(members),
+        };
+        put(&mut response, GATHER_OUTCOME, verdict.as_str());
+        response
+    }
+}
+
+/// The fields that say how long what took.
+fn put_times(
+    response: &mut HttpResponse,
+    mode: &str,
+    elapsed: Duration,
+    sequential: Duration,
+    timing: &str,
+) {
+    put(response, GATHER_MODE, mode);
+    put(response, GATHER_ELAPSED, Millis(elapsed).text().as_str());
+    put(
+        response,
+        GATHER_SEQUENTIAL,
+        Millis(sequential).text().as_str(),
+    );
+    put(response, SERVER_TIMING, timing);
+}
+
+/// All values here are visible ASCII of our own making.
+pub(super) fn put(response: &mut HttpResponse, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}

@@ -1,0 +1,386 @@
+//! An aggregate's answer as a stream: each result leaves the moment it is settled. The body owns its run and drives it
+//! itself, so nothing is spawned: a body that is dropped, because its client has gone, cancels what runs, and one that
+//! nobody reads from makes its run wait.
+
+use std::{
+    cell::RefCell,
+    convert::Infallible,
+    future::Future as _,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BodySize, BoxBody, MessageBody},
+    http::{
+        Method,
+        header::{self, Header as _, HeaderName, Quality},
+    },
+};
+use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::{
+    error::{Problem, ProblemKind},
+    guard::Summary,
+    job::{GATHER_MODE, Job, put},
+    query::{Query, Run},
+};
+use crate::{
+    compose::{self, Comparison, END, Framing, HEARTBEAT},
+    fanout::{
+        self, Choice, Event, Forward, Mode, Observer, Outcome, Pace, Permit, Upstream, Verdict,
+    },
+    telemetry::PlanObserver,
+    timing::{server_timing, server_timing_of_both},
+};
+
+const GATHER_CALLS: HeaderName = HeaderName::from_static("gather-calls");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// By this, nginx passes each piece on as it comes.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The longest list of calls in a header: proxies bound a head's size, at 4 or 8 KiB as a rule.
+const LONGEST_LIST: usize = 4 * 1024;
+
+/// How much may wait for its client before the run waits too, in bytes. It may be more by one result.
+const ROOM: usize = 4 * 1024;
+
+/// How much is handed to the connection at a time, in bytes. It holds one such piece beside what its client has not taken, in a
+/// buffer that grows by doubling.
+const PIECE: usize = 2 * 1024;
+
+/// How long a run may be left alone without a doubt about what its attempts did meanwhile.
+const UNNOTICED: Duration = Duration::from_millis(50);
+
+/// How often a stream of events says that it is alive: well within what balancers and proxies allow a silent connection,
+/// which is 30 s where it is little.
+const HEARTBEATS: Duration = Duration::from_secs(5);
+
+/// Whether a request wants a stream, and which: where it names one and doesn't rather have JSON.
+pub(super) fn wanted(request: &HttpRequest) -> Option<Framing> {
+    let field = request.headers().get(header::ACCEPT)?;
+    let names = |media_type: &str| {
+        let bytes = field.as_bytes();
+        let mut parts = bytes.windows(media_type.len());
+        parts.any(|part| part.eq_ignore_ascii_case(media_type.as_bytes()))
+    };
+    // Nearly no request does, and reading the field costs more.
+    let named = [Framing::Lines, Framing::Events]
+        .iter()
+        .any(|framing| names(framing.media_type()));
+    if request.method() != Method::GET || !(named || has_more(request)) {
+        return None;
+    }
+    let accept = header::Accept::parse(request).ok()?;
+    let weight = |media_type: &str| {
+        let items = accept.iter();
+        items
+            .filter(|item| item.item.essence_str() == media_type)
+            .map(|item| item.quality)
+            .max()
+    };
+    let json = weight("application/json");
+    [Framing::Lines, Framing::Events]
+        .into_iter()
+        .filter_map(|framing| Some((framing, weight(framing.media_type())?)))
+        .filter(|&(_, weight)| weight > Quality::ZERO && Some(weight) > json)
+        // The first of those that weigh the same.
+        .rev()
+        .max_by_key(|&(_, weight)| weight)
+        .map(|(framing, _)| framing)
+}
+
+/// Whether the field that was looked at is not the only one of its name.
+fn has_more(request: &HttpRequest) -> bool {
+    request.headers().get_all(header::ACCEPT).nth(1).is_some()
+}
+
+/// Whether a browser connects once more after its stream's end, as `EventSource` does unless it is closed. An answer of 204
+/// tells it to stop; anything else would run the aggregate again and again.
+pub(super) fn has_ended(request: &HttpRequest, framing: Framing) -> bool {
+    let last = request.headers().get(LAST_EVENT_ID);
+    framing == Framing::Events && last.is_some_and(|id| id.as_bytes() == END.as_bytes())
+}
+
+/// Begins the stream of what comes of `job`, which keeps its `place` to the end.
+pub(super) fn start<U>(
+    job: Job<U>,
+    framing: Framing,
+    query: Query<'static>,
+    wait: Option<Duration>,
+    place: Permit,
+) -> Result<HttpResponse, Problem>
+where
+    U: Upstream<Context = Forward> + 'static,
+{
+    let (mode, names) = announced(&job, &query, wait)?;
+    let mut response = HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, framing.media_type()))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::VARY, "accept"))
+        .insert_header((ACCEL_BUFFERING, "no"))
+        .finish();
+    put(&mut response, GATHER_MODE, mode);
+    if names.len() <= LONGEST_LIST {
+        put(&mut response, GATHER_CALLS, &names);
+    }
+    if let Some(account) = &job.account {
+        account.streams();
+    }
+    let outbox = Rc::new(Outbox::new(framing));
+    let run = {
+        let outbox = Rc::clone(&outbox);
+        // The plan was made once already, so it can be made again.
+        async move {
+            let told = Telling { job: &job, outbox };
+            let _ = match query.run {
+                Run::Once(mode) => told.once(&query.choice(wait), mode).await,
+                Run::Compare => told.compare(&query.choice(wait)).await,
+            };
+        }
+    };
+    let body = Stream {
+        run: Some(Box::pin(run)),
+        outbox,
+        rest: Bytes::new(),
+        heartbeat: (framing == Framing::Events).then(|| Box::pin(sleep(HEARTBEATS))),
+        handed: None,
+        _place: place,
+    };
+    Ok(response.map_body(|_, _| BoxBody::new(body)))
+}
+
+/// The stream's mode and the names of its calls, or what is wrong with the request: it has to be said before the stream
+/// begins.
+fn announced<U: Upstream<Context = Forward>>(
+    job: &Job<U>,
+    query: &Query<'_>,
+    wait: Option<Duration>,
+) -> Result<(&'static str, String), Problem> {
+    let configured = job.exposed().aggregate.mode;
+    let (mode, shown) = match query.run {
+        Run::Once(mode) => (
+            mode.unwrap_or(configured),
+            mode.unwrap_or(configured).as_str(),
+        ),
+        Run::Compare => {
+            job.may_compare()?;
+            (Mode::Sequential, "compare")
+        }
+    };
+    let plan = job.plan(&query.choice(wait), mode, job.began)?;
+    let names: Vec<_> = plan.names().collect();
+    Ok((shown, names.join(",")))
+}
+
+/// What waits to be sent.
+struct Outbox {
+    framing: Framing,
+    bytes: RefCell<Vec<u8>>,
+    pace: Rc<Pace>,
+}
+
+impl Outbox {
+    fn new(framing: Framing) -> Self {
+        Self {
+            framing,
+            bytes: RefCell::default(),
+            pace: Rc::default(),
+        }
+    }
+
+    fn write(&self, message: impl FnOnce(Framing, &mut Vec<u8>)) {
+        let mut bytes = self.bytes.borrow_mut();
+        message(self.framing, &mut bytes);
+        self.pace.full(bytes.len() >= ROOM);
+    }
+
+    /// All there is. After it there is room again.
+    fn take(&self) -> Bytes {
+        self.pace.full(false);
+        self.bytes.take().into()
+    }
+}
+
+/// Runs a job and tells of it as it goes.
+struct Telling<'a, U> {
+    job: &'a Job<U>,
+    outbox: Rc<Outbox>,
+}
+
+impl<U: Upstream<Context = Forward>> Telling<'_, U> {
+    async fn once(&self, choice: &Choice<'_>, mode: Option<Mode>) -> Result<(), Problem> {
+        let aggregate = &self.job.exposed().aggregate;
+        let deadline = aggregate.deadline(choice, self.job.began);
+        let mode = mode.unwrap_or(aggregate.mode);
+        let outcome = self
+            .run(choice, mode, deadline, self.job.began, None)
+            .await?;
+        let timing = server_timing(self.job.began.elapsed(), &outcome);
+        self.end(outcome.verdict, &timing, |json| {
+            compose::summary(json, &aggregate.name, &outcome);
+        });
+        self.job.sum_up(|| Summary::of(&aggregate.name, &outcome));
+        Ok(())
+    }
+
+    async fn compare(&self, choice: &Choice<'_>) -> Result<(), Problem> {
+        let aggregate = &self.job.exposed().aggregate;
+        let deadline = aggregate.deadline(choice, self.job.began);
+        let [sequential, concurrent] =
+            [Mode::Sequential, Mode::Concurrent].map(|mode| async move {
+                self.run(choice, mode, deadline, Instant::now(), Some(mode))
+                    .await
+            });
+        let (sequential, concurrent) = (sequential.await?, concurrent.await?);
+        let runs = Comparison {
+            sequential: &sequential,
+            concurrent: &concurrent,
+        };
+        let total = self.job.began.elapsed();
+        let timing = server_timing_of_both(total, [&sequential, &concurrent]);
+        self.end(runs.verdict(), &timing, |json| {
+            compose::comparison_summary(json, &aggregate.name, runs, total);
+        });
+        self.job.sum_up(|| Summary::of_both(&aggregate.name, runs));
+        Ok(())
+    }
+
+    /// One run, counted from `began`; `shown` is its mode where results have to say which run they are of.
+    async fn run(
+        &self,
+        choice: &Choice<'_>,
+        mode: Mode,
+        deadline: Instant,
+        began: Instant,
+        shown: Option<Mode>,
+    ) -> Result<Outcome, Problem> {
+        let plan = self.job.plan(choice, mode, deadline)?;
+        let plan = plan.paced(Rc::clone(&self.outbox.pace));
+        let metrics = &self.job.gateway.metrics;
+        let guard = metrics.request(self.job.index, mode, began);
+        let teller = Teller {
+            metrics: metrics.observer(),
+            outbox: &self.outbox,
+            run: shown,
+        };
+        let outcome = fanout::run(&plan, &self.job.forward, &teller).await;
+        guard.finish(&outcome);
+        Ok(outcome)
+    }
+
+    /// The last message: what `members` writes, the timing, and what makes it a problem where it is one.
+    fn end(&self, verdict: Verdict, timing: &str, members: impl FnOnce(&mut Vec<u8>)) {
+        self.outbox.write(|framing, out| {
+            framing.outcome(out, |json| {
+                members(json);
+                json.extend_from_slice(b",\"server_timing\":");
+                compose::string(json, timing);
+                if let Verdict::Failed(blame) = verdict {
+                    json.push(b',');
+                    Problem::from(blame).members(json);
+                }
+            });
+        });
+        if let Verdict::Failed(blame) = verdict {
+            let kind = ProblemKind::from(blame);
+            self.job.gateway.metrics.problem(kind as usize);
+        }
+    }
+}
+
+/// Puts each result into the outbox as it is settled.
+struct Teller<'a> {
+    metrics: PlanObserver<'a>,
+    outbox: &'a Outbox,
+    run: Option<Mode>,
+}
+
+impl Observer for Teller<'_> {
+    fn observe(&self, event: &Event<'_>) {
+        self.metrics.observe(event);
+        if let Event::CallSettled { call, result, .. } = *event {
+            self.outbox
+                .write(|framing, out| framing.result(out, self.run, call, result));
+        }
+    }
+}
+
+/// The body of a streamed answer.
+struct Stream {
+    /// Until it is over.
+    run: Option<LocalBoxFuture<'static, ()>>,
+    outbox: Rc<Outbox>,
+    /// What was taken from the outbox and not handed over yet.
+    rest: Bytes,
+    heartbeat: Option<Pin<Box<Sleep>>>,
+    /// When the last piece was handed over, until the next is asked for.
+    handed: Option<Instant>,
+    /// Its place among the requests in flight.
+    _place: Permit,
+}
+
+impl Stream {
+    fn piece(&mut self) -> Option<Bytes> {
+        if self.rest.is_empty() {
+            self.rest = self.outbox.take();
+        }
+        let size = self.rest.len().min(PIECE);
+        (size > 0).then(|| self.rest.split_to(size))
+    }
+}
+
+impl MessageBody for Stream {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let this = &mut *self;
+        let now = Instant::now();
+        let kept = |handed| now.saturating_duration_since(handed) > UNNOTICED;
+        if this.handed.take().is_some_and(kept) {
+            this.outbox.pace.held();
+        }
+        let mut piece = this.piece();
+        if piece.is_none()
+            && let Some(run) = &mut this.run
+        {
+            if run.as_mut().poll(cx).is_ready() {
+                this.run = None;
+            }
+            piece = this.piece();
+        }
+        if piece.is_none() {
+            if this.run.is_none() {
+                return Poll::Ready(None);
+            }
+            let Some(heartbeat) = &mut this.heartbeat else {
+                return Poll::Pending;
+            };
+            if heartbeat.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            piece = Some(Bytes::from_static(HEARTBEAT));
+        }
+        if let Some(heartbeat) = &mut this.heartbeat {
+            heartbeat.as_mut().reset(now + HEARTBEATS);
+        }
+        this.handed = Some(now);
+        Poll::Ready(piece.map(Ok))
+    }
+}
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

@@ -1,0 +1,158 @@
+//! Which requests want a stream, and a stream's body on paused time.
+
+use std::{future::poll_fn, num::NonZeroUsize, sync::Arc};
+
+use actix_web::test::TestRequest;
+use futures_util::FutureExt as _;
+
+use super::*;
+use crate::fanout::Limit;
+
+fn asked(accept: &[&str]) -> Option<Framing> {
+    let mut request = TestRequest::get();
+    for field in accept {
+        request = request.append_header((header::ACCEPT, *field));
+    }
+    wanted(&request.to_http_request())
+}
+
+#[test]
+fn a_stream_is_for_who_names_one_and_does_not_rather_have_json() {
+    for (accept, expected) in [
+        (&[][..], None),
+        (&["*/*"], None),
+        (&["application/json"], None),
+        (&["application/x-ndjson"], Some(Framing::Lines)),
+        (
+            &["Application/X-NDJSON; charset=utf-8"],
+            Some(Framing::Lines),
+        ),
+        (&["text/event-stream"], Some(Framing::Events)),
+        (&["text/event-stream, */*"], Some(Framing::Events)),
+        (&["*/*", "text/event-stream"], Some(Framing::Events)),
+        (&["application/json, application/x-ndjson"], None),
+        (
+            &["application/json;q=0.9, application/x-ndjson"],
+            Some(Framing::Lines),
+        ),
+        (&["application/json, application/x-ndjson;q=0.9"], None),
+        (&["application/x-ndjson;q=0"], None),
+        (
+            &["text/event-stream, application/x-ndjson"],
+            Some(Framing::Lines),
+        ),
+        (
+            &["text/event-stream, application/x-ndjson;q=0.5"],
+            Some(Framing::Events),
+        ),
+        (&["nonsense, application/x-ndjson-not"], None),
+    ] {
+        assert_eq!(asked(accept), expected, "{accept:?}");
+    }
+    let head = TestRequest::with_uri("/").method(Method::HEAD);
+    let head = head.insert_header((header::ACCEPT, "application/x-ndjson"));
+    assert_eq!(wanted(&head.to_http_request()), None);
+}
+
+fn stream(
+    framing: Framing,
+    run: impl Future<Output = ()> + 'static,
+    outbox: &Rc<Outbox>,
+) -> Stream {
+    let limit = Arc::new(Limit::new(NonZeroUsize::MIN));
+    Stream {
+        run: Some(Box::pin(run)),
+        outbox: Rc::clone(outbox),
+        rest: Bytes::new(),
+        heartbeat: (framing == Framing::Events).then(|| Box::pin(sleep(HEARTBEATS))),
+        handed: None,
+        _place: limit.acquire().unwrap(),
+    }
+}
+
+async fn next(body: &mut Stream) -> Option<Bytes> {
+    let piece = poll_fn(|cx| Pin::new(&mut *body).poll_next(cx)).await;
+    piece.map(|piece| piece.unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_stream_of_events_says_every_five_seconds_that_it_is_alive() {
+    let outbox = Rc::new(Outbox::new(Framing::Events));
+    let mut body = stream(Framing::Events, std::future::pending(), &outbox);
+    let began = Instant::now();
+    for beats in 1..=3 {
+        assert_eq!(next(&mut body).await.as_deref(), Some(HEARTBEAT));
+        assert_eq!(began.elapsed(), HEARTBEATS * beats);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_comes_only_after_silence() {
+    let outbox = Rc::new(Outbox::new(Framing::Events));
+    let run = {
+        let outbox = Rc::clone(&outbox);
+        async move {
+            for _ in 0..3 {
+                sleep(Duration::from_secs(4)).await;
+                outbox.write(|_, out| out.extend_from_slice(b"said"));
+            }
+        }
+    };
+    let mut body = stream(Framing::Events, run, &outbox);
+    for _ in 0..3 {
+        assert_eq!(next(&mut body).await.as_deref(), Some(&b"said"[..]));
+    }
+    assert_eq!(next(&mut body).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_lines_has_no_heartbeat() {
+    let outbox = Rc::new(Outbox::new(Framing::Lines));
+    let mut body = stream(Framing::Lines, std::future::pending(), &outbox);
+    let waited = tokio::time::timeout(HEARTBEATS * 10, next(&mut body)).await;
+    assert!(waited.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_told_when_it_was_kept_waiting_and_not_when_it_was_not() {
+    let outbox = Rc::new(Outbox::new(Framing::Lines));
+    let run = {
+        let outbox = Rc::clone(&outbox);
+        async move {
+            for _ in 0..3 {
+                outbox.write(|_, out| out.extend_from_slice(b"said"));
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    let mut body = stream(Framing::Lines, run, &outbox);
+    next(&mut body).await;
+    next(&mut body).await;
+    assert_eq!(outbox.pace.holds(), 0);
+    sleep(UNNOTICED * 2).await;
+    next(&mut body).await;
+    assert_eq!(outbox.pace.holds(), 1);
+}
+
+#[tokio::test]
+async fn a_large_message_leaves_in_pieces_and_the_run_waits_for_the_last() {
+    let outbox = Rc::new(Outbox::new(Framing::Lines));
+    let run = {
+        let outbox = Rc::clone(&outbox);
+        async move {
+            outbox.write(|_, out| out.extend_from_slice(&[b'1'; 3 * PIECE]));
+            tokio::task::yield_now().await;
+            outbox.write(|_, out| out.extend_from_slice(b"2"));
+        }
+    };
+    let mut body = stream(Framing::Lines, run, &outbox);
+    for _ in 0..3 {
+        assert_eq!(
+            next(&mut body).now_or_never().flatten(),
+            Some(vec![b'1'; PIECE].into())
+        );
+        assert!(outbox.bytes.borrow().is_empty());
+    }
+    assert_eq!(next(&mut body).await.as_deref(), Some(&b"2"[..]));
+    assert_eq!(next(&mut body).await, None);
+}

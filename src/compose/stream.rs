@@ -1,0 +1,148 @@
+//! An outcome as a stream: each result by itself the moment it is settled, as a line of NDJSON or as a server-sent event
+//! (WHATWG HTML, section 9.2), and at the end all the rest.
+
+use super::json;
+use crate::fanout::{CallResult, Mode};
+
+/// How the messages of a stream are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// `application/x-ndjson`: a line each.
+    Lines,
+    /// `text/event-stream`: an event each.
+    Events,
+}
+
+/// What the last event is called by a browser that connects again after it, in `Last-Event-ID`.
+pub const END: &str = "end";
+
+/// A comment, which a reader of events skips: so that nobody on the way takes the connection for dead.
+pub const HEARTBEAT: &[u8] = b":\n\n";
+
+impl Framing {
+    /// The stream's media type.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Lines => "application/x-ndjson",
+            Self::Events => "text/event-stream",
+        }
+    }
+
+    /// Appends one call's result with `index`, its place in the plan, and in a comparison with the mode of its run.
+    pub fn result(self, out: &mut Vec<u8>, run: Option<Mode>, index: usize, call: &CallResult) {
+        // What is before and after it included.
+        out.reserve(json::room(call) + 64);
+        self.message(out, b"event: result\n", |json| {
+            json::result(json, call, |json| {
+                if let Some(mode) = run {
+                    json::put(json, format_args!("\"mode\":\"{mode}\","));
+                }
+                json::put(json, format_args!("\"index\":{index},"));
+            });
+        });
+    }
+
+    /// Appends the last message, an object of these members.
+    pub fn outcome(self, out: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) {
+        self.message(out, b"event: outcome\nid: end\n", |json| {
+            json.push(b'{');
+            members(json);
+            json.push(b'}');
+        });
+    }
+
+    fn message(self, out: &mut Vec<u8>, head: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
+        if self == Self::Events {
+            out.extend_from_slice(head);
+            out.extend_from_slice(b"data: ");
+        }
+        let start = out.len();
+        value(out);
+        // An upstream's JSON may be on many lines. In valid JSON a line's end is outside of strings, where a space means the same.
+        for byte in &mut out[start..] {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+        out.extend_from_slice(match self {
+            Self::Lines => b"\n",
+            Self::Events => b"\n\n",
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::StatusCode;
+
+    use super::*;
+    use crate::fanout::{Body, Reply};
+
+    fn call(body: &'static [u8]) -> CallResult {
+        CallResult {
+            name: "users".into(),
+            start: Duration::from_micros(41),
+            elapsed: Duration::from_millis(2),
+            attempts: 1,
+            hedges: 0,
+            result: Ok(Reply {
+                status: StatusCode::OK,
+                body: Body::Json(Bytes::from_static(body)),
+            }),
+        }
+    }
+
+    fn text(framing: Framing, run: Option<Mode>, body: &'static [u8]) -> String {
+        let mut out = Vec::new();
+        framing.result(&mut out, run, 7, &call(body));
+        framing.outcome(&mut out, |json| {
+            json.extend_from_slice(b"\"outcome\":\"complete\"")
+        });
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_a_result_with_its_place_and_the_last_one_all_the_rest() {
+        insta::assert_snapshot!(text(Framing::Lines, None, b"\"pong\""), @r#"
+        {"index":7,"name":"users","ok":true,"status":200,"start_ms":0.041,"elapsed_ms":2.000,"attempts":1,"body":"pong"}
+        {"outcome":"complete"}
+        "#);
+    }
+
+    #[test]
+    fn a_line_of_a_comparison_begins_with_its_runs_mode() {
+        let text = text(Framing::Lines, Some(Mode::Sequential), b"1");
+        assert!(
+            text.starts_with(r#"{"mode":"sequential","index":7,"name":"#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_event_has_a_name_and_one_line_of_data_and_the_last_one_an_id() {
+        insta::assert_snapshot!(text(Framing::Events, None, b"\"pong\""), @r#"
+        event: result
+        data: {"index":7,"name":"users","ok":true,"status":200,"start_ms":0.041,"elapsed_ms":2.000,"attempts":1,"body":"pong"}
+
+        event: outcome
+        id: end
+        data: {"outcome":"complete"}
+        "#);
+    }
+
+    #[test]
+    fn json_on_many_lines_stays_on_the_one_of_its_message() {
+        for framing in [Framing::Lines, Framing::Events] {
+            let text = text(framing, None, b"{\r\n  \"a\": [1,\n 2],\r\"b\": \"\\n\"\n}");
+            assert!(
+                text.contains(r#""body":{    "a": [1,  2], "b": "\n" }}"#),
+                "{text}"
+            );
+            assert!(!text.contains('\r'));
+        }
+    }
+}

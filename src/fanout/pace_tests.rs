@@ -1,0 +1,218 @@
+//! Plans whose results are taken one by one, on paused time: by somebody quick, by somebody slow, and by nobody for a while.
+
+use std::{
+    cell::{Cell, RefCell},
+    num::NonZeroUsize,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt as _, pin_mut};
+use http::StatusCode;
+use tokio::time::{advance, sleep};
+
+use super::Pace;
+use crate::fanout::{
+    Aggregate, Body, BreakerSettings, Call, Choice, Circuit, Completion, Event, Failure,
+    FailureKind, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Plan, Reply,
+    Trip, Upstream, UpstreamId, Verdict, run,
+};
+
+const BODY: &[u8] = b"\"pong\"";
+
+/// Answers after so long, and counts how often it was asked.
+struct After(Duration, Cell<usize>);
+
+impl Upstream for After {
+    type Context = ();
+
+    async fn attempt(&self, (): &()) -> Result<Reply, Failure> {
+        self.1.set(self.1.get() + 1);
+        if !self.0.is_zero() {
+            sleep(self.0).await;
+        }
+        Ok(Reply {
+            status: StatusCode::OK,
+            body: Body::Json(Bytes::from_static(BODY)),
+        })
+    }
+}
+
+fn aggregate(upstream: &Rc<After>, calls: usize, settings: LaneSettings) -> Aggregate<After> {
+    let lane = Arc::new(Lane::new(settings));
+    let call = |index: usize| Call {
+        name: format!("call_{index}").into(),
+        id: UpstreamId(0),
+        upstream: Rc::clone(upstream),
+        need: Need::Required,
+        timeout: Duration::from_secs(2),
+        lane: Arc::clone(&lane),
+    };
+    Aggregate {
+        name: "default".into(),
+        calls: (0..calls).map(call).collect(),
+        mode: Mode::Concurrent,
+        concurrency: NonZeroUsize::MAX,
+        deadline: Duration::from_secs(60),
+        completion: Completion::All,
+        on_failure: OnFailure::Partial,
+    }
+}
+
+fn upstream(delay: Duration) -> Rc<After> {
+    Rc::new(After(delay, Cell::new(0)))
+}
+
+fn paced<'a>(aggregate: &'a Aggregate<After>, mode: Mode, pace: &Rc<Pace>) -> Plan<'a, After> {
+    let choice = Choice::default();
+    let deadline = aggregate.deadline(&choice, tokio::time::Instant::now());
+    let plan = aggregate.plan(&choice, mode, deadline).unwrap();
+    plan.paced(Rc::clone(pace))
+}
+
+/// Takes bodies, and has room for one result at a time.
+struct Taker<'a> {
+    pace: &'a Pace,
+    bodies: RefCell<Vec<Body>>,
+    circuits: RefCell<Vec<Circuit>>,
+}
+
+impl<'a> Taker<'a> {
+    fn of(pace: &'a Pace) -> Self {
+        Self {
+            pace,
+            bodies: RefCell::default(),
+            circuits: RefCell::default(),
+        }
+    }
+}
+
+impl Observer for Taker<'_> {
+    fn observe(&self, event: &Event<'_>) {
+        match event {
+            Event::CallSettled { result, .. } => {
+                let reply = result.result.as_ref();
+                self.bodies
+                    .borrow_mut()
+                    .extend(reply.map(|reply| reply.body.clone()));
+                self.pace.full(true);
+            }
+            Event::CircuitChanged { circuit, .. } => self.circuits.borrow_mut().push(*circuit),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_without_room_starts_nothing_and_with_room_goes_on() {
+    for mode in Mode::ALL {
+        let upstream = upstream(Duration::ZERO);
+        let mut aggregate = aggregate(&upstream, 4, LaneSettings::default());
+        aggregate.concurrency = NonZeroUsize::MIN;
+        let pace = Rc::new(Pace::default());
+        let plan = paced(&aggregate, mode, &pace);
+        let taker = Taker::of(&pace);
+        let running = run(&plan, &(), &taker);
+        pin_mut!(running);
+        for settled in 1..=3 {
+            assert!((&mut running).now_or_never().is_none());
+            assert_eq!(taker.bodies.borrow().len(), settled);
+            assert!(upstream.1.get() <= settled + 1, "one more at most");
+            // Without room it goes nowhere, however often it is polled.
+            assert!((&mut running).now_or_never().is_none());
+            assert_eq!(taker.bodies.borrow().len(), settled);
+            pace.full(false);
+        }
+        assert!((&mut running).now_or_never().is_none());
+        pace.full(false);
+        let outcome = running.now_or_never().unwrap();
+        assert_eq!(outcome.verdict, Verdict::Complete);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_are_for_who_takes_them_and_not_kept() {
+    let upstream = upstream(Duration::from_millis(1));
+    let aggregate = aggregate(&upstream, 1, LaneSettings::default());
+    let pace = Rc::new(Pace::default());
+    let plan = paced(&aggregate, Mode::Concurrent, &pace);
+    let taker = Taker::of(&pace);
+    let running = run(&plan, &(), &taker);
+    pin_mut!(running);
+    assert!((&mut running).now_or_never().is_none());
+    sleep(Duration::from_millis(1)).await;
+    assert!((&mut running).now_or_never().is_none());
+    assert_eq!(
+        *taker.bodies.borrow(),
+        [Body::Json(Bytes::from_static(BODY))]
+    );
+    pace.full(false);
+    let outcome = running.await;
+    let reply = outcome.results[0].result.as_ref().unwrap();
+    assert_eq!((reply.status, &reply.body), (StatusCode::OK, &Body::Empty));
+}
+
+/// The outcome of one call that nobody looked after for `away`, its upstream answering after `delay`.
+async fn held(
+    delay: Duration,
+    away: Duration,
+    settings: LaneSettings,
+) -> (Outcome, Rc<After>, Aggregate<After>, Vec<Circuit>) {
+    let upstream = upstream(delay);
+    let aggregate = aggregate(&upstream, 1, settings);
+    let pace = Rc::new(Pace::default());
+    let (outcome, circuits) = {
+        let plan = paced(&aggregate, Mode::Concurrent, &pace);
+        let taker = Taker::of(&pace);
+        let running = run(&plan, &(), &taker);
+        pin_mut!(running);
+        assert!((&mut running).now_or_never().is_none());
+        advance(away).await;
+        pace.held();
+        let mut settled = (&mut running).now_or_never();
+        while settled.is_none() {
+            pace.full(false);
+            advance(Duration::from_millis(100)).await;
+            settled = (&mut running).now_or_never();
+        }
+        let outcome = settled.unwrap();
+        (outcome, taker.circuits.take())
+    };
+    (outcome, upstream, aggregate, circuits)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_while_nobody_looked_is_not_the_upstreams_failure() {
+    let settings = LaneSettings {
+        breaker: Some(BreakerSettings {
+            trip: Trip::InARow(std::num::NonZeroU32::MIN),
+            open_for: Duration::from_secs(60),
+        }),
+        ..LaneSettings::default()
+    };
+    let (delay, away) = (Duration::from_secs(10), Duration::from_secs(5));
+    let (outcome, _, aggregate, circuits) = held(delay, away, settings).await;
+    let failure = outcome.results[0].result.as_ref().unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Cancelled);
+    assert!(failure.detail.contains("too slow to take"), "{failure:?}");
+    assert_eq!(circuits, []);
+    assert!(aggregate.calls[0].lane.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_waited_for_somebody_to_look_is_good_and_says_nothing_of_its_latency() {
+    let settings = LaneSettings {
+        hedge: Some(Hedge::After(Duration::from_secs(1))),
+        ..LaneSettings::default()
+    };
+    let (delay, away) = (Duration::from_millis(1500), Duration::from_millis(1200));
+    let (outcome, upstream, ..) = held(delay, away, settings).await;
+    assert_eq!(outcome.verdict, Verdict::Complete);
+    assert_eq!(
+        (outcome.results[0].hedges, upstream.1.get()),
+        (0, 1),
+        "no hedge"
+    );
+}
