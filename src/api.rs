@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod answer;
+mod compress;
 pub mod edge;
 mod error;
 mod gateway;

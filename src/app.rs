@@ -87,6 +87,7 @@ impl Application {
         let shared = Shared {
             metrics: Arc::clone(&metrics),
             readiness: Arc::default(),
+            compression: server.compression,
         };
         let blueprint = Arc::new(Blueprint::new(aggregates, upstreams, server.max_in_flight)?);
         let workers = server.workers;
@@ -119,7 +120,11 @@ impl Application {
         let admin = admin
             .map(|listener| {
                 let one = NonZeroUsize::MIN;
-                listen(listener, &server, one, shared.clone(), || api::admin)
+                let uncompressed = Shared {
+                    compression: false,
+                    ..shared.clone()
+                };
+                listen(listener, &server, one, uncompressed, || api::admin)
             })
             .transpose()?;
         Ok(Self {

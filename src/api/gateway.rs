@@ -79,4 +79,6 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Tells whether traffic is taken.
     pub readiness: Arc<Readiness>,
+    /// Whether answers are compressed for those who take it.
+    pub compression: bool,
 }

@@ -15,7 +15,10 @@ use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, StatusCode, header},
+    http::{
+        Method, StatusCode,
+        header::{self, AcceptEncoding, Header as _},
+    },
     middleware::Next,
     web,
 };
@@ -24,6 +27,7 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{
+    compress::compressed,
     error::{Problem, ProblemKind},
     gateway::Shared,
     request_id::{self, RequestId},
@@ -140,6 +144,12 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
         return Err(Panicked(line.account.id.clone()).into());
     };
     let mut response = result?;
+    if shared.is_some_and(|shared| shared.compression) {
+        let (request, answer) = response.into_parts();
+        let accept = || AcceptEncoding::parse(&request).ok();
+        let answer = compressed(request.headers(), accept, answer);
+        response = ServiceResponse::new(request, answer);
+    }
     conclude(&mut response, shared, last, &mut line);
     if line.open {
         return Ok(response.map_body(|_, body| BoxBody::new(Told { body, line, data })));

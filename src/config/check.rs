@@ -109,6 +109,7 @@ fn server(
         drain: drain?,
         grace: raw.grace.map_or(defaults::GRACE, |grace| grace.0),
         reuse_port: raw.reuse_port.unwrap_or(false),
+        compression: raw.compression.unwrap_or(false),
     })
 }
 

@@ -53,6 +53,8 @@ pub struct Server {
     pub grace: Duration,
     /// Whether another process may listen on the same address at the same time.
     pub reuse_port: bool,
+    /// Whether answers are compressed for clients that take it.
+    pub compression: bool,
 }
 
 /// The operational listener.

@@ -53,6 +53,7 @@ pub(super) fn raw(config: &Config) -> RawConfig {
             drain: Some(HumanDuration(server.drain)),
             grace: Some(HumanDuration(server.grace)),
             reuse_port: Some(server.reuse_port),
+            compression: Some(server.compression),
         })),
         admin: config.admin.map(|admin| {
             Table(RawAdmin {

@@ -71,6 +71,8 @@ pub(super) struct RawServer {
     /// Whether another process may listen on the same address at the same time (`SO_REUSEPORT`), so that it can take
     /// over without a pause. Default `false`: a second process by mistake fails.
     pub(super) reuse_port: Option<bool>,
+    /// Whether answers are compressed (gzip, brotli) for clients that take it. Default `false`.
+    pub(super) compression: Option<bool>,
 }
 
 /// The operational listener.

@@ -14,6 +14,7 @@ mod answers;
 mod attempts;
 mod bodies;
 mod cancellation;
+mod compression;
 mod connections;
 mod deadlines;
 mod departures;

@@ -17,21 +17,25 @@ use crate::{
 };
 
 const LONG: Duration = Duration::from_secs(30);
-const LINES: (&str, &str) = ("Accept", "application/x-ndjson");
-const EVENTS: (&str, &str) = ("Accept", "text/event-stream");
+pub(crate) const LINES: (&str, &str) = ("Accept", "application/x-ndjson");
+pub(crate) const EVENTS: (&str, &str) = ("Accept", "text/event-stream");
 
 /// A client of one stream.
-struct Reader {
+pub(crate) struct Reader {
     tcp: TcpStream,
     raw: Vec<u8>,
     /// The body, out of its chunks.
-    body: Vec<u8>,
-    whole: bool,
+    pub(crate) body: Vec<u8>,
+    pub(crate) whole: bool,
 }
 
 impl Reader {
     /// Asks and reads the head of the answer.
-    async fn ask(gateway: &Gateway, target: &str, headers: &[(&str, &str)]) -> (Answer, Self) {
+    pub(crate) async fn ask(
+        gateway: &Gateway,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> (Answer, Self) {
         Self::over(gateway.connect().await, target, headers).await
     }
 
@@ -61,12 +65,12 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self) -> usize {
+    pub(crate) async fn read(&mut self) -> usize {
         let read = timeout(LONG, self.tcp.read_buf(&mut self.raw)).await;
         read.expect("something within half a minute").unwrap()
     }
 
-    fn unchunk(&mut self) {
+    pub(crate) fn unchunk(&mut self) {
         while let Some(end) = self.raw.windows(2).position(|end| end == b"\r\n") {
             let size = std::str::from_utf8(&self.raw[..end]).unwrap();
             let size = usize::from_str_radix(size, 16).unwrap();
@@ -115,7 +119,7 @@ impl Reader {
 }
 
 /// A gateway whose `slow` waits until it is told, and whose `quick` doesn't.
-async fn quick_and_slow(rest: &str) -> (Gateway, watch::Sender<bool>, [Upstream; 2]) {
+pub(crate) async fn quick_and_slow(rest: &str) -> (Gateway, watch::Sender<bool>, [Upstream; 2]) {
     let (go, _) = watch::channel(false);
     let quick = Upstream::always(Response::pong());
     let slow = Upstream::always(Behaviour::from(Response::json("{\n\"a\": 1\r\n}")).when(&go));

@@ -89,6 +89,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
     metrics.ready(true);
     metrics.allows(UpstreamId(0), TIMEOUT);
     let shared = Shared {
+        compression: false,
         metrics: Arc::new(metrics),
         readiness: Arc::new(Readiness::default()),
     };

@@ -208,7 +208,7 @@ const BAD_ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "[server]\nconsole = true",
-        "server.console: unknown key. Allowed here: drain, grace, header_timeout, listen, max_connections, max_in_flight, reuse_port, workers, write_timeout",
+        "server.console: unknown key. Allowed here: compression, drain, grace, header_timeout, listen, max_connections, max_in_flight, reuse_port, workers, write_timeout",
     ),
     ("[admin]", "admin.listen: missing; expected an address"),
     (
