@@ -65,6 +65,7 @@ const RULES: &[Rule] = &[
             "duration",
             "fanout",
             "ping",
+            "port",
             "shutdown",
             "telemetry",
             "upstream",

@@ -1,17 +1,17 @@
 //! `gather ping`: the dummy upstream on its own.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    num::NonZeroUsize,
-    time::Duration,
-};
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
 use tracing::level_filters::LevelFilter;
 
 use super::{Done, block_on, serve};
-use crate::{ping, telemetry::log};
+use crate::{
+    ping,
+    port::{self, Sharing},
+    telemetry::log,
+};
 
 /// The dummy upstream: GET /ping answers "pong" after a delay.
 ///
@@ -48,7 +48,7 @@ impl Ping {
         serve::allow_many_sockets();
         block_on(async {
             let stop = serve::on_signal()?;
-            let listener = TcpListener::bind(self.listen).with_context(|| {
+            let listener = port::open(self.listen, Sharing::Alone).with_context(|| {
                 format!("can't listen on {}; choose another --listen", self.listen)
             })?;
             let address = listener.local_addr()?;

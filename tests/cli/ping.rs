@@ -1,7 +1,7 @@
 //! `gather ping`: the dummy upstream as a program.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -137,4 +137,18 @@ fn both_signals_end_it_and_let_a_request_finish() {
         std::io::Read::read_to_end(&mut waiting, &mut answer).unwrap();
         assert_eq!(crate::gateway::parse(&answer).text(), "\"pong\"");
     }
+}
+
+#[test]
+fn a_burst_of_connections_is_not_lost_while_it_is_busy() {
+    let (ping, address) = ping(&["--delay", "0s"]);
+    let process = rustix::process::Pid::from_raw(ping.id().try_into().unwrap()).unwrap();
+    // Whom nobody accepts waits in the listen queue, and whoever finds that full is answered only when he asks again.
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+    let patience = Duration::from_millis(900);
+    let burst: Result<Vec<_>, _> = (0..500)
+        .map(|_| TcpStream::connect_timeout(&address, patience))
+        .collect();
+    rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
+    assert_eq!(burst.unwrap().len(), 500);
 }
