@@ -2,6 +2,7 @@
 //! and errors to standard error. Exit status: 0 done, 1 the job failed, 2 a bad command line.
 
 mod answer;
+mod bench;
 mod call;
 mod check;
 mod client;
@@ -41,6 +42,7 @@ enum Command {
     Serve(serve::Serve),
     Check(check::Check),
     Call(call::Call),
+    Bench(bench::Bench),
     Ping(ping::Ping),
     Probe(probe::Probe),
     Schema(schema::Schema),
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Call(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Ping(command) => command.run(),
         Command::Probe(command) => command.run(),
         Command::Schema(command) => command.run(),

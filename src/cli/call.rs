@@ -55,11 +55,7 @@ impl Call {
         })
     }
 
-    /// The URL with the options as parameters: what they mean is the gateway's to say.
     fn url(&self) -> anyhow::Result<http::Uri> {
-        let url = client::url(&self.url, "/aggregate")?;
-        let mut query =
-            form_urlencoded::Serializer::new(url.query().unwrap_or_default().to_owned());
         let options = [
             ("mode", &self.mode),
             ("concurrency", &self.concurrency),
@@ -67,21 +63,10 @@ impl Call {
             ("timeout", &self.timeout),
             ("wait_for", &self.wait_for),
         ];
-        for (name, value) in options {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
-        }
-        let query = query.finish();
-        let path = url.path().to_owned();
-        let mut parts = url.into_parts();
-        let target = if query.is_empty() {
-            path
-        } else {
-            format!("{path}?{query}")
-        };
-        parts.path_and_query = Some(target.parse()?);
-        Ok(http::Uri::from_parts(parts)?)
+        client::url_with(
+            &self.url,
+            options.map(|(name, value)| (name, value.as_deref())),
+        )
     }
 }
 

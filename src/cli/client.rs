@@ -3,7 +3,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use http::{HeaderValue, Method, Uri, uri::Scheme};
 
 use crate::{
@@ -46,49 +46,111 @@ pub(super) fn url(text: &str, path: &str) -> anyhow::Result<Uri> {
     Ok(Uri::from_parts(parts)?)
 }
 
-/// One GET: the status and the whole body, whatever the status.
-pub(super) async fn get(url: Uri, timeout: Duration) -> anyhow::Result<Reply> {
-    let shown = url.to_string();
-    let mut every = StatusSet::empty();
-    for class in ["1xx", "2xx", "3xx", "4xx", "5xx"] {
-        every.add(class)?;
+/// The URL `text`, as [`url`] reads it, with these parameters: what they mean is the gateway's to say.
+pub(super) fn url_with<'a>(
+    text: &str,
+    parameters: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+) -> anyhow::Result<Uri> {
+    let url = url(text, "/aggregate")?;
+    let mut query = form_urlencoded::Serializer::new(url.query().unwrap_or_default().to_owned());
+    for (name, value) in parameters {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
     }
-    let prepared = Prepared::new(Settings {
-        name: "gateway".into(),
-        url,
-        method: Method::GET,
-        headers: Vec::new(),
-        body: None,
-        timeout,
-        connect_timeout: timeout.min(Duration::from_secs(5)),
-        max_body: MAX_BODY,
-        success: every,
-        lane: LaneSettings::default(),
-        forward_headers: Vec::new(),
-        forward_query: Vec::new(),
-        tls: TlsSettings::default(),
-    })?;
-    let adapter = Adapter::new(&prepared, Rc::new(()));
-    let forward = Forward {
-        request_id: HeaderValue::from_str(&format!("{:032x}", fastrand::u128(..)))?,
-        headers: Vec::new(),
-        query: Vec::new(),
-        allowance: Allowance::new(MAX_BODY),
+    let query = query.finish();
+    let path = url.path().to_owned();
+    let mut parts = url.into_parts();
+    let target = if query.is_empty() {
+        path
+    } else {
+        format!("{path}?{query}")
     };
-    match tokio::time::timeout(timeout, adapter.attempt(&forward)).await {
-        Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(Failure { kind, detail, .. })) => {
-            let detail = detail.replace("the upstream", "the gateway");
-            let advice = match kind {
+    parts.path_and_query = Some(target.parse()?);
+    Ok(Uri::from_parts(parts)?)
+}
+
+/// Asks one URL of a gateway, again and again over kept connections.
+pub(super) struct Client {
+    adapter: Adapter,
+    url: String,
+    timeout: Duration,
+}
+
+impl Client {
+    /// Waits at most `timeout` for each answer.
+    pub(super) fn to(url: Uri, timeout: Duration) -> anyhow::Result<Self> {
+        let shown = url.to_string();
+        let mut every = StatusSet::empty();
+        for class in ["1xx", "2xx", "3xx", "4xx", "5xx"] {
+            every.add(class)?;
+        }
+        let prepared = Prepared::new(Settings {
+            name: "gateway".into(),
+            url,
+            method: Method::GET,
+            headers: Vec::new(),
+            body: None,
+            timeout,
+            connect_timeout: timeout.min(Duration::from_secs(5)),
+            max_body: MAX_BODY,
+            success: every,
+            lane: LaneSettings::default(),
+            forward_headers: Vec::new(),
+            forward_query: Vec::new(),
+            tls: TlsSettings::default(),
+        })?;
+        Ok(Self {
+            adapter: Adapter::new(&prepared, Rc::new(())),
+            url: shown,
+            timeout,
+        })
+    }
+
+    /// One GET: the status and the whole body, whatever the status.
+    pub(super) async fn attempt(&self) -> Result<Reply, Failure> {
+        let id = format!("{:032x}", fastrand::u128(..));
+        let forward = Forward {
+            // Digits are a field's value.
+            request_id: HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0")),
+            headers: Vec::new(),
+            query: Vec::new(),
+            allowance: Allowance::new(MAX_BODY),
+        };
+        let attempt = self.adapter.attempt(&forward);
+        let in_time = tokio::time::timeout(self.timeout, attempt).await;
+        in_time.unwrap_or_else(|_| {
+            let within = humantime::format_duration(self.timeout);
+            Err(Failure::new(
+                FailureKind::Timeout,
+                format!("no whole answer within {within}"),
+            ))
+        })
+    }
+
+    /// The same, where a failure ends the command.
+    pub(super) async fn ask(&self) -> anyhow::Result<Reply> {
+        self.attempt().await.map_err(|failure| {
+            let detail = failure.detail.replace("the upstream", "the gateway");
+            let advice = match failure.kind {
                 FailureKind::Connect => "; start it with `gather serve`, or name another URL",
                 _ => "",
             };
-            bail!("no answer from {shown}: {detail}{advice}")
-        }
-        Err(_) => bail!(
-            "no answer from {shown} within {}",
-            humantime::format_duration(timeout)
-        ),
+            anyhow!("no answer from {}: {detail}{advice}", self.url)
+        })
+    }
+}
+
+/// One GET: the status and the whole body, whatever the status.
+pub(super) async fn get(url: Uri, timeout: Duration) -> anyhow::Result<Reply> {
+    Client::to(url, timeout)?.ask().await
+}
+
+/// The body's JSON, if it is that.
+pub(super) fn json(body: &Body) -> Option<&[u8]> {
+    match body {
+        Body::Json(bytes) => Some(bytes),
+        Body::Empty | Body::Text { .. } | Body::Binary { .. } => None,
     }
 }
 

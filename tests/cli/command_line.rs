@@ -27,6 +27,7 @@ fn every_command_explains_itself() {
         "serve",
         "check",
         "call",
+        "bench",
         "ping",
         "probe",
         "schema",

@@ -8,6 +8,7 @@ mod program;
 #[path = "../support/upstream.rs"]
 mod upstream;
 
+mod bench;
 mod call;
 mod check;
 mod command_line;

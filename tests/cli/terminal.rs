@@ -158,3 +158,16 @@ fn json_on_a_terminal_is_json_and_nothing_else() {
             .unwrap_or_else(|error| panic!("{error}: {line:?}"));
     }
 }
+
+#[test]
+fn a_load_shows_how_far_it_has_come_on_a_terminal_and_nowhere_else() {
+    let upstream = slow();
+    let (_gateway, address) = Running::serve(&before(&[upstream.url("/")]));
+    let load = format!("bench {address} --requests 3 --concurrency 1");
+    if let Some(shown) = on_a_terminal(&load, &[]) {
+        let shown = shown.expect(0).stdout;
+        assert!(shown.contains("2/3 requests"), "{shown:?}");
+    }
+    let arguments: Vec<_> = load.split(' ').collect();
+    assert_eq!(run(&arguments).expect(0).stderr, "");
+}

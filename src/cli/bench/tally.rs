@@ -1,0 +1,205 @@
+//! What came of one mode's load: every request in one count, and the latencies of those that were answered.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use hdrhistogram::Histogram;
+use serde::Deserialize;
+
+use crate::fanout::{Failure, Reply};
+
+/// The longest latency that is told apart from longer ones.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// Three digits of every latency are kept.
+const DIGITS: u8 = 3;
+
+/// One mode's measurement.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// Of answers with a status of 2xx, in microseconds; with a rate, from when each request was to start.
+    pub(super) latency: Histogram<u64>,
+    /// With a rate, the same from when each did start.
+    pub(super) service: Option<Histogram<u64>>,
+    /// Answers of 2xx, by their outcome.
+    pub(super) outcomes: BTreeMap<String, u64>,
+    /// Everything else: problems by their name, other answers by their status, and why there was no answer.
+    pub(super) failures: BTreeMap<String, u64>,
+    /// From the first request's start to the last answer.
+    pub(super) elapsed: Duration,
+    /// How long a request at most had to wait for a connection after it was to start.
+    pub(super) behind: Duration,
+    /// Whether it was stopped before its end.
+    pub(super) cut_short: bool,
+}
+
+/// When a request was to start and did, and when it was answered, from the load's beginning.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) intended: Duration,
+    pub(super) sent: Duration,
+    pub(super) answered: Duration,
+}
+
+/// What is read of an answer.
+#[derive(Default, Deserialize)]
+struct Said {
+    outcome: Option<String>,
+    r#type: Option<String>,
+}
+
+impl Tally {
+    /// Nothing yet; `by_the_clock` where requests start by a rate.
+    pub(super) fn new(by_the_clock: bool) -> Self {
+        Self {
+            latency: histogram(),
+            service: by_the_clock.then(histogram),
+            outcomes: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            elapsed: Duration::ZERO,
+            behind: Duration::ZERO,
+            cut_short: false,
+        }
+    }
+
+    /// Counts one request.
+    pub(super) fn count(&mut self, times: Times, result: &Result<Reply, Failure>) {
+        self.elapsed = self.elapsed.max(times.answered);
+        self.behind = self.behind.max(times.sent.saturating_sub(times.intended));
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(failure) => return add(&mut self.failures, failure.kind.as_str()),
+        };
+        let said = crate::cli::client::json(&reply.body)
+            .and_then(|json| serde_json::from_slice::<Said>(json).ok())
+            .unwrap_or_default();
+        if !reply.status.is_success() {
+            let kind = said.r#type.unwrap_or_default();
+            return match kind.strip_prefix("urn:gather:problem:") {
+                Some(name) => add(&mut self.failures, name),
+                None => add(&mut self.failures, reply.status.as_str()),
+            };
+        }
+        match said.outcome {
+            Some(outcome) => add(&mut self.outcomes, &outcome),
+            None => return add(&mut self.failures, "not an aggregate's answer"),
+        }
+        self.latency
+            .saturating_record(micros(times.answered.saturating_sub(times.intended)));
+        if let Some(service) = &mut self.service {
+            service.saturating_record(micros(times.answered.saturating_sub(times.sent)));
+        }
+    }
+
+    /// All requests that came to an end.
+    pub(super) fn requests(&self) -> u64 {
+        self.latency.len() + self.failures.values().sum::<u64>()
+    }
+
+    /// Answers of 2xx a second.
+    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub(super) fn throughput(&self) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 {
+            self.latency.len() as f64 / seconds
+        } else {
+            0.0
+        }
+    }
+
+    /// Whether all went well and to the end.
+    pub(super) fn is_flawless(&self) -> bool {
+        self.failures.is_empty() && !self.latency.is_empty() && !self.cut_short
+    }
+}
+
+/// The latency that this share of the answers (0 to 1) did not exceed.
+pub(super) fn quantile(histogram: &Histogram<u64>, share: f64) -> Duration {
+    Duration::from_micros(histogram.value_at_quantile(share).min(histogram.max()))
+}
+
+fn histogram() -> Histogram<u64> {
+    let longest = micros(LONGEST);
+    Histogram::new_with_bounds(1, longest, DIGITS).expect("these bounds are fixed and allowed")
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn add(counts: &mut BTreeMap<String, u64>, name: &str) {
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => _ = counts.insert(name.to_owned(), 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::StatusCode;
+
+    use super::*;
+    use crate::fanout::{Body, FailureKind};
+
+    fn reply(status: u16, json: &'static str) -> Result<Reply, Failure> {
+        Ok(Reply {
+            status: StatusCode::from_u16(status).unwrap(),
+            body: Body::Json(Bytes::from_static(json.as_bytes())),
+        })
+    }
+
+    fn times(intended: u64, sent: u64, answered: u64) -> Times {
+        let [intended, sent, answered] = [intended, sent, answered].map(Duration::from_millis);
+        Times {
+            intended,
+            sent,
+            answered,
+        }
+    }
+
+    #[test]
+    fn every_request_is_in_one_count_and_only_good_answers_have_a_latency() {
+        let mut tally = Tally::new(false);
+        let at = times(0, 0, 10);
+        tally.count(at, &reply(200, r#"{"outcome":"complete","results":[]}"#));
+        tally.count(at, &reply(200, r#"{"outcome":"partial"}"#));
+        tally.count(
+            at,
+            &reply(
+                502,
+                r#"{"type":"urn:gather:problem:upstream-failed","outcome":"failed"}"#,
+            ),
+        );
+        tally.count(at, &reply(500, "[]"));
+        tally.count(at, &reply(200, "\"pong\""));
+        tally.count(at, &Err(Failure::new(FailureKind::Connect, "refused")));
+        let counted = |counts: &BTreeMap<String, u64>| {
+            let counts = counts.iter().map(|(name, count)| format!("{name} {count}"));
+            counts.collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(counted(&tally.outcomes), "complete 1, partial 1");
+        assert_eq!(
+            counted(&tally.failures),
+            "500 1, connect 1, not an aggregate's answer 1, upstream-failed 1"
+        );
+        assert_eq!((tally.requests(), tally.latency.len()), (6, 2));
+        assert!(!tally.is_flawless());
+    }
+
+    #[test]
+    fn by_the_clock_a_latency_counts_from_when_its_request_was_to_start() {
+        let mut tally = Tally::new(true);
+        tally.count(
+            times(100, 600, 650),
+            &reply(200, r#"{"outcome":"complete"}"#),
+        );
+        let near = |histogram: &Histogram<u64>, expected: f64| {
+            let found = quantile(histogram, 0.5).as_secs_f64() * 1e3;
+            assert!((found - expected).abs() < 1.0, "{found} is not {expected}");
+        };
+        near(&tally.latency, 550.0);
+        near(tally.service.as_ref().unwrap(), 50.0);
+        assert_eq!(tally.behind, Duration::from_millis(500));
+        assert!(tally.is_flawless());
+    }
+}
