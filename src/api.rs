@@ -5,6 +5,7 @@
 mod aggregate;
 mod answer;
 mod compress;
+mod console;
 pub mod edge;
 mod error;
 mod gateway;
@@ -17,7 +18,7 @@ mod query;
 mod request_id;
 mod stream;
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
     FromRequest, Handler, Resource, Responder,
@@ -26,15 +27,17 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
+pub use console::{Console, Facts, Listed, ListedCall};
 pub use error::{Problem, ProblemKind};
 pub use gateway::{Exposed, Gateway, Shared};
 pub use guard::guard;
 
 use crate::fanout::{Forward, Upstream};
 
-/// The public routes. Without an admin listener the operational ones are among them.
+/// The public routes. Without an admin listener the operational ones are among them, and the console where there is one.
 pub fn public<U: Upstream<Context = Forward> + 'static>(
     gateway: Rc<Gateway<U>>,
+    console: Option<Arc<Console>>,
     with_operations: bool,
 ) -> impl FnOnce(&mut ServiceConfig) {
     move |routes| {
@@ -45,6 +48,11 @@ pub fn public<U: Upstream<Context = Forward> + 'static>(
             .service(web::scope("/aggregate").default_service(web::to(aggregate::named::<U>)));
         if with_operations {
             operations_routes(routes);
+        }
+        if let Some(console) = console {
+            routes
+                .app_data(web::Data::from(console))
+                .service(web::scope("/console").default_service(web::to(console::serve)));
         }
         routes.default_service(web::to(error::not_found));
     }

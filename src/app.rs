@@ -1,5 +1,7 @@
 //! The one place where the parts meet: a checked configuration becomes listeners, workers and a gateway in each of them.
 
+mod console;
+
 use std::{
     future::Future,
     io,
@@ -89,9 +91,13 @@ impl Application {
             readiness: Arc::default(),
             compression: server.compression,
         };
+        let with_operations = admin.is_none();
+        let console = server
+            .console
+            .then(|| console::console(&aggregates, &upstream_names, with_operations))
+            .transpose()?;
         let blueprint = Arc::new(Blueprint::new(aggregates, upstreams, server.max_in_flight)?);
         let workers = server.workers;
-        let with_operations = admin.is_none();
 
         // Both are bound before either serves, and the one that may be shared is last: nobody is let in by a process that
         // is about to give up. The operational routes are this process's own, so they are never shared.
@@ -115,7 +121,7 @@ impl Application {
                 for_workers.readiness.advance(Stage::Ready);
                 for_workers.metrics.ready(true);
             }
-            api::public(gateway, with_operations)
+            api::public(gateway, console.clone(), with_operations)
         })?;
         let admin = admin
             .map(|listener| {

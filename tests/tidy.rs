@@ -248,6 +248,30 @@ fn no_file_is_too_long() {
     }
 }
 
+/// The console is read by those who don't build it: small modules, each of which says what it does.
+#[test]
+fn every_file_of_the_console_is_short_and_says_what_it_is_for() {
+    let mut seen = 0;
+    for folder in ["src/api/console", "tests/console"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let ending = path.extension().unwrap_or_default().to_str().unwrap();
+            if ending == "js" || ending == "mjs" {
+                let text = fs::read_to_string(&path).unwrap();
+                assert!(
+                    text.starts_with("// "),
+                    "{} does not begin with //",
+                    path.display()
+                );
+                assert!(text.lines().count() < 300, "{} is long", path.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 15, "{seen}");
+}
+
 /// Name, version and source of every package in a lock file.
 fn locked(file: &str) -> Vec<String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);

@@ -228,7 +228,9 @@ impl Demo {
         if self.json {
             return Ok(());
         }
-        writeln!(out, "\nThe gateway goes on. In another terminal:")?;
+        writeln!(out, "\nThe gateway goes on. In a browser:")?;
+        writeln!(out, "  http://{address}/console")?;
+        writeln!(out, "In another terminal:")?;
         writeln!(
             out,
             "  curl -i 'http://{address}/aggregate?mode=sequential'"

@@ -110,6 +110,7 @@ fn server(
         grace: raw.grace.map_or(defaults::GRACE, |grace| grace.0),
         reuse_port: raw.reuse_port.unwrap_or(false),
         compression: raw.compression.unwrap_or(false),
+        console: raw.console.unwrap_or(defaults::CONSOLE),
     })
 }
 

@@ -55,6 +55,8 @@ pub struct Server {
     pub reuse_port: bool,
     /// Whether answers are compressed for clients that take it.
     pub compression: bool,
+    /// Whether the console is served, a page that runs aggregates.
+    pub console: bool,
 }
 
 /// The operational listener.

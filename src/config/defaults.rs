@@ -28,6 +28,10 @@ pub(super) const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 /// How long `/readyz` says 503 before the listener closes: a load balancer that asks every second has seen it.
 pub(super) const GRACE: Duration = Duration::from_secs(3);
 
+/// On: the listener is on loopback unless somebody says otherwise, and the page can do no more than its reader's own
+/// requests to the same listener.
+pub(super) const CONSOLE: bool = true;
+
 /// One attempt. Long enough for a slow service, short enough to leave half of the default deadline.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 

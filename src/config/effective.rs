@@ -54,6 +54,7 @@ pub(super) fn raw(config: &Config) -> RawConfig {
             grace: Some(HumanDuration(server.grace)),
             reuse_port: Some(server.reuse_port),
             compression: Some(server.compression),
+            console: Some(server.console),
         })),
         admin: config.admin.map(|admin| {
             Table(RawAdmin {

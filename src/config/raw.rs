@@ -73,6 +73,8 @@ pub(super) struct RawServer {
     pub(super) reuse_port: Option<bool>,
     /// Whether answers are compressed (gzip, brotli) for clients that take it. Default `false`.
     pub(super) compression: Option<bool>,
+    /// Whether `/console` is served, a page that runs aggregates and draws them. Default `true`.
+    pub(super) console: Option<bool>,
 }
 
 /// The operational listener.

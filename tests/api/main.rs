@@ -16,6 +16,7 @@ mod bodies;
 mod cancellation;
 mod compression;
 mod connections;
+mod console;
 mod deadlines;
 mod departures;
 mod forwarding;

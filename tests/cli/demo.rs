@@ -129,9 +129,12 @@ fn without_once_it_goes_on_serving_until_it_is_interrupted() {
         demo.output_line(|line| line.contains("Ctrl-C").then_some(()));
         let answer = get(address, "/aggregate?mode=compare").json();
         assert_eq!(answer["concurrent"]["outcome"], "complete", "{answer}");
+        assert_eq!(get(address, "/console").status, 200);
         assert!(demo.is_running());
         demo.signal(signal);
         let finished = demo.wait().expect(0);
+        let page = format!("\n  http://{address}/console\n");
+        assert!(finished.stdout.contains(&page), "{}", finished.stdout);
         // Every command it tells to try is one of this gateway.
         let hints = finished
             .stdout

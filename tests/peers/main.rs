@@ -12,6 +12,7 @@ mod program;
 mod upstream;
 
 mod alerts;
+mod console;
 mod dashboards;
 mod fastapi;
 mod load;

@@ -105,7 +105,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
         );
         App::new()
             .app_data(Data::new(shared.clone()))
-            .configure(api::public(gateway, true))
+            .configure(api::public(gateway, None, true))
             .wrap(from_fn(api::guard))
     })
     .workers(1)

@@ -207,8 +207,8 @@ const BAD_ELSEWHERE: &[(&str, &str)] = &[
         "server.max_connections: found a number that is too large",
     ),
     (
-        "[server]\nconsole = true",
-        "server.console: unknown key. Allowed here: compression, drain, grace, header_timeout, listen, max_connections, max_in_flight, reuse_port, workers, write_timeout",
+        "[server]\nconsoles = true",
+        "server.consoles: unknown key, did you mean `console`? Allowed here: compression, console, drain, grace, header_timeout, listen, max_connections, max_in_flight, reuse_port, workers, write_timeout",
     ),
     ("[admin]", "admin.listen: missing; expected an address"),
     (

@@ -1,0 +1,222 @@
+// The page: asks what can be run, runs what is chosen, one mode after the other, and gives what comes to those who show it.
+
+import { Answer } from "./answer.js";
+import { called, limit, options, target } from "./choice.js";
+import { announce, byId, write } from "./dom.js";
+import { exchange } from "./exchange.js";
+import { Form } from "./form.js";
+import { History } from "./history.js";
+import { Live } from "./live.js";
+import { percentile, Records } from "./records.js";
+import { ENDS, Run } from "./run.js";
+import { count, time } from "./scale.js";
+import { shownRatio, Waterfall } from "./waterfall.js";
+
+/** How often bars move for who wants less motion, in milliseconds. */
+const CALM = 500;
+
+const TITLES = { sequential: "Sequential", concurrent: "Concurrent" };
+
+const waterfall = new Waterfall();
+const answers = new Answer();
+const records = new Records(storage());
+const history = new History(records);
+const lessMotion = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** What is shown: runs of one aggregate with one set of options, by mode. */
+let shown = { key: null, runs: new Map(), kept: new Map(), began: new Map() };
+/** The choice that was run last. */
+let latest = null;
+let stopping = null;
+
+function storage() {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    // Forbidden by the browser's settings.
+    return null;
+  }
+}
+
+/** Runs a choice, mode by mode. A mode that was run before with the same choice stays, so that the two can be compared. */
+async function run(choice, form) {
+  const key = JSON.stringify([choice.aggregate.name, options(choice)]);
+  if (shown.key !== key || choice.modes.length > 1) {
+    shown = { key, runs: new Map(), kept: new Map(), began: new Map() };
+  }
+  latest = choice;
+  stopping = new AbortController();
+  form.isRunning = true;
+  document.body.dataset.running = "true";
+  const frames = follow(choice);
+  for (const mode of choice.modes) {
+    if (stopping.signal.aborted) {
+      break;
+    }
+    const run = await one(choice, mode);
+    if (run.end === ENDS.refused || run.end === ENDS.unreachable) {
+      // The other mode would only say it again.
+      break;
+    }
+  }
+  frames.stop();
+  delete document.body.dataset.running;
+  form.isRunning = false;
+  draw(choice);
+  const ratio = shownRatio();
+  if (choice.modes.length > 1 && ratio !== "") {
+    announce(`${last()} ${ratio}.`);
+  }
+}
+
+/** Runs it in one mode. */
+async function one(choice, mode) {
+  const calls = called(choice);
+  const run = new Run(mode, calls, limit(choice, mode));
+  const url = new URL(target(choice, mode), document.baseURI).href;
+  const compared = choice.aggregate.compare ? target(choice, "compare") : null;
+  const comparison = compared && new URL(compared, document.baseURI).href;
+  const kept = { run, url, comparison, status: null, headers: [], text: null };
+  shown.runs.delete(mode);
+  // In the order of the modes, whichever ran last.
+  shown.runs = sorted([...shown.runs, [mode, run]]);
+  shown.kept.delete(mode);
+  const began = performance.now();
+  shown.began.set(mode, began);
+  const clock = () => performance.now() - began;
+  waterfall.show([...shown.runs.values()]);
+  draw(choice);
+  reveal(byId("results"));
+  announce(`${TITLES[mode]} run of ${count(calls.length, "call")} has begun.`);
+
+  const head = (response) => {
+    run.id = response.headers.get("x-request-id");
+    kept.status = response.status;
+    kept.headers = [...response.headers];
+    const names = response.headers.get("gather-calls");
+    if (response.ok && names !== null) {
+      run.plan(names.split(",").map((name) => name.trim()));
+    }
+  };
+  const line = (text) => {
+    const isLast = run.take(text, clock());
+    tell(run, text);
+    return isLast;
+  };
+  const { end, problem } = await exchange(url, stopping.signal, head, line);
+  if (end !== null) {
+    run.close(ENDS[end], problem, clock());
+    kept.text = problem?.text ?? null;
+  }
+  keep(choice, run, clock());
+  shown.kept = sorted([...shown.kept, [mode, kept]]);
+  answers.show(shown.kept);
+  draw(choice);
+  announce(last());
+  return run;
+}
+
+/** Scrolls to what else would happen out of sight, as on a phone, where it is below the form. */
+function reveal(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  if (top > innerHeight - 120 || bottom < 0) {
+    element.scrollIntoView();
+  }
+}
+
+const sorted = (entries) => new Map(entries.sort(([a], [b]) => (a < b ? 1 : -1)));
+
+/** Tells of a call that failed; successes are told all together. */
+function tell(run, text) {
+  const { name, ok, failure, detail } = JSON.parse(text);
+  if (ok === false && failure !== "cancelled" && failure !== "skipped") {
+    announce(`${name} failed: ${failure}. ${detail ?? ""}`);
+  }
+}
+
+/** What came of the run that ended last, in a sentence. */
+function last() {
+  const sentences = [...shown.runs.values()]
+    .filter((run) => run.isOver)
+    .map((run) => {
+      const problem = run.problem ? ` ${run.problem.title}. ${run.problem.detail ?? ""}` : "";
+      const calls = `${run.ok} of ${count(run.calls.length, "call")} succeeded`;
+      return `${TITLES[run.mode]}: ${run.verdict} after ${time(run.elapsed(0))}, ${calls}.${problem}`;
+    });
+  return sentences.join(" ");
+}
+
+function keep(choice, run, clock) {
+  records.add({
+    at: Date.now(),
+    aggregate: choice.aggregate.name,
+    options: options(choice),
+    mode: run.mode,
+    outcome: run.verdict,
+    elapsed: run.elapsed(clock),
+    calls: run.calls.length,
+    ok: run.ok,
+  });
+  history.draw();
+}
+
+/** The time that the axis has to reach, as far as earlier runs tell. */
+function expected(choice) {
+  const times = choice.modes.flatMap((mode) => {
+    const past = records.times(choice.aggregate.name, options(choice), mode);
+    return past.length > 0 ? [percentile(past, 0.9)] : [];
+  });
+  return Math.max(0, ...times);
+}
+
+function draw(choice) {
+  const clocks = {};
+  for (const [mode, began] of shown.began) {
+    clocks[mode] = performance.now() - began;
+  }
+  waterfall.draw(clocks, expected(choice));
+}
+
+/** Draws each frame, or every half second for who wants less motion, until it is stopped. */
+function follow(choice) {
+  let going = true;
+  let before = -Infinity;
+  const frame = (now) => {
+    if (!going) {
+      return;
+    }
+    if (!lessMotion.matches || now - before >= CALM) {
+      before = now;
+      draw(choice);
+    }
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+  return { stop: () => (going = false) };
+}
+
+async function start() {
+  const response = await fetch("console/aggregates");
+  if (!response.ok) {
+    throw new Error(`the gateway answered ${response.status}`);
+  }
+  const facts = await response.json();
+  write(byId("version"), `version ${facts.version}`);
+  const form = new Form(facts.aggregates, {
+    run: (choice) => run(choice, form),
+    stop: () => stopping?.abort(),
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && document.body.dataset.running) {
+      stopping?.abort();
+    }
+  });
+  addEventListener("resize", () => latest && draw(latest));
+  new Live().start(facts.metrics);
+  document.body.dataset.ready = "true";
+}
+
+start().catch((error) => {
+  byId("broken").hidden = false;
+  write(byId("broken"), `The console could not start: ${error.message}. Is the gateway still running?`);
+});

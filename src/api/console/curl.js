@@ -1,0 +1,19 @@
+// The commands that do in a shell what the page does.
+
+/** `text` as one word of a POSIX shell, whatever is in it. */
+export function quoted(text) {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Both ways to ask for the answer at `url`, and `comparison`, the URL that runs both modes, where there is one. */
+export function commands(url, comparison = null) {
+  const both = comparison
+    ? `\n\n# both modes in one request\ncurl ${quoted(comparison)}`
+    : "";
+  return (
+    `# the answer in one piece, with its headers\ncurl -i ${quoted(url)}\n\n` +
+    `# each result the moment it is there, as this page asks for it\n` +
+    `curl -N -H 'Accept: application/x-ndjson' ${quoted(url)}` +
+    both
+  );
+}

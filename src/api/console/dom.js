@@ -1,0 +1,55 @@
+// Elements made from data. Text only ever becomes text: nothing here, nor anywhere in the console, parses markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** The element of this id. */
+export const byId = (id) => document.getElementById(id);
+
+/** A new element: attributes by name (`class`, `aria-label`, …; those that are null or false are left out), children as nodes or texts. */
+export function make(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/** The same in the SVG namespace. */
+export function draw(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined && value !== false) {
+      element.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** Sets a text where it differs, so that nobody is told what hasn't changed. */
+export function write(element, text) {
+  if (element.textContent !== text) {
+    element.textContent = text;
+  }
+}
+
+/** A table with a caption for those who don't see it; `rows` are lists of texts or nodes, the first of each names its row. */
+export function table(caption, columns, rows) {
+  const head = make("tr", {}, ...columns.map((column) => make("th", { scope: "col" }, column)));
+  const body = rows.map(([first, ...rest]) =>
+    make("tr", {}, make("th", { scope: "row" }, first), ...rest.map((cell) => make("td", {}, cell))),
+  );
+  return make(
+    "table",
+    {},
+    make("caption", { class: "unseen" }, caption),
+    make("thead", {}, head),
+    make("tbody", {}, ...body),
+  );
+}
+
+const announcer = byId("announcer");
+
+/** Tells it to those who listen rather than look. */
+export function announce(text) {
+  announcer.textContent = text;
+}

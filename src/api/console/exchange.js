@@ -1,0 +1,82 @@
+// One request to the gateway, read as a stream: each line is given on the moment it is here. Knows nothing of what lines mean.
+
+import { Lines } from "./lines.js";
+
+/** The longest part of a strange answer that is shown. */
+const SHOWN = 400;
+
+/**
+ * Asks `url`. `head` gets the response, then `line` each line; `line` says whether it was the last.
+ * Resolves to `{ end: null }` after the last line, else to one of the ends of a run, with `problem` where one is known.
+ */
+export async function exchange(url, signal, head, line) {
+  try {
+    const response = await fetch(url, {
+      headers: { accept: "application/x-ndjson" },
+      cache: "no-store",
+      signal,
+    });
+    head(response);
+    const type = response.headers.get("content-type") ?? "";
+    if (!response.ok || !type.startsWith("application/x-ndjson")) {
+      return { end: "refused", problem: await refusal(response, type) };
+    }
+    return await read(response.body, signal, line);
+  } catch (error) {
+    if (signal.aborted) {
+      return { end: "stopped", problem: null };
+    }
+    return {
+      end: "unreachable",
+      problem: { title: "No answer", detail: `The gateway could not be reached (${error.message}).` },
+    };
+  }
+}
+
+async function read(body, signal, line) {
+  const lines = new Lines();
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const cut = (detail) => ({ end: "cut", problem: { title: "The answer was cut short", detail } });
+  let last = false;
+  for (;;) {
+    let piece;
+    try {
+      piece = await reader.read();
+    } catch (error) {
+      if (signal.aborted) {
+        throw error;
+      }
+      return last ? { end: null } : cut("The connection ended before the last line.");
+    }
+    if (piece.done) {
+      return last ? { end: null } : cut("The stream ended before its last line.");
+    }
+    for (const whole of lines.push(piece.value)) {
+      try {
+        last = line(whole) || last;
+      } catch {
+        await reader.cancel();
+        return cut("A line is no JSON.");
+      }
+    }
+  }
+}
+
+/** What a refusal says of itself: a problem (RFC 9457), or whatever stands between here and the gateway. */
+async function refusal(response, type) {
+  const text = await response.text();
+  const status = response.status;
+  if (type.startsWith("application/problem+json")) {
+    try {
+      return { ...JSON.parse(text), status, text };
+    } catch {
+      // Shown as it is.
+    }
+  }
+  return {
+    title: response.ok ? "This is no stream" : response.statusText || "Refused",
+    detail: text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text,
+    status,
+    text,
+  };
+}

@@ -1,0 +1,136 @@
+// The form: shows what the chosen aggregate allows, and makes a choice of what was entered, or says what is wrong with it.
+
+import { byId, make, write } from "./dom.js";
+import { count, round } from "./scale.js";
+
+const MODES = {
+  both: ["sequential", "concurrent"],
+  sequential: ["sequential"],
+  concurrent: ["concurrent"],
+};
+
+export class Form {
+  #aggregates;
+  #form = byId("form");
+  #run = byId("run");
+  #stop = byId("stop");
+
+  /** `run` is called with each choice, `stop` when what runs is no longer wanted. */
+  constructor(aggregates, { run, stop }) {
+    this.#aggregates = aggregates;
+    const names = aggregates.map(({ name }) => make("option", { value: name }, name));
+    byId("aggregate").append(...names);
+    if (aggregates.some(({ name }) => name === "default")) {
+      byId("aggregate").value = "default";
+    }
+    byId("aggregate").addEventListener("change", () => this.#show());
+    byId("all").addEventListener("click", () => this.#check(true));
+    byId("none").addEventListener("click", () => this.#check(false));
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.#run.getAttribute("aria-disabled") === "true") {
+        return;
+      }
+      const choice = this.#choice();
+      if (choice !== null) {
+        run(choice);
+      }
+    });
+    this.#stop.addEventListener("click", stop);
+    this.#show();
+  }
+
+  /** Whether something runs. The button stays where the focus is, and does nothing meanwhile. */
+  set isRunning(running) {
+    this.#run.setAttribute("aria-disabled", String(running));
+    write(this.#run, running ? "Running…" : "Run");
+    if (!running && document.activeElement === this.#stop) {
+      this.#run.focus();
+    }
+    this.#stop.disabled = !running;
+  }
+
+  get #aggregate() {
+    const name = byId("aggregate").value;
+    return this.#aggregates.find((aggregate) => aggregate.name === name);
+  }
+
+  /** Shows the aggregate's calls and bounds. */
+  #show() {
+    const aggregate = this.#aggregate;
+    const { calls, mode, deadline_ms: deadline, wait_for: needed } = aggregate;
+    const most = Math.min(aggregate.concurrency, calls.length);
+    const waits = needed === null ? "" : `, ends with ${needed} ${needed === 1 ? "success" : "successes"}`;
+    write(byId("about"), `${count(calls.length, "call")}, ${mode} by default${waits}`);
+    write(byId("concurrency-note"), `1 to ${most}`);
+    byId("concurrency").placeholder = String(most);
+    write(byId("timeout-note"), `up to ${round(deadline)}`);
+    byId("timeout").placeholder = round(deadline);
+    byId("calls").replaceChildren(
+      ...calls.map((call) =>
+        make(
+          "label",
+          {},
+          make("input", { type: "checkbox", name: "call", value: call.name, checked: true }),
+          make("span", {}, call.name),
+          note(call),
+        ),
+      ),
+    );
+    byId("calls-all").hidden = calls.length < 3;
+    this.#complain("", null);
+  }
+
+  #check(checked) {
+    for (const box of this.#boxes) {
+      box.checked = checked;
+    }
+  }
+
+  get #boxes() {
+    return [...this.#form.querySelectorAll("input[name=call]")];
+  }
+
+  /** What was chosen; null after it has been said what is wrong. */
+  #choice() {
+    const aggregate = this.#aggregate;
+    const concurrency = byId("concurrency").value.trim();
+    const timeout = byId("timeout").value.trim();
+    const chosen = new Set(this.#boxes.filter((box) => box.checked).map((box) => box.value));
+    const calls = aggregate.calls.filter((call) => chosen.has(call.name));
+    if (concurrency !== "" && !/^[1-9]\d{0,3}$/.test(concurrency)) {
+      return this.#complain("Concurrency is a whole number from 1.", byId("concurrency"));
+    }
+    if (timeout !== "" && !/[a-z]/i.test(timeout)) {
+      return this.#complain("Timeout is a time with a unit, such as 500ms or 2s.", byId("timeout"));
+    }
+    if (calls.length === 0) {
+      return this.#complain("Choose at least one call.", this.#boxes[0]);
+    }
+    this.#complain("", null);
+    return {
+      aggregate,
+      modes: MODES[new FormData(this.#form).get("mode")],
+      concurrency: concurrency === "" ? null : Number(concurrency),
+      timeout: timeout === "" ? null : timeout.replaceAll(/\s+/g, ""),
+      calls: calls.length === aggregate.calls.length ? null : calls,
+    };
+  }
+
+  #complain(sentence, field) {
+    write(byId("mistake"), sentence);
+    for (const marked of this.#form.querySelectorAll("[aria-invalid]")) {
+      marked.removeAttribute("aria-invalid");
+    }
+    field?.setAttribute("aria-invalid", "true");
+    field?.focus();
+    return null;
+  }
+}
+
+/** Whom a call of another name calls, and whether it may fail. */
+function note({ name, upstream, optional }) {
+  const notes = [name === upstream ? "" : upstream, optional ? "optional" : ""];
+  const text = notes.filter((note) => note !== "").join(", ");
+  return text === "" ? null : make("small", {}, text);
+}

@@ -1,0 +1,142 @@
+// The state of one run: which calls wait, which are under way and which have settled, from the lines of its stream. Times are
+// milliseconds of the gateway's clock, which begins with the run; `clock` is this page's, which begins when it asks.
+
+/** How a run ended other than by its last line. */
+export const ENDS = {
+  refused: "refused",
+  unreachable: "unreachable",
+  cut: "cut short",
+  stopped: "stopped",
+};
+
+export class Run {
+  /** `calls` are those of the plan in order, `limit` the most at a time. */
+  constructor(mode, calls, limit) {
+    this.mode = mode;
+    this.calls = calls.map((call) => ({ ...call, began: null, result: null, line: null }));
+    /** The last line, read and as it came. */
+    this.outcome = null;
+    this.outcomeLine = null;
+    /** One of `ENDS`, and what there is to say of it: `{ title, detail, … }`. */
+    this.end = null;
+    this.problem = null;
+    /** The request's id, once it is known. */
+    this.id = null;
+    this.#limit = limit;
+    this.#begin(0);
+  }
+
+  #limit;
+  /** How far this page's clock is ahead of the gateway's: the way there and back. */
+  #ahead = null;
+  /** The time of an end that had no last line. */
+  #ended = null;
+
+  get isOver() {
+    return this.outcome !== null || this.end !== null;
+  }
+
+  /** `complete`, `partial`, `failed`, one of `ENDS`, or null while it runs. */
+  get verdict() {
+    return this.end ?? this.outcome?.outcome ?? null;
+  }
+
+  /** Takes the plan's names as the gateway says them, in case that the page's are older. */
+  plan(names) {
+    if (names.length === this.calls.length && names.every((name, at) => name === this.calls[at].name)) {
+      return;
+    }
+    const known = new Map(this.calls.map((call) => [call.name, call]));
+    this.calls = names.map((name) => ({
+      upstream: name,
+      optional: false,
+      ...known.get(name),
+      name,
+      began: null,
+      result: null,
+      line: null,
+    }));
+    this.#begin(0);
+  }
+
+  /** Takes one line, and says whether it was the last one. */
+  take(line, clock) {
+    const value = JSON.parse(line);
+    if (!Number.isInteger(value.index)) {
+      this.outcome = value;
+      this.outcomeLine = line;
+      if (typeof value.status === "number" && typeof value.title === "string") {
+        this.problem = value;
+      }
+      return true;
+    }
+    const call = this.calls[value.index];
+    if (call !== undefined && call.result === null) {
+      call.result = value;
+      call.line = line;
+      const settled = value.start_ms + value.elapsed_ms;
+      const ahead = Math.max(0, clock - settled);
+      this.#ahead = Math.min(this.#ahead ?? ahead, ahead);
+      this.#begin(settled);
+    }
+    return false;
+  }
+
+  /** Ends it without a last line. */
+  close(end, problem, clock) {
+    this.#ended = this.elapsed(clock);
+    this.end = end;
+    this.problem = problem;
+  }
+
+  /** As many calls as may be are under way from `at` on. */
+  #begin(at) {
+    let under = this.calls.filter((call) => call.began !== null && call.result === null).length;
+    for (const call of this.calls) {
+      if (under >= this.#limit) {
+        break;
+      }
+      if (call.began === null && call.result === null) {
+        call.began = at;
+        under += 1;
+      }
+    }
+  }
+
+  /** How long it has run, or took. */
+  elapsed(clock) {
+    if (this.outcome !== null) {
+      return this.outcome.elapsed_ms;
+    }
+    if (this.#ended !== null) {
+      return this.#ended;
+    }
+    const ends = this.calls
+      .filter((call) => call.result !== null)
+      .map((call) => call.result.start_ms + call.result.elapsed_ms);
+    return ends.reduce((last, end) => Math.max(last, end), Math.max(0, clock - (this.#ahead ?? 0)));
+  }
+
+  /** Where a call's bar is, and what it says: `{ state, start, length }`, `state` one of `waiting`, `running`, `ok`, `failed`,
+      `idle` (given up or never begun, by nobody's fault) and `lost` (the run ended before its result came). */
+  span(call, now) {
+    if (call.result !== null) {
+      const { ok, failure, start_ms: start, elapsed_ms: length } = call.result;
+      const idle = failure === "cancelled" || failure === "skipped";
+      return { state: ok ? "ok" : idle ? "idle" : "failed", start, length };
+    }
+    if (this.isOver) {
+      const start = call.began ?? 0;
+      return { state: "lost", start, length: call.began === null ? 0 : Math.max(0, now - start) };
+    }
+    if (call.began === null) {
+      return { state: "waiting", start: 0, length: 0 };
+    }
+    return { state: "running", start: call.began, length: Math.max(0, now - call.began) };
+  }
+
+  /** How many calls have succeeded. */
+  get ok() {
+    return this.calls.filter((call) => call.result?.ok).length;
+  }
+}

@@ -1,0 +1,198 @@
+// Runs drawn as bars on one axis of time: a list for each run, an item for each call. While a run goes on, `draw` moves what is
+// under way and nothing else; an item is written once more when its call has settled.
+
+import { byId, make, write } from "./dom.js";
+import { ceiling, count, marks, ratio, round, step, time } from "./scale.js";
+
+const TITLES = { sequential: "Sequential", concurrent: "Concurrent" };
+const ABOUT = { sequential: "one call after another", concurrent: "all calls at once" };
+
+/** A mark for each state, for those who don't tell colours apart. */
+const SIGNS = { waiting: "○", running: "◔", ok: "✓", failed: "✕", idle: "–", lost: "?" };
+
+/** The room for one mark's label on the axis, in pixels. */
+const LABEL = 72;
+
+export class Waterfall {
+  #chart = byId("chart");
+  #axis = make("div", { class: "axis", "aria-hidden": "true" });
+  /** What is drawn of each run, by mode. */
+  #views = new Map();
+  #marks = "";
+
+  /** Shows these runs and nothing else. */
+  show(runs) {
+    this.#views = new Map(runs.map((run) => [run.mode, view(run)]));
+    this.#chart.replaceChildren(this.#axis, ...[...this.#views.values()].map(({ section }) => section));
+    this.#chart.hidden = runs.length === 0;
+    byId("nothing").hidden = runs.length > 0;
+  }
+
+  /** Draws everything as of this time; `clocks` has this page's clock of each run by mode, `expected` the time that the
+      slowest one will take, as far as that is known. */
+  draw(clocks, expected) {
+    const runs = [...this.#views.values()].map(({ run }) => run);
+    const times = runs.map((run) => run.elapsed(clocks[run.mode] ?? 0));
+    // What has ended fits exactly; what goes on has room to grow.
+    const room = runs.map((run, at) => (run.isOver ? times[at] : ceiling(Math.max(times[at], expected))));
+    this.#measure(Math.max(...room, 1e-3));
+    let index = 0;
+    for (const shown of this.#views.values()) {
+      drawRun(shown, times[index]);
+      index += 1;
+    }
+    this.#compare();
+  }
+
+  /** Sets the length of the axis, its marks and the lines under them. */
+  #measure(length) {
+    const width = this.#axis.clientWidth;
+    const most = Math.max(2, Math.min(8, Math.floor(width / LABEL)));
+    const key = `${length} ${most}`;
+    if (this.#marks === key) {
+      return;
+    }
+    this.#marks = key;
+    this.#chart.style.setProperty("--length", String(length));
+    this.#chart.style.setProperty("--mark", `${(step(length, most) / length) * 100}%`);
+    const labels = marks(length, most).map((at) => {
+      const share = at / length;
+      const side = share < 0.02 ? "first" : share > 0.97 ? "last" : null;
+      const label = make("span", { class: side }, at === 0 ? "0" : round(at));
+      label.style.left = `${share * 100}%`;
+      return label;
+    });
+    this.#axis.replaceChildren(...labels);
+  }
+
+  /** How many times as fast, once both are complete: else the ratio would compare different things. */
+  #compare() {
+    const [slow, fast] = ["sequential", "concurrent"].map((mode) => this.#views.get(mode)?.run);
+    const times =
+      slow?.verdict === "complete" && fast?.verdict === "complete"
+        ? ratio(slow.outcome.elapsed_ms, fast.outcome.elapsed_ms)
+        : null;
+    const over = slow?.isOver && fast?.isOver;
+    const none = over ? "No ratio: it needs two complete runs" : "";
+    const place = byId("ratio");
+    const text = times === null ? none : `${times} times as fast`;
+    if (place.textContent === text) {
+      return;
+    }
+    place.classList.toggle("muted", times === null);
+    place.replaceChildren(
+      ...(times === null ? [text] : [make("strong", {}, times), " times as fast"]),
+    );
+  }
+}
+
+/** The ratio's words as they are shown. */
+export const shownRatio = () => byId("ratio").textContent;
+
+function view(run) {
+  const total = make("span", { class: "total" });
+  const note = make("span", { class: "verdict" });
+  const title = make("h3", {}, TITLES[run.mode], make("small", {}, ABOUT[run.mode]));
+  const problem = make("div", { class: "problem", hidden: true });
+  const list = make("ol", { class: "calls-shown" });
+  const section = make(
+    "section",
+    { class: `run ${run.mode}`, "aria-label": `${TITLES[run.mode]} run` },
+    make("div", { class: "run-head" }, title, total, note),
+    problem,
+    list,
+  );
+  const shown = { run, section, total, note, problem, list, items: [], names: "" };
+  list.append(...items(shown));
+  return shown;
+}
+
+/** The items of a run's calls, made anew when the gateway has named others. */
+function items(shown) {
+  shown.names = shown.run.calls.map((call) => call.name).join();
+  shown.items = shown.run.calls.map((call) => {
+    const bar = make("span", { class: "bar", hidden: true });
+    const took = make("span", { class: "took" });
+    const begins = make("span", { class: "unseen" });
+    const said = make("span", { class: "said" });
+    const more = make("p", { class: "more", hidden: true });
+    const name = make("span", { class: "name" }, make("span", {}, call.name));
+    if (call.optional) {
+      name.append(make("small", {}, "optional"));
+    }
+    const track = make("span", { class: "track", "aria-hidden": "true" }, bar);
+    const item = make("li", { "data-state": "" }, name, track, begins, took, said, more);
+    return { item, bar, begins, took, said, more };
+  });
+  return shown.items.map(({ item }) => item);
+}
+
+function drawRun(shown, now) {
+  const { run } = shown;
+  if (shown.names !== run.calls.map((call) => call.name).join()) {
+    shown.list.replaceChildren(...items(shown));
+  }
+  write(shown.total, time(now));
+  const verdict = run.verdict ?? "running";
+  write(shown.note, verdict);
+  shown.note.dataset.verdict = verdict;
+  if (run.problem !== null && shown.problem.hidden) {
+    shown.problem.hidden = false;
+    shown.problem.append(...told(run.problem, run.id));
+  }
+  run.calls.forEach((call, at) => drawCall(shown.items[at], call, run.span(call, now)));
+}
+
+function drawCall({ item, bar, begins, took, said, more }, call, { state, start, length }) {
+  const settled = item.dataset.state === state && state !== "running";
+  if (settled) {
+    return;
+  }
+  const begun = state !== "waiting" && !(state === "lost" && call.began === null);
+  bar.hidden = !begun;
+  bar.style.setProperty("--start", start.toFixed(3));
+  bar.style.setProperty("--for", length.toFixed(3));
+  write(took, begun ? time(length) : "");
+  if (item.dataset.state === state) {
+    return;
+  }
+  item.dataset.state = state;
+  write(begins, call.result === null ? "" : `begins at ${time(start)} and takes`);
+  const sign = make("span", { class: "sign", "aria-hidden": "true" }, SIGNS[state]);
+  said.replaceChildren(sign, make("span", {}, words(call, state)));
+  const sentence = [call.result?.detail, tries(call.result)].filter((part) => part).join(" · ");
+  write(more, sentence);
+  more.hidden = sentence === "";
+}
+
+/** What became of a call, in one or two words. */
+function words(call, state) {
+  const { result } = call;
+  if (result === null) {
+    return state === "lost" ? "no result" : state;
+  }
+  if (result.ok) {
+    return String(result.status);
+  }
+  return result.failure === "status" ? `status ${result.status}` : result.failure;
+}
+
+/** How often it was tried, where that was more than once. */
+function tries(result) {
+  if (result === null || result.attempts <= 1) {
+    return "";
+  }
+  const hedges = result.hedges ?? 0;
+  return count(result.attempts, "attempt") + (hedges > 0 ? `, ${count(hedges, "hedge")}` : "");
+}
+
+/** A problem's title, status, detail and id. */
+function told({ title, status, detail, type }, id) {
+  const name = type?.replace("urn:gather:problem:", "");
+  const facts = [status && `status ${status}`, name, id && `request ${id}`].filter((fact) => fact);
+  return [
+    make("strong", {}, title ?? "Refused"),
+    detail ? make("p", {}, detail) : null,
+    facts.length > 0 ? make("p", { class: "muted" }, facts.join(" · ")) : null,
+  ].filter((part) => part !== null);
+}

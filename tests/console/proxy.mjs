@@ -1,0 +1,35 @@
+// What stands between a browser and the gateway: a proxy that takes a prefix off, and one that breaks in the middle.
+
+import { createServer, request } from "node:http";
+
+/** A proxy on a free port that has what is at `origin` behind `prefix`. Where `cuts` is true, it cuts the connection of an
+    aggregate after its first line. */
+export async function proxy(origin, prefix, cuts = false) {
+  const server = createServer((asked, answer) => {
+    if (!asked.url.startsWith(`${prefix}/`)) {
+      answer.writeHead(404).end();
+      return;
+    }
+    const path = asked.url.slice(prefix.length);
+    const onward = request(new URL(path, origin), { headers: { ...asked.headers, host: new URL(origin).host } }, (response) => {
+      answer.writeHead(response.statusCode, response.headers);
+      answer.flushHeaders();
+      if (cuts && path.startsWith("/aggregate")) {
+        response.once("data", (piece) => answer.write(piece, () => answer.destroy()));
+      } else {
+        response.pipe(answer);
+      }
+    });
+    onward.on("error", () => answer.destroy());
+    answer.on("close", () => onward.destroy());
+    asked.pipe(onward);
+  });
+  await new Promise((listens) => server.listen(0, "127.0.0.1", listens));
+  return {
+    origin: `http://127.0.0.1:${server.address().port}`,
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((closed) => server.close(closed));
+    },
+  };
+}

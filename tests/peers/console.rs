@@ -1,0 +1,121 @@
+//! The console in a real browser: Chromium, driven by the scripts of `tests/console`, before gateways whose upstreams do as
+//! they are told. And the console's own modules that need no page, in Node.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use crate::{
+    needed,
+    program::{Running, repository, which},
+    upstream::{Behaviour, Response, Upstream},
+};
+
+/// How long a usual call takes.
+const DELAY: Duration = Duration::from_millis(300);
+
+/// How long a script may take. In a hurry it takes some ten seconds.
+const LONG: Duration = Duration::from_secs(240);
+
+fn node() -> Option<PathBuf> {
+    needed("Node.js (`node`)", which("node"))
+}
+
+/// A script of `tests/console`, to be run by Node.
+fn script(node: &PathBuf, name: &str) -> Command {
+    let mut command = Command::new(node);
+    command.arg(repository("tests/console").join(name));
+    command
+}
+
+/// Runs it, and fails with all it says.
+fn passes(command: Command) -> String {
+    let mut command = assert_cmd::Command::from_std(command);
+    let output = command.timeout(LONG).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{errors}");
+    said
+}
+
+fn upstream() -> Upstream {
+    Upstream::start(|request| match request.path() {
+        "/quick" => Behaviour::from(Response::pong()).after(DELAY / 3),
+        "/sick" => Response::new(503).into(),
+        "/closing" => Behaviour::CloseBeforeHead,
+        "/hanging" => Behaviour::HangBeforeHead,
+        "/exact" => Response::json(
+            r#"{"id":12345678901234567890,"price":1.50,"markup":"<img src=x onerror=alert(1)>"}"#,
+        )
+        .into(),
+        _ => Behaviour::from(Response::pong()).after(DELAY),
+    })
+}
+
+/// The aggregates that the scripts run, before upstreams at `origin`.
+fn configuration(origin: &str) -> String {
+    format!(
+        r#"
+        upstreams.pong_1.url = "{origin}/pong_1"
+        upstreams.pong_2.url = "{origin}/pong_2"
+        upstreams.pong_3.url = "{origin}/pong_3"
+        upstreams.quick.url = "{origin}/quick"
+        upstreams.sick = {{ url = "{origin}/sick", retry = {{ attempts = 3, backoff = "1ms" }} }}
+        upstreams.closing.url = "{origin}/closing"
+        upstreams.hanging = {{ url = "{origin}/hanging", timeout = "60s" }}
+        upstreams.exact.url = "{origin}/exact"
+        upstreams.broken = {{ url = "{origin}/sick", breaker = {{ failures = 1, open_for = "60s" }} }}
+
+        [aggregates]
+        default = {{ calls = ["pong_1", "pong_2", "pong_3"], compare = true }}
+        steps = {{ calls = ["quick", {{ upstream = "pong_1", name = "slow" }}] }}
+        home = {{ calls = [{{ upstream = "quick", name = "users" }}, {{ upstream = "sick", name = "orders", optional = true }},
+                           {{ upstream = "closing", name = "prices" }}], compare = true }}
+        strict = {{ calls = ["sick", "pong_1"], on_failure = "fail" }}
+        hanging = {{ calls = ["hanging"], deadline = "60s" }}
+        exact = {{ calls = ["exact"] }}
+        breaking = {{ calls = ["broken"] }}
+        "#
+    )
+}
+
+#[test]
+fn the_consoles_modules_that_need_no_page_do_what_they_say() {
+    let Some(node) = node() else { return };
+    let mut command = script(&node, "units.mjs");
+    // Without this it would run as if a test runner had started it.
+    command.env_remove("NODE_TEST_CONTEXT");
+    let said = passes(command);
+    assert!(said.contains("# pass"), "{said}");
+}
+
+#[test]
+fn a_browser_runs_both_modes_and_everything_else_that_the_console_offers() {
+    let chromium = needed("Chromium (`chromium`)", which("chromium"));
+    let modules = repository("tests/console/node_modules");
+    let modules = needed(
+        "what `npm ci --prefix tests/console` installs",
+        Some(modules).filter(|modules| modules.is_dir()),
+    );
+    let (Some(node), Some(chromium), Some(_)) = (node(), chromium, modules) else {
+        return;
+    };
+    let upstream = upstream();
+    let text = configuration(&upstream.url(""));
+    let (_gateway, address) = Running::serve(&text);
+    let (_other, other) = Running::serve(&format!(
+        "server.compression = true\nadmin.listen = \"127.0.0.1:0\"\n{text}"
+    ));
+    let mut command = script(&node, "console.mjs");
+    command
+        .env("CHROMIUM", chromium)
+        .env("CONSOLE", format!("http://{address}"))
+        .env("ADMIN", format!("http://{other}"));
+    // Where somebody wants to see what the browser saw.
+    if let Some(pictures) = std::env::var_os("GATHER_SCREENSHOTS") {
+        command.env("SCREENSHOTS", pictures);
+    }
+    let said = passes(command);
+    assert!(
+        said.lines().all(|line| line.starts_with("ok ")) && said.lines().count() > 10,
+        "{said}"
+    );
+}
