@@ -9,6 +9,7 @@ mod attempt;
 mod body;
 mod chunks;
 mod dial;
+mod follow;
 mod head;
 mod link;
 mod names;
@@ -22,6 +23,7 @@ mod settings;
 mod tls;
 
 pub use attempt::{Adapter, Watch};
+pub use follow::Following;
 pub use prepare::Prepared;
 pub use settings::{Settings, TlsSettings};
 pub use tls::TlsError;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     client, screen,
-    waterfall::{Bar, Status, Style, Waterfall, duration},
+    waterfall::{self, Bar, Status, Style, Waterfall, duration},
 };
 use crate::fanout::Reply;
 
@@ -31,12 +31,15 @@ pub(super) struct Run {
     outcome: String,
     elapsed_ms: f64,
     sequential_ms: f64,
+    /// A stream has told them before.
+    #[serde(default)]
     results: Vec<CallResult>,
 }
 
-#[derive(Debug, Deserialize)]
-struct CallResult {
-    name: String,
+/// What came of one call.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct CallResult {
+    pub(super) name: String,
     ok: bool,
     status: Option<u16>,
     start_ms: f64,
@@ -113,6 +116,30 @@ impl Answer {
         bail!("{}", problem.told(reply.status))
     }
 
+    /// Puts together what a stream has told: the last message and, run by run, the results before it.
+    pub(super) fn streamed(
+        outcome: serde_json::Value,
+        mut results: Vec<Vec<CallResult>>,
+    ) -> anyhow::Result<Self> {
+        let mut next = || match results.is_empty() {
+            true => Vec::new(),
+            false => results.remove(0),
+        };
+        if outcome.get("mode").is_some_and(|mode| mode == "compare") {
+            let mut runs: Comparison = serde_json::from_value(outcome).context(STRANGE)?;
+            runs.sequential.results = next();
+            runs.concurrent.results = next();
+            return Ok(Self::Compared {
+                sequential: runs.sequential,
+                concurrent: runs.concurrent,
+                speedup: runs.speedup,
+            });
+        }
+        let mut run: Run = serde_json::from_value(outcome).context(STRANGE)?;
+        run.results = next();
+        Ok(Self::Single(run))
+    }
+
     /// Whether everything that was asked for came.
     pub(super) fn is_complete(&self) -> bool {
         self.runs().iter().all(|run| run.outcome == "complete")
@@ -131,20 +158,17 @@ impl Answer {
 
     /// Draws every run, on one time axis, and what they come to.
     pub(super) fn draw(&self, out: &mut dyn io::Write, style: Style) -> io::Result<()> {
-        let runs = self.runs();
-        let scale = runs.iter().map(|run| run.elapsed()).max();
-        for run in &runs {
-            run.draw(out, style, scale)?;
-            writeln!(out)?;
-        }
+        draw_together(&self.runs(), out, style)?;
+        writeln!(out)?;
         match self {
             Self::Single(run) => writeln!(
                 out,
-                "{} {}: {} in {}; one after another {}",
+                "{} {}: {} in {}; one after another {}{}",
                 run.aggregate,
                 run.mode,
                 run.outcome,
                 duration(run.elapsed(), style.unicode),
+                if run.is_cut() { "at least " } else { "" },
                 duration(millis(run.sequential_ms), style.unicode),
             ),
             Self::Compared { speedup, .. } => match speedup {
@@ -162,33 +186,52 @@ impl Run {
         millis(self.elapsed_ms)
     }
 
-    /// Draws one run on an axis that ends at `scale`.
-    pub(super) fn draw(
-        &self,
-        out: &mut dyn io::Write,
-        style: Style,
-        scale: Option<Duration>,
-    ) -> io::Result<()> {
-        let notes: Vec<_> = self.results.iter().map(CallResult::note).collect();
-        let bars: Vec<_> = self
+    /// Whether some call was given up before its end, so that nobody knows what it would have cost.
+    fn is_cut(&self) -> bool {
+        let cut = ["cancelled", "skipped", "deadline"];
+        let mut failures = self
             .results
             .iter()
-            .zip(&notes)
-            .map(|(call, note)| call.bar(note))
-            .collect();
-        Waterfall {
-            title: &self.mode,
-            total: self.elapsed(),
-            bars: &bars,
-            scale,
-        }
-        .draw(out, style)
+            .filter_map(|call| call.failure.as_deref());
+        failures.any(|failure| cut.contains(&failure))
     }
+}
+
+/// Draws runs in the same columns and on the same axis.
+pub(super) fn draw_together(
+    runs: &[&Run],
+    out: &mut dyn io::Write,
+    style: Style,
+) -> io::Result<()> {
+    let scale = runs.iter().map(|run| run.elapsed()).max();
+    let notes: Vec<Vec<_>> = runs
+        .iter()
+        .map(|run| run.results.iter().map(CallResult::note).collect())
+        .collect();
+    let bars: Vec<Vec<_>> = runs
+        .iter()
+        .zip(&notes)
+        .map(|(run, notes)| {
+            let calls = run.results.iter().zip(notes);
+            calls.map(|(call, note)| call.bar(note)).collect()
+        })
+        .collect();
+    let timelines: Vec<_> = runs
+        .iter()
+        .zip(&bars)
+        .map(|(run, bars)| Waterfall {
+            title: &run.mode,
+            total: run.elapsed(),
+            bars,
+            scale,
+        })
+        .collect();
+    waterfall::draw_together(&timelines, out, style)
 }
 
 impl CallResult {
     /// What came of it, and whether a hedge was among its attempts; how many there were is the bar's to show.
-    fn note(&self) -> String {
+    pub(super) fn note(&self) -> String {
         let end = match (&self.failure, self.status) {
             (Some(failure), _) => failure.clone(),
             (None, Some(status)) => status.to_string(),
@@ -201,7 +244,12 @@ impl CallResult {
         }
     }
 
-    fn bar<'a>(&'a self, note: &'a str) -> Bar<'a> {
+    /// From the run's start to the call's end.
+    pub(super) fn end(&self) -> Duration {
+        millis(self.start_ms) + millis(self.elapsed_ms)
+    }
+
+    pub(super) fn bar<'a>(&'a self, note: &'a str) -> Bar<'a> {
         Bar {
             name: &self.name,
             start: millis(self.start_ms),

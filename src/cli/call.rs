@@ -1,13 +1,35 @@
 //! `gather call`: one aggregate against a running gateway.
 
+mod lines;
+mod live;
+mod watch;
+
 use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use http::{HeaderValue, StatusCode, header};
+use tokio::time::{interval, timeout};
 
-use super::{Done, answer, block_on, client, screen};
+use self::{lines::Lines, live::Announced, watch::Watch};
+use super::{
+    Done,
+    answer::{self, Answer},
+    block_on, client, screen, serve,
+};
+use crate::{
+    fanout::{Body, Reply},
+    upstream::Following,
+};
 
-/// One aggregate against a running gateway, drawn as a waterfall with its timings.
+/// What is asked for on a terminal: each result as it settles, else the whole answer.
+const ACCEPT: &str = "application/x-ndjson, application/json;q=0.5";
+const STREAM: &str = "application/x-ndjson";
+
+/// Between two drawings.
+const TICK: Duration = Duration::from_millis(100);
+
+/// One aggregate against a running gateway, drawn as it happens and then as a waterfall with its timings.
 ///
 /// Exit status: 0 if its outcome is complete, 1 if not.
 #[derive(Debug, Args)]
@@ -41,20 +63,100 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn run(self) -> anyhow::Result<Done> {
         let url = self.url()?;
-        let reply = block_on(async {
-            let bar = spinner(&self.url);
-            let reply = client::get(url, self.max_time).await;
-            bar.finish_and_clear();
-            reply
-        })?;
-        let answer = answer::show(&reply, self.json)?;
-        Ok(if reply.status.is_success() && answer.is_complete() {
+        let (status, answer) = if screen::shows_progress() && !self.json {
+            block_on(self.watch(url))?
+        } else {
+            let reply = block_on(client::get(url, self.max_time))?;
+            (reply.status, answer::show(&reply, self.json)?)
+        };
+        Ok(if status.is_success() && answer.is_complete() {
             Done::Well
         } else {
             Done::Badly
         })
     }
 
+    /// Draws the answer while it comes, and once more when it is there.
+    async fn watch(&self, url: http::Uri) -> anyhow::Result<(StatusCode, Answer)> {
+        let accept = (header::ACCEPT, HeaderValue::from_static(ACCEPT));
+        let client = client::Client::asking(url, self.max_time, vec![accept])?;
+        let stop = serve::on_signal()?;
+        let mut watch = Watch::begin();
+        let ended = tokio::select! {
+            ended = timeout(self.max_time, self.follow(&client, &mut watch)) => {
+                ended.unwrap_or_else(|_| {
+                    let within = humantime::format_duration(self.max_time);
+                    Err(anyhow!("no whole answer from {} within {within}", self.url))
+                })
+            }
+            () = stop => Err(anyhow!("stopped; the gateway has been told by the closed connection")),
+        };
+        watch.end(ended)
+    }
+
+    /// Takes the answer as it comes; where the gateway doesn't stream, whole.
+    async fn follow(
+        &self,
+        client: &client::Client,
+        watch: &mut Watch,
+    ) -> anyhow::Result<Option<Reply>> {
+        let mut following = client.follow().await?;
+        let is_stream = following
+            .header("content-type")
+            .is_some_and(|kind| kind.starts_with(STREAM));
+        if !is_stream {
+            let mut text = Vec::new();
+            while let Some(piece) = following.piece().await.map_err(|cut| client.told(cut))? {
+                text.extend_from_slice(&piece);
+            }
+            return Ok(Some(Reply {
+                status: following.status(),
+                body: Body::Text {
+                    content_type: None,
+                    text: text.into(),
+                },
+            }));
+        }
+        watch.announce(self.announced(&following));
+        let mut lines = Lines::default();
+        let mut ticks = interval(TICK);
+        loop {
+            let piece = tokio::select! {
+                biased;
+                piece = following.piece() => piece,
+                _ = ticks.tick() => {
+                    watch.paint()?;
+                    continue;
+                }
+            };
+            match piece {
+                Ok(Some(piece)) => {
+                    lines.push(&piece, |message| watch.take(message))?;
+                    watch.paint()?;
+                }
+                Ok(None) => return Ok(None),
+                // How much was there says more.
+                Err(_) => return watch.broken(),
+            }
+        }
+    }
+
+    fn announced(&self, following: &Following) -> Announced {
+        let text = |name| following.header(name).unwrap_or_default();
+        let names = text("gather-calls")
+            .split(',')
+            .filter(|name| !name.is_empty());
+        Announced {
+            mode: text("gather-mode").to_owned(),
+            names: names.map(str::to_owned).collect(),
+            concurrency: self
+                .concurrency
+                .as_deref()
+                .and_then(|bound| bound.parse().ok()),
+        }
+    }
+
+    /// The URL with the options as parameters: what they mean is the gateway's to say.
     fn url(&self) -> anyhow::Result<http::Uri> {
         let options = [
             ("mode", &self.mode),
@@ -68,18 +170,4 @@ impl Call {
             options.map(|(name, value)| (name, value.as_deref())),
         )
     }
-}
-
-/// The time that passes, on a terminal; the calls are known only once the answer is there.
-fn spinner(url: &str) -> ProgressBar {
-    if !screen::shows_progress() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{spinner} {msg} {elapsed_precise}");
-    let bar = ProgressBar::new_spinner().with_message(url.to_owned());
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
 }

@@ -4,14 +4,14 @@
 use std::{rc::Rc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
-use http::{HeaderValue, Method, Uri, uri::Scheme};
+use http::{HeaderName, HeaderValue, Method, Uri, uri::Scheme};
 
 use crate::{
     fanout::{
         Allowance, Body, Failure, FailureKind, Forward, LaneSettings, Reply, StatusSet,
         Upstream as _,
     },
-    upstream::{Adapter, Prepared, Settings, TlsSettings},
+    upstream::{Adapter, Following, Prepared, Settings, TlsSettings},
 };
 
 /// The largest answer that is taken: as much as a gateway may hold for one aggregate, and its frame.
@@ -80,6 +80,15 @@ pub(super) struct Client {
 impl Client {
     /// Waits at most `timeout` for each answer.
     pub(super) fn to(url: Uri, timeout: Duration) -> anyhow::Result<Self> {
+        Self::asking(url, timeout, Vec::new())
+    }
+
+    /// The same, with these fields in each request.
+    pub(super) fn asking(
+        url: Uri,
+        timeout: Duration,
+        headers: Vec<(HeaderName, HeaderValue)>,
+    ) -> anyhow::Result<Self> {
         let shown = url.to_string();
         let mut every = StatusSet::empty();
         for class in ["1xx", "2xx", "3xx", "4xx", "5xx"] {
@@ -89,7 +98,7 @@ impl Client {
             name: "gateway".into(),
             url,
             method: Method::GET,
-            headers: Vec::new(),
+            headers,
             body: None,
             timeout,
             connect_timeout: timeout.min(Duration::from_secs(5)),
@@ -109,14 +118,7 @@ impl Client {
 
     /// One GET: the status and the whole body, whatever the status.
     pub(super) async fn attempt(&self) -> Result<Reply, Failure> {
-        let id = format!("{:032x}", fastrand::u128(..));
-        let forward = Forward {
-            // Digits are a field's value.
-            request_id: HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0")),
-            headers: Vec::new(),
-            query: Vec::new(),
-            allowance: Allowance::new(MAX_BODY),
-        };
+        let forward = forward();
         let attempt = self.adapter.attempt(&forward);
         let in_time = tokio::time::timeout(self.timeout, attempt).await;
         in_time.unwrap_or_else(|_| {
@@ -130,14 +132,34 @@ impl Client {
 
     /// The same, where a failure ends the command.
     pub(super) async fn ask(&self) -> anyhow::Result<Reply> {
-        self.attempt().await.map_err(|failure| {
-            let detail = failure.detail.replace("the upstream", "the gateway");
-            let advice = match failure.kind {
-                FailureKind::Connect => "; start it with `gather serve`, or name another URL",
-                _ => "",
-            };
-            anyhow!("no answer from {}: {detail}{advice}", self.url)
-        })
+        self.attempt().await.map_err(|failure| self.told(failure))
+    }
+
+    /// One GET whose answer is taken as it comes. Its time is the caller's to bound.
+    pub(super) async fn follow(&self) -> anyhow::Result<Following> {
+        let following = self.adapter.follow(&forward()).await;
+        following.map_err(|failure| self.told(failure))
+    }
+
+    /// Why there is no answer, and what to do.
+    pub(super) fn told(&self, failure: Failure) -> anyhow::Error {
+        let detail = failure.detail.replace("the upstream", "the gateway");
+        let advice = match failure.kind {
+            FailureKind::Connect => "; start it with `gather serve`, or name another URL",
+            _ => "",
+        };
+        anyhow!("no answer from {}: {detail}{advice}", self.url)
+    }
+}
+
+fn forward() -> Forward {
+    let id = format!("{:032x}", fastrand::u128(..));
+    Forward {
+        // Digits are a field's value.
+        request_id: HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0")),
+        headers: Vec::new(),
+        query: Vec::new(),
+        allowance: Allowance::new(MAX_BODY),
     }
 }
 

@@ -22,7 +22,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     Done,
-    answer::Answer,
+    answer::{self, Answer},
     block_on, client, screen, serve,
     waterfall::{Style, duration},
 };
@@ -186,11 +186,8 @@ impl Demo {
         };
         if !self.json {
             let style = screen::style();
-            let scale = sequential.elapsed().max(concurrent.elapsed());
-            for run in [sequential, concurrent] {
-                run.draw(&mut out, style, Some(scale))?;
-                writeln!(out)?;
-            }
+            answer::draw_together(&[sequential, concurrent], &mut out, style)?;
+            writeln!(out)?;
             ratio(&mut out, style, sequential.elapsed(), concurrent.elapsed())?;
         }
         let well = runs.iter().all(Answer::is_complete);

@@ -11,13 +11,31 @@ const WIDTH: usize = 80;
 
 /// How to draw on standard output.
 pub(super) fn style() -> Style {
-    let width = console_width().unwrap_or(WIDTH);
+    let width = console_width();
     Style {
-        width,
+        width: width.unwrap_or(WIDTH),
+        whole_notes: width.is_none(),
         // anstream takes the colours out again where they don't belong (no terminal, NO_COLOR).
         colour: true,
         unicode: is_utf8(),
     }
+}
+
+/// How to draw on standard error while something goes on.
+pub(super) fn progress_style() -> Style {
+    let size = console::Term::stderr().size_checked();
+    Style {
+        width: size.map_or(WIDTH, |(_, columns)| usize::from(columns)),
+        whole_notes: false,
+        colour: anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never,
+        unicode: is_utf8(),
+    }
+}
+
+/// How many lines standard error shows at a time.
+pub(super) fn progress_rows() -> usize {
+    let size = console::Term::stderr().size_checked();
+    size.map_or(usize::MAX, |(rows, _)| usize::from(rows))
 }
 
 /// Whether progress may be drawn on standard error.

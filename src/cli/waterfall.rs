@@ -36,6 +36,8 @@ pub enum Status {
     Failed,
     /// It was no longer needed, or never started.
     Cancelled,
+    /// It is under way.
+    Running,
 }
 
 /// One call on the timeline.
@@ -51,7 +53,7 @@ pub struct Bar<'a> {
     pub status: Status,
     /// What to say about it in a few characters: `200`, `timeout: …`.
     pub note: &'a str,
-    /// How often it was tried; more than one is shown with the note.
+    /// How often it was tried; more than one is shown with the note. Without a try there is neither a bar nor a time.
     pub attempts: u32,
 }
 
@@ -76,6 +78,8 @@ pub struct Style {
     pub width: usize,
     /// Whether to colour by ANSI escape sequences.
     pub colour: bool,
+    /// Whether a note may be longer than its column: it is the last one, and not everything that is written to has a width.
+    pub whole_notes: bool,
     /// Whether block characters, `µ`, `…` and other letters than ASCII can be shown.
     pub unicode: bool,
 }
@@ -86,6 +90,7 @@ impl Default for Style {
         Self {
             width: 80,
             colour: false,
+            whole_notes: false,
             unicode: true,
         }
     }
@@ -100,15 +105,27 @@ impl Waterfall<'_> {
     /// # Errors
     /// What `out` reports.
     pub fn draw(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
-        let rows: Vec<Row<'_>> = self.bars.iter().map(|bar| Row::new(bar, style)).collect();
+        draw_together(std::slice::from_ref(self), out, style)
+    }
+
+    fn rows(&self, style: Style) -> Vec<Row<'_>> {
+        self.bars.iter().map(|bar| Row::new(bar, style)).collect()
+    }
+
+    fn draw_rows(
+        &self,
+        out: &mut dyn Write,
+        rows: &[Row<'_>],
+        columns: Columns,
+        style: Style,
+    ) -> io::Result<()> {
         let total = duration(self.total, style.unicode);
-        let columns = Columns::fit(&rows, cells(&total), style);
         self.draw_title(out, &total, columns, style)?;
         if rows.is_empty() {
             return Ok(());
         }
         let axis = Axis::new(self.end(), columns.chart, style.unicode);
-        for row in &rows {
+        for row in rows {
             row.draw(out, &axis, columns, style)?;
         }
         let indent = columns.chart_start();
@@ -156,6 +173,34 @@ impl Waterfall<'_> {
     }
 }
 
+/// Draws timelines below one another in the same columns, with an empty line between them. Where their scales are the same
+/// too, what is as long takes as much room.
+///
+/// # Errors
+/// What `out` reports.
+pub fn draw_together(
+    timelines: &[Waterfall<'_>],
+    out: &mut dyn Write,
+    style: Style,
+) -> io::Result<()> {
+    let rows: Vec<_> = timelines
+        .iter()
+        .map(|timeline| timeline.rows(style))
+        .collect();
+    let totals = timelines
+        .iter()
+        .map(|timeline| cells(&duration(timeline.total, style.unicode)));
+    let all: Vec<_> = rows.iter().flatten().collect();
+    let columns = Columns::fit(&all, totals.max().unwrap_or_default(), style);
+    for (at, (timeline, rows)) in timelines.iter().zip(&rows).enumerate() {
+        if at > 0 {
+            writeln!(out)?;
+        }
+        timeline.draw_rows(out, rows, columns, style)?;
+    }
+    Ok(())
+}
+
 /// A bar's texts, harmless and not yet cut to their columns.
 struct Row<'a> {
     bar: &'a Bar<'a>,
@@ -178,7 +223,11 @@ impl<'a> Row<'a> {
         Self {
             bar,
             name: shown(bar.name, style.unicode),
-            time: duration(bar.elapsed, style.unicode),
+            time: match (bar.attempts, style.unicode) {
+                (0, true) => "–".to_owned(),
+                (0, false) => "-".to_owned(),
+                (_, unicode) => duration(bar.elapsed, unicode),
+            },
             note,
             attempts,
         }
@@ -195,15 +244,23 @@ impl<'a> Row<'a> {
             Status::Ok => AnsiColor::Green.on_default(),
             Status::Failed => AnsiColor::Red.on_default(),
             Status::Cancelled => AnsiColor::Yellow.on_default().dimmed(),
+            Status::Running => AnsiColor::Cyan.on_default(),
         };
         let name = padded_right(
             &fitted(&self.name, columns.name, style.unicode),
             columns.name,
         );
-        let (before, bar) = axis.bar(self.bar.start, self.bar.elapsed, self.bar.status);
+        let elapsed = match self.bar.attempts {
+            0 => Duration::ZERO,
+            _ => self.bar.elapsed,
+        };
+        let (before, bar) = axis.bar(self.bar.start, elapsed, self.bar.status);
         let after = columns.chart.saturating_sub(before + cells(&bar));
         let time = padded_left(&self.time, columns.time);
-        let room = columns.note.saturating_sub(cells(&self.attempts));
+        let room = match style.whole_notes {
+            true => usize::MAX,
+            false => columns.note.saturating_sub(cells(&self.attempts)),
+        };
         let note = format!(
             "{}{}",
             fitted(&self.note, room, style.unicode),
@@ -237,10 +294,11 @@ struct Columns {
 impl Columns {
     /// Names and notes get what they need up to a share of the width; the chart gets the rest, and at least a third:
     /// it is what the drawing is for.
-    fn fit(rows: &[Row<'_>], total: usize, style: Style) -> Self {
+    fn fit(rows: &[&Row<'_>], total: usize, style: Style) -> Self {
         let width = style.width.clamp(WIDTHS.0, WIDTHS.1);
-        let widest =
-            |text: &dyn Fn(&Row<'_>) -> usize| rows.iter().map(text).max().unwrap_or_default();
+        let widest = |text: &dyn Fn(&Row<'_>) -> usize| {
+            rows.iter().map(|row| text(row)).max().unwrap_or_default()
+        };
         let mut name = widest(&|row| cells(&row.name)).min(width / 4);
         let mut note = widest(&|row| cells(&row.note) + cells(&row.attempts)).min(width / 3);
         let time = widest(&|row| cells(&row.time)).max(total);

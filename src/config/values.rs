@@ -119,7 +119,12 @@ impl<T> Visitor<'_> for Text<T> {
         let found = Unexpected::Unsigned(number);
         Err(match self.unit {
             Some(unit) => {
-                let expected = format!("text with a unit, such as \"{number}{unit}\"");
+                // Who writes 800 has milliseconds in mind as often as not.
+                let likelier = match (unit, number) {
+                    ("s", 100..) => format!("\"{number}ms\" or "),
+                    _ => String::new(),
+                };
+                let expected = format!("text with a unit, such as {likelier}\"{number}{unit}\"");
                 E::invalid_type(found, &expected.as_str())
             }
             None => E::invalid_type(found, &self),

@@ -81,6 +81,15 @@ impl Adapter {
         }
     }
 
+    /// A connection for one request, that no other will use.
+    pub(super) async fn open_alone(&self) -> Result<Box<dyn Stream>, Failure> {
+        Ok(self.pool.open().await?.stream)
+    }
+
+    pub(super) const fn template(&self) -> &Template {
+        &self.template
+    }
+
     /// Whether a request whose pooled connection was closed may be sent once more. With an upstream that answers well,
     /// that is the connection's end and nothing else, and free. With one that fails it may be another way to fail, and
     /// counts as what it then is: one more attempt.

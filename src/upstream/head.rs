@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::answer::Described;
 
 /// How many fields a head may have. Nobody means more.
-const MAX_FIELDS: usize = 96;
+pub(super) const MAX_FIELDS: usize = 96;
 
 /// How an answer's body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use super::{
 use crate::fanout::{Body, Failure, FailureKind, Reply, Share, StatusSet};
 
 /// The largest head of an answer, and of an interim answer.
-const MAX_HEAD: usize = 64 * 1024;
+pub(super) const MAX_HEAD: usize = 64 * 1024;
 
 /// How many interim answers may come before the final one.
 const MAX_INTERIM: usize = 16;
@@ -96,6 +96,15 @@ impl Rest {
         }
     }
 
+    /// Appends to `data` what of `bytes`, which come next on the wire, belongs to the body.
+    pub(super) fn take(&mut self, bytes: &[u8], data: &mut Vec<u8>) -> Result<(), Failure> {
+        let followed = self.follow(bytes, |bytes| {
+            data.extend_from_slice(bytes);
+            Ok(())
+        });
+        followed.map(drop).map_err(|Stop(failure)| failure)
+    }
+
     /// How many of `bytes`, which come next on the wire, belong to the body; `data` is given what they bring of it.
     fn follow(
         &mut self,
@@ -127,7 +136,7 @@ impl From<&'static str> for Stop {
     }
 }
 
-fn protocol(detail: impl Into<Cow<'static, str>>) -> Failure {
+pub(super) fn protocol(detail: impl Into<Cow<'static, str>>) -> Failure {
     Failure::new(FailureKind::Protocol, detail)
 }
 

@@ -32,7 +32,7 @@ fn the_waterfall_has_a_bar_a_call_and_a_line_that_sums_up() {
     insta::assert_snapshot!(finished.stdout, @r"
     concurrent                                  200.5 ms
       users   ████████████████████████          150.1 ms  200
-      orders  ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒                  100.1 ms  status: upstream answered…
+      orders  ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒                  100.1 ms  status: upstream answered 503 Service Unavailable
       stock   ███████████████████████████████▉  200.0 ms  200 ×2
               0 s                       200 ms
 
@@ -335,4 +335,15 @@ fn a_bad_command_line_is_2_and_named() {
             .any(|word| finished.stderr.contains(word));
         assert!(named, "{}", finished.stderr);
     }
+}
+
+#[test]
+fn a_sum_with_a_call_that_was_cut_off_is_the_least_that_it_can_be() {
+    let cut = ANSWER.replace("\"failure\":\"status\"", "\"failure\":\"deadline\"");
+    let answering = Upstream::always(Response::json(cut));
+    let drawn = run(&["call", &answering.url("/")]).expect(1).stdout;
+    assert!(
+        drawn.ends_with("one after another at least 450.3 ms\n"),
+        "{drawn}"
+    );
 }

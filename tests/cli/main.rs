@@ -13,6 +13,7 @@ mod call;
 mod check;
 mod command_line;
 mod demo;
+mod live;
 mod log;
 mod ping;
 mod probe;

@@ -47,12 +47,13 @@ impl Axis {
             .max(from * 8 + 1);
         let (full, eighths) = (to / 8 - from, to % 8);
         let solid = match (self.unicode, status) {
-            (true, Status::Ok) => '█',
+            (true, Status::Ok | Status::Running) => '█',
             (true, Status::Failed) => '▒',
             (true, Status::Cancelled) => '░',
             (false, Status::Ok) => '#',
             (false, Status::Failed) => 'x',
             (false, Status::Cancelled) => '-',
+            (false, Status::Running) => '=',
         };
         let mut bar: String = std::iter::repeat_n(solid, full).collect();
         match (solid, eighths) {

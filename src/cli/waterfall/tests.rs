@@ -161,7 +161,7 @@ fn the_statuses_differ_without_colour_and_retries_are_counted() {
       users        ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒        700.0 ms  503 ×3
       orders       ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒  900.0 ms  timeout: no answer within…
       prices             ░░░░░░░░░░░░░░░        500.0 ms  ×2
-      after_users                                    0 s  skipped
+      after_users                                      –  skipped
       stock           █████████████             433.0 ms  200
                    0 s                  901 ms
     ");
@@ -329,6 +329,7 @@ fn any_width_is_kept_and_a_thousand_bars_are_drawn() {
             let text = drawn(
                 waterfall,
                 Style {
+                    whole_notes: false,
                     width: asked,
                     colour: false,
                     unicode,

@@ -1,0 +1,108 @@
+//! The drawing that grows on the terminal while an answer comes, and what stays when it is over.
+
+use std::io::{self, Write as _};
+
+use anyhow::bail;
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::{
+    lines::Message,
+    live::{Announced, Live},
+};
+use crate::{
+    cli::{
+        answer::{self, Answer},
+        screen,
+    },
+    fanout::Reply,
+};
+
+/// One call of the command, from its beginning.
+pub(super) struct Watch {
+    began: Instant,
+    live: Live,
+    /// Lines that are on the terminal now.
+    drawn: usize,
+}
+
+impl Watch {
+    pub(super) fn begin() -> Self {
+        Self {
+            began: Instant::now(),
+            live: Live::new(Announced::default()),
+            drawn: 0,
+        }
+    }
+
+    /// The answer's head has come: its calls have begun.
+    pub(super) fn announce(&mut self, announced: Announced) {
+        self.live = Live::new(announced);
+    }
+
+    pub(super) fn take(&mut self, message: Message) -> anyhow::Result<()> {
+        self.live.take(message, self.began.elapsed())
+    }
+
+    /// Draws over what was drawn last.
+    pub(super) fn paint(&mut self) -> io::Result<()> {
+        let mut frame = Vec::new();
+        let style = screen::progress_style();
+        self.live.draw(&mut frame, style, self.began.elapsed())?;
+        let mut text = String::from_utf8_lossy(&frame).into_owned();
+        // What has scrolled away can't be drawn over.
+        if text.lines().count() >= screen::progress_rows() {
+            let (settled, all) = self.live.settled();
+            text = format!("{settled} of {all} calls settled\n");
+        }
+        let mut all = self.back();
+        for line in text.lines() {
+            all.push_str(line);
+            // What was drawn there before may have been longer.
+            all.push_str("\x1b[K\n");
+        }
+        all.push_str("\x1b[J");
+        self.drawn = text.lines().count();
+        io::stderr().write_all(all.as_bytes())
+    }
+
+    /// To the start of what was drawn.
+    fn back(&self) -> String {
+        match self.drawn {
+            0 => String::new(),
+            lines => format!("\x1b[{lines}A\r"),
+        }
+    }
+
+    /// The stream was cut.
+    pub(super) fn broken<T>(&self) -> anyhow::Result<T> {
+        let (told, all) = self.live.settled();
+        bail!("the answer broke off after {told} of {all} results")
+    }
+
+    /// Leaves the last drawing, on standard output: of the whole answer, or of what there is of it.
+    pub(super) fn end(
+        mut self,
+        ended: anyhow::Result<Option<Reply>>,
+    ) -> anyhow::Result<(StatusCode, Answer)> {
+        // It may be that nobody sees it any more.
+        let _ = write!(io::stderr(), "{}\x1b[J", self.back());
+        self.drawn = 0;
+        match ended {
+            Ok(Some(reply)) => Ok((reply.status, answer::show(&reply, false)?)),
+            Ok(None) if self.live.is_whole() => {
+                let answer = self.live.answer()?;
+                answer.draw(&mut screen::out(), screen::style())?;
+                Ok((StatusCode::OK, answer))
+            }
+            ended => {
+                if self.live.settled().0 > 0 {
+                    let now = self.began.elapsed();
+                    self.live.draw(&mut screen::out(), screen::style(), now)?;
+                }
+                ended?;
+                self.live.answer().map(|answer| (StatusCode::OK, answer))
+            }
+        }
+    }
+}
