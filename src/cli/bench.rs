@@ -1,18 +1,20 @@
 //! `gather bench`: loads one aggregate of a running gateway in both modes in turn, and compares them.
 
+mod file;
 mod html;
 mod load;
 mod report;
 mod tally;
 
-use std::{fs, io::Write as _, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{io::Write as _, num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
-use http::Uri;
+use http::{StatusCode, Uri};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::{
+    file::Destination,
     load::{Amount, Load, Pace},
     report::Report,
     tally::Tally,
@@ -72,9 +74,7 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn run(self) -> anyhow::Result<Done> {
-        if let Some(file) = &self.html {
-            writable(file)?;
-        }
+        let file = self.html.as_deref().map(Destination::check).transpose()?;
         serve::allow_many_sockets();
         let urls = [Mode::Sequential, Mode::Concurrent]
             .into_iter()
@@ -93,8 +93,8 @@ impl Bench {
         } else {
             report.draw(&mut screen::out(), screen::style())?;
         }
-        if let Some(file) = &self.html {
-            replace(file, &html::page(&report))?;
+        if let Some(file) = file {
+            file.write(&html::page(&report))?;
         }
         Ok(if runs.iter().all(|(_, run)| run.is_flawless()) {
             Done::Well
@@ -108,7 +108,10 @@ impl Bench {
         let mut runs = Vec::new();
         for (mode, url) in urls {
             let client = client::Client::to(url, self.max_time)?;
-            self.try_once(&client).await?;
+            tokio::select! {
+                tried = self.try_once(&client) => tried?,
+                () = &mut stop => bail!("stopped before anything was measured of {mode}"),
+            }
             let load = Load {
                 amount: self.amount(),
                 concurrency: self.concurrency,
@@ -126,10 +129,11 @@ impl Bench {
         Ok(runs)
     }
 
-    /// One request that is not counted: where it is refused, so would be all others.
+    /// One request that is not counted: where it is refused for what it is, so would be all others.
     async fn try_once(&self, client: &client::Client) -> anyhow::Result<()> {
         let reply = client.ask().await?;
-        if reply.status.is_client_error() {
+        // Too many requests is what a load is there to count.
+        if reply.status.is_client_error() && reply.status != StatusCode::TOO_MANY_REQUESTS {
             bail!("the gateway refuses this: {}", answer::refusal(&reply));
         }
         Ok(())
@@ -195,26 +199,4 @@ fn bar(mode: Mode, amount: Amount) -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-/// Whether a report can be written there, before anything is loaded for it.
-fn writable(file: &std::path::Path) -> anyhow::Result<()> {
-    let part = part(file);
-    fs::File::create(&part)
-        .and_then(|_| fs::remove_file(&part))
-        .with_context(|| format!("can't write {}; choose another --html", file.display()))
-}
-
-/// Writes a file whole or not at all.
-fn replace(file: &std::path::Path, text: &str) -> anyhow::Result<()> {
-    let part = part(file);
-    fs::write(&part, text)
-        .and_then(|()| fs::rename(&part, file))
-        .with_context(|| format!("can't write {}", file.display()))
-}
-
-fn part(file: &std::path::Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".part");
-    name.into()
 }

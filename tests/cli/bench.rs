@@ -186,6 +186,11 @@ fn what_can_not_be_loaded_is_said_before_anything_is_sent() {
             1,
             "can't write /no/such/folder/x.html",
         ),
+        (
+            &[&*address, "--html", "/dev/null"],
+            1,
+            "it is no ordinary file",
+        ),
         (&[&*address, "--rate", "0"], 2, "above 0"),
         (&[&*address, "--rate", "nan"], 2, "above 0"),
         (&[&*address, "--requests", "0"], 2, "--requests"),

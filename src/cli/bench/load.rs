@@ -10,10 +10,13 @@ use std::{
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use indicatif::ProgressBar;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::tally::{Tally, Times};
-use crate::cli::client::Client;
+use crate::{cli::client::Client, fanout::FailureKind};
+
+/// How long who found no connection waits before it tries again: nobody learns from a million refusals.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How much is sent; whichever bound is met first.
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +127,9 @@ impl Shared<'_> {
                 answered: self.began.elapsed(),
             };
             self.tally.borrow_mut().count(times, &result);
+            if result.is_err_and(|failure| failure.kind == FailureKind::Connect) {
+                sleep(PAUSE).await;
+            }
             if self.load.amount.requests.is_some() {
                 self.bar.inc(1);
             } else {

@@ -73,15 +73,12 @@ impl Tally {
             .and_then(|json| serde_json::from_slice::<Said>(json).ok())
             .unwrap_or_default();
         if !reply.status.is_success() {
-            let kind = said.r#type.unwrap_or_default();
-            return match kind.strip_prefix("urn:gather:problem:") {
-                Some(name) => add(&mut self.failures, name),
-                None => add(&mut self.failures, reply.status.as_str()),
-            };
+            let name = problem(said.r#type.as_deref()).unwrap_or(reply.status.as_str());
+            return add(&mut self.failures, name);
         }
-        match said.outcome {
-            Some(outcome) => add(&mut self.outcomes, &outcome),
-            None => return add(&mut self.failures, "not an aggregate's answer"),
+        match said.outcome.as_deref() {
+            Some(outcome @ ("complete" | "partial")) => add(&mut self.outcomes, outcome),
+            _ => return add(&mut self.failures, "not an aggregate's answer"),
         }
         self.latency
             .saturating_record(micros(times.answered.saturating_sub(times.intended)));
@@ -110,6 +107,13 @@ impl Tally {
     pub(super) fn is_flawless(&self) -> bool {
         self.failures.is_empty() && !self.latency.is_empty() && !self.cut_short
     }
+}
+
+/// A problem's own name. It goes to a terminal and into reports, so what no gateway says is not repeated.
+fn problem(kind: Option<&str>) -> Option<&str> {
+    let name = kind?.strip_prefix("urn:gather:problem:")?;
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+    ((1..=40).contains(&name.len()) && name.bytes().all(is_plain)).then_some(name)
 }
 
 /// The latency that this share of the answers (0 to 1) did not exceed.
@@ -172,6 +176,11 @@ mod tests {
         );
         tally.count(at, &reply(500, "[]"));
         tally.count(at, &reply(200, "\"pong\""));
+        tally.count(at, &reply(200, r#"{"outcome":"\u001b[31m"}"#));
+        tally.count(
+            at,
+            &reply(503, r#"{"type":"urn:gather:problem:\u001b[31m"}"#),
+        );
         tally.count(at, &Err(Failure::new(FailureKind::Connect, "refused")));
         let counted = |counts: &BTreeMap<String, u64>| {
             let counts = counts.iter().map(|(name, count)| format!("{name} {count}"));
@@ -180,9 +189,9 @@ mod tests {
         assert_eq!(counted(&tally.outcomes), "complete 1, partial 1");
         assert_eq!(
             counted(&tally.failures),
-            "500 1, connect 1, not an aggregate's answer 1, upstream-failed 1"
+            "500 1, 503 1, connect 1, not an aggregate's answer 2, upstream-failed 1"
         );
-        assert_eq!((tally.requests(), tally.latency.len()), (6, 2));
+        assert_eq!((tally.requests(), tally.latency.len()), (8, 2));
         assert!(!tally.is_flawless());
     }
 
