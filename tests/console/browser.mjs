@@ -22,37 +22,51 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const SOON = 15_000;
 
 export const desktop = { viewport: { width: 1280, height: 900 }, colorScheme: "light" };
-export const phone = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, colorScheme: "light" };
+export const phone = { viewport: { width: 360, height: 740 }, colorScheme: "light" };
 
 /** A browser with a profile of its own that goes with it. */
 export function launch(executablePath) {
   return chromium.launch({ executablePath, headless: true, chromiumSandbox: false, args: FLAGS });
 }
 
-/** Opens the console at `url`, lets `scenario` use it, and checks at the end that nothing happened that must not. */
-export async function visit(browser, url, look, scenario, expected = []) {
-  const context = await browser.newContext({ ...look, reducedMotion: look.reducedMotion ?? "no-preference" });
+/** A tab that notices what happens in it. It is used again and again: in a whole Chromium a new one takes a second. */
+export async function open(browser) {
+  const context = await browser.newContext(desktop);
   context.setDefaultTimeout(SOON);
-  const seen = [];
-  const hosts = new Set();
   const page = await context.newPage();
-  page.on("console", (message) => seen.push(`${message.type()}: ${message.text()}`));
-  page.on("pageerror", (error) => seen.push(`fault: ${error.message}`));
-  page.on("request", (request) => hosts.add(new URL(request.url()).host));
+  const tab = { page, messages: [], hosts: new Set() };
+  page.on("console", (message) => tab.messages.push(`${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => tab.messages.push(`fault: ${error.message}`));
+  page.on("request", (request) => tab.hosts.add(new URL(request.url()).host));
   await page.addInitScript(() => {
     globalThis.breaches = [];
     document.addEventListener("securitypolicyviolation", (event) => globalThis.breaches.push(event.violatedDirective));
   });
-  const response = await page.goto(url, { waitUntil: "commit" });
-  assert.equal(response.status(), 200);
-  await page.waitForSelector("body[data-ready]");
-  const result = await scenario(page);
-  assert.deepEqual(await page.evaluate(() => globalThis.breaches), [], "breaches of the policy");
-  assert.deepEqual([...hosts], [new URL(url).host], "hosts that were asked");
-  const strange = seen.filter((message) => !expected.some((part) => message.includes(part)));
-  assert.deepEqual(strange, [], "messages on the console");
-  await context.close();
-  return result;
+  return tab;
+}
+
+/** Visits the console at `url` as if for the first time, lets `scenario` use it, and checks at the end that nothing happened
+    that must not. */
+export async function visit(tab, url, look, scenario, expected = []) {
+  const { page } = tab;
+  const { viewport, colorScheme, reducedMotion = "no-preference" } = look;
+  await page.setViewportSize(viewport);
+  await page.emulateMedia({ colorScheme, reducedMotion });
+  tab.messages.length = 0;
+  tab.hosts.clear();
+  try {
+    const response = await page.goto(url, { waitUntil: "commit" });
+    assert.equal(response.status(), 200);
+    await page.waitForSelector("body[data-ready]");
+    await scenario(page);
+    assert.deepEqual(await page.evaluate(() => globalThis.breaches), [], "breaches of the policy");
+    assert.deepEqual([...tab.hosts], [new URL(url).host], "hosts that were asked");
+    const strange = tab.messages.filter((message) => !expected.some((part) => message.includes(part)));
+    assert.deepEqual(strange, [], "messages on the console");
+    await page.evaluate(() => localStorage.clear());
+  } finally {
+    await page.goto("about:blank");
+  }
 }
 
 /** Begins a run of this aggregate. */
@@ -65,7 +79,7 @@ export async function begin(page, aggregate, mode = "both") {
 /** Waits until nothing runs. */
 export const done = (page) => page.waitForSelector("body:not([data-running])");
 
-/** What the page says of a run's calls: `name`, `state`, `said`, `took`, `more`, and the bar's place in pixels. */
+/** What the page says of a run's calls: `name`, `state`, `said`, `took` in milliseconds, `more`, and the bar's place in pixels. */
 export const rows = (page, mode) =>
   page.$$eval(`.run.${mode} li`, (items) =>
     items.map((item) => {
@@ -75,7 +89,7 @@ export const rows = (page, mode) =>
         name: text(".name span"),
         state: item.dataset.state,
         said: text(".said"),
-        took: text(".took"),
+        took: parseFloat(text(".took")) * (text(".took").endsWith(" s") ? 1000 : 1),
         more: text(".more"),
         left: bar.left,
         width: bar.width,

@@ -1,8 +1,8 @@
 // The console in a real browser before a real gateway. Takes CHROMIUM, the program, CONSOLE, the gateway's origin, ADMIN, that of
-// one whose metrics are elsewhere and which compresses, SCREENSHOTS, a directory for pictures, which may be missing, and ONLY, a part of a scenario's
-// name, if it is not all of them. The aggregates are those of tests/peers/console.rs.
+// one whose metrics are elsewhere and which compresses, SCREENSHOTS, a directory for pictures, which may be missing, and ONLY, a
+// part of a scenario's name, if it is not all of them. The aggregates are those of tests/peers/console.rs.
 
-import { launch } from "./browser.mjs";
+import { launch, open } from "./browser.mjs";
 import { scenarios as runs } from "./runs.mjs";
 import { scenarios as use } from "./use.mjs";
 
@@ -14,10 +14,10 @@ const ALONE = 3;
 const browser = await launch(CHROMIUM);
 let failed = 0;
 
-async function play([name, scenario]) {
+async function play([name, scenario], tab) {
   const began = performance.now();
   try {
-    await scenario(browser);
+    await scenario(tab);
     console.log(`ok ${name} (${Math.round(performance.now() - began)} ms)`);
   } catch (error) {
     failed += 1;
@@ -26,15 +26,16 @@ async function play([name, scenario]) {
 }
 
 const chosen = Object.entries({ ...runs, ...use }).filter(([name]) => name.includes(ONLY));
-// Those that look at times and frames come first and are alone; the others mostly wait.
-for (const scenario of chosen.splice(0, ALONE)) {
-  await play(scenario);
-}
-const player = async () => {
+const player = async (tab) => {
   while (chosen.length > 0) {
-    await play(chosen.shift());
+    await play(chosen.shift(), tab);
   }
 };
-await Promise.all([player(), player(), player()]);
+// Those that look at times and frames come first and are alone; the others mostly wait.
+const tab = await open(browser);
+for (const scenario of chosen.splice(0, ALONE)) {
+  await play(scenario, tab);
+}
+await Promise.all([player(tab), open(browser).then(player)]);
 await browser.close();
 process.exitCode = failed === 0 ? 0 : 1;

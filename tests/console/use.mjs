@@ -6,8 +6,8 @@ import { proxy } from "./proxy.mjs";
 import { ADMIN, CONSOLE, page_at, watchFrames } from "./scene.mjs";
 
 export const scenarios = {
-  async "all of it works by keyboard alone"(browser) {
-    await visit(browser, page_at(CONSOLE), desktop, async (page) => {
+  async "all of it works by keyboard alone"(tab) {
+    await visit(tab, page_at(CONSOLE), desktop, async (page) => {
       const focus = () =>
         page.evaluate(() => {
           const { id, name, value } = document.activeElement;
@@ -56,8 +56,8 @@ export const scenarios = {
     });
   },
 
-  async "what is entered wrongly is said, and nothing is sent"(browser) {
-    await visit(browser, page_at(CONSOLE), desktop, async (page) => {
+  async "what is entered wrongly is said, and nothing is sent"(tab) {
+    await visit(tab, page_at(CONSOLE), desktop, async (page) => {
       for (const [field, value, sentence] of [
         ["#concurrency", "0", /whole number/],
         ["#timeout", "2", /with a unit/],
@@ -83,8 +83,8 @@ export const scenarios = {
     });
   },
 
-  async "an answer is shown as it came, and its runs are remembered over a reload"(browser) {
-    await visit(browser, page_at(CONSOLE), desktop, async (page) => {
+  async "an answer is shown as it came, and its runs are remembered over a reload"(tab) {
+    await visit(tab, page_at(CONSOLE), desktop, async (page) => {
       await begin(page, "exact", "concurrent");
       await done(page);
       const text = await page.textContent("#answer pre");
@@ -109,8 +109,8 @@ export const scenarios = {
     });
   },
 
-  async "metrics are drawn as they come, and an open breaker is named"(browser) {
-    await visit(browser, page_at(CONSOLE), desktop, async (page) => {
+  async "metrics are drawn as they come, and an open breaker is named"(tab) {
+    await visit(tab, page_at(CONSOLE), desktop, async (page) => {
       await begin(page, "breaking", "sequential");
       await done(page);
       await page.waitForSelector("[data-breaker=open]");
@@ -121,8 +121,8 @@ export const scenarios = {
     });
   },
 
-  async "with an admin listener the metrics are elsewhere, and a compressed answer still comes result by result"(browser) {
-    await visit(browser, page_at(ADMIN), desktop, async (page) => {
+  async "with an admin listener the metrics are elsewhere, and a compressed answer still comes result by result"(tab) {
+    await visit(tab, page_at(ADMIN), desktop, async (page) => {
       assert.match(await page.textContent("#live-note"), /admin listener/);
       assert.ok(await page.isHidden("#tiles"));
       await page.evaluate(watchFrames);
@@ -138,10 +138,10 @@ export const scenarios = {
     });
   },
 
-  async "behind a proxy's prefix everything is still found"(browser) {
+  async "behind a proxy's prefix everything is still found"(tab) {
     const prefixed = await proxy(CONSOLE, "/some/prefix");
     // The browser is led from the address with a slash to the one without.
-    await visit(browser, `${prefixed.origin}/some/prefix/console/`, phone, async (page) => {
+    await visit(tab, `${prefixed.origin}/some/prefix/console/`, phone, async (page) => {
       assert.equal(new URL(page.url()).pathname, "/some/prefix/console");
       await begin(page, "default", "concurrent");
       await done(page);
