@@ -10,6 +10,9 @@ const ABOUT = { sequential: "one call after another", concurrent: "all calls at 
 /** A mark for each state, for those who don't tell colours apart. */
 const SIGNS = { waiting: "○", running: "◔", ok: "✓", failed: "✕", idle: "–", lost: "?" };
 
+/** How often the figures of what goes on are written, in milliseconds: nobody reads them sixty times a second. */
+const FIGURES = 100;
+
 /** The room for one mark's label on the axis, in pixels. */
 const LABEL = 72;
 
@@ -19,10 +22,12 @@ export class Waterfall {
   /** What is drawn of each run, by mode. */
   #views = new Map();
   #marks = "";
+  #figured = -Infinity;
 
   /** Shows these runs and nothing else. */
   show(runs) {
     this.#views = new Map(runs.map((run) => [run.mode, view(run)]));
+    this.#figured = -Infinity;
     this.#chart.replaceChildren(this.#axis, ...[...this.#views.values()].map(({ section }) => section));
     this.#chart.hidden = runs.length === 0;
     byId("nothing").hidden = runs.length > 0;
@@ -36,11 +41,12 @@ export class Waterfall {
     // What has ended fits exactly; what goes on has room to grow.
     const room = runs.map((run, at) => (run.isOver ? times[at] : ceiling(Math.max(times[at], expected))));
     this.#measure(Math.max(...room, 1e-3));
-    let index = 0;
-    for (const shown of this.#views.values()) {
-      drawRun(shown, times[index]);
-      index += 1;
+    const now = performance.now();
+    const figures = now - this.#figured >= FIGURES;
+    if (figures) {
+      this.#figured = now;
     }
+    [...this.#views.values()].forEach((shown, at) => drawRun(shown, times[at], figures));
     this.#compare();
   }
 
@@ -127,12 +133,14 @@ function items(shown) {
   return shown.items.map(({ item }) => item);
 }
 
-function drawRun(shown, now) {
+function drawRun(shown, now, figures) {
   const { run } = shown;
   if (shown.names !== run.calls.map((call) => call.name).join()) {
     shown.list.replaceChildren(...items(shown));
   }
-  write(shown.total, time(now));
+  if (figures || run.isOver) {
+    write(shown.total, time(now));
+  }
   const verdict = run.verdict ?? "running";
   write(shown.note, verdict);
   shown.note.dataset.verdict = verdict;
@@ -140,10 +148,10 @@ function drawRun(shown, now) {
     shown.problem.hidden = false;
     shown.problem.append(...told(run.problem, run.id));
   }
-  run.calls.forEach((call, at) => drawCall(shown.items[at], call, run.span(call, now)));
+  run.calls.forEach((call, at) => drawCall(shown.items[at], call, run.span(call, now), figures));
 }
 
-function drawCall({ item, bar, begins, took, said, more }, call, { state, start, length }) {
+function drawCall({ item, bar, begins, took, said, more }, call, { state, start, length }, figures) {
   const settled = item.dataset.state === state && state !== "running";
   if (settled) {
     return;
@@ -152,7 +160,9 @@ function drawCall({ item, bar, begins, took, said, more }, call, { state, start,
   bar.hidden = !begun;
   bar.style.setProperty("--start", start.toFixed(3));
   bar.style.setProperty("--for", length.toFixed(3));
-  write(took, begun ? time(length) : "");
+  if (figures || item.dataset.state !== state) {
+    write(took, begun ? time(length) : "");
+  }
   if (item.dataset.state === state) {
     return;
   }
