@@ -52,18 +52,8 @@ pub(super) struct Bench {
     /// Only this mode: sequential (sync) or concurrent (async)
     #[arg(long, value_parser = mode)]
     mode: Option<Mode>,
-    /// A subset of the aggregate's calls, separated by commas
-    #[arg(long, value_name = "NAMES")]
-    calls: Option<String>,
-    /// Shortens the aggregate's deadline, such as 500ms
-    #[arg(long, value_name = "DURATION")]
-    timeout: Option<String>,
-    /// all, first or a number of calls
-    #[arg(long, value_name = "WHAT")]
-    wait_for: Option<String>,
-    /// How long to wait for an answer
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::time)]
-    max_time: Duration,
+    #[command(flatten)]
+    asked: client::Asked,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -107,7 +97,7 @@ impl Bench {
         let mut stop = Box::pin(serve::on_signal()?);
         let mut runs = Vec::new();
         for (mode, url) in urls {
-            let client = client::Client::to(url, self.max_time)?;
+            let client = client::Client::to(url, self.asked.max_time)?;
             tokio::select! {
                 tried = self.try_once(&client) => tried?,
                 () = &mut stop => bail!("stopped before anything was measured of {mode}"),
@@ -150,13 +140,8 @@ impl Bench {
     }
 
     fn url(&self, mode: Mode) -> anyhow::Result<Uri> {
-        let options = [
-            ("mode", Some(mode.as_str())),
-            ("calls", self.calls.as_deref()),
-            ("timeout", self.timeout.as_deref()),
-            ("wait_for", self.wait_for.as_deref()),
-        ];
-        client::url_with(&self.url, options)
+        let mode = [("mode", Some(mode.as_str()))];
+        client::url_with(&self.url, mode.into_iter().chain(self.asked.parameters()))
     }
 }
 

@@ -43,18 +43,8 @@ pub(super) struct Call {
     /// At most N calls at a time
     #[arg(long, value_name = "N")]
     concurrency: Option<String>,
-    /// A subset of the aggregate's calls, separated by commas
-    #[arg(long, value_name = "NAMES")]
-    calls: Option<String>,
-    /// Shortens the deadline, such as 500ms
-    #[arg(long, value_name = "DURATION")]
-    timeout: Option<String>,
-    /// all, first or a number of calls
-    #[arg(long, value_name = "WHAT")]
-    wait_for: Option<String>,
-    /// How long to wait for the gateway itself
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::time)]
-    max_time: Duration,
+    #[command(flatten)]
+    asked: client::Asked,
     /// Print the gateway's JSON as it came
     #[arg(long)]
     json: bool,
@@ -66,7 +56,7 @@ impl Call {
         let (status, answer) = if screen::shows_progress() && !self.json {
             block_on(self.watch(url))?
         } else {
-            let reply = block_on(client::get(url, self.max_time))?;
+            let reply = block_on(client::get(url, self.asked.max_time))?;
             (reply.status, answer::show(&reply, self.json)?)
         };
         Ok(if status.is_success() && answer.is_complete() {
@@ -79,13 +69,13 @@ impl Call {
     /// Draws the answer while it comes, and once more when it is there.
     async fn watch(&self, url: http::Uri) -> anyhow::Result<(StatusCode, Answer)> {
         let accept = (header::ACCEPT, HeaderValue::from_static(ACCEPT));
-        let client = client::Client::asking(url, self.max_time, vec![accept])?;
+        let client = client::Client::asking(url, self.asked.max_time, vec![accept])?;
         let stop = serve::on_signal()?;
         let mut watch = Watch::begin();
         let ended = tokio::select! {
-            ended = timeout(self.max_time, self.follow(&client, &mut watch)) => {
+            ended = timeout(self.asked.max_time, self.follow(&client, &mut watch)) => {
                 ended.unwrap_or_else(|_| {
-                    let within = humantime::format_duration(self.max_time);
+                    let within = humantime::format_duration(self.asked.max_time);
                     Err(anyhow!("no whole answer from {} within {within}", self.url))
                 })
             }
@@ -158,16 +148,10 @@ impl Call {
 
     /// The URL with the options as parameters: what they mean is the gateway's to say.
     fn url(&self) -> anyhow::Result<http::Uri> {
-        let options = [
-            ("mode", &self.mode),
-            ("concurrency", &self.concurrency),
-            ("calls", &self.calls),
-            ("timeout", &self.timeout),
-            ("wait_for", &self.wait_for),
+        let own = [
+            ("mode", self.mode.as_deref()),
+            ("concurrency", self.concurrency.as_deref()),
         ];
-        client::url_with(
-            &self.url,
-            options.map(|(name, value)| (name, value.as_deref())),
-        )
+        client::url_with(&self.url, own.into_iter().chain(self.asked.parameters()))
     }
 }

@@ -4,6 +4,7 @@
 use std::{rc::Rc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
 use http::{HeaderName, HeaderValue, Method, Uri, uri::Scheme};
 
 use crate::{
@@ -16,6 +17,34 @@ use crate::{
 
 /// The largest answer that is taken: as much as a gateway may hold for one aggregate, and its frame.
 const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// What the commands that run an aggregate let their users say of it.
+#[derive(Debug, Args)]
+pub(super) struct Asked {
+    /// A subset of the aggregate's calls, separated by commas
+    #[arg(long, value_name = "NAMES")]
+    calls: Option<String>,
+    /// Shortens the aggregate's deadline, such as 500ms
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<String>,
+    /// all, first or a number of calls
+    #[arg(long, value_name = "WHAT")]
+    wait_for: Option<String>,
+    /// How long to wait for the gateway itself
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::time)]
+    pub(super) max_time: Duration,
+}
+
+impl Asked {
+    /// As parameters of the query; what they mean is the gateway's to say.
+    pub(super) fn parameters(&self) -> [(&'static str, Option<&str>); 3] {
+        [
+            ("calls", self.calls.as_deref()),
+            ("timeout", self.timeout.as_deref()),
+            ("wait_for", self.wait_for.as_deref()),
+        ]
+    }
+}
 
 /// Reads `text` as the URL of a gateway; without a path it gets `path`.
 pub(super) fn url(text: &str, path: &str) -> anyhow::Result<Uri> {
