@@ -11,6 +11,7 @@ mod error;
 mod gateway;
 mod guard;
 mod job;
+mod openapi;
 mod operations;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
@@ -31,6 +32,7 @@ pub use console::{Console, Facts, Listed, ListedCall};
 pub use error::{Problem, ProblemKind};
 pub use gateway::{Exposed, Gateway, Shared};
 pub use guard::guard;
+pub use openapi::{Endpoint, Surface, document};
 
 use crate::fanout::{Forward, Upstream};
 
@@ -45,7 +47,8 @@ pub fn public<U: Upstream<Context = Forward> + 'static>(
             .app_data(gateway)
             .service(readable("/aggregate", aggregate::default::<U>))
             // A scope, because a path with a name in it would be matched by a regular expression.
-            .service(web::scope("/aggregate").default_service(web::to(aggregate::named::<U>)));
+            .service(web::scope("/aggregate").default_service(web::to(aggregate::named::<U>)))
+            .service(readable(openapi::PATH, operations::openapi));
         if with_operations {
             operations_routes(routes);
         }

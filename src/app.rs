@@ -1,6 +1,7 @@
 //! The one place where the parts meet: a checked configuration becomes listeners, workers and a gateway in each of them.
 
 mod console;
+mod surface;
 
 use std::{
     future::Future,
@@ -40,6 +41,8 @@ use crate::{
     telemetry::{Metrics, Names},
     upstream::{Adapter, Prepared, Watch},
 };
+
+pub use surface::openapi;
 
 /// How much of an answer the kernel takes that it can't send yet, in bytes. By default it takes megabytes for a client that
 /// doesn't read, and then says nothing for as long as it takes to send most of them.
@@ -90,6 +93,7 @@ impl Application {
             metrics: Arc::clone(&metrics),
             readiness: Arc::default(),
             compression: server.compression,
+            document: openapi(&server, admin.is_none(), &aggregates, &upstreams),
         };
         let with_operations = admin.is_none();
         let console = server
@@ -264,12 +268,6 @@ impl Blueprint {
             .iter()
             .map(|call| self.upstreams[call.upstream].settings())
             .collect();
-        let mut forward_headers: Vec<_> = called
-            .iter()
-            .flat_map(|settings| settings.forward_headers.iter().cloned())
-            .collect();
-        forward_headers.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
-        forward_headers.dedup();
         let calls = aggregate
             .calls
             .iter()
@@ -286,7 +284,7 @@ impl Blueprint {
         Exposed {
             compare: aggregate.compare,
             max_body: aggregate.max_body,
-            forward_headers,
+            forward_headers: surface::forward_headers(called.iter().copied()),
             forward_query: called
                 .iter()
                 .flat_map(|settings| settings.forward_query.iter().cloned())

@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod completions;
 mod demo;
+mod openapi;
 mod ping;
 mod probe;
 mod schema;
@@ -46,6 +47,8 @@ enum Command {
     Ping(ping::Ping),
     Probe(probe::Probe),
     Schema(schema::Schema),
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
     Completions(completions::Completions),
 }
 
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Ping(command) => command.run(),
         Command::Probe(command) => command.run(),
         Command::Schema(command) => command.run(),
+        Command::OpenApi(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     match result {

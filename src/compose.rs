@@ -3,6 +3,7 @@
 
 mod json;
 mod stream;
+pub mod types;
 
 pub use json::{Comparison, comparison, comparison_summary, members, string, summary};
 pub use stream::{END, Framing, HEARTBEAT};

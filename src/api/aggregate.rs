@@ -64,9 +64,6 @@ where
         .ok_or_else(|| Problem::new(ProblemKind::Internal, "the gateway has no aggregates"))?;
     let (index, exposed) = gateway.find(name).ok_or_else(|| unknown(name))?;
     let streamed = stream::wanted(request);
-    if streamed.is_some_and(|framing| stream::has_ended(request, framing)) {
-        return Ok(HttpResponse::NoContent().finish());
-    }
     // Before anything is read or planned: a refusal must cost next to nothing.
     let place = gateway.admit(index)?;
     let mut query = Query::parse(request.query_string(), &exposed.forward_query)?;
@@ -97,6 +94,9 @@ where
     let mut response = match (streamed, query.run) {
         (None, Run::Once(_)) => Answer::keeping(place, job.once(&choice).await?),
         (None, Run::Compare) => Answer::keeping(place, job.compare(&choice).await?),
+        (Some(framing), _) if stream::has_ended(request, framing) => {
+            stream::over(&job, &query, wait)?
+        }
         (Some(framing), _) => stream::start(job, framing, query.into_owned(), wait, place)?,
     };
     if held

@@ -42,6 +42,7 @@ use bytes::BytesMut;
 use tokio::task::yield_now;
 
 use self::connection::{Connection, Next};
+pub(super) use self::fault::Fault;
 use crate::telemetry::Metrics;
 
 /// The longest request target, in bytes. Long enough for every parameter, short enough to log.

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use http::HeaderName;
 
 use super::error::{Problem, ProblemKind};
@@ -81,4 +82,6 @@ pub struct Shared {
     pub readiness: Arc<Readiness>,
     /// Whether answers are compressed for those who take it.
     pub compression: bool,
+    /// The OpenAPI document.
+    pub document: Bytes,
 }

@@ -1,4 +1,5 @@
-//! The operational routes: metrics for Prometheus, liveness and readiness for whoever starts and stops the process.
+//! What the gateway says of itself: metrics for Prometheus, liveness and readiness for whoever starts and stops the process, and
+//! the OpenAPI document.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -56,6 +57,15 @@ fn prefers_open_metrics(request: &HttpRequest) -> bool {
     }
     // What is named is not meant by the wildcard, a format that is named to refuse it neither.
     open > Some(header::Quality::ZERO) && open >= text.or(any)
+}
+
+/// `GET /openapi.json`: what is answered here, for programs. It was made at start.
+pub(super) async fn openapi(shared: web::Data<Shared>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        // The next process may have another.
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .body(shared.document.clone())
 }
 
 /// `GET /livez`: the process answers.

@@ -1,7 +1,12 @@
 //! The query parameters of an aggregate, read strictly: what is unknown, repeated, empty or meaningless is an error that
 //! names the parameter. Pure; it must not know what an aggregate is made of.
 
-use std::{borrow::Cow, collections::HashSet, num::NonZeroUsize, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use crate::{
     duration,
@@ -129,7 +134,12 @@ impl<'q> Query<'q> {
                 self.run = Run::Once(Some(mode));
             }
             "concurrency" => {
-                let concurrency = value.parse().map_err(|_| invalid("a number from 1"))?;
+                // Of 32 bits, so that the same is taken on every machine and the OpenAPI document can say what is.
+                let concurrency = Some(&*value)
+                    .filter(|value| is_number(value))
+                    .and_then(|value| value.parse::<NonZeroU32>().ok())
+                    .and_then(|number| number.try_into().ok())
+                    .ok_or_else(|| invalid("a number from 1"))?;
                 self.concurrency = Some(concurrency);
             }
             "timeout" => {
@@ -139,9 +149,10 @@ impl<'q> Query<'q> {
                 self.timeout = Some(timeout);
             }
             "wait_for" => {
-                let completion = value
-                    .parse()
-                    .map_err(|_| invalid("`all`, `first` or a number of calls from 1"))?;
+                let completion = Some(&*value)
+                    .filter(|value| matches!(*value, "all" | "first") || is_number(value))
+                    .and_then(|value| value.parse().ok())
+                    .ok_or_else(|| invalid("`all`, `first` or a number of calls from 1"))?;
                 self.completion = Some(completion);
             }
             _ if value.split(',').any(str::is_empty) => {
@@ -180,6 +191,11 @@ impl<'q> Query<'q> {
             completion: self.completion,
         }
     }
+}
+
+/// Whether a text is a number as we write one: Rust would take a sign and zeros before it too.
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0')
 }
 
 /// The `wait` preference of a `Prefer` field (RFC 7240), in whole seconds. One that says nothing useful is ignored, as
@@ -256,6 +272,9 @@ mod tests {
             "concurrency=0",
             "concurrency=-1",
             "concurrency=1.5",
+            "concurrency=%2B5",
+            "concurrency=05",
+            "concurrency=4294967296",
             "concurrency=99999999999999999999999",
             "timeout=0",
             "timeout=0s",
@@ -272,6 +291,8 @@ mod tests {
             "wait_for=none",
             "wait_for=0",
             "wait_for=-1",
+            "wait_for=%2B1",
+            "wait_for=01",
             "calls=a,,b",
             "calls=,",
         ] {
@@ -281,9 +302,9 @@ mod tests {
                 "{text}: {error:?}"
             );
             let (name, value) = text.split_once('=').unwrap();
-            let message = error.to_string();
+            let (message, value) = (error.to_string(), value.replace("%2B", "+"));
             assert!(
-                message.contains(name) && message.contains(value),
+                message.contains(name) && message.contains(&value),
                 "{message}"
             );
         }

@@ -107,6 +107,16 @@ pub(super) fn has_ended(request: &HttpRequest, framing: Framing) -> bool {
     framing == Framing::Events && last.is_some_and(|id| id.as_bytes() == END.as_bytes())
 }
 
+/// The answer to a browser whose stream has ended, unless what it asks is refused.
+pub(super) fn over<U: Upstream<Context = Forward>>(
+    job: &Job<U>,
+    query: &Query<'_>,
+    wait: Option<Duration>,
+) -> Result<HttpResponse, Problem> {
+    announced(job, query, wait)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
 /// Begins the stream of what comes of `job`, which keeps its `place` to the end.
 pub(super) fn start<U>(
     job: Job<U>,

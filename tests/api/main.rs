@@ -21,6 +21,7 @@ mod deadlines;
 mod departures;
 mod forwarding;
 mod malformed;
+mod openapi;
 mod operations;
 mod overload;
 mod panics;

@@ -210,6 +210,13 @@ async fn a_browser_that_connects_again_after_the_end_is_told_to_stop() {
     let again = [EVENTS, ("Last-Event-ID", "end")];
     let answer = gateway.get_with("/aggregate", &again).await;
     assert_eq!((answer.status, &*answer.body), (204, &b""[..]));
+    // As without the field, what can't be asked is refused.
+    for query in ["wait_for=null", "calls=nobody", "mode=compare"] {
+        let answer = gateway
+            .get_with(&format!("/aggregate?{query}"), &again)
+            .await;
+        answer.problem(400, "invalid-parameter");
+    }
     assert_eq!(quick.requests().len(), 0, "nothing was run");
 }
 

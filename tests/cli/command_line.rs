@@ -31,6 +31,7 @@ fn every_command_explains_itself() {
         "ping",
         "probe",
         "schema",
+        "openapi",
         "completions",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");

@@ -15,6 +15,7 @@ mod command_line;
 mod demo;
 mod live;
 mod log;
+mod openapi;
 mod ping;
 mod probe;
 mod serve;

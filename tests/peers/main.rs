@@ -18,6 +18,7 @@ mod fastapi;
 mod load;
 mod nginx;
 mod open_metrics;
+mod openapi;
 mod panels;
 mod prometheus;
 mod promtool;

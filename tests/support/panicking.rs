@@ -90,6 +90,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
     metrics.allows(UpstreamId(0), TIMEOUT);
     let shared = Shared {
         compression: false,
+        document: bytes::Bytes::new(),
         metrics: Arc::new(metrics),
         readiness: Arc::new(Readiness::default()),
     };

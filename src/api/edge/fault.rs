@@ -4,7 +4,7 @@ use crate::api::error::{Problem, ProblemKind};
 
 /// A rule that a head breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::api) enum Fault {
     BareLineFeed,
     BareCarriageReturn,
     EmptyLines,
@@ -33,7 +33,7 @@ pub(super) enum Fault {
 
 impl Fault {
     /// The problem as the client is told it.
-    pub(super) fn problem(self) -> Problem {
+    pub(in crate::api) fn problem(self) -> Problem {
         let kind = match self {
             Self::TargetTooLong => ProblemKind::UriTooLong,
             Self::TooLarge | Self::TooManyFields => ProblemKind::HeadTooLarge,

@@ -1,0 +1,189 @@
+//! The OpenAPI 3.1 document: what this gateway's public listener answers, with the aggregates that are configured. Made once, at
+//! start, from the types of the answers (`compose::types`), the kinds of problems and what `Surface` says; examples are
+//! written by what writes the answers. It must not know where the configuration comes from.
+
+mod answers;
+mod examples;
+mod headers;
+mod operations;
+mod parameters;
+mod problems;
+
+use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::HeaderName;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::error::ProblemKind;
+use crate::fanout::{Completion, Mode};
+
+/// Where the document is.
+pub(super) const PATH: &str = "/openapi.json";
+
+/// What the document has to tell of, beside what is the same everywhere.
+#[derive(Debug, Clone)]
+pub struct Surface {
+    /// The aggregates, in the order in which they are shown.
+    pub endpoints: Vec<Endpoint>,
+    /// Whether the operational routes are on the public listener.
+    pub operations: bool,
+    /// Whether the console is there.
+    pub console: bool,
+    /// Whether answers are compressed for clients that take it.
+    pub compression: bool,
+}
+
+/// One aggregate as its clients see it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The names of its calls, in plan order.
+    pub calls: Vec<Arc<str>>,
+    /// The mode, if the caller names none.
+    pub mode: Mode,
+    /// At most this many calls at a time.
+    pub concurrency: NonZeroUsize,
+    /// The time of a whole request.
+    pub deadline: Duration,
+    /// What is waited for, if the caller doesn't say.
+    pub completion: Completion,
+    /// Whether `mode=compare` is allowed.
+    pub compare: bool,
+    /// The client's header fields that some call of it passes on; each once.
+    pub forward_headers: Vec<HeaderName>,
+    /// The query parameters that some call of it passes on; each once.
+    pub forward_query: Vec<String>,
+}
+
+/// The document, in the order in which a person reads it.
+#[derive(Serialize)]
+struct Document {
+    openapi: &'static str,
+    info: Value,
+    servers: Value,
+    security: Value,
+    tags: Value,
+    paths: Value,
+    components: Value,
+}
+
+/// The document's text: JSON, which is YAML too.
+#[must_use]
+pub fn document(surface: &Surface) -> Bytes {
+    let mut components = json!({
+        "schemas": schemas(),
+        "responses": problems::responses(),
+        "headers": headers::components(),
+        "parameters": parameters::components(),
+    });
+    let paths = operations::paths(surface);
+    keep_what_is_used(&mut components, &paths);
+    let document = Document {
+        openapi: "3.1.0",
+        info: json!({
+            "title": "Gather",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": env!("CARGO_PKG_DESCRIPTION"),
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT"},
+        }),
+        servers: json!([{"url": "/", "description": "The gateway that this document comes from."}]),
+        security: json!([]),
+        tags: json!([
+            {"name": "aggregates", "description": "One request in, several upstream calls out, one answer back."},
+            {"name": "gateway", "description": "What the gateway says of itself."},
+        ]),
+        paths,
+        components,
+    };
+    // Values of our own making, with texts for keys: writing them can't fail.
+    let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();
+    text.push(b'\n');
+    text.into()
+}
+
+const DESCRIPTION: &str = "An aggregate's calls are made one after another or all at once, and the answer has the time of each. \
+    Every answer outside 2xx is a problem (RFC 9457) whose `type` doesn't change; what no route takes is `not-found`, \
+    `unknown-aggregate` or `method-not-allowed`, with `Allow`. A parameter that nobody declares is refused by aggregates.";
+
+/// All schemas, by name.
+fn schemas() -> Map<String, Value> {
+    use utoipa::ToSchema;
+
+    use crate::compose::types::{
+        Comparison, Run, StreamedComparison, StreamedOutcome, StreamedResult,
+    };
+    fn put<T: ToSchema>(all: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::Schema>)>) {
+        all.push((T::name().into_owned(), T::schema()));
+        T::schemas(all);
+    }
+    let mut all = Vec::new();
+    put::<Run>(&mut all);
+    put::<Comparison>(&mut all);
+    put::<StreamedResult>(&mut all);
+    put::<StreamedOutcome>(&mut all);
+    put::<StreamedComparison>(&mut all);
+    problems::put_schemas(&mut all);
+    let mut all: Map<_, _> = all
+        .into_iter()
+        .filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?)))
+        .collect();
+    // Some kinds are no route's own.
+    all["Problem"]["examples"] = ProblemKind::ALL
+        .into_iter()
+        // It has members of its own.
+        .filter(|kind| *kind != ProblemKind::NotReady)
+        .map(examples::problem)
+        .collect();
+    all
+}
+
+/// A reference to a component.
+fn reference(kind: &str, name: &str) -> Value {
+    json!({"$ref": format!("#/components/{kind}/{name}")})
+}
+
+/// Takes out what no path leads to: not every gateway compares, or has its operational routes here.
+fn keep_what_is_used(components: &mut Value, paths: &Value) {
+    let mut used = BTreeSet::new();
+    let mut open = Vec::new();
+    references(paths, &mut open);
+    while let Some(pointer) = open.pop() {
+        if let Some(found) = components.pointer(&pointer) {
+            let mut more = Vec::new();
+            references(found, &mut more);
+            more.retain(|pointer| !used.contains(pointer));
+            open.extend(more);
+        }
+        used.insert(pointer);
+    }
+    let kinds = components.as_object_mut().into_iter().flatten();
+    for (kind, members) in kinds {
+        if let Some(members) = members.as_object_mut() {
+            members.retain(|name, _| used.contains(&format!("/{kind}/{name}")));
+        }
+    }
+}
+
+/// The pointers, from `components`, of all that `value` refers to.
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            let target = members.get("$ref").and_then(Value::as_str);
+            let pointer = target.and_then(|target| target.strip_prefix("#/components"));
+            found.extend(pointer.map(str::to_owned));
+            for member in members.values() {
+                references(member, found);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                references(item, found);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,184 @@
+//! Examples, written by what writes the real answers, so that they can't drift from them.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::Value;
+
+use super::Endpoint;
+use crate::{
+    api::{
+        edge::Fault,
+        error::{Problem, ProblemKind},
+        query::QueryError,
+    },
+    compose::{self, Comparison, Framing},
+    fanout::{
+        Blame, Body, CallResult, Completion, Failure, FailureKind, Mode, Outcome, Reply, Verdict,
+    },
+    timing::server_timing,
+};
+
+/// An example of a problem of this kind.
+pub(super) fn problem(kind: ProblemKind) -> Value {
+    let problem = match kind {
+        ProblemKind::MalformedRequest => Fault::Target.problem(),
+        ProblemKind::RequestTimeout => Fault::Late.problem(),
+        ProblemKind::UriTooLong => Fault::TargetTooLong.problem(),
+        ProblemKind::HeadTooLarge => Fault::TooLarge.problem(),
+        ProblemKind::UnknownParameter => QueryError::Unknown {
+            name: "colour".to_owned(),
+        }
+        .into(),
+        ProblemKind::RepeatedParameter => QueryError::Repeated { name: "mode" }.into(),
+        ProblemKind::EmptyParameter => QueryError::Empty { name: "timeout" }.into(),
+        ProblemKind::InvalidParameter => QueryError::Invalid {
+            name: "timeout",
+            found: "-1".to_owned(),
+            expected: "a duration above zero such as `500ms` or `2s`",
+        }
+        .into(),
+        ProblemKind::NotReady => Problem::new(kind, "the gateway is stopping")
+            .with_members(b"\"ready\":false,\"reason\":\"stopping\"".to_vec()),
+        ProblemKind::UnexpectedBody => Problem::new(kind, "GET takes no body"),
+        ProblemKind::BodyTooLarge => Problem::new(
+            kind,
+            "the request announces a body of 300000 bytes; no route takes one",
+        ),
+        ProblemKind::NotFound => Problem::new(kind, "there is nothing at `/agregate`"),
+        ProblemKind::UnknownAggregate => Problem::new(kind, "no aggregate is named `home`"),
+        ProblemKind::MethodNotAllowed => {
+            Problem::new(kind, "`/aggregate` can be read with GET, not with POST")
+        }
+        ProblemKind::Internal => Problem::new(
+            kind,
+            "the gateway made a mistake; its log has more under this request's id",
+        ),
+        ProblemKind::Overloaded => Problem::new(
+            kind,
+            "as many requests are in flight as the gateway takes; nothing was sent",
+        ),
+        ProblemKind::UpstreamFailed => Blame::Upstream.into(),
+        ProblemKind::UpstreamTimeout => Blame::Time.into(),
+    };
+    parsed(&problem.json())
+}
+
+/// One run of `endpoint` that went well, as an answer shows it.
+pub(super) fn run(endpoint: &Endpoint) -> Value {
+    let outcome = outcome(endpoint, endpoint.mode, None);
+    object(|json| compose::members(json, &endpoint.name, &outcome))
+}
+
+/// A comparison that went well.
+pub(super) fn comparison(endpoint: &Endpoint) -> Value {
+    let [sequential, concurrent] = Mode::ALL.map(|mode| outcome(endpoint, mode, None));
+    let runs = Comparison {
+        sequential: &sequential,
+        concurrent: &concurrent,
+    };
+    object(|json| compose::comparison(json, &endpoint.name, runs))
+}
+
+/// A run that failed, as the problem that it is.
+pub(super) fn failure(endpoint: &Endpoint, blame: Blame) -> Value {
+    let outcome = outcome(endpoint, endpoint.mode, Some(blame));
+    object(|json| {
+        Problem::from(blame).members(json);
+        json.push(b',');
+        compose::members(json, &endpoint.name, &outcome);
+    })
+}
+
+/// A stream of one run that went well.
+pub(super) fn stream(endpoint: &Endpoint, framing: Framing) -> String {
+    let outcome = outcome(endpoint, endpoint.mode, None);
+    let mut text = Vec::new();
+    for (index, call) in outcome.results.iter().enumerate() {
+        framing.result(&mut text, None, index, call);
+    }
+    let timing = server_timing(outcome.elapsed, &outcome);
+    framing.outcome(&mut text, |json| {
+        compose::summary(json, &endpoint.name, &outcome);
+        json.extend_from_slice(b",\"server_timing\":");
+        compose::string(json, &timing);
+    });
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The most calls that an example shows.
+const SHOWN: usize = 3;
+
+/// A run of the first calls of `endpoint`, of which each takes longer than the one before it.
+fn outcome(endpoint: &Endpoint, mode: Mode, failed: Option<Blame>) -> Outcome {
+    let calls = endpoint.calls.iter().take(SHOWN);
+    let needed = match endpoint.completion {
+        Completion::All => SHOWN,
+        Completion::Quorum(needed) => needed.get(),
+    };
+    let mut results: Vec<CallResult> = Vec::new();
+    for (place, name) in calls.enumerate() {
+        let is_needed = place < needed;
+        let start = match (mode, results.last()) {
+            (Mode::Sequential, Some(before)) => {
+                before.start + before.elapsed + Duration::from_micros(12)
+            }
+            _ => Duration::from_micros(41),
+        };
+        let mut elapsed = Duration::from_micros(20_402 + 7_316 * place as u64);
+        if !is_needed {
+            let last = results.get(needed - 1).map(|last| last.elapsed);
+            elapsed = match mode {
+                Mode::Sequential => Duration::ZERO,
+                Mode::Concurrent => last.unwrap_or_default(),
+            };
+        }
+        let result = match failed {
+            Some(Blame::Time) => Err(Failure::new(
+                FailureKind::Timeout,
+                "no whole answer within the attempt's time",
+            )),
+            Some(Blame::Upstream) => Err(Failure::new(
+                FailureKind::Status,
+                "upstream answered 503 Service Unavailable",
+            )
+            .with_status(StatusCode::SERVICE_UNAVAILABLE)),
+            None if is_needed => Ok(Reply {
+                status: StatusCode::OK,
+                body: Body::Json(Bytes::from_static(b"\"pong\"")),
+            }),
+            None => Err(Failure::new(
+                FailureKind::Cancelled,
+                "enough other calls have succeeded",
+            )),
+        };
+        results.push(CallResult {
+            name: Arc::clone(name),
+            start,
+            elapsed,
+            attempts: u32::from(is_needed || mode == Mode::Concurrent),
+            hedges: 0,
+            result,
+        });
+    }
+    let ends = results.iter().map(|call| call.start + call.elapsed);
+    Outcome {
+        mode,
+        verdict: failed.map_or(Verdict::Complete, Verdict::Failed),
+        elapsed: ends.max().unwrap_or_default() + Duration::from_micros(60),
+        results,
+    }
+}
+
+fn object(write: impl FnOnce(&mut Vec<u8>)) -> Value {
+    let mut json = vec![b'{'];
+    write(&mut json);
+    json.push(b'}');
+    parsed(&json)
+}
+
+/// What is written here is JSON: a test reads all of it.
+fn parsed(json: &[u8]) -> Value {
+    serde_json::from_slice(json).unwrap_or_default()
+}

@@ -1,0 +1,138 @@
+//! The header fields of answers.
+
+use serde_json::{Map, Value, json};
+
+use super::reference;
+use crate::fanout::{Blame, Verdict};
+
+/// A field: name, what it says, its schema.
+type Field = (&'static str, &'static str, Value);
+
+/// What the answers of aggregates may have.
+fn of_runs() -> Vec<Field> {
+    let millis = || json!({"type": "number", "minimum": 0, "examples": [2001.913]});
+    let verdicts = [
+        Verdict::Complete,
+        Verdict::Partial,
+        Verdict::Failed(Blame::Time),
+    ]
+    .map(Verdict::as_str);
+    vec![
+        (
+            "Gather-Mode",
+            "What was run.",
+            json!({"type": "string", "enum": ["sequential", "concurrent", "compare"]}),
+        ),
+        (
+            "Gather-Outcome",
+            "What came of it; of a comparison the worse of the two.",
+            json!({"type": "string", "enum": verdicts}),
+        ),
+        (
+            "Gather-Elapsed",
+            "Milliseconds of the run; of a comparison of both together.",
+            millis(),
+        ),
+        (
+            "Gather-Sequential",
+            "Milliseconds, the sum of the calls' times; of a comparison of both together.",
+            millis(),
+        ),
+        (
+            "Server-Timing",
+            "The time of the whole and of each call, with its status or class of failure (W3C Server Timing).",
+            json!({"type": "string", "examples": ["total;dur=2001.9, users;dur=2001.4;desc=\"200\""]}),
+        ),
+        (
+            "Gather-Calls",
+            "Of a stream: the names of the plan's calls, in order. Left out above 4 KiB.",
+            json!({"type": "string", "examples": ["users,orders"]}),
+        ),
+        (
+            "X-Accel-Buffering",
+            "Of a stream: keeps nginx from gathering small pieces.",
+            json!({"type": "string", "enum": ["no"]}),
+        ),
+        (
+            "Preference-Applied",
+            "Where the `wait` of `Prefer` was the bound that held (RFC 7240).",
+            json!({"type": "string", "pattern": "^wait=[1-9][0-9]*$", "examples": ["wait=2"]}),
+        ),
+    ]
+}
+
+/// What other answers may have too.
+fn of_any() -> Vec<Field> {
+    let text = || json!({"type": "string"});
+    vec![
+        (
+            "X-Request-Id",
+            "The caller's, if it is 1 to 128 of `A-Z a-z 0-9 - _ . : ~ + / = @`, else a new one. Upstreams and the log have the \
+             same.",
+            json!({"type": "string", "pattern": "^[A-Za-z0-9._:~+/=@-]{1,128}$", "examples": ["req-42"]}),
+        ),
+        (
+            "Cache-Control",
+            "Whether the answer may be kept.",
+            json!({"type": "string", "enum": ["no-store", "no-cache"]}),
+        ),
+        (
+            "Retry-After",
+            "When to ask again, in seconds.",
+            json!({"type": "integer", "minimum": 0, "examples": [1]}),
+        ),
+        (
+            "ETag",
+            "Which version it is.",
+            json!({"type": "string", "examples": ["W/\"5d2c8e0f1b7a9c34\""]}),
+        ),
+        ("Content-Security-Policy", "What the page may load.", text()),
+        (
+            "X-Content-Type-Options",
+            "That the type is what it says.",
+            json!({"type": "string", "enum": ["nosniff"]}),
+        ),
+        (
+            "Referrer-Policy",
+            "That no other page is told of this one.",
+            json!({"type": "string", "enum": ["no-referrer"]}),
+        ),
+        (
+            "Vary",
+            "Which fields of the request the answer depends on.",
+            text(),
+        ),
+        (
+            "Content-Encoding",
+            "Of an answer of 1 KiB and more and of a stream, for a client that takes it.",
+            json!({"type": "string", "enum": ["br", "gzip"]}),
+        ),
+    ]
+}
+
+/// Fields as components: each that is always there, and the same where it need not be.
+pub(super) fn components() -> Map<String, Value> {
+    let mut all = Map::new();
+    for (name, description, schema) in of_runs().into_iter().chain(of_any()) {
+        for (required, name) in [(true, name.to_owned()), (false, optional(name))] {
+            let field = json!({"description": description, "required": required, "schema": schema});
+            all.insert(name, field);
+        }
+    }
+    all
+}
+
+fn optional(name: &str) -> String {
+    format!("{name}.optional")
+}
+
+/// The fields of an answer: those that it always has and those that it may have.
+pub(super) fn of(always: &[&str], sometimes: &[&str]) -> Value {
+    let always = always
+        .iter()
+        .map(|name| ((*name).to_owned(), reference("headers", name)));
+    let sometimes = sometimes
+        .iter()
+        .map(|name| ((*name).to_owned(), reference("headers", &optional(name))));
+    always.chain(sometimes).collect::<Map<_, _>>().into()
+}

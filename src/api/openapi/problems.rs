@@ -1,0 +1,209 @@
+//! Problems: the schema of their bodies, and an answer for each status with an example of each kind.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema},
+};
+
+use super::{examples, headers, reference};
+use crate::{
+    api::error::ProblemKind,
+    compose::types::{Comparison, Run},
+};
+
+/// A problem's type.
+#[derive(Debug, Deserialize)]
+struct ProblemType(#[expect(dead_code, reason = "a shape, not a value")] String);
+
+impl PartialSchema for ProblemType {
+    fn schema() -> RefOr<Schema> {
+        let all = ProblemKind::names().map(|name| format!("urn:gather:problem:{name}"));
+        ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .description(Some("What kind of problem it is. Doesn't change."))
+            .enum_values(Some(all))
+            .into()
+    }
+}
+
+impl ToSchema for ProblemType {}
+
+/// What is wrong (RFC 9457).
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(dead_code, reason = "a shape, not a value")]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: ProblemType,
+    /// The kind in words.
+    title: String,
+    /// The answer's status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// One sentence for a person, which names the thing.
+    detail: String,
+    /// Which parameter it is about, where it is about one.
+    #[schema(nullable = false)]
+    parameter: Option<String>,
+}
+
+/// Why `/readyz` says no.
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(dead_code, reason = "a shape, not a value")]
+struct NotReady {
+    #[serde(flatten)]
+    problem: Problem,
+    /// `false`.
+    ready: bool,
+    reason: Reason,
+}
+
+/// The stage in which no traffic is taken.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Reason {
+    Starting,
+    Stopping,
+}
+
+/// A run that failed: the problem, and the run's own members beside it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(dead_code, reason = "a shape, not a value")]
+struct FailedRun {
+    #[serde(flatten)]
+    problem: Problem,
+    #[serde(flatten)]
+    run: Run,
+}
+
+/// A comparison that failed: the problem, and both runs beside it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(dead_code, reason = "a shape, not a value")]
+struct FailedComparison {
+    #[serde(flatten)]
+    problem: Problem,
+    #[serde(flatten)]
+    runs: Comparison,
+}
+
+pub(super) fn put_schemas(all: &mut Vec<(String, RefOr<Schema>)>) {
+    fn put<T: ToSchema>(all: &mut Vec<(String, RefOr<Schema>)>) {
+        all.push((T::name().into_owned(), T::schema()));
+        T::schemas(all);
+    }
+    put::<Problem>(all);
+    put::<NotReady>(all);
+    put::<FailedRun>(all);
+    put::<FailedComparison>(all);
+}
+
+/// Problems of one status, by the name of the component that describes them.
+type Group = (&'static str, &'static [ProblemKind]);
+
+/// What any route may answer.
+const ANYWHERE: [Group; 5] = [
+    ("RequestTimeout", &[ProblemKind::RequestTimeout]),
+    ("BodyTooLarge", &[ProblemKind::BodyTooLarge]),
+    ("UriTooLong", &[ProblemKind::UriTooLong]),
+    ("HeadTooLarge", &[ProblemKind::HeadTooLarge]),
+    ("Internal", &[ProblemKind::Internal]),
+];
+
+const MALFORMED: Group = (
+    "Malformed",
+    &[ProblemKind::MalformedRequest, ProblemKind::UnexpectedBody],
+);
+
+const NOT_READY: Group = ("NotReady", &[ProblemKind::NotReady]);
+
+const OVERLOADED: Group = ("Overloaded", &[ProblemKind::Overloaded]);
+
+/// What is wrong with an aggregate's request.
+const BAD_REQUEST: Group = (
+    "BadRequest",
+    &[
+        ProblemKind::MalformedRequest,
+        ProblemKind::UnknownParameter,
+        ProblemKind::RepeatedParameter,
+        ProblemKind::EmptyParameter,
+        ProblemKind::InvalidParameter,
+        ProblemKind::UnexpectedBody,
+    ],
+);
+
+/// Who may answer with which problems.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Route {
+    Aggregate,
+    Readiness,
+    Other,
+}
+
+impl Route {
+    fn groups(self) -> impl Iterator<Item = Group> {
+        let own: &[Group] = match self {
+            Self::Aggregate => &[BAD_REQUEST, OVERLOADED],
+            Self::Readiness => &[MALFORMED, NOT_READY],
+            Self::Other => &[MALFORMED],
+        };
+        own.iter().copied().chain(ANYWHERE)
+    }
+}
+
+fn title(kinds: &[ProblemKind]) -> String {
+    let names: Vec<_> = kinds
+        .iter()
+        .map(|kind| format!("`{}`", kind.name()))
+        .collect();
+    format!("A problem: {}.", names.join(", "))
+}
+
+fn fields(kinds: &[ProblemKind]) -> Value {
+    let unavailable = kinds.iter().any(|kind| kind.status() == 503);
+    let retry: &[&str] = if unavailable { &["Retry-After"] } else { &[] };
+    let always = [&["X-Request-Id", "Cache-Control"], retry].concat();
+    headers::of(&always, &[])
+}
+
+/// The answers, as components.
+pub(super) fn responses() -> Map<String, Value> {
+    let groups = [MALFORMED, BAD_REQUEST, NOT_READY, OVERLOADED].into_iter();
+    groups
+        .chain(ANYWHERE)
+        .map(|(name, kinds)| {
+            let schema = match name {
+                "NotReady" => reference("schemas", "NotReady"),
+                _ => reference("schemas", "Problem"),
+            };
+            let examples: Map<_, _> = kinds
+                .iter()
+                .map(|kind| {
+                    let example = json!({"value": examples::problem(*kind)});
+                    (kind.name().to_owned(), example)
+                })
+                .collect();
+            let response = json!({
+                "description": title(kinds),
+                "headers": fields(kinds),
+                "content": {"application/problem+json": {"schema": schema, "examples": examples}},
+            });
+            (name.to_owned(), response)
+        })
+        .collect()
+}
+
+/// A route's problems by status; to HEAD they have no body.
+pub(super) fn of(route: Route, head: bool) -> Map<String, Value> {
+    route
+        .groups()
+        .map(|(name, kinds)| {
+            let status = kinds.first().map(|kind| kind.status().as_str().to_owned());
+            let response = match head {
+                true => json!({"description": title(kinds), "headers": fields(kinds)}),
+                false => reference("responses", name),
+            };
+            (status.unwrap_or_default(), response)
+        })
+        .collect()
+}

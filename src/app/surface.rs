@@ -1,0 +1,65 @@
+//! What of the configuration the OpenAPI document tells.
+
+use bytes::Bytes;
+use http::HeaderName;
+
+use crate::{
+    api::{Endpoint, Surface, document},
+    config, upstream,
+};
+
+/// The OpenAPI document of a gateway that is configured like this; `operations` says whether the operational routes are on
+/// the public listener.
+#[must_use]
+pub fn openapi(
+    server: &config::Server,
+    operations: bool,
+    aggregates: &[config::Aggregate],
+    upstreams: &[upstream::Settings],
+) -> Bytes {
+    document(&Surface {
+        endpoints: aggregates
+            .iter()
+            .map(|aggregate| endpoint(aggregate, upstreams))
+            .collect(),
+        operations,
+        console: server.console,
+        compression: server.compression,
+    })
+}
+
+fn endpoint(aggregate: &config::Aggregate, upstreams: &[upstream::Settings]) -> Endpoint {
+    let called = || aggregate.calls.iter().map(|call| &upstreams[call.upstream]);
+    let mut forward_query: Vec<_> = called()
+        .flat_map(|settings| settings.forward_query.iter().cloned())
+        .collect();
+    forward_query.sort_unstable();
+    forward_query.dedup();
+    Endpoint {
+        name: aggregate.name.clone(),
+        calls: aggregate
+            .calls
+            .iter()
+            .map(|call| call.name.clone())
+            .collect(),
+        mode: aggregate.mode,
+        concurrency: aggregate.concurrency,
+        deadline: aggregate.deadline,
+        completion: aggregate.completion,
+        compare: aggregate.compare,
+        forward_headers: forward_headers(called()),
+        forward_query,
+    }
+}
+
+/// The client's header fields that some of these upstreams take, each once.
+pub(super) fn forward_headers<'a>(
+    upstreams: impl Iterator<Item = &'a upstream::Settings>,
+) -> Vec<HeaderName> {
+    let mut names: Vec<_> = upstreams
+        .flat_map(|settings| settings.forward_headers.iter().cloned())
+        .collect();
+    names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    names.dedup();
+    names
+}

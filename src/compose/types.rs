@@ -1,0 +1,292 @@
+//! The shapes of what is written here, as types: for the OpenAPI document, which describes them. `json` and `stream` write without
+//! them; a test (`tests/api/openapi.rs`) holds what they write against these.
+#![expect(
+    missing_docs,
+    reason = "what a type says of itself is not said again of a field"
+)]
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema},
+};
+
+use crate::fanout::{Blame, FailureKind, Mode, Verdict};
+
+/// One of these texts.
+fn names(description: &str, names: impl Iterator<Item = &'static str>) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::String)
+        .description(Some(description))
+        .enum_values(Some(names))
+        .into()
+}
+
+/// A mode as a run shows it.
+#[derive(Debug, Deserialize)]
+pub struct RunMode(pub String);
+
+impl PartialSchema for RunMode {
+    fn schema() -> RefOr<Schema> {
+        let text = "How the calls of the run followed one another: each started when the one before had ended, or all at once.";
+        names(text, Mode::ALL.into_iter().map(Mode::as_str))
+    }
+}
+
+impl ToSchema for RunMode {
+    fn name() -> Cow<'static, str> {
+        "Mode".into()
+    }
+}
+
+/// A verdict as a run shows it.
+#[derive(Debug, Deserialize)]
+pub struct RunOutcome(pub String);
+
+impl PartialSchema for RunOutcome {
+    fn schema() -> RefOr<Schema> {
+        let all = [
+            Verdict::Complete,
+            Verdict::Partial,
+            Verdict::Failed(Blame::Time),
+        ];
+        let text = "`complete`: every call succeeded, or as many as were waited for. `partial`: some call failed. `failed`: \
+                    what was waited for did not come.";
+        names(text, all.into_iter().map(Verdict::as_str))
+    }
+}
+
+impl ToSchema for RunOutcome {
+    fn name() -> Cow<'static, str> {
+        "Outcome".into()
+    }
+}
+
+/// A failure's class as a call shows it.
+#[derive(Debug, Deserialize)]
+pub struct FailureClass(pub String);
+
+impl PartialSchema for FailureClass {
+    fn schema() -> RefOr<Schema> {
+        let text = "Why the call failed. `timeout` is the call's own time, `deadline` the request's; `cancelled`: it was no longer \
+                    needed; `skipped`: a sequential run had stopped before it.";
+        names(text, FailureKind::ALL.into_iter().map(FailureKind::as_str))
+    }
+}
+
+impl ToSchema for FailureClass {
+    fn name() -> Cow<'static, str> {
+        "Failure".into()
+    }
+}
+
+/// What all answers of one run say.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Summary {
+    /// The aggregate's name.
+    pub aggregate: String,
+    pub mode: RunMode,
+    pub outcome: RunOutcome,
+    /// The time of the whole run, in milliseconds.
+    #[schema(minimum = 0.0)]
+    pub elapsed_ms: f64,
+    /// The sum of the calls' times, in milliseconds: what they cost one after another, if none of them was cut off.
+    #[schema(minimum = 0.0)]
+    pub sequential_ms: f64,
+}
+
+/// One run of an aggregate.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Run {
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// One a call, in plan order whatever the order of arrival.
+    #[schema(min_items = 1)]
+    pub results: Vec<CallReport>,
+}
+
+/// What came of one call.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = CallResult)]
+pub enum CallReport {
+    Succeeded(Succeeded),
+    Failed(Failed),
+}
+
+/// What every call's result says.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct CallTimes {
+    /// The call's name in its aggregate.
+    pub name: String,
+    /// When it began, in milliseconds from the run's beginning; for one that never did, when it was given up.
+    #[schema(minimum = 0.0)]
+    pub start_ms: f64,
+    /// How long it took, in milliseconds, with all attempts and pauses; 0 for one that never began.
+    #[schema(minimum = 0.0)]
+    pub elapsed_ms: f64,
+    /// How many tries were sent, retries and hedges included; 0 for one that never began or was refused.
+    pub attempts: u32,
+    /// How many of them were sent beside a slow one, where there were any.
+    #[schema(minimum = 1, nullable = false)]
+    pub hedges: Option<u32>,
+}
+
+/// A call that succeeded.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Succeeded {
+    #[serde(flatten)]
+    pub times: CallTimes,
+    #[schema(schema_with = yes)]
+    pub ok: bool,
+    /// The upstream's status.
+    #[schema(minimum = 100, maximum = 999)]
+    pub status: u16,
+    /// The upstream's body: JSON as it came, a text as a string, anything else in base64, `null` for none.
+    pub body: Value,
+    /// The upstream's, where the body is not JSON.
+    #[schema(nullable = false)]
+    pub content_type: Option<String>,
+    #[schema(nullable = false)]
+    pub encoding: Option<Encoding>,
+}
+
+/// A call that failed.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Failed {
+    #[serde(flatten)]
+    pub times: CallTimes,
+    #[schema(schema_with = no)]
+    pub ok: bool,
+    /// The upstream's status, where it sent one.
+    #[schema(minimum = 100, maximum = 999, nullable = false)]
+    pub status: Option<u16>,
+    pub failure: FailureClass,
+    /// One sentence for a person.
+    pub detail: String,
+}
+
+fn yes() -> utoipa::openapi::Object {
+    only(true)
+}
+
+fn no() -> utoipa::openapi::Object {
+    only(false)
+}
+
+fn only(value: bool) -> utoipa::openapi::Object {
+    ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::Boolean)
+        .description(Some("Whether the call succeeded."))
+        .enum_values(Some([value]))
+        .build()
+}
+
+/// How a body that is neither JSON nor text is written.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    Base64,
+}
+
+/// Both runs of `mode=compare`.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Comparison {
+    /// The aggregate's name.
+    pub aggregate: String,
+    pub mode: CompareMode,
+    /// The run of one call after another.
+    pub sequential: Run,
+    /// The run of all calls together.
+    pub concurrent: Run,
+    #[schema(schema_with = speedup, required = true)]
+    pub speedup: Option<f64>,
+}
+
+fn speedup() -> utoipa::openapi::Object {
+    use utoipa::openapi::Type;
+    let text =
+        "How many times faster the concurrent run was; `null` unless both runs were complete.";
+    ObjectBuilder::new()
+        .schema_type(utoipa::openapi::schema::SchemaType::from_iter([
+            Type::Number,
+            Type::Null,
+        ]))
+        .description(Some(text))
+        .minimum(Some(0.0))
+        .build()
+}
+
+/// Says that both modes were run.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CompareMode {
+    Compare,
+}
+
+/// A call's result as a stream tells it, the moment it is settled.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct StreamedResult {
+    /// Of a comparison, which run it is of.
+    #[schema(nullable = false)]
+    pub mode: Option<RunMode>,
+    /// The call's place in the plan, from 0.
+    pub index: u32,
+    #[serde(flatten)]
+    pub result: CallReport,
+}
+
+/// The last message of a stream of one run: all but the results. Of a run that failed it has a problem's members too.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct StreamedOutcome {
+    #[serde(flatten)]
+    pub summary: Summary,
+    #[serde(flatten)]
+    pub end: StreamEnd,
+}
+
+/// The last message of a stream of a comparison: all but the results. Where a run failed it has a problem's members too.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct StreamedComparison {
+    /// The aggregate's name.
+    pub aggregate: String,
+    pub mode: CompareMode,
+    pub outcome: RunOutcome,
+    /// The time of both runs together, in milliseconds.
+    #[schema(minimum = 0.0)]
+    pub elapsed_ms: f64,
+    /// The sum of the times of all calls of both, in milliseconds.
+    #[schema(minimum = 0.0)]
+    pub sequential_ms: f64,
+    /// The run of one call after another.
+    pub sequential: Summary,
+    /// The run of all calls together.
+    pub concurrent: Summary,
+    #[schema(schema_with = speedup, required = true)]
+    pub speedup: Option<f64>,
+    #[serde(flatten)]
+    pub end: StreamEnd,
+}
+
+/// What only the end of a stream can say.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct StreamEnd {
+    /// What the header `Server-Timing` says of an answer that is no stream.
+    pub server_timing: String,
+    /// Of a run that failed: the problem's type.
+    #[serde(rename = "type")]
+    #[schema(nullable = false)]
+    pub kind: Option<String>,
+    /// Of a run that failed: the problem's title.
+    #[schema(nullable = false)]
+    pub title: Option<String>,
+    /// Of a run that failed: the status that it would have had without a stream.
+    #[schema(nullable = false)]
+    pub status: Option<u16>,
+    /// Of a run that failed: one sentence for a person.
+    #[schema(nullable = false)]
+    pub detail: Option<String>,
+}

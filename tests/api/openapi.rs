@@ -1,0 +1,347 @@
+//! The OpenAPI document: that it is served, what it has in it, and that every answer is as it says.
+
+use serde_json::{Value, json};
+
+use crate::{
+    gateway::{Answer, Gateway, request},
+    upstream::{Behaviour, Response, Upstream},
+};
+
+/// Calls of every kind: JSON, text, bytes, nothing, a failure, and one that hangs.
+const REST: &str = r#"
+upstreams.hung.timeout = "50ms"
+aggregates.default = { calls = ["json", "text", "bytes", "empty", "down", "hung"], compare = true }
+aggregates.fine = { calls = ["json", "text"], compare = true }
+aggregates.first = { calls = ["json", "hung"], wait_for = "first" }
+aggregates.lost = { calls = ["down"], compare = true }
+aggregates.late = { calls = ["hung"], deadline = "60ms" }
+"#;
+
+async fn gateway() -> (Gateway, Upstream) {
+    let upstream = Upstream::start(|request| match request.path() {
+        "/json" => Response::pong().into(),
+        "/text" => Response::text("plain").into(),
+        "/bytes" => Response::new(200)
+            .header("Content-Type", "image/png")
+            .body(b"\x89PNG\xff".to_vec())
+            .into(),
+        "/empty" => Response::new(204).into(),
+        "/hung" => Behaviour::HangBeforeHead,
+        _ => Response::new(503).into(),
+    });
+    let names = ["json", "text", "bytes", "empty", "down", "hung"];
+    let urls = names.map(|name| (name, upstream.url(&format!("/{name}"))));
+    (Gateway::before(&urls, REST).await, upstream)
+}
+
+async fn document(gateway: &Gateway) -> Value {
+    let answer = gateway.get("/openapi.json").await;
+    assert_eq!(answer.status, 200);
+    answer.json()
+}
+
+/// What `value` has that `schema` does not allow, and what it lacks. Nothing may be there that the schema doesn't name.
+fn offences(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
+    let closed = json!({
+        "allOf": [schema],
+        "unevaluatedProperties": false,
+        "components": document["components"],
+    });
+    let validator = jsonschema::validator_for(&closed).unwrap();
+    validator
+        .iter_errors(value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect()
+}
+
+/// Asserts that `value` is all that the component says and nothing more, with what is in it.
+fn holds(document: &Value, component: &str, value: &Value) {
+    let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+    let found = offences(document, &reference(component), value);
+    assert!(found.is_empty(), "{component}: {found:#?}\n{value:#}");
+    for result in value["results"].as_array().into_iter().flatten() {
+        let found = offences(document, &reference("CallResult"), result);
+        assert!(found.is_empty(), "{found:#?}\n{result:#}");
+    }
+    let streamed = component.starts_with("Streamed");
+    for run in ["sequential", "concurrent"] {
+        if value[run].is_object() {
+            holds(
+                document,
+                if streamed { "Summary" } else { "Run" },
+                &value[run],
+            );
+        }
+    }
+}
+
+/// Asserts that the answer's status, type and fields are what its operation says.
+fn is_described(document: &Value, path: &str, method: &str, answer: &Answer) {
+    let operation = &document["paths"][path][method];
+    let status = answer.status.to_string();
+    let mut response = &operation["responses"][&status];
+    if let Some(reference) = response["$ref"].as_str() {
+        response = document.pointer(reference.trim_start_matches('#')).unwrap();
+    }
+    assert!(response.is_object(), "{method} {path} has no {status}");
+    let fields = response["headers"].as_object().unwrap();
+    for (name, field) in fields {
+        let reference = field["$ref"].as_str().unwrap();
+        let field = document.pointer(reference.trim_start_matches('#')).unwrap();
+        if field["required"] == true {
+            let is_there = answer.header(&name.to_lowercase()).is_some();
+            assert!(is_there, "{method} {path}, {status}: no {name}");
+        }
+    }
+    // What HTTP itself brings needs no word.
+    const FRAMING: [&str; 5] = [
+        "connection",
+        "content-length",
+        "content-type",
+        "date",
+        "transfer-encoding",
+    ];
+    for (name, _) in &answer.headers {
+        let known = fields.keys().any(|known| known.eq_ignore_ascii_case(name));
+        let is_known = known || FRAMING.contains(&name.as_str());
+        assert!(is_known, "{method} {path}, {status}: {name} is not told of");
+    }
+    let media_type = answer.header("content-type");
+    if let (Some(media_type), "get", 200 | 400..) = (media_type, method, answer.status) {
+        let is_known = response["content"][media_type].is_object();
+        assert!(is_known, "{method} {path}, {status}: {media_type}");
+    }
+}
+
+#[actix_web::test]
+async fn every_answer_has_the_shape_that_the_document_says_and_nothing_more() {
+    let (gateway, _upstream) = gateway().await;
+    let document = document(&gateway).await;
+    for (target, status, component) in [
+        ("/aggregate", 200, "Run"),
+        ("/aggregate?mode=sync&calls=json,bytes", 200, "Run"),
+        ("/aggregate/fine", 200, "Run"),
+        ("/aggregate/fine?mode=compare", 200, "Comparison"),
+        ("/aggregate?mode=compare", 200, "Comparison"),
+        ("/aggregate/first", 200, "Run"),
+        ("/aggregate/lost", 502, "FailedRun"),
+        ("/aggregate/lost?mode=compare", 502, "FailedComparison"),
+        ("/aggregate/late", 504, "FailedRun"),
+        ("/aggregate/late?mode=compare", 400, "Problem"),
+        ("/aggregate?mode=", 400, "Problem"),
+        ("/aggregate?colour=red", 400, "Problem"),
+    ] {
+        let answer = gateway.get(target).await;
+        assert_eq!(answer.status, status, "{target}: {}", answer.text());
+        holds(&document, component, &answer.json());
+        let path = target.split('?').next().unwrap();
+        is_described(&document, path, "get", &answer);
+        let answer = request(gateway.address, "HEAD", target, &[], b"").await;
+        is_described(&document, path, "head", &answer);
+    }
+}
+
+#[actix_web::test]
+async fn every_message_of_a_stream_has_the_shape_that_the_document_says() {
+    let (gateway, _upstream) = gateway().await;
+    let document = document(&gateway).await;
+    for (target, last) in [
+        ("/aggregate", "StreamedOutcome"),
+        ("/aggregate/lost", "StreamedOutcome"),
+        ("/aggregate/fine?mode=compare", "StreamedComparison"),
+        ("/aggregate/lost?mode=compare", "StreamedComparison"),
+    ] {
+        let path = target.split('?').next().unwrap();
+        for media_type in ["application/x-ndjson", "text/event-stream"] {
+            let answer = gateway.get_with(target, &[("Accept", media_type)]).await;
+            is_described(&document, path, "get", &answer);
+            let text = whole(&answer);
+            let data = text.lines().filter_map(|line| {
+                line.strip_prefix("data: ")
+                    .or(line.starts_with('{').then_some(line))
+            });
+            let messages: Vec<Value> = data
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect();
+            let (outcome, results) = messages.split_last().unwrap();
+            assert!(!results.is_empty(), "{text}");
+            for result in results {
+                holds(&document, "StreamedResult", result);
+            }
+            holds(&document, last, outcome);
+        }
+    }
+    let over = [("Accept", "text/event-stream"), ("Last-Event-ID", "end")];
+    let answer = gateway.get_with("/aggregate", &over).await;
+    assert_eq!(answer.status, 204);
+    is_described(&document, "/aggregate", "get", &answer);
+}
+
+/// A chunked body put together: here no line is the length of a chunk and a message too.
+fn whole(answer: &Answer) -> String {
+    let mut rest = answer.text();
+    let mut text = String::new();
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        text.push_str(&after[..size]);
+        rest = &after[size + 2..];
+        if size == 0 {
+            break;
+        }
+    }
+    text
+}
+
+#[actix_web::test]
+async fn the_gateways_own_routes_answer_as_described() {
+    let (gateway, _upstream) = gateway().await;
+    let document = document(&gateway).await;
+    for path in ["/metrics", "/livez", "/readyz", "/openapi.json", "/console"] {
+        for method in ["GET", "HEAD"] {
+            let answer = request(gateway.address, method, path, &[], b"").await;
+            assert_eq!(answer.status, 200);
+            is_described(&document, path, &method.to_lowercase(), &answer);
+        }
+    }
+    let answer = gateway
+        .get_with("/console", &[("If-None-Match", "*")])
+        .await;
+    assert_eq!(answer.status, 304);
+    is_described(&document, "/console", "get", &answer);
+    let open = [("Accept", "application/openmetrics-text")];
+    let answer = gateway.get_with("/metrics", &open).await;
+    is_described(&document, "/metrics", "get", &answer);
+}
+
+#[actix_web::test]
+async fn every_example_is_what_its_schema_says() {
+    let (gateway, _upstream) = gateway().await;
+    let document = document(&gateway).await;
+    let mut seen = 0;
+    let mut open = vec![&document];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(members) => open.extend(members.values()),
+            Value::Array(items) => open.extend(items),
+            _ => {}
+        }
+        let (Some(schema), Some(examples)) = (value.get("schema"), value.get("examples")) else {
+            continue;
+        };
+        for (name, example) in examples.as_object().unwrap() {
+            let found = offences(&document, schema, &example["value"]);
+            assert!(found.is_empty(), "{name}: {found:#?}\n{example:#}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen} examples");
+    let problems = document["components"]["schemas"]["Problem"]["examples"]
+        .as_array()
+        .unwrap();
+    // All but that of /readyz, which has its own schema.
+    assert_eq!(problems.len(), gather::api::ProblemKind::ALL.len() - 1);
+    for problem in problems {
+        holds(&document, "Problem", problem);
+    }
+}
+
+#[actix_web::test]
+async fn the_operational_routes_are_in_it_where_they_are_served() {
+    let upstream = Upstream::always(Response::pong());
+    let toml = format!(
+        "server.console = false\nadmin.listen = \"127.0.0.1:0\"\nupstreams.a.url = \"{}\"\naggregates.home.calls = [\"a\"]",
+        upstream.url("/")
+    );
+    let gateway = Gateway::start(&toml).await;
+    let document = document(&gateway).await;
+    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(paths, ["/aggregate/home", "/openapi.json"]);
+    gateway
+        .operation("/openapi.json")
+        .await
+        .problem(404, "not-found");
+}
+
+#[actix_web::test]
+async fn what_an_aggregate_takes_is_told_as_it_is_configured() {
+    let upstream = Upstream::always(Response::pong());
+    let toml = format!(
+        r#"upstreams.a = {{ url = "{0}", forward_query = ["q"], forward_headers = ["x-tenant", "authorization", "prefer"] }}
+        upstreams.b = {{ url = "{0}", forward_query = ["page", "q"] }}
+        aggregates.home = {{ calls = ["a", "b"], mode = "sequential", concurrency = 3, deadline = "2s", wait_for = 2 }}
+        aggregates.both = {{ calls = ["b"], compare = true }}"#,
+        upstream.url("/")
+    );
+    let gateway = Gateway::start(&toml).await;
+    let document = document(&gateway).await;
+    let home = &document["paths"]["/aggregate/home"];
+    let parameters = home["parameters"].as_array().unwrap();
+    let named: Vec<_> = parameters
+        .iter()
+        .filter_map(|parameter| parameter["name"].as_str())
+        .collect();
+    let expected = [
+        "mode",
+        "concurrency",
+        "calls",
+        "timeout",
+        "wait_for",
+        "page",
+        "q",
+        "x-tenant",
+    ];
+    assert_eq!(named, expected);
+    let schema = |place: usize| &parameters[place]["schema"];
+    assert_eq!(
+        schema(0)["enum"],
+        json!(["sequential", "sync", "concurrent", "async"])
+    );
+    assert_eq!(schema(0)["default"], "sequential");
+    assert_eq!(schema(1)["default"], 3);
+    assert_eq!(schema(2)["items"]["enum"], json!(["a", "b"]));
+    assert_eq!(schema(4)["default"], 2);
+    assert_eq!(schema(4)["anyOf"][1]["maximum"], 2);
+    let about = home["get"]["description"].as_str().unwrap();
+    assert!(about.contains("authorization"), "{about}");
+    let both = &document["paths"]["/aggregate/both"]["parameters"][0]["schema"]["enum"];
+    assert!(
+        both.as_array().unwrap().contains(&json!("compare")),
+        "{both}"
+    );
+}
+
+#[actix_web::test]
+async fn the_durations_that_it_describes_are_taken_and_so_is_the_greatest_number() {
+    let (gateway, _upstream) = gateway().await;
+    for query in [
+        "timeout=9999999s",
+        "timeout=9999999ms",
+        "timeout=9999m",
+        "timeout=999h",
+        "concurrency=4294967295",
+    ] {
+        let answer = gateway.get(&format!("/aggregate/fine?{query}")).await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+    }
+}
+
+#[actix_web::test]
+async fn compression_is_told_of_where_it_is_on() {
+    let upstream = Upstream::always(Response::pong());
+    let toml = format!(
+        "upstreams.a.url = \"{}\"\naggregates.home.calls = [\"a\"]",
+        upstream.url("/")
+    );
+    let server = "server.workers = 1\nserver.grace = \"0s\"\nserver.compression = true";
+    let gateway = Gateway::start_with(server, &toml).await;
+    let document = document(&gateway).await;
+    let gzip = [("Accept-Encoding", "gzip")];
+    for path in ["/openapi.json", "/metrics", "/console", "/aggregate/home"] {
+        let answer = gateway.get_with(path, &gzip).await;
+        is_described(&document, path, "get", &answer);
+    }
+    let stream = [gzip[0], ("Accept", "application/x-ndjson")];
+    let answer = gateway.get_with("/aggregate/home", &stream).await;
+    assert_eq!(answer.header("content-encoding"), Some("gzip"));
+    is_described(&document, "/aggregate/home", "get", &answer);
+}

@@ -1,0 +1,185 @@
+//! The OpenAPI document, as those read it who have to: two validators, and schemathesis, which asks a live gateway all that the
+//! document says may be asked and holds the answers against it. What they need is in `tests/openapi`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    fastapi::python_with,
+    needed,
+    program::{Running, get, repository, run, which},
+    upstream::{Behaviour, Response, Upstream},
+};
+
+/// Enough for a run of schemathesis on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The first Node that @redocly/cli runs on.
+const NODE: (u32, u32) = (20, 19);
+
+/// Aggregates of all kinds before upstreams that answer, refuse, and are too late.
+fn configuration(upstream: &Upstream) -> String {
+    let [users, orders, down, late] =
+        ["users", "orders", "down", "late"].map(|path| upstream.url(&format!("/{path}")));
+    format!(
+        r#"
+server.compression = true
+upstreams.users = {{ url = "{users}", forward_query = ["q", "page"], forward_headers = ["accept-language", "x-tenant", "authorization"] }}
+upstreams.orders.url = "{orders}"
+upstreams.down.url = "{down}"
+upstreams.late = {{ url = "{late}", timeout = "5ms" }}
+aggregates.default = {{ calls = ["users", "orders"], compare = true }}
+aggregates.mixed = {{ calls = ["users", "down", {{ upstream = "orders", name = "spare", optional = true }}], mode = "sequential", concurrency = 2, wait_for = 2 }}
+aggregates.lost = {{ calls = ["late", {{ upstream = "down", optional = true }}], compare = true, on_failure = "fail" }}
+"#
+    )
+}
+
+fn upstream() -> Upstream {
+    Upstream::start(|request| match request.path().split('?').next() {
+        Some("/users") => Response::json("{\"id\": 1}").into(),
+        Some("/orders") => Response::text("none").into(),
+        Some("/late") => Behaviour::HangBeforeHead,
+        _ => Response::new(503).into(),
+    })
+}
+
+/// The documents to look at, as files: that of the shipped configuration and one with all that a document can have.
+fn documents(place: &Path) -> Vec<PathBuf> {
+    let all = place.join("all.toml");
+    std::fs::write(&all, configuration(&upstream())).unwrap();
+    let configurations = [
+        ("shipped", repository("config/gather.toml")),
+        ("deployed", repository("deploy/gather.toml")),
+        ("all", all),
+    ];
+    let documents = configurations.map(|(name, file)| {
+        let printed = run(&["openapi", "-c", file.to_str().unwrap()]).expect(0);
+        let document = place.join(format!("{name}.json"));
+        std::fs::write(&document, printed.stdout).unwrap();
+        document
+    });
+    documents.into()
+}
+
+/// Runs a command to its end and returns what it wrote, if it ended well.
+fn well(command: Command) -> String {
+    let output = assert_cmd::Command::from_std(command)
+        .timeout(PATIENCE)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    stdout
+}
+
+#[test]
+fn openapi_spec_validator_finds_nothing() {
+    let Some(python) = python_with(
+        "a Python with openapi-spec-validator (pip install -r tests/openapi/requirements.txt)",
+        "openapi_spec_validator",
+    ) else {
+        return;
+    };
+    let files = tempfile::tempdir().unwrap();
+    let mut command = Command::new(python);
+    command
+        .args(["-m", "openapi_spec_validator", "--schema", "3.1"])
+        .args(documents(files.path()));
+    let found = well(command);
+    assert_eq!(found.matches(": OK").count(), 3, "{found}");
+}
+
+/// Redocly's program, where it is installed and Node can run it.
+fn redocly() -> Option<PathBuf> {
+    let program = repository("tests/openapi/node_modules/.bin/redocly");
+    let program = needed(
+        "@redocly/cli (npm ci --prefix tests/openapi)",
+        program.exists().then_some(program),
+    )?;
+    let node = which("node").filter(|node| {
+        let version = Command::new(node).arg("--version").output().unwrap().stdout;
+        let version = String::from_utf8_lossy(&version).into_owned();
+        let mut numbers = version.trim().trim_start_matches('v').split('.');
+        let mut next = || numbers.next().and_then(|number| number.parse::<u32>().ok());
+        (next(), next()) >= (Some(NODE.0), Some(NODE.1))
+    });
+    needed("Node 20.19 or later, for @redocly/cli", node)?;
+    Some(program)
+}
+
+#[test]
+fn redocly_lint_finds_nothing() {
+    let Some(redocly) = redocly() else { return };
+    let files = tempfile::tempdir().unwrap();
+    let mut command = Command::new(redocly);
+    command
+        .args(["lint", "--format=json"])
+        .args(documents(files.path()))
+        .current_dir(files.path())
+        .env("REDOCLY_TELEMETRY", "off")
+        .env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true")
+        .stdin(Stdio::null());
+    let found = well(command);
+    let found = serde_json::Deserializer::from_str(&found).into_iter::<Value>();
+    let found: Vec<_> = found.map(Result::unwrap).collect();
+    assert_eq!(found.len(), 3, "one for each document");
+    for found in found {
+        for kind in ["errors", "warnings", "ignored"] {
+            assert_eq!(found["totals"][kind], 0, "{found:#}");
+        }
+    }
+}
+
+#[test]
+fn schemathesis_finds_nothing_that_a_live_gateway_does_otherwise() {
+    let Some(python) = python_with(
+        "a Python with schemathesis (pip install -r tests/openapi/requirements.txt)",
+        "schemathesis",
+    ) else {
+        return;
+    };
+    let upstream = upstream();
+    let (_gateway, address) = Running::serve(&configuration(&upstream));
+    let asked = |path| get(address, path).status;
+    assert_eq!(
+        ["/aggregate", "/aggregate/mixed", "/aggregate/lost"].map(asked),
+        [200, 200, 504]
+    );
+    upstream.take_requests();
+    let place = tempfile::tempdir().unwrap();
+    let mut command = Command::new(python);
+    command
+        .args(["-m", "schemathesis.cli", "--config-file"])
+        .arg(repository("tests/openapi/schemathesis.toml"))
+        .args(["--no-color", "run"])
+        .arg(format!("http://{address}/openapi.json"))
+        .args(["--checks", "all", "--max-examples", "8", "--seed", "5"])
+        .args(["--workers", "2", "--generation-database", "none"])
+        .env("SCHEMATHESIS_HOOKS", "hooks")
+        .env("PYTHONPATH", python_path())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .current_dir(place.path())
+        .stdin(Stdio::null());
+    let found = well(command);
+    // Two for each of nine paths, but for the document itself, which it has read before.
+    for said in ["Tested: 17", "No issues found"] {
+        assert!(found.contains(said), "no {said} in\n{found}");
+    }
+    let asked = upstream.take_requests().len();
+    assert!(asked > 200, "only {asked} requests went through:\n{found}");
+}
+
+/// Where the hooks are, and what the environment says.
+fn python_path() -> std::ffi::OsString {
+    let given = std::env::var_os("PYTHONPATH").unwrap_or_default();
+    let given: Vec<_> = std::env::split_paths(&given).collect();
+    let all = std::iter::once(repository("tests/openapi")).chain(given);
+    std::env::join_paths(all).unwrap()
+}
