@@ -16,8 +16,8 @@ use gather::{
     compose,
     fanout::{
         self, Aggregate, Body, Call, CallResult, Cause, Choice, Completion, Event, Failure, Lane,
-        LaneSettings, Mode, Need, Observer as _, OnFailure, Outcome, Reply, Upstream, UpstreamId,
-        Verdict,
+        LaneSettings, Mode, Need, Observer as _, OnFailure, Outcome, Place, Reply, Upstream,
+        UpstreamId, Verdict,
     },
     telemetry::{Metrics, Names},
     timing::server_timing,
@@ -36,7 +36,7 @@ struct Prompt(Reply);
 impl Upstream for Prompt {
     type Context = ();
 
-    async fn attempt(&self, (): &()) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place) -> Result<Reply, Failure> {
         Ok(self.0.clone())
     }
 }
@@ -179,6 +179,8 @@ fn aggregate_events(metrics: &Metrics, outcome: &Outcome) {
             upstream,
             attempt,
             elapsed: TIME,
+            cause: Cause::First,
+            status: Some(StatusCode::OK),
             result: Ok(()),
         });
         observer.observe(&Event::CallSettled {

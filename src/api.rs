@@ -18,6 +18,7 @@ pub(crate) mod properties;
 mod query;
 mod request_id;
 mod stream;
+mod trace;
 
 use std::{rc::Rc, sync::Arc};
 

@@ -25,6 +25,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use anyhow::Context as _;
+use http::HeaderName;
 use socket2::SockRef;
 use tokio::task::JoinError;
 
@@ -38,7 +39,10 @@ use crate::{
     port::{self, HandOver, Sharing},
     readiness::{Readiness, Stage},
     shutdown,
-    telemetry::{Metrics, Names},
+    telemetry::{
+        Metrics, Names,
+        spans::{self, Spans, Target},
+    },
     upstream::{Adapter, Prepared, Watch},
 };
 
@@ -55,6 +59,7 @@ pub struct Application {
     hand_over: Option<HandOver>,
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
+    spans: Option<Arc<Spans>>,
     stop: shutdown::Settings,
 }
 
@@ -72,10 +77,12 @@ impl Application {
         let Config {
             server,
             admin,
-            upstreams,
+            tracing,
+            mut upstreams,
             aggregates,
             ..
         } = config;
+        keep_trace_context(&tracing, &mut upstreams);
         let names: Vec<_> = aggregates
             .iter()
             .map(|aggregate| &*aggregate.name)
@@ -89,8 +96,10 @@ impl Application {
         for (index, upstream) in upstreams.iter().enumerate() {
             metrics.allows(UpstreamId(index), upstream.timeout);
         }
+        let spans = spans(tracing, &upstreams, &metrics)?;
         let shared = Shared {
             metrics: Arc::clone(&metrics),
+            spans: spans.clone(),
             readiness: Arc::default(),
             compression: server.compression,
             document: openapi(&server, admin.is_none(), &aggregates, &upstreams),
@@ -143,6 +152,7 @@ impl Application {
             hand_over,
             readiness: shared.readiness,
             metrics,
+            spans,
             stop: shutdown::Settings {
                 grace: server.grace,
                 drain: server.drain,
@@ -192,8 +202,49 @@ impl Application {
         if let Some(admin) = admin {
             admin.stop(false).await;
         }
+        if let Some(spans) = self.spans {
+            // A second signal has to be heard meanwhile.
+            let _ = tokio::task::spawn_blocking(move || spans.stop()).await;
+        }
         Ok(())
     }
+}
+
+/// With tracing, leaves the two fields of a trace's context to the gateway itself, whatever upstreams are configured to be sent.
+fn keep_trace_context(tracing: &config::Tracing, upstreams: &mut [crate::upstream::Settings]) {
+    if tracing.otlp_endpoint.is_none() {
+        return;
+    }
+    let is_ours = |name: &HeaderName| ["traceparent", "tracestate"].contains(&name.as_str());
+    for upstream in upstreams {
+        upstream.forward_headers.retain(|name| !is_ours(name));
+        upstream.headers.retain(|(name, _)| !is_ours(name));
+    }
+}
+
+/// What records spans, if there is where to send them.
+fn spans(
+    tracing: config::Tracing,
+    upstreams: &[crate::upstream::Settings],
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Option<Arc<Spans>>> {
+    let Some(endpoint) = tracing.otlp_endpoint else {
+        return Ok(None);
+    };
+    let targets: Vec<_> = upstreams
+        .iter()
+        .map(|upstream| Target {
+            name: &upstream.name,
+            url: &upstream.url,
+            method: &upstream.method,
+        })
+        .collect();
+    let settings = spans::Settings {
+        endpoint,
+        sample: tracing.sample,
+    };
+    let spans = Spans::start(&settings, &targets, Arc::clone(metrics)).context("tracing")?;
+    Ok(Some(Arc::new(spans)))
 }
 
 /// A listener that ends before it is told to is a failure, whatever it says.

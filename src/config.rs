@@ -25,6 +25,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tracing;
 mod upstreams;
 mod urls;
 mod values;
@@ -36,7 +37,9 @@ use std::{
 };
 
 pub use self::{
-    checked::{Admin, Aggregate, Call, Config, Log, LogFormat, LogLevel, Server, TlsFiles},
+    checked::{
+        Admin, Aggregate, Call, Config, Log, LogFormat, LogLevel, Server, TlsFiles, Tracing,
+    },
     mistake::{Mistake, Mistakes},
 };
 use self::{

@@ -25,6 +25,7 @@ mod retry;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod simulation;
 mod status;
+mod trace;
 
 pub use allowance::{Allowance, Share};
 pub use breaker::{Breaker, BreakerSettings, Circuit, Pass, Trip};
@@ -42,6 +43,7 @@ pub use policy::{Completion, Mode, Need, OnFailure, UnknownPolicy};
 pub use reply::{Body, Failure, FailureKind, Reply};
 pub use retry::{Retry, RetryOn};
 pub use status::{StatusSet, UnknownStatus};
+pub use trace::{Parent, Place, Trace, TraceParent};
 
 #[cfg(test)]
 mod properties_tests;

@@ -1,9 +1,11 @@
-//! What operators see: metrics and log lines, as observers of the core's events. It must not know HTTP requests, the
+//! What operators see: metrics, spans and log lines, as observers of the core's events. It must not know HTTP requests, the
 //! configuration's files or the adapter.
 
+mod exemplars;
 pub mod log;
 mod metrics;
 mod open_metrics;
+pub mod spans;
 
 pub use metrics::{Metrics, Names, PlanObserver, RequestGuard, TEXT_FORMAT};
 pub use open_metrics::OPEN_METRICS;

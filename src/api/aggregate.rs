@@ -34,7 +34,7 @@ pub(super) async fn default<U>(request: HttpRequest) -> Result<HttpResponse, Pro
 where
     U: Upstream<Context = Forward> + 'static,
 {
-    answer::<U>(&request, DEFAULT).await
+    answer::<U>(&request, DEFAULT, "/aggregate").await
 }
 
 /// The aggregate that the rest of the path names, if that is one segment.
@@ -51,14 +51,22 @@ where
         return Err(error::method_not_allowed(request).await);
     }
     let name = percent_decode_str(name).decode_utf8_lossy();
-    answer::<U>(&request, &name).await
+    answer::<U>(&request, &name, "/aggregate/{name}").await
 }
 
-async fn answer<U>(request: &HttpRequest, name: &str) -> Result<HttpResponse, Problem>
+async fn answer<U>(
+    request: &HttpRequest,
+    name: &str,
+    route: &'static str,
+) -> Result<HttpResponse, Problem>
 where
     U: Upstream<Context = Forward> + 'static,
 {
     let began = Instant::now();
+    let account = request.extensions().get::<Rc<Account>>().cloned();
+    if let Some(account) = &account {
+        account.comes_by(route);
+    }
     let gateway = request
         .app_data::<Rc<Gateway<U>>>()
         .ok_or_else(|| Problem::new(ProblemKind::Internal, "the gateway has no aggregates"))?;
@@ -68,10 +76,11 @@ where
     let place = gateway.admit(index)?;
     let mut query = Query::parse(request.query_string(), &exposed.forward_query)?;
     let preferred = preferred(request);
-    let account = request.extensions().get::<Rc<Account>>().cloned();
     let id = account.as_ref().map(|account| account.id.clone());
     let forwarded = std::mem::take(&mut query.forwarded);
-    let forward = forward(request, id, exposed, forwarded);
+    let mut forward = forward(request, id, exposed, forwarded);
+    let trace = account.as_ref().and_then(|account| account.trace.as_ref());
+    forward.trace = trace.map(|trace| Rc::clone(trace.trace()));
     if let Some(account) = &account {
         let mode = match query.run {
             Run::Once(mode) => mode.unwrap_or(exposed.aggregate.mode).as_str(),
@@ -151,5 +160,6 @@ fn forward<U>(
         headers: passed,
         query,
         allowance: Allowance::new(exposed.max_body),
+        trace: None,
     }
 }

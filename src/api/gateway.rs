@@ -13,7 +13,7 @@ use super::error::{Problem, ProblemKind};
 use crate::{
     fanout::{Aggregate, Limit, Permit},
     readiness::Readiness,
-    telemetry::Metrics,
+    telemetry::{Metrics, spans::Spans},
 };
 
 /// One aggregate as clients can ask for it.
@@ -78,6 +78,8 @@ impl<U> Gateway<U> {
 pub struct Shared {
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Records spans, where anything is traced.
+    pub spans: Option<Arc<Spans>>,
     /// Tells whether traffic is taken.
     pub readiness: Arc<Readiness>,
     /// Whether answers are compressed for those who take it.

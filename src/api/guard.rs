@@ -31,8 +31,15 @@ use super::{
     error::{Problem, ProblemKind},
     gateway::Shared,
     request_id::{self, RequestId},
+    trace,
 };
-use crate::{compose::Comparison, fanout::Outcome, readiness::Stage, timing::Millis};
+use crate::{
+    compose::Comparison,
+    fanout::Outcome,
+    readiness::Stage,
+    telemetry::spans::{Answered, RequestTrace},
+    timing::Millis,
+};
 
 /// The largest declared body that is answered as "not taken here" and not as too large.
 const MAX_BODY: u64 = 256 * 1024;
@@ -97,9 +104,18 @@ pub(super) struct Account {
     summary: OnceCell<Summary>,
     /// Whether the answer goes on after its head.
     streamed: Cell<bool>,
+    /// Its trace, where anything is traced.
+    pub(super) trace: Option<Box<RequestTrace>>,
+    /// The route that runs an aggregate: what makes the request one to record.
+    route: Cell<Option<&'static str>>,
 }
 
 impl Account {
+    /// Says that it is a request for an aggregate, and by which route it came.
+    pub(super) fn comes_by(&self, route: &'static str) {
+        self.route.set(Some(route));
+    }
+
     /// Says what is about to run, once.
     pub(super) fn runs(&self, aggregate: &Arc<str>, mode: &'static str) {
         // A handler runs one thing; the first word stands.
@@ -109,6 +125,25 @@ impl Account {
     /// Says that what comes of it will be known at the end of the answer's body only.
     pub(super) fn streams(&self) {
         self.streamed.set(true);
+    }
+
+    /// The id of its trace, for the log.
+    fn trace_id(&self) -> Option<String> {
+        self.trace.as_ref().map(|trace| trace.id())
+    }
+
+    /// Records the request's own span, if it is one for an aggregate.
+    fn ends(&self, status: Option<StatusCode>, cancelled: bool) {
+        if let (Some(trace), Some(route)) = (&self.trace, self.route.get()) {
+            let running = self.running.get();
+            trace.end(&Answered {
+                route,
+                status,
+                cancelled,
+                run: running.map(|(aggregate, mode)| (&**aggregate, *mode)),
+                outcome: self.summary.get().map(|summary| summary.outcome),
+            });
+        }
     }
 
     /// Says what came of it, once.
@@ -124,8 +159,12 @@ impl Account {
 pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let data = request.app_data::<web::Data<Shared>>().cloned();
     let shared = data.as_ref().map(|data| data.get_ref());
+    let id = RequestId::of(request.headers().get(request_id::NAME));
+    let spans = shared.and_then(|shared| shared.spans.as_ref());
     let account = Rc::new(Account {
-        id: RequestId::of(request.headers().get(request_id::NAME)),
+        trace: spans.map(|spans| Box::new(trace::begin(spans, &request, &id))),
+        route: Cell::new(None),
+        id,
         running: OnceCell::new(),
         summary: OnceCell::new(),
         streamed: Cell::new(false),
@@ -182,6 +221,7 @@ fn conclude<B>(
     if kind.is_some() || !line.account.streamed.get() {
         line.finish(response.status(), kind);
     }
+    line.status = Some(response.status());
 }
 
 /// A streamed answer, whose log line is written at its end.
@@ -259,6 +299,8 @@ struct Line {
     method: Method,
     path: String,
     began: Instant,
+    /// Of a stream that has begun.
+    status: Option<StatusCode>,
     open: bool,
 }
 
@@ -270,6 +312,7 @@ impl Line {
             // The path alone: a query may hold what a log should not.
             path: request.path().to_owned(),
             began: Instant::now(),
+            status: None,
             open: true,
         }
     }
@@ -288,14 +331,18 @@ impl Line {
 
     fn finish(&mut self, status: StatusCode, problem: Option<ProblemKind>) {
         self.open = false;
+        self.account.ends(Some(status), false);
         let request_id = self.account.id.as_str();
         let (method, path) = (self.method.as_str(), self.path.as_str());
         let elapsed_ms = Millis(self.began.elapsed()).number();
         let status = status.as_u16();
         let problem = problem.map_or("", ProblemKind::name);
+        let trace_id = self.account.trace_id();
+        let trace_id = trace_id.as_deref();
         match self.account.summary.get() {
             Some(run) => tracing::info!(
                 request_id,
+                trace_id,
                 aggregate = &*run.aggregate,
                 mode = run.mode,
                 outcome = run.outcome,
@@ -307,11 +354,13 @@ impl Line {
             ),
             // Whoever asks for readiness every second would fill the log at a stop.
             None if status < 400 || problem == ProblemKind::NotReady.name() => {
-                tracing::debug!(request_id, method, path, status, elapsed_ms, "answered");
+                tracing::debug!(
+                    request_id, trace_id, method, path, status, elapsed_ms, "answered"
+                );
             }
             None => {
                 tracing::info!(
-                    request_id, method, path, status, problem, elapsed_ms, "refused"
+                    request_id, trace_id, method, path, status, problem, elapsed_ms, "refused"
                 );
             }
         }
@@ -323,7 +372,10 @@ impl Drop for Line {
         if !self.open {
             return;
         }
+        self.account.ends(self.status, true);
         let (request_id, path) = (self.account.id.as_str(), self.path.as_str());
+        let trace_id = self.account.trace_id();
+        let trace_id = trace_id.as_deref();
         let elapsed_ms = Millis(self.began.elapsed()).number();
         let outcome = "cancelled";
         match self.account.running.get() {
@@ -331,6 +383,7 @@ impl Drop for Line {
                 let aggregate = &**aggregate;
                 tracing::info!(
                     request_id,
+                    trace_id,
                     aggregate,
                     mode,
                     outcome,
@@ -340,6 +393,7 @@ impl Drop for Line {
             }
             None => tracing::info!(
                 request_id,
+                trace_id,
                 path,
                 outcome,
                 elapsed_ms,

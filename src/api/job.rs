@@ -20,6 +20,7 @@ use super::{
 use crate::{
     compose::{self, Comparison},
     fanout::{self, Choice, Forward, Mode, Outcome, Plan, Upstream, Verdict},
+    telemetry::{PlanObserver, RequestGuard, spans::SpanObserver},
     timing::{Millis, server_timing, server_timing_of_both},
 };
 
@@ -28,6 +29,9 @@ const GATHER_OUTCOME: HeaderName = HeaderName::from_static("gather-outcome");
 const GATHER_ELAPSED: HeaderName = HeaderName::from_static("gather-elapsed");
 const GATHER_SEQUENTIAL: HeaderName = HeaderName::from_static("gather-sequential");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Who looks on in any case, and who does where a trace is recorded.
+pub(super) type Onlookers<'a> = (PlanObserver<'a>, Option<SpanObserver<'a>>);
 
 /// One request of one aggregate.
 pub(super) struct Job<U> {
@@ -49,10 +53,7 @@ impl<U: Upstream<Context = Forward>> Job<U> {
         let aggregate = &self.exposed().aggregate;
         let deadline = aggregate.deadline(choice, self.began);
         let plan = self.plan(choice, choice.mode.unwrap_or(aggregate.mode), deadline)?;
-        let guard = self
-            .gateway
-            .metrics
-            .request(self.index, plan.mode(), self.began);
+        let guard = self.counted_from(self.began, plan.mode());
         let outcome = self.run(&plan).await;
         let total = self.began.elapsed();
 
@@ -115,6 +116,23 @@ impl<U: Upstream<Context = Forward>> Job<U> {
         plan.map_err(|error| Problem::unplanned(&error, choice))
     }
 
+    /// Counts one run of it, in flight from now on.
+    pub(super) fn counted_from(&self, began: Instant, mode: Mode) -> RequestGuard<'_> {
+        let trace = self.forward.trace.as_ref();
+        let recorded = trace.filter(|trace| trace.is_sampled());
+        let guard = self.gateway.metrics.request(self.index, mode, began);
+        guard.recorded_as(recorded.map(|trace| trace.id()))
+    }
+
+    /// Those who count and record one run of it.
+    pub(super) fn onlookers(&self, mode: Mode) -> Onlookers<'_> {
+        let trace = self.account.as_ref().and_then(|it| it.trace.as_ref());
+        (
+            self.gateway.metrics.observer(),
+            trace.and_then(|trace| trace.observer(mode)),
+        )
+    }
+
     /// Tells the log what came of it.
     pub(super) fn sum_up(&self, summary: impl FnOnce() -> Summary) {
         if let Some(account) = &self.account {
@@ -123,15 +141,14 @@ impl<U: Upstream<Context = Forward>> Job<U> {
     }
 
     async fn counted(&self, plan: &Plan<'_, U>) -> Outcome {
-        let metrics = &self.gateway.metrics;
-        let guard = metrics.request(self.index, plan.mode(), Instant::now());
+        let guard = self.counted_from(Instant::now(), plan.mode());
         let outcome = self.run(plan).await;
         guard.finish(&outcome);
         outcome
     }
 
     async fn run(&self, plan: &Plan<'_, U>) -> Outcome {
-        fanout::run(plan, &self.forward, &self.gateway.metrics.observer()).await
+        fanout::run(plan, &self.forward, &self.onlookers(plan.mode())).await
     }
 
     /// 200 with the members as the whole body, or a problem that has them as its extension.

@@ -27,7 +27,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::{
     error::{Problem, ProblemKind},
     guard::Summary,
-    job::{GATHER_MODE, Job, put},
+    job::{GATHER_MODE, Job, Onlookers, put},
     query::{Query, Run},
 };
 use crate::{
@@ -35,7 +35,6 @@ use crate::{
     fanout::{
         self, Choice, Event, Forward, Mode, Observer, Outcome, Pace, Permit, Upstream, Verdict,
     },
-    telemetry::PlanObserver,
     timing::{server_timing, server_timing_of_both},
 };
 
@@ -272,10 +271,9 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
     ) -> Result<Outcome, Problem> {
         let plan = self.job.plan(choice, mode, deadline)?;
         let plan = plan.paced(Rc::clone(&self.outbox.pace));
-        let metrics = &self.job.gateway.metrics;
-        let guard = metrics.request(self.job.index, mode, began);
+        let guard = self.job.counted_from(began, mode);
         let teller = Teller {
-            metrics: metrics.observer(),
+            onlookers: self.job.onlookers(mode),
             outbox: &self.outbox,
             run: shown,
         };
@@ -306,14 +304,14 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
 
 /// Puts each result into the outbox as it is settled.
 struct Teller<'a> {
-    metrics: PlanObserver<'a>,
+    onlookers: Onlookers<'a>,
     outbox: &'a Outbox,
     run: Option<Mode>,
 }
 
 impl Observer for Teller<'_> {
     fn observe(&self, event: &Event<'_>) {
-        self.metrics.observe(event);
+        self.onlookers.observe(event);
         if let Event::CallSettled { call, result, .. } = *event {
             self.outbox
                 .write(|framing, out| framing.result(out, self.run, call, result));

@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Method, Uri, uri::Scheme};
 
 use crate::{
     fanout::{
-        Allowance, Body, Failure, FailureKind, Forward, LaneSettings, Reply, StatusSet,
+        Allowance, Body, Failure, FailureKind, Forward, LaneSettings, Place, Reply, StatusSet,
         Upstream as _,
     },
     upstream::{Adapter, Following, Prepared, Settings, TlsSettings},
@@ -148,7 +148,7 @@ impl Client {
     /// One GET: the status and the whole body, whatever the status.
     pub(super) async fn attempt(&self) -> Result<Reply, Failure> {
         let forward = forward();
-        let attempt = self.adapter.attempt(&forward);
+        let attempt = self.adapter.attempt(&forward, Place::ONLY);
         let in_time = tokio::time::timeout(self.timeout, attempt).await;
         in_time.unwrap_or_else(|_| {
             let within = humantime::format_duration(self.timeout);
@@ -189,6 +189,7 @@ fn forward() -> Forward {
         headers: Vec::new(),
         query: Vec::new(),
         allowance: Allowance::new(MAX_BODY),
+        trace: None,
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     quantities::LONGEST,
     raw::{RawAdmin, RawConfig, RawServer},
     review::{Review, Slot},
-    upstreams,
+    tracing, upstreams,
     values::{Count, Listen, Table},
 };
 
@@ -30,6 +30,7 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
         .admin
         .map(|Table(admin)| self::admin(admin, public, review));
     let log = raw.log.unwrap_or_default().0;
+    let tracing = tracing::check(raw.tracing, review);
 
     let mut settings = Vec::new();
     let mut tls_files = BTreeMap::<Arc<str>, TlsFiles>::new();
@@ -49,6 +50,7 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
             format: log.format.unwrap_or_default(),
             level: log.level.unwrap_or_default(),
         },
+        tracing: tracing?,
         upstreams: settings,
         aggregates: aggregates.checked,
         tls_files,

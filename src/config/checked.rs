@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use http::Uri;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// What is logged, and how.
     pub log: Log,
+    /// Spans and where they go.
+    pub tracing: Tracing,
     /// Whom it may call, by name. At least one.
     pub upstreams: Vec<upstream::Settings>,
     /// What it answers, by name. At least one.
@@ -73,6 +76,15 @@ pub struct Log {
     pub format: LogFormat,
     /// The least important lines that are written.
     pub level: LogLevel,
+}
+
+/// Spans and where they go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tracing {
+    /// The collector's URL for traces, with its path; without it nothing is traced.
+    pub otlp_endpoint: Option<Uri>,
+    /// The share of the requests that is recorded where their caller has not decided, from 0 to 1.
+    pub sample: f64,
 }
 
 /// The form of a log line.

@@ -62,6 +62,9 @@ pub(super) const WINDOW: Duration = Duration::from_secs(10);
 /// How long a breaker refuses: time for a restart, short enough that a recovered service is found soon.
 pub(super) const OPEN_FOR: Duration = Duration::from_secs(5);
 
+/// Traces that begin here: all, so that the first request shows whether it works. Who has many requests chooses fewer.
+pub(super) const SAMPLE: f64 = 1.0;
+
 /// An aggregate's deadline: about the longest that a person waits for a page.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 

@@ -8,11 +8,12 @@ use http::{Method, StatusCode};
 use super::{
     calls::{RawCall, RawCallTable, WaitFor},
     checked::{Aggregate, Config, TlsFiles},
-    headers, lanes,
+    headers,
+    lanes::{self, Ratio},
     quantities::{HumanDuration, Size},
     raw::{
         RawAdmin, RawAggregate, RawConfig, RawLog, RawMethod, RawMode, RawOnFailure, RawServer,
-        RawTls, RawUpstream, Texts,
+        RawTls, RawTracing, RawUpstream, Texts,
     },
     urls,
     values::{Count, Listen, Table},
@@ -64,6 +65,10 @@ pub(super) fn raw(config: &Config) -> RawConfig {
         log: Some(Table(RawLog {
             format: Some(config.log.format),
             level: Some(config.log.level),
+        })),
+        tracing: Some(Table(RawTracing {
+            otlp_endpoint: config.tracing.otlp_endpoint.as_ref().map(urls::masked),
+            sample: Some(Ratio(config.tracing.sample)),
         })),
         defaults: None,
         upstreams: Some(upstreams.collect()),

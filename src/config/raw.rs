@@ -35,6 +35,8 @@ pub(super) struct RawConfig {
     pub(super) admin: Option<Table<RawAdmin>>,
     /// What is logged, and how.
     pub(super) log: Option<Table<RawLog>>,
+    /// Spans and where they go.
+    pub(super) tracing: Option<Table<RawTracing>>,
     /// What holds for every upstream that does not say otherwise: any setting of an upstream but `url`.
     pub(super) defaults: Option<Table<RawDefaults>>,
     /// The HTTP services that may be called, by name (`[a-z][a-z0-9_]*`). At least one.
@@ -95,6 +97,18 @@ pub(super) struct RawLog {
     pub(super) format: Option<LogFormat>,
     /// The least important lines that are written. Default `info`.
     pub(super) level: Option<LogLevel>,
+}
+
+/// Spans and where they go.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Tracing")]
+pub(super) struct RawTracing {
+    /// A collector that takes OTLP over HTTP, such as `http://collector:4318`; without a path it is asked at `/v1/traces`.
+    /// Default: none, and nothing is traced.
+    pub(super) otlp_endpoint: Option<String>,
+    /// The share of the requests that is recorded, from 0 to 1, where their caller has not decided. Default 1.
+    pub(super) sample: Option<Ratio>,
 }
 
 /// Trust and identity towards an upstream, for `https`. Paths are relative to the file that they are written in.

@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::fanout::{
     Aggregate, Body, BreakerSettings, BudgetSettings, Call, Choice, Completion, Event, Failure,
-    FailureKind, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Repeatable,
-    Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, run,
+    FailureKind, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
+    Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, run,
 };
 
 /// What one attempt gets: after a delay, a reply or a failure.
@@ -32,7 +32,7 @@ struct Scripted {
 impl Upstream for Scripted {
     type Context = ();
 
-    async fn attempt(&self, (): &()) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place) -> Result<Reply, Failure> {
         self.seen.borrow_mut().push(Instant::now());
         let (delay, failure) = {
             let mut steps = self.steps.borrow_mut();

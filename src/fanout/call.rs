@@ -3,11 +3,12 @@
 
 use std::{cell::Cell, pin::pin, time::Duration};
 
+use http::StatusCode;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    Call, Cause, Circuit, Event, Failure, FailureKind, Observer, Pace, Pass, Repeatable, Reply,
-    Upstream, UpstreamId,
+    Call, Cause, Circuit, Event, Failure, FailureKind, Mode, Observer, Pace, Pass, Place,
+    Repeatable, Reply, Upstream, UpstreamId,
 };
 
 /// What a call has sent so far.
@@ -27,6 +28,8 @@ pub(super) struct Scope<'a, O> {
     pub(super) sent: &'a Sent,
     pub(super) pace: Option<&'a Pace>,
     pub(super) deadline: Instant,
+    /// The plan's mode.
+    pub(super) mode: Mode,
     /// The call's place in the plan.
     pub(super) index: usize,
 }
@@ -178,7 +181,7 @@ async fn attempt<U: Upstream, O: Observer>(
     };
     let mut watched = Attempt::start(call.id, scope, cause);
     let holds = scope.holds();
-    let mut result = timed(call, context, watched.started, scope.deadline).await;
+    let mut result = timed(call, context, &watched, scope.deadline).await;
     let held = scope.holds() != holds;
     if held && matches!(&result, Err(failure) if failure.kind == FailureKind::Timeout) {
         result = Err(Failure::new(
@@ -210,11 +213,11 @@ async fn attempt<U: Upstream, O: Observer>(
 async fn timed<U: Upstream>(
     call: &Call<U>,
     context: &U::Context,
-    started: Instant,
+    attempt: &Attempt<'_, impl Observer>,
     deadline: Instant,
 ) -> Result<Reply, Failure> {
-    let mut work = pin!(call.upstream.attempt(context));
-    match started.checked_add(call.timeout) {
+    let mut work = pin!(call.upstream.attempt(context, attempt.place));
+    match attempt.started.checked_add(call.timeout) {
         // The plan's own timer covers the other case, so that it has one and not one a call.
         Some(own) if own < deadline => timeout_at(own, work.as_mut()).await.unwrap_or_else(|_| {
             Err(Failure::new(
@@ -230,9 +233,9 @@ async fn timed<U: Upstream>(
 struct Attempt<'a, O: Observer> {
     observer: &'a O,
     ending: &'a Cell<FailureKind>,
-    call: usize,
+    place: Place,
     upstream: UpstreamId,
-    number: u32,
+    cause: Cause,
     started: Instant,
     open: bool,
 }
@@ -253,27 +256,36 @@ impl<'a, O: Observer> Attempt<'a, O> {
         Self {
             observer: scope.observer,
             ending: scope.ending,
-            call: scope.index,
+            place: Place {
+                mode: scope.mode,
+                call: scope.index,
+                attempt: number,
+            },
             upstream,
-            number,
+            cause,
             started: Instant::now(),
             open: true,
         }
     }
 
     fn finish(&mut self, result: &Result<Reply, Failure>) -> Duration {
-        self.end(result.as_ref().map(drop).map_err(|failure| failure.kind))
+        match result {
+            Ok(reply) => self.end(Some(reply.status), Ok(())),
+            Err(failure) => self.end(failure.status, Err(failure.kind)),
+        }
     }
 
     /// Tells of the end, once, and returns the time until then.
-    fn end(&mut self, result: Result<(), FailureKind>) -> Duration {
+    fn end(&mut self, status: Option<StatusCode>, result: Result<(), FailureKind>) -> Duration {
         self.open = false;
         let elapsed = self.started.elapsed();
         self.observer.observe(&Event::AttemptFinished {
-            call: self.call,
+            call: self.place.call,
             upstream: self.upstream,
-            attempt: self.number,
+            attempt: self.place.attempt,
             elapsed,
+            cause: self.cause,
+            status,
             result,
         });
         elapsed
@@ -283,7 +295,7 @@ impl<'a, O: Observer> Attempt<'a, O> {
 impl<O: Observer> Drop for Attempt<'_, O> {
     fn drop(&mut self) {
         if self.open {
-            self.end(Err(self.ending.get()));
+            self.end(None, Err(self.ending.get()));
         }
     }
 }

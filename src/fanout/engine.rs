@@ -7,7 +7,8 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Body, Call, CallResult, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan, Reply,
+    Body, Call, CallResult, Event, Failure, FailureKind, Mode, Observer, Outcome, Place, Plan,
+    Reply,
     call::{Scope, Sent, perform},
     completion::{Decision, Tally},
     outcome::judge,
@@ -19,15 +20,23 @@ pub trait Upstream {
     type Context;
 
     /// Sends one request and takes its whole answer. Dropping the future must give the attempt up at once, on the wire
-    /// too. The caller bounds its time.
-    fn attempt(&self, context: &Self::Context) -> impl Future<Output = Result<Reply, Failure>>;
+    /// too. The caller bounds its time. `place` is the attempt's own among all of the client's request.
+    fn attempt(
+        &self,
+        context: &Self::Context,
+        place: Place,
+    ) -> impl Future<Output = Result<Reply, Failure>>;
 }
 
 impl<T: Upstream> Upstream for Rc<T> {
     type Context = T::Context;
 
-    fn attempt(&self, context: &Self::Context) -> impl Future<Output = Result<Reply, Failure>> {
-        (**self).attempt(context)
+    fn attempt(
+        &self,
+        context: &Self::Context,
+        place: Place,
+    ) -> impl Future<Output = Result<Reply, Failure>> {
+        (**self).attempt(context, place)
     }
 }
 
@@ -61,6 +70,7 @@ where
                 sent: &sent[index],
                 pace: plan.pace.as_deref(),
                 deadline: plan.deadline,
+                mode: plan.mode,
                 index,
             };
             running.push(perform(call, context, scope));

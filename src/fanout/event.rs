@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 use super::{CallResult, Circuit, FailureKind, UpstreamId};
 
 /// Why an attempt was sent.
@@ -46,6 +48,10 @@ pub enum Event<'a> {
         attempt: u32,
         /// From its start to its end.
         elapsed: Duration,
+        /// Why it was sent.
+        cause: Cause,
+        /// What status it was answered with, if it was.
+        status: Option<StatusCode>,
         /// Whether it brought a reply.
         result: Result<(), FailureKind>,
     },
@@ -101,5 +107,22 @@ impl Observer for () {
 impl<O: Observer> Observer for &O {
     fn observe(&self, event: &Event<'_>) {
         (**self).observe(event);
+    }
+}
+
+/// Somebody may look on.
+impl<O: Observer> Observer for Option<O> {
+    fn observe(&self, event: &Event<'_>) {
+        if let Some(observer) = self {
+            observer.observe(event);
+        }
+    }
+}
+
+/// Two look on.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn observe(&self, event: &Event<'_>) {
+        self.0.observe(event);
+        self.1.observe(event);
     }
 }

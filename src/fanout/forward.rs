@@ -1,9 +1,11 @@
 //! What calls need to know of the client's request: what of it may go upstream (nothing else does), and how much room its
 //! answer has.
 
+use std::rc::Rc;
+
 use http::{HeaderName, HeaderValue};
 
-use super::Allowance;
+use super::{Allowance, Trace};
 
 /// The parts of one client's request that calls may pass on; which call passes on which is the upstream's own setting.
 #[derive(Debug)]
@@ -16,4 +18,6 @@ pub struct Forward {
     pub query: Vec<(String, String)>,
     /// What the bodies of all its calls may take together; both runs of a comparison share it, as both are held.
     pub allowance: Allowance,
+    /// The trace it belongs to, which goes upstream with every attempt; `None` where nothing is traced.
+    pub trace: Option<Rc<Trace>>,
 }

@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::fanout::{
     Aggregate, Body, BreakerSettings, BudgetSettings, Call, Choice, Completion, Event, Failure,
-    FailureKind, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Repeatable,
-    Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, Verdict, run,
+    FailureKind, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
+    Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, Verdict, run,
 };
 
 /// How one attempt ends.
@@ -141,7 +141,7 @@ impl Drop for InFlight<'_> {
 impl Upstream for Scripted {
     type Context = ();
 
-    async fn attempt(&self, (): &()) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place) -> Result<Reply, Failure> {
         assert!(!self.world.over.get(), "an attempt after the end");
         let in_flight = &self.world.in_flight[self.lane];
         in_flight.set(in_flight.get() + 1);

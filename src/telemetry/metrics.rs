@@ -6,12 +6,17 @@ use std::time::Duration;
 use prometheus::{
     Counter, CounterVec, Encoder as _, Error, Gauge, GaugeVec, Histogram, HistogramOpts,
     HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
-    core::Collector, process_collector::ProcessCollector,
+    core::Collector,
+    process_collector::ProcessCollector,
+    proto::{LabelPair, Metric},
 };
 
 use tokio::time::Instant;
 
-use super::open_metrics;
+use super::{
+    exemplars::{Exemplar, Exemplars},
+    open_metrics,
+};
 use crate::fanout::{
     Cause, Circuit, Event, FailureKind, Mode, Observer, Outcome, UpstreamId, Verdict,
 };
@@ -21,6 +26,9 @@ const DURATIONS: [f64; 25] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75,
     1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 20.0, 30.0, 60.0,
 ];
+
+/// The family that has exemplars.
+const REQUEST_DURATION: &str = "gather_request_duration_seconds";
 
 /// 10 µs to 1 s: what the gateway itself adds.
 const OVERHEADS: [f64; 15] = [
@@ -53,15 +61,19 @@ pub struct Metrics {
     requests_in_flight: IntGauge,
     problems: Vec<IntCounter>,
     panics: IntCounter,
+    spans_dropped: IntCounter,
     ready: IntGauge,
 }
 
 #[derive(Debug)]
 struct AggregateMetrics {
+    name: String,
     /// By mode, then by outcome.
     requests: [[IntCounter; OUTCOMES.len()]; Mode::ALL.len()],
     /// By mode.
     duration: [Histogram; Mode::ALL.len()],
+    /// By mode, of `duration`.
+    exemplars: [Exemplars; Mode::ALL.len()],
     sequential: Counter,
     saved: Counter,
     overhead: Histogram,
@@ -137,6 +149,13 @@ impl Metrics {
                     "Handlers that panicked and were answered with 500.",
                 )?,
             )?,
+            spans_dropped: add(
+                &registry,
+                IntCounter::new(
+                    "gather_spans_dropped_total",
+                    "Spans that were lost: there was no room for them, or the collector did not take them.",
+                )?,
+            )?,
             ready: add(
                 &registry,
                 IntGauge::new(
@@ -164,9 +183,27 @@ impl Metrics {
     /// When a metric can't be written, which would be a fault of its registration.
     pub fn encode_open_metrics(&self) -> Result<String, Error> {
         let mut text = String::with_capacity(16 * 1024);
-        open_metrics::write(&self.registry.gather(), &mut text)
+        let known = |family: &str, metric: &Metric, bucket| self.exemplar(family, metric, bucket);
+        open_metrics::write(&self.registry.gather(), &known, &mut text)
             .map_err(|error| Error::Msg(error.to_string()))?;
         Ok(text)
+    }
+
+    /// The exemplar of a request's time.
+    fn exemplar(&self, family: &str, metric: &Metric, bucket: usize) -> Option<Exemplar> {
+        if family != REQUEST_DURATION {
+            return None;
+        }
+        let label = |name| {
+            let mut labels = metric.get_label().iter();
+            labels
+                .find(|label| label.name() == name)
+                .map(LabelPair::value)
+        };
+        let (aggregate, mode) = (label("aggregate")?, label("mode")?);
+        let aggregate = self.aggregates.iter().find(|it| it.name == aggregate)?;
+        let mode = Mode::ALL.into_iter().find(|it| it.as_str() == mode)?;
+        aggregate.exemplars[index(mode)].of(bucket)
     }
 
     /// Counts a request of an aggregate, or one run of a comparison, as in flight until the guard is finished or dropped.
@@ -179,6 +216,7 @@ impl Metrics {
             aggregate: &self.aggregates[aggregate],
             mode,
             began,
+            trace: None,
             open: true,
         }
     }
@@ -202,6 +240,11 @@ impl Metrics {
     /// Counts a handler's panic.
     pub fn panicked(&self) {
         self.panics.inc();
+    }
+
+    /// Counts spans that nobody will see.
+    pub fn spans_dropped(&self, count: u64) {
+        self.spans_dropped.inc_by(count);
     }
 
     /// Shows whether the gateway takes traffic.
@@ -234,10 +277,18 @@ pub struct RequestGuard<'a> {
     aggregate: &'a AggregateMetrics,
     mode: Mode,
     began: Instant,
+    trace: Option<u128>,
     open: bool,
 }
 
 impl RequestGuard<'_> {
+    /// The same request, which can be looked at: it has a recorded trace, if it has one.
+    #[must_use]
+    pub const fn recorded_as(mut self, trace: Option<u128>) -> Self {
+        self.trace = trace;
+        self
+    }
+
     /// Counts the request by what came of it. To be called when its answer is composed.
     pub fn finish(mut self, outcome: &Outcome) {
         self.open = false;
@@ -246,7 +297,11 @@ impl RequestGuard<'_> {
             .position(|name| *name == outcome.verdict.as_str());
         self.count(verdict.unwrap_or(CANCELLED));
         let elapsed = self.began.elapsed();
-        self.aggregate.duration[index(self.mode)].observe(elapsed.as_secs_f64());
+        let seconds = elapsed.as_secs_f64();
+        self.aggregate.duration[index(self.mode)].observe(seconds);
+        if let Some(trace) = self.trace {
+            self.aggregate.exemplars[index(self.mode)].note(&DURATIONS, seconds, trace);
+        }
         if !matches!(outcome.verdict, Verdict::Failed(_)) {
             let sequential = useful(outcome);
             self.aggregate.sequential.inc_by(sequential.as_secs_f64());
@@ -412,7 +467,7 @@ fn aggregates(registry: &Registry, names: &[&str]) -> Result<Vec<AggregateMetric
         "Aggregates answered, by what came of them.",
     )?;
     let duration = by(&["aggregate", "mode"]).histograms(
-        "gather_request_duration_seconds",
+        REQUEST_DURATION,
         "From an aggregate's request to its composed answer.",
         &DURATIONS,
     )?;
@@ -435,6 +490,8 @@ fn aggregates(registry: &Registry, names: &[&str]) -> Result<Vec<AggregateMetric
         "Requests refused because too many were in flight; nothing was sent upstream.",
     )?;
     let resolve = |name: &&str| AggregateMetrics {
+        name: (*name).to_owned(),
+        exemplars: Default::default(),
         requests: Mode::ALL.map(|mode| {
             OUTCOMES.map(|outcome| requests.with_label_values(&[name, mode.as_str(), outcome]))
         }),

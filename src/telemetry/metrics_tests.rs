@@ -179,6 +179,8 @@ fn cancelled_attempts_count_but_do_not_blur_the_latency() {
             upstream,
             attempt: 1,
             elapsed: Duration::from_millis(1),
+            cause: Cause::First,
+            status: None,
             result,
         });
     }

@@ -6,6 +6,7 @@
 
 use std::fmt::{self, Write};
 
+use super::exemplars::Exemplar;
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
 /// The media type of what `write` writes.
@@ -14,19 +15,26 @@ pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; cha
 /// The units that a name may end in. OpenMetrics has more; we use these.
 const UNITS: [&str; 2] = ["seconds", "bytes"];
 
-/// Writes all families, in the order given.
+/// What may be known of the bucket at a place of a family's metric.
+pub(super) type Known<'a> = dyn Fn(&str, &Metric, usize) -> Option<Exemplar> + 'a;
+
+/// Writes all families, in the order given, and behind each bucket its exemplar, if it is known.
 ///
 /// # Errors
 /// When the text can't take more.
-pub(super) fn write(families: &[MetricFamily], text: &mut String) -> fmt::Result {
+pub(super) fn write(
+    families: &[MetricFamily],
+    known: &Known<'_>,
+    text: &mut String,
+) -> fmt::Result {
     for family in families {
-        write_family(family, text)?;
+        write_family(family, known, text)?;
     }
     text.push_str("# EOF\n");
     Ok(())
 }
 
-fn write_family(family: &MetricFamily, text: &mut String) -> fmt::Result {
+fn write_family(family: &MetricFamily, known: &Known<'_>, text: &mut String) -> fmt::Result {
     let kind = family.get_field_type();
     let name = match kind {
         MetricType::COUNTER => family
@@ -56,34 +64,45 @@ fn write_family(family: &MetricFamily, text: &mut String) -> fmt::Result {
             MetricType::COUNTER => {
                 let value = Canonical(metric.get_counter().get_value());
                 sample(text, name, "_total", metric, None, value)?;
+                text.push('\n');
             }
             MetricType::GAUGE => {
                 let value = Canonical(metric.get_gauge().get_value());
                 sample(text, name, "", metric, None, value)?;
+                text.push('\n');
             }
-            MetricType::HISTOGRAM => histogram(text, name, metric)?,
+            MetricType::HISTOGRAM => histogram(text, name, metric, known)?,
             MetricType::SUMMARY | MetricType::UNTYPED => {}
         }
     }
     Ok(())
 }
 
-fn histogram(text: &mut String, name: &str, metric: &Metric) -> fmt::Result {
+fn histogram(text: &mut String, name: &str, metric: &Metric, known: &Known<'_>) -> fmt::Result {
     let histogram = metric.get_histogram();
     let count = histogram.get_sample_count();
     let bounds = histogram.get_bucket().iter();
     let buckets = bounds.map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));
     // The crate's buckets end with the last finite bound.
     let last = [(f64::INFINITY, count)];
-    for (bound, count) in buckets.filter(|(bound, _)| bound.is_finite()).chain(last) {
+    let buckets = buckets.filter(|(bound, _)| bound.is_finite()).chain(last);
+    for (place, (bound, count)) in buckets.enumerate() {
         sample(text, name, "_bucket", metric, Some(bound), count)?;
+        if let Some(Exemplar { trace, value, at }) = known(name, metric, place) {
+            let value = Canonical(value);
+            write!(text, " # {{trace_id=\"{trace:032x}\"}} {value} {at:.3}")?;
+        }
+        text.push('\n');
     }
     let sum = Canonical(histogram.get_sample_sum());
     sample(text, name, "_sum", metric, None, sum)?;
-    sample(text, name, "_count", metric, None, count)
+    text.push('\n');
+    sample(text, name, "_count", metric, None, count)?;
+    text.push('\n');
+    Ok(())
 }
 
-/// A line, with the metric's own labels and, for a bucket, its bound.
+/// A line without its end, with the metric's own labels and, for a bucket, its bound.
 fn sample(
     text: &mut String,
     name: &str,
@@ -106,7 +125,7 @@ fn sample(
     if before == ',' {
         text.push('}');
     }
-    writeln!(text, " {value}")
+    write!(text, " {value}")
 }
 
 /// Help or a label's value: a backslash, a line feed and a quote are escaped, in help too.

@@ -8,7 +8,7 @@ use super::*;
 
 fn written(registry: &Registry) -> String {
     let mut text = String::new();
-    write(&registry.gather(), &mut text).unwrap();
+    write(&registry.gather(), &|_, _, _| None, &mut text).unwrap();
     text
 }
 
@@ -122,4 +122,37 @@ fn a_number_is_read_again_as_it_was() {
         assert_eq!(text.parse::<f64>().unwrap(), number, "{text}");
         number *= 3.7;
     }
+}
+
+#[test]
+fn a_bucket_has_its_exemplar_behind_it() {
+    let registry = Registry::new();
+    let histogram = Histogram::with_opts(
+        HistogramOpts::new("took_seconds", "How long.").buckets(vec![0.5, 1.0]),
+    );
+    let histogram = histogram.unwrap();
+    registry.register(Box::new(histogram.clone())).unwrap();
+    histogram.observe(2.0);
+    let known = |family: &str, _: &Metric, bucket: usize| {
+        (family == "took_seconds" && bucket != 1).then_some(Exemplar {
+            trace: 0x4bf9,
+            value: 2.0,
+            at: 1_700_000_000.123_4,
+        })
+    };
+    let mut text = String::new();
+    write(&registry.gather(), &known, &mut text).unwrap();
+    let buckets: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("_bucket"))
+        .collect();
+    let exemplar = "# {trace_id=\"00000000000000000000000000004bf9\"} 2.0 1700000000.123";
+    assert_eq!(
+        buckets,
+        [
+            &format!("took_seconds_bucket{{le=\"0.5\"}} 0 {exemplar}"),
+            "took_seconds_bucket{le=\"1.0\"} 0",
+            &format!("took_seconds_bucket{{le=\"+Inf\"}} 1 {exemplar}"),
+        ]
+    );
 }

@@ -27,7 +27,7 @@ use super::{
     request::Template,
     tls,
 };
-use crate::fanout::{Failure, FailureKind, Forward, Repeatable, Reply, Upstream};
+use crate::fanout::{Failure, FailureKind, Forward, Place, Repeatable, Reply, Upstream};
 
 /// How long the rest of a failed answer may keep a call waiting: it usually came with the head.
 const DRAIN_TIME: Duration = Duration::from_millis(20);
@@ -99,7 +99,7 @@ impl Adapter {
     }
 
     /// One request and its answer. The connection goes back to the pool if it is still good after that.
-    async fn exchange(&self, mut connection: Connection, forward: &Forward) -> Ended {
+    async fn exchange(&self, mut connection: Connection, forward: &Forward, place: Place) -> Ended {
         let mut reading = Reading::new(Rules {
             head_only: self.settings.method == Method::HEAD,
             success: &self.settings.success,
@@ -109,7 +109,7 @@ impl Adapter {
             },
         });
         let stream = &mut *connection.stream;
-        let done = match self.send(stream, forward, &mut reading).await {
+        let done = match self.send(stream, forward, place, &mut reading).await {
             Ok(()) => read(stream, &mut reading).await,
             // It may have answered before it stopped reading. Such an answer is a connection's last.
             Err(error) => match read(stream, &mut reading).await {
@@ -146,9 +146,10 @@ impl Adapter {
         &self,
         stream: &mut dyn Stream,
         forward: &Forward,
+        place: Place,
         reading: &mut Reading<'_>,
     ) -> io::Result<()> {
-        let (bytes, body) = self.template.bytes(forward);
+        let (bytes, body) = self.template.bytes(forward, place);
         stream.write_all(&bytes).await?;
         drop(bytes);
         if !body.is_empty() {
@@ -162,7 +163,7 @@ impl Adapter {
 impl Upstream for Adapter {
     type Context = Forward;
 
-    async fn attempt(&self, forward: &Forward) -> Result<Reply, Failure> {
+    async fn attempt(&self, forward: &Forward, place: Place) -> Result<Reply, Failure> {
         let mut kept = self.pool.kept().await;
         let result = loop {
             let is_kept = kept.is_some();
@@ -173,7 +174,7 @@ impl Upstream for Adapter {
                     Err(failure) => break Err(failure),
                 },
             };
-            match self.exchange(connection, forward).await {
+            match self.exchange(connection, forward, place).await {
                 Ended::Settled(result) => break result,
                 // It had been closed. A new one certainly isn't.
                 Ended::Stale(_) if is_kept && self.may_resend() => self.watch.resent(),

@@ -10,7 +10,7 @@ use super::{
     pool::Stream,
     reading::{MAX_HEAD, Rest, protocol},
 };
-use crate::fanout::{Failure, Forward};
+use crate::fanout::{Failure, Forward, Place};
 
 /// An answer whose head has come.
 pub struct Following {
@@ -29,7 +29,7 @@ impl Adapter {
     /// When there is no connection, or what comes is no answer.
     pub async fn follow(&self, forward: &Forward) -> Result<Following, Failure> {
         let mut stream = self.open_alone().await?;
-        let (bytes, body) = self.template().bytes(forward);
+        let (bytes, body) = self.template().bytes(forward, Place::ONLY);
         let sent = async {
             stream.write_all(&bytes).await?;
             stream.write_all(body).await?;

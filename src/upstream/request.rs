@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 
 use super::Settings;
-use crate::fanout::Forward;
+use crate::fanout::{Forward, Place};
 
 /// Says who is asking, as RFC 9110 wants it of a client.
 const USER_AGENT: HeaderValue =
@@ -12,6 +12,10 @@ const USER_AGENT: HeaderValue =
 
 /// The name that clients and upstreams know it by.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Which trace a request belongs to, and what tracers have added to it (W3C).
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// A body up to this size, in bytes, goes out with its head.
 const SMALL: usize = 16 * 1024;
@@ -56,7 +60,7 @@ impl Template {
     }
 
     /// The head, with a small body; and what is to be sent after it.
-    pub(super) fn bytes(&self, forward: &Forward) -> (Vec<u8>, &[u8]) {
+    pub(super) fn bytes(&self, forward: &Forward, place: Place) -> (Vec<u8>, &[u8]) {
         let with_body = if self.body.len() <= SMALL {
             self.body.len()
         } else {
@@ -75,6 +79,12 @@ impl Template {
         bytes.extend_from_slice(b" HTTP/1.1\r\n");
         self.write_fields(&mut bytes, forward);
         write_field(&mut bytes, &REQUEST_ID, &forward.request_id);
+        if let Some(trace) = &forward.trace {
+            write_line(&mut bytes, &TRACE_PARENT, &trace.parent_of(place));
+            if let Some(state) = &trace.state {
+                write_field(&mut bytes, &TRACE_STATE, state);
+            }
+        }
         bytes.extend_from_slice(b"\r\n");
         let (now, after) = self.body.split_at(with_body);
         bytes.extend_from_slice(now);
@@ -103,9 +113,13 @@ impl Template {
 }
 
 fn write_field(bytes: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    write_line(bytes, name, value.as_bytes());
+}
+
+fn write_line(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     bytes.extend_from_slice(name.as_str().as_bytes());
     bytes.extend_from_slice(b": ");
-    bytes.extend_from_slice(value.as_bytes());
+    bytes.extend_from_slice(value);
     bytes.extend_from_slice(b"\r\n");
 }
 

@@ -1,6 +1,8 @@
 //! The HTTP surface through real sockets, one file a theme.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+#[path = "../support/collector.rs"]
+mod collector;
 #[path = "../support/gateway.rs"]
 mod gateway;
 #[path = "../support/panicking.rs"]
@@ -33,3 +35,4 @@ mod statuses;
 mod stopping;
 mod streaming;
 mod together;
+mod tracing;

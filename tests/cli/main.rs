@@ -1,10 +1,14 @@
 //! The commands through the built program: what they print, where, and with which exit status.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+#[path = "../support/collector.rs"]
+mod collector;
 #[path = "../support/gateway.rs"]
 mod gateway;
 #[path = "../support/program.rs"]
 mod program;
+#[path = "../support/tls.rs"]
+mod tls;
 #[path = "../support/upstream.rs"]
 mod upstream;
 
@@ -21,6 +25,7 @@ mod probe;
 mod serve;
 mod stop;
 mod terminal;
+mod tracing;
 
 use std::fmt::Write as _;
 

@@ -7,18 +7,20 @@ use std::{
 
 use crate::{
     fastapi::python_with,
-    lonely,
-    program::{finish, get, read, send},
+    program::{Running, finish, get, read, send},
+    upstreams,
 };
 
 const ACCEPT: &str = "application/openmetrics-text; version=1.0.0";
 
-/// What the reference parser of the Prometheus project finds: a line for each family, with its type, unit and samples.
+/// What the reference parser of the Prometheus project finds: a line for each family, with its type, unit, samples and, where
+/// there are any, exemplars.
 const PARSE: &str = "
 import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 for family in text_string_to_metric_families(open(sys.argv[1], newline='').read()):
-    print(family.name, family.type, family.unit or '-', len(family.samples))
+    traces = [sample.exemplar.labels['trace_id'] for sample in family.samples if sample.exemplar]
+    print(family.name, family.type, family.unit or '-', len(family.samples), *traces)
 ";
 
 fn python() -> Option<PathBuf> {
@@ -31,8 +33,14 @@ fn python() -> Option<PathBuf> {
 #[test]
 fn the_reference_parser_takes_it_and_finds_what_the_text_format_has() {
     let Some(python) = python() else { return };
-    let (_gateway, address) = lonely();
-    get(address, "/aggregate");
+    // Nobody takes its spans, which is none of the metrics' business.
+    let tracing = "tracing.otlp_endpoint = \"http://127.0.0.1:9/\"\n";
+    let users = [("users", "http://127.0.0.1:9/".to_owned())];
+    let (_gateway, address) = Running::serve(&(tracing.to_owned() + &upstreams(&users)));
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let context = format!("00-{trace}-00f067aa0ba902b7-01");
+    let headers = [("traceparent", context.as_str())];
+    read(send(address, "/aggregate", &headers).unwrap()).unwrap();
     let metrics = read(send(address, "/metrics", &[("Accept", ACCEPT)]).unwrap()).unwrap();
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("metrics");
@@ -41,7 +49,7 @@ fn the_reference_parser_takes_it_and_finds_what_the_text_format_has() {
     command.args(["-c", PARSE]).arg(&file).stdin(Stdio::null());
     let parsed = finish(command).expect(0).stdout;
     for line in [
-        "gather_request_duration_seconds histogram seconds 56",
+        &format!("gather_request_duration_seconds histogram seconds 56 {trace}"),
         "gather_overhead_seconds histogram seconds 18",
         "gather_requests counter - 8",
         "gather_sequential_seconds counter seconds 1",

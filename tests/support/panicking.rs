@@ -11,7 +11,7 @@ use gather::{
     api::{self, Exposed, ProblemKind, Shared},
     fanout::{
         Aggregate, Body, Call, Completion, Failure, Forward, Lane, LaneSettings, Limit, Mode, Need,
-        OnFailure, Reply, Upstream, UpstreamId,
+        OnFailure, Place, Reply, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
     telemetry::{Metrics, Names},
@@ -31,7 +31,7 @@ enum Script {
 impl Upstream for Script {
     type Context = Forward;
 
-    async fn attempt(&self, _: &Forward) -> Result<Reply, Failure> {
+    async fn attempt(&self, _: &Forward, _: Place) -> Result<Reply, Failure> {
         match self {
             Self::PanicAtOnce => panic!("secret: at once"),
             Self::PanicLater => {
@@ -89,6 +89,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
     metrics.ready(true);
     metrics.allows(UpstreamId(0), TIMEOUT);
     let shared = Shared {
+        spans: None,
         compression: false,
         document: bytes::Bytes::new(),
         metrics: Arc::new(metrics),

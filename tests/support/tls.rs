@@ -245,7 +245,8 @@ async fn converse(
     }
     let mut held = Vec::new();
     loop {
-        while !held.ends_with(b"\r\n\r\n") {
+        // A body may have come with it.
+        while !held.windows(4).any(|four| four == b"\r\n\r\n") {
             if tls.read_buf(&mut held).await.ok()? == 0 {
                 return None;
             }

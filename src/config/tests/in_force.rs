@@ -12,6 +12,9 @@ listen = "0.0.0.0:80"
 listen = "127.0.0.1:9090"
 [log]
 format = "json"
+[tracing]
+otlp_endpoint = "http://collector:4318"
+sample = 0.25
 [upstreams.users]
 url = "http://users/a?key=hunter2"
 method = "POST"
@@ -98,6 +101,7 @@ fn the_example_names_every_setting_and_its_commented_defaults_are_the_defaults()
         "Server",
         "Admin",
         "Log",
+        "Tracing",
         "Upstream",
         "Defaults",
         "Tls",
@@ -126,6 +130,7 @@ fn the_example_names_every_setting_and_its_commented_defaults_are_the_defaults()
                 ]
                 .contains(&key)
                 && !line.contains("9090")
+                && !line.contains("4318")
         });
         spelt.push_str(setting.unwrap_or(line));
         spelt.push('\n');

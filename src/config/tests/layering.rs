@@ -91,7 +91,7 @@ fn a_mistake_in_a_variable_is_told_with_its_name() {
              header_timeout, listen, max_connections, max_in_flight, reuse_port, workers, write_timeout",
             "GATHER__SERVER__WORKERS: server.workers: found 80.7, expected a whole number from 1 to 512",
             "GATHER__SEVRER__LISTEN: sevrer: unknown key, did you mean `server`? Allowed here: $schema, admin, \
-             aggregates, defaults, log, server, upstreams",
+             aggregates, defaults, log, server, tracing, upstreams",
             "GATHER__UPSTREAMS__LAST__TIMEOUT: upstreams.last.url: missing; expected a URL such as \
              \"http://users:8080/ping\"",
             "GATHER__UPSTREAMS__ORDERS: upstreams.orders: found text, expected a table",

@@ -210,6 +210,26 @@ const BAD_ELSEWHERE: &[(&str, &str)] = &[
         "[server]\nconsoles = true",
         "server.consoles: unknown key, did you mean `console`? Allowed here: compression, console, drain, grace, header_timeout, listen, max_connections, max_in_flight, reuse_port, workers, write_timeout",
     ),
+    (
+        "[tracing]\notlp_endpoint = 'collector:4318'",
+        "tracing.otlp_endpoint: found no scheme, expected http:// or https://",
+    ),
+    (
+        "[tracing]\notlp_endpoint = 'http://me:hunter2@collector'",
+        "tracing.otlp_endpoint: found a user or password, expected a URL without; OTEL_EXPORTER_OTLP_HEADERS takes them",
+    ),
+    (
+        "[tracing]\notlp_endpoint = 'http://collector?key=hunter2'",
+        "tracing.otlp_endpoint: found a query",
+    ),
+    (
+        "[tracing]\nsample = 1.5",
+        "tracing.sample: found 1.5, expected a number from 0 to 1",
+    ),
+    (
+        "[tracing]\nratio = 0.5",
+        "tracing.ratio: unknown key. Allowed here: otlp_endpoint, sample",
+    ),
     ("[admin]", "admin.listen: missing; expected an address"),
     (
         "[admin]\nlisten = '127.0.0.1:8080'",
@@ -293,8 +313,8 @@ const BAD_ELSEWHERE: &[(&str, &str)] = &[
         "aggregates.a.on_failure: found \"stop\", expected `partial` or `fail`",
     ),
     (
-        "[tracing]\nsample = 1",
-        "tracing: unknown key. Allowed here: $schema, admin,",
+        "[watch]\nfiles = true",
+        "watch: unknown key. Allowed here: $schema, admin,",
     ),
 ];
 

@@ -1,0 +1,84 @@
+//! For each bucket of a histogram, the last request in it whose trace is recorded: what leads from a slow bucket to a trace.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// An observation that can be looked at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Exemplar {
+    /// Its trace.
+    pub(super) trace: u128,
+    /// What was observed.
+    pub(super) value: f64,
+    /// When, in seconds since 1970.
+    pub(super) at: f64,
+}
+
+/// One histogram's. Empty, and without memory of its own, until the first is noted.
+#[derive(Debug, Default)]
+pub(super) struct Exemplars(Mutex<Vec<Option<Exemplar>>>);
+
+impl Exemplars {
+    /// Notes an observation for the bucket among those with these upper `bounds` that it falls into. Never waits: of two at a
+    /// time, or while they are read, one is as good as the other.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the time of day, which others compare"
+    )]
+    pub(super) fn note(&self, bounds: &[f64], value: f64, trace: u128) {
+        let Ok(mut buckets) = self.0.try_lock() else {
+            return;
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let exemplar = Exemplar {
+            trace,
+            value,
+            at: now.unwrap_or_default().as_secs_f64(),
+        };
+        if buckets.is_empty() {
+            // One more than bounds: the last has none.
+            buckets.resize(bounds.len() + 1, None);
+        }
+        buckets[bounds.partition_point(|&bound| bound < value)] = Some(exemplar);
+    }
+
+    /// The one of a bucket.
+    pub(super) fn of(&self, bucket: usize) -> Option<Exemplar> {
+        let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *buckets.get(bucket)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_observation_of_each_bucket_is_kept() {
+        let exemplars = Exemplars::default();
+        assert_eq!(exemplars.of(0), None);
+        let bounds = [0.1, 1.0];
+        for (value, trace) in [(0.05, 1), (0.1, 2), (0.10001, 3), (7.0, 4)] {
+            exemplars.note(&bounds, value, trace);
+        }
+        let kept: Vec<_> = (0..4)
+            .map(|bucket| exemplars.of(bucket).map(|it| (it.trace, it.value)))
+            .collect();
+        // A bound is in its own bucket.
+        assert_eq!(
+            kept,
+            [Some((2, 0.1)), Some((3, 0.10001)), Some((4, 7.0)), None]
+        );
+    }
+
+    #[test]
+    fn while_they_are_read_nobody_waits() {
+        let exemplars = Exemplars::default();
+        let reading = exemplars.0.lock().unwrap();
+        exemplars.note(&[1.0], 0.5, 1);
+        drop(reading);
+        assert_eq!(exemplars.of(0), None);
+    }
+}

@@ -1,0 +1,223 @@
+//! Sends spans: batches, each a POST of OTLP in protobuf, on the SDK's own thread, where blocking harms nobody. What can't be
+//! sent is counted, and told once until it works again.
+
+use std::{
+    future::{Future, ready},
+    io::Read as _,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{Uri, uri::Scheme};
+use opentelemetry::KeyValue;
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{
+    Protocol, SpanExporter as Otlp, WithExportConfig as _, WithHttpConfig as _,
+};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    resource::{
+        EnvResourceDetector, ResourceDetector as _, SdkProvidedResourceDetector,
+        TelemetryResourceDetector,
+    },
+    trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanExporter, SpanProcessor as _},
+};
+use tokio_rustls::rustls::crypto::ring;
+use ureq::{
+    Agent,
+    tls::{Certificate, RootCerts, TlsConfig},
+};
+
+use super::SpansError;
+use crate::telemetry::Metrics;
+
+/// What takes finished spans from workers.
+pub(super) type Processor = BatchSpanProcessor;
+
+/// The most spans of a batch.
+const BATCH: usize = 512;
+
+/// How long a span waits for others, where there are few.
+const DELAY: Duration = Duration::from_secs(1);
+
+/// One POST, from connecting to the last byte of the answer.
+const POST: Duration = Duration::from_secs(5);
+
+/// A batch with its repetitions: a collector that has stopped answering must not hold up the rest for longer.
+const EXPORT: Duration = Duration::from_secs(10);
+
+/// The most that is read of an answer, in bytes.
+const ANSWER: u64 = 64 * 1024;
+
+/// A processor whose queue holds `queue` spans.
+pub(super) fn processor(exporter: Exporter, queue: usize) -> Processor {
+    let config = BatchConfigBuilder::default()
+        .with_max_queue_size(queue)
+        .with_max_export_batch_size(BATCH)
+        .with_scheduled_delay(DELAY)
+        .build();
+    let mut processor = BatchSpanProcessor::new(exporter, config);
+    processor.set_resource(&resource());
+    processor
+}
+
+/// Who sends: this gateway, and what `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say of it.
+fn resource() -> Resource {
+    let name = SdkProvidedResourceDetector
+        .detect()
+        .get(&"service.name".into())
+        .map(|name| name.to_string())
+        .filter(|name| !name.starts_with("unknown_service"));
+    Resource::builder_empty()
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_detector(Box::new(EnvResourceDetector::new()))
+        .with_service_name(name.unwrap_or_else(|| "gather".to_owned()))
+        .build()
+}
+
+/// OTLP's exporter, watched.
+#[derive(Debug)]
+pub(super) struct Exporter {
+    otlp: Otlp,
+    /// Spans that wait for it, over all workers.
+    queued: Arc<AtomicUsize>,
+    metrics: Arc<Metrics>,
+    failing: AtomicBool,
+    /// Why the last POST failed, where the exporter only says that it did.
+    reason: Arc<Mutex<String>>,
+}
+
+impl Exporter {
+    pub(super) fn new(
+        endpoint: &Uri,
+        queued: Arc<AtomicUsize>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, SpansError> {
+        let reason = Arc::default();
+        let client = Client {
+            agent: agent(endpoint.scheme() == Some(&Scheme::HTTPS)),
+            reason: Arc::clone(&reason),
+        };
+        let otlp = Otlp::builder()
+            .with_http()
+            .with_http_client(client)
+            .with_endpoint(endpoint.to_string())
+            .with_protocol(Protocol::HttpBinary)
+            .with_timeout(EXPORT)
+            .build()
+            .map_err(|error| SpansError(error.to_string()))?;
+        Ok(Self {
+            otlp,
+            queued,
+            metrics,
+            failing: AtomicBool::new(false),
+            reason,
+        })
+    }
+
+    fn watch(&self, count: usize, result: &OTelSdkResult) {
+        match result {
+            Ok(()) => {
+                if self.failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("spans are sent again");
+                }
+            }
+            Err(error) => {
+                self.metrics.spans_dropped(count as u64);
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+                    tracing::warn!(%error, reason = reason.as_str(), "spans can't be sent; they are dropped until they can");
+                }
+            }
+        }
+    }
+}
+
+impl SpanExporter for Exporter {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len();
+        self.queued.fetch_sub(count, Ordering::Relaxed);
+        let result = self.otlp.export(batch).await;
+        self.watch(count, &result);
+        result
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.otlp.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.otlp.set_resource(resource);
+    }
+}
+
+/// Asks the collector named, and nobody in between: what the environment says of proxies is for others.
+fn agent(secure: bool) -> Agent {
+    let config = Agent::config_builder()
+        .timeout_global(Some(POST))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .user_agent(concat!("gather/", env!("CARGO_PKG_VERSION")));
+    let tls = TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .root_certs(if secure { roots() } else { RootCerts::WebPki });
+    config.tls_config(tls.build()).build().new_agent()
+}
+
+/// The system's roots; where it has none, as in an image from scratch, Mozilla's.
+fn roots() -> RootCerts {
+    let found = rustls_native_certs::load_native_certs();
+    let found: Vec<_> = found
+        .certs
+        .iter()
+        .map(|certificate| Certificate::from_der(certificate).to_owned())
+        .collect();
+    match &found[..] {
+        [] => RootCerts::WebPki,
+        found => RootCerts::new_with_certs(found),
+    }
+}
+
+#[derive(Debug)]
+struct Client {
+    agent: Agent,
+    reason: Arc<Mutex<String>>,
+}
+
+impl Client {
+    fn post(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let (head, body) = request.into_parts();
+        let answer = self.agent.run(Request::from_parts(head, &body[..]))?;
+        let (head, body) = answer.into_parts();
+        let mut bytes = Vec::new();
+        body.into_reader().take(ANSWER).read_to_end(&mut bytes)?;
+        Ok(Response::from_parts(head, bytes.into()))
+    }
+}
+
+impl HttpClient for Client {
+    fn send_bytes<'life, 'answer>(
+        &'life self,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'answer>>
+    where
+        'life: 'answer,
+        Self: 'answer,
+    {
+        let answer = self.post(request);
+        let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        *reason = match &answer {
+            Ok(answer) => answer.status().to_string(),
+            Err(error) => error.to_string(),
+        };
+        drop(reason);
+        Box::pin(ready(answer))
+    }
+}
