@@ -112,7 +112,6 @@ impl Call {
         let mut ticks = interval(TICK);
         loop {
             let piece = tokio::select! {
-                biased;
                 piece = following.piece() => piece,
                 _ = ticks.tick() => {
                     watch.paint()?;
@@ -121,8 +120,14 @@ impl Call {
             };
             match piece {
                 Ok(Some(piece)) => {
-                    lines.push(&piece, |message| watch.take(message))?;
-                    watch.paint()?;
+                    let mut has_news = false;
+                    lines.push(&piece, |message| {
+                        has_news = true;
+                        watch.take(message)
+                    })?;
+                    if has_news {
+                        watch.paint()?;
+                    }
                 }
                 Ok(None) => return Ok(None),
                 // How much was there says more.

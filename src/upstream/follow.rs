@@ -12,6 +12,9 @@ use super::{
 };
 use crate::fanout::{Failure, Forward, Place};
 
+/// What is read at once, in bytes.
+const PIECE: usize = 64 * 1024;
+
 /// An answer whose head has come.
 pub struct Following {
     stream: Box<dyn Stream>,
@@ -38,6 +41,7 @@ impl Adapter {
         sent.await.map_err(|_| protocol(CUT))?;
         let mut held = BytesMut::new();
         loop {
+            held.reserve(PIECE);
             if let Some(head) = head::parse(&held, false).map_err(protocol)? {
                 let bytes = held.split_to(head.size);
                 if head.status.is_informational() {
@@ -97,6 +101,7 @@ impl Following {
                 }
                 continue;
             }
+            self.held.reserve(PIECE);
             match self.stream.read_buf(&mut self.held).await {
                 Ok(1..) => {}
                 Ok(0) if matches!(self.rest, Rest::ToTheClose) => self.rest = Rest::Bytes(0),

@@ -124,7 +124,10 @@ pub(crate) async fn quick_and_slow(rest: &str) -> (Gateway, watch::Sender<bool>,
     let quick = Upstream::always(Response::pong());
     let slow = Upstream::always(Behaviour::from(Response::json("{\n\"a\": 1\r\n}")).when(&go));
     let urls = [("slow", slow.url("/")), ("quick", quick.url("/"))];
-    let rest = format!("aggregates.default.calls = [\"slow\", \"quick\"]\n{rest}");
+    let rest = format!(
+        "defaults.timeout = \"60s\"\naggregates.default.deadline = \"60s\"\n\
+         aggregates.default.calls = [\"slow\", \"quick\"]\n{rest}"
+    );
     let gateway = Gateway::before(&urls, &rest).await;
     (gateway, go, [quick, slow])
 }

@@ -184,27 +184,20 @@ fn who_stops_it_ends_the_calls_too() {
     let quick = Upstream::always(Response::pong());
     let hanging = Upstream::always(Behaviour::HangBeforeHead);
     let (_gateway, address) = Running::serve(&before(&[quick.url("/"), hanging.url("/")]));
-    let program = env!("CARGO_BIN_EXE_gather");
-    // The terminal's own key: ^C, once the first result is on the screen.
-    let Some(mut command) = on_a_terminal("") else {
+    let Some(command) = on_a_terminal(&format!("call {address}")) else {
         return;
     };
-    let script = format!("timeout -s INT 1 '{program}' call {address}");
-    command = {
-        let mut with = Command::new(command.get_program());
-        with.args(["-qec", &script, "/dev/null"])
-            .env("LANG", "C.UTF-8")
-            .current_dir("/");
-        with
-    };
-    let shown = shown(&finish(command).stdout);
+    let running = Running::start(command);
+    running.output_line(|line| (line.contains("  a  ") && line.contains("200")).then_some(()));
+    // As the terminal does it at ^C: to the program, not to `script` around it.
+    let found = Command::new("pkill")
+        .args(["-INT", "-f", &format!("^[^ ]*gather call {address}$")])
+        .status();
+    assert!(found.unwrap().success());
+    let shown = shown(&running.wait().stdout);
     assert!(shown.contains("error: stopped"), "{shown}");
-    assert!(
-        shown
-            .lines()
-            .any(|line| line.contains("  a  ") && line.contains("200")),
-        "{shown}"
-    );
+    let drawn = |line: &str| line.contains("  a  ") && line.contains("200");
+    assert!(shown.lines().any(drawn), "{shown}");
     let connection = hanging.requests()[0].connection;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -212,4 +205,45 @@ fn who_stops_it_ends_the_calls_too() {
         .unwrap();
     let closed = runtime.block_on(hanging.closed_at(connection, Duration::from_secs(10)));
     assert!(closed.is_some(), "the call was cancelled");
+}
+
+#[test]
+fn a_large_result_does_not_make_it_draw_on_and_on() {
+    let body = "x".repeat(1024 * 1024);
+    let large = FIRST.replace("\"body\":1", &format!("\"body\":\"{body}\""));
+    let Some(finished) = call(&streaming(&[&large, SECOND, LAST], true)) else {
+        return;
+    };
+    let drawn = finished.expect(1).stdout;
+    assert!(
+        shown(&drawn).contains("home concurrent: partial"),
+        "{drawn}"
+    );
+    // A frame is less than 1 KiB, and there are ten a second.
+    assert!(drawn.len() < 64 * 1024, "{} bytes", drawn.len());
+}
+
+#[test]
+fn both_runs_of_a_comparison_grow_on_one_axis() {
+    let (go, _) = watch::channel(false);
+    let quick = Upstream::always(Response::pong());
+    let slow = Upstream::always(Behaviour::from(Response::pong()).when(&go));
+    let (_gateway, address) = Running::serve(&before(&[quick.url("/"), slow.url("/")]));
+    let Some(command) = on_a_terminal(&format!("call {address} --mode compare")) else {
+        return;
+    };
+    let running = Running::start(command);
+    // The run in a row has begun, the other one waits for it.
+    running.output_line(|line| (line.contains("  b  ") && line.contains("running")).then_some(()));
+    running.output_line(|line| (line.contains("  b  ") && line.contains("waiting")).then_some(()));
+    go.send_replace(true);
+    let finished = running.wait().expect(0);
+    let shown = shown(&finished.stdout);
+    let axes: Vec<_> = shown
+        .lines()
+        .filter(|line| line.trim_start().starts_with("0 s"))
+        .collect();
+    assert_eq!(axes.len(), 2, "{shown}");
+    assert_eq!(axes[0], axes[1], "{shown}");
+    assert!(shown.contains(" times as fast"), "{shown}");
 }

@@ -36,11 +36,15 @@ impl Lines {
         piece: &[u8],
         mut take: impl FnMut(Message) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
+        // What has come before has no end in it.
+        let mut searched = self.held.len();
         self.held.extend_from_slice(piece);
         let mut used = 0;
-        while let Some(size) = self.held[used..].iter().position(|byte| *byte == b'\n') {
-            take(read(&self.held[used..used + size])?)?;
-            used += size + 1;
+        while let Some(size) = self.held[searched..].iter().position(|byte| *byte == b'\n') {
+            let end = searched + size;
+            take(read(&self.held[used..end])?)?;
+            used = end + 1;
+            searched = used;
         }
         self.held.drain(..used);
         if self.held.len() > LONGEST {

@@ -49,6 +49,10 @@ const BAD_UPSTREAMS: &[(&str, &str)] = &[
         "upstreams.users.body: the upstream `users` has the method HEAD",
     ),
     (
+        "timeout = 800",
+        "upstreams.users.timeout: found 800, expected text with a unit, such as \"800ms\" or \"800s\"",
+    ),
+    (
         "success = []",
         "upstreams.users.success: found an empty list",
     ),
