@@ -83,16 +83,8 @@ impl Application {
             ..
         } = config;
         keep_trace_context(&tracing, &mut upstreams);
-        let names: Vec<_> = aggregates
-            .iter()
-            .map(|aggregate| &*aggregate.name)
-            .collect();
         let upstream_names: Vec<_> = upstreams.iter().map(|upstream| &*upstream.name).collect();
-        let metrics = Arc::new(Metrics::new(&Names {
-            aggregates: &names,
-            upstreams: &upstream_names,
-            problems: &ProblemKind::names(),
-        })?);
+        let metrics = Arc::new(metrics(&aggregates, &upstream_names)?);
         for (index, upstream) in upstreams.iter().enumerate() {
             metrics.allows(UpstreamId(index), upstream.timeout);
         }
@@ -245,6 +237,19 @@ fn spans(
     };
     let spans = Spans::start(&settings, &targets, Arc::clone(metrics)).context("tracing")?;
     Ok(Some(Arc::new(spans)))
+}
+
+/// Everything that is counted, under the configured names.
+fn metrics(aggregates: &[config::Aggregate], upstreams: &[&str]) -> anyhow::Result<Metrics> {
+    let names: Vec<_> = aggregates
+        .iter()
+        .map(|aggregate| &*aggregate.name)
+        .collect();
+    Ok(Metrics::new(&Names {
+        aggregates: &names,
+        upstreams,
+        problems: &ProblemKind::names(),
+    })?)
 }
 
 /// A listener that ends before it is told to is a failure, whatever it says.
