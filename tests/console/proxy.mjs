@@ -2,9 +2,9 @@
 
 import { createServer, request } from "node:http";
 
-/** A proxy on a free port that has what is at `origin` behind `prefix`. Where `cuts` is true, it cuts the connection of an
-    aggregate after its first line. */
-export async function proxy(origin, prefix, cuts = false) {
+/** A proxy on a free port that has what is at `origin` behind `prefix`. `cut` cuts the answers that are under way. */
+export async function proxy(origin, prefix) {
+  const under = new Set();
   const server = createServer((asked, answer) => {
     if (!asked.url.startsWith(`${prefix}/`)) {
       answer.writeHead(404).end();
@@ -14,19 +14,20 @@ export async function proxy(origin, prefix, cuts = false) {
     const onward = request(new URL(path, origin), { headers: { ...asked.headers, host: new URL(origin).host } }, (response) => {
       answer.writeHead(response.statusCode, response.headers);
       answer.flushHeaders();
-      if (cuts && path.startsWith("/aggregate")) {
-        response.once("data", (piece) => answer.write(piece, () => answer.destroy()));
-      } else {
-        response.pipe(answer);
-      }
+      response.pipe(answer);
+      under.add(answer);
     });
     onward.on("error", () => answer.destroy());
-    answer.on("close", () => onward.destroy());
+    answer.on("close", () => {
+      under.delete(answer);
+      onward.destroy();
+    });
     asked.pipe(onward);
   });
   await new Promise((listens) => server.listen(0, "127.0.0.1", listens));
   return {
     origin: `http://127.0.0.1:${server.address().port}`,
+    cut: () => under.forEach((answer) => answer.destroy()),
     close: () => {
       server.closeAllConnections();
       return new Promise((closed) => server.close(closed));

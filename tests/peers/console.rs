@@ -60,6 +60,7 @@ fn configuration(origin: &str) -> String {
         upstreams.quick.url = "{origin}/quick"
         upstreams.sick = {{ url = "{origin}/sick", retry = {{ attempts = 3, backoff = "1ms" }} }}
         upstreams.closing.url = "{origin}/closing"
+        upstreams.held = {{ url = "{origin}/hanging", timeout = "60s" }}
         upstreams.hanging = {{ url = "{origin}/hanging", timeout = "60s" }}
         upstreams.exact.url = "{origin}/exact"
         upstreams.broken = {{ url = "{origin}/sick", breaker = {{ failures = 1, open_for = "60s" }} }}
@@ -70,6 +71,7 @@ fn configuration(origin: &str) -> String {
         home = {{ calls = [{{ upstream = "quick", name = "users" }}, {{ upstream = "sick", name = "orders", optional = true }},
                            {{ upstream = "closing", name = "prices" }}], compare = true }}
         strict = {{ calls = ["sick", "pong_1"], on_failure = "fail" }}
+        half = {{ calls = ["quick", {{ upstream = "held", name = "slow" }}], deadline = "60s" }}
         hanging = {{ calls = ["hanging"], deadline = "60s" }}
         exact = {{ calls = ["exact"] }}
         breaking = {{ calls = ["broken"] }}

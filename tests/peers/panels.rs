@@ -129,7 +129,7 @@ fn services() -> Upstream {
     })
 }
 
-/// A gateway under a load of everything, and a Prometheus that scrapes it, with rules in a hurry so that alerts fire.
+/// A gateway under a load of everything, with a collector of spans that isn't there, and a Prometheus that scrapes it, with rules in a hurry so that alerts fire.
 struct Scene {
     prometheus: Prometheus,
     _load: Load,
@@ -143,6 +143,7 @@ impl Scene {
         let services = services();
         let toml = format!(
             "server.max_in_flight = 8\n\
+             tracing.otlp_endpoint = \"http://127.0.0.1:9\"\n\
              [upstreams]\n\
              steady.url = \"{}\"\n\
              slow.url = \"{}\"\n\
