@@ -271,7 +271,7 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
     ) -> Result<Outcome, Problem> {
         let plan = self.job.plan(choice, mode, deadline)?;
         let plan = plan.paced(Rc::clone(&self.outbox.pace));
-        let guard = self.job.counted_from(began, mode);
+        let guard = self.job.counted_from(began, mode).streamed();
         let teller = Teller {
             onlookers: self.job.onlookers(mode),
             outbox: &self.outbox,

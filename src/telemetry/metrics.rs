@@ -217,6 +217,7 @@ impl Metrics {
             mode,
             began,
             trace: None,
+            streamed: false,
             open: true,
         }
     }
@@ -278,6 +279,7 @@ pub struct RequestGuard<'a> {
     mode: Mode,
     began: Instant,
     trace: Option<u128>,
+    streamed: bool,
     open: bool,
 }
 
@@ -286,6 +288,13 @@ impl RequestGuard<'_> {
     #[must_use]
     pub const fn recorded_as(mut self, trace: Option<u128>) -> Self {
         self.trace = trace;
+        self
+    }
+
+    /// The same request, told as a stream: its client can make it wait, which is not the gateway's overhead.
+    #[must_use]
+    pub const fn streamed(mut self) -> Self {
+        self.streamed = true;
         self
     }
 
@@ -310,8 +319,10 @@ impl RequestGuard<'_> {
                 self.aggregate.saved.inc_by(saved.as_secs_f64());
             }
         }
-        let overhead = elapsed.saturating_sub(outcome.critical_path());
-        self.aggregate.overhead.observe(overhead.as_secs_f64());
+        if !self.streamed {
+            let overhead = elapsed.saturating_sub(outcome.critical_path());
+            self.aggregate.overhead.observe(overhead.as_secs_f64());
+        }
     }
 
     fn count(&self, outcome: usize) {

@@ -181,6 +181,11 @@ async fn each_result_is_a_line_the_moment_it_is_settled_and_the_last_line_is_all
     let counted =
         "gather_requests_total{aggregate=\"default\",mode=\"concurrent\",outcome=\"complete\"}";
     assert_eq!(gateway.metric(counted).await, 1.0);
+    let timed = "gather_request_duration_seconds_count{aggregate=\"default\",mode=\"concurrent\"}";
+    assert_eq!(gateway.metric(timed).await, 1.0);
+    // What its client makes it wait would count as the gateway's.
+    let overhead = "gather_overhead_seconds_count{aggregate=\"default\"}";
+    assert_eq!(gateway.metric(overhead).await, 0.0);
     // The connection is good for another request.
     let (_, again) = Reader::over(reader.tcp, "/aggregate", &[LINES]).await;
     assert_eq!(again.lines().await.len(), 3);
