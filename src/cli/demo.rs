@@ -238,7 +238,10 @@ impl Demo {
         )?;
         writeln!(out, "  curl 'http://{address}/aggregate?mode=compare'")?;
         writeln!(out, "  curl 'http://{address}/metrics'")?;
-        writeln!(out, "  gather call 'http://{address}' --mode compare")?;
+        // It need not be on the search path.
+        let program = std::env::args().next();
+        let program = program.unwrap_or_else(|| "gather".to_owned());
+        writeln!(out, "  {program} call 'http://{address}' --mode compare")?;
         writeln!(out, "Ctrl-C ends it.")?;
         out.flush()
     }

@@ -135,6 +135,10 @@ fn without_once_it_goes_on_serving_until_it_is_interrupted() {
         let finished = demo.wait().expect(0);
         let page = format!("\n  http://{address}/console\n");
         assert!(finished.stdout.contains(&page), "{}", finished.stdout);
+        // It is not on the search path here.
+        let program = env!("CARGO_BIN_EXE_gather");
+        let call = format!("  {program} call 'http://{address}' --mode compare\n");
+        assert!(finished.stdout.contains(&call), "{}", finished.stdout);
         // Every command it tells to try is one of this gateway.
         let hints = finished
             .stdout
