@@ -36,7 +36,7 @@ struct Prompt(Reply);
 impl Upstream for Prompt {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
         Ok(self.0.clone())
     }
 }

@@ -141,7 +141,7 @@ struct Never;
 impl Upstream for Never {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
         std::future::pending().await
     }
 }

@@ -6,6 +6,7 @@ use std::{rc::Rc, time::Duration};
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use http::{HeaderName, HeaderValue, Method, Uri, uri::Scheme};
+use tokio::time::Instant;
 
 use crate::{
     fanout::{
@@ -131,7 +132,12 @@ impl Client {
             body: None,
             timeout,
             connect_timeout: timeout.min(Duration::from_secs(5)),
+            keep_alive: Duration::from_secs(4),
             max_body: MAX_BODY,
+            // As deep as the gateway allowed it.
+            max_depth: usize::MAX,
+            framed: false,
+            compressed: false,
             success: every,
             lane: LaneSettings::default(),
             forward_headers: Vec::new(),
@@ -148,8 +154,9 @@ impl Client {
     /// One GET: the status and the whole body, whatever the status.
     pub(super) async fn attempt(&self) -> Result<Reply, Failure> {
         let forward = forward();
-        let attempt = self.adapter.attempt(&forward, Place::ONLY);
-        let in_time = tokio::time::timeout(self.timeout, attempt).await;
+        let until = Instant::now() + self.timeout;
+        let attempt = self.adapter.attempt(&forward, Place::ONLY, until);
+        let in_time = tokio::time::timeout_at(until, attempt).await;
         in_time.unwrap_or_else(|_| {
             let within = humantime::format_duration(self.timeout);
             Err(Failure::new(

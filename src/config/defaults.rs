@@ -38,6 +38,18 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// Connecting. Within a data centre it takes milliseconds; one second covers one lost SYN packet.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A connection that waits for its next request. Common servers close theirs after 5 s, so most that are taken are good.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(4);
+
+/// The longest that a connection may be told to wait. Beyond it a value is more likely wrong than meant.
+pub(super) const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(60 * 60);
+
+/// How deep JSON may nest: the least of the bounds of common clients, and far above what a page needs.
+pub(super) const MAX_DEPTH: usize = 64;
+
+/// The deepest JSON that may be allowed. Few clients read more.
+pub(super) const MOST_DEPTH: usize = 1000;
+
 /// The largest body taken, in bytes: 1 MiB, far above what a page asks of one service.
 pub(super) const MAX_BODY: usize = 1024 * 1024;
 

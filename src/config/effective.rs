@@ -94,7 +94,11 @@ fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
         body: settings.body.as_ref().map(|_| MASK.to_owned()),
         timeout: Some(HumanDuration(settings.timeout)),
         connect_timeout: Some(HumanDuration(settings.connect_timeout)),
+        keep_alive: Some(HumanDuration(settings.keep_alive)),
         max_body: Some(Size(settings.max_body as u64)),
+        max_depth: Some(Count(settings.max_depth)),
+        framed: Some(settings.framed),
+        compressed: Some(settings.compressed),
         success: Some(statuses(&settings.success)),
         max_in_flight: Some(Count(settings.lane.max_in_flight.get())),
         retry: Some(lanes::raw_retry(

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     calls::{RawCall, WaitFor},
     checked::{LogFormat, LogLevel},
-    defaults::{MOST_CALLS, MOST_CONNECTIONS, MOST_WORKERS},
+    defaults::{MOST_CALLS, MOST_CONNECTIONS, MOST_DEPTH, MOST_WORKERS},
     lanes::{Failures, HedgeAfter, MOST_ATTEMPTS, MOST_EXTRA, Ratio},
     quantities::{HumanDuration, Size},
     values::{Count, Listen, Table},
@@ -205,8 +205,18 @@ macro_rules! upstream_settings {
             pub(super) timeout: Option<HumanDuration>,
             /// Looking up the name, connecting and the TLS handshake. Default `1s`.
             pub(super) connect_timeout: Option<HumanDuration>,
+            /// How long a connection may wait for its next request, up to 1h; `0s` keeps none. Below the time after which
+            /// the upstream closes it. Default `4s`.
+            pub(super) keep_alive: Option<HumanDuration>,
             /// The largest body taken, from 1B to 1GiB. Default `1MiB`.
             pub(super) max_body: Option<Size>,
+            /// How deep its JSON may nest. Default 64, which every client reads.
+            pub(super) max_depth: Option<Count<1, MOST_DEPTH>>,
+            /// Whether an answer that only the end of its connection ends is refused: nobody can see whether such an answer
+            /// was cut short. Default `false`.
+            pub(super) framed: Option<bool>,
+            /// Whether it is asked for gzip or brotli. Default `false`. What comes compressed is inflated in any case.
+            pub(super) compressed: Option<bool>,
             /// The statuses that count as success: `"404"`, or `"2xx"` for a class. Default `["2xx"]`.
             #[schemars(with = "Option<Vec<String>>", inner(regex(pattern = "^([1-5][0-9][0-9]|[1-5]xx)$")))]
             pub(super) success: Option<Texts>,
@@ -257,7 +267,11 @@ impl From<RawDefaults> for RawUpstream {
             body: raw.body,
             timeout: raw.timeout,
             connect_timeout: raw.connect_timeout,
+            keep_alive: raw.keep_alive,
             max_body: raw.max_body,
+            max_depth: raw.max_depth,
+            framed: raw.framed,
+            compressed: raw.compressed,
             success: raw.success,
             max_in_flight: raw.max_in_flight,
             retry: raw.retry,

@@ -88,6 +88,11 @@ fn the_least_configuration_gets_every_default() {
     assert_eq!(users.method, http::Method::GET);
     assert_eq!(users.timeout, Duration::from_secs(5));
     assert_eq!(users.connect_timeout, Duration::from_secs(1));
+    assert_eq!(users.keep_alive, Duration::from_secs(4));
+    assert_eq!(
+        (users.max_depth, users.framed, users.compressed),
+        (64, false, false)
+    );
     assert_eq!(
         (users.max_body, users.lane.max_in_flight.get()),
         (1_048_576, 4096)

@@ -11,7 +11,7 @@ use super::{
     headers::{self, Headers},
     lanes,
     mistake::KeyPath,
-    quantities::Size,
+    quantities::{HumanDuration, Size},
     raw::{Named, RawDefaults, RawMethod, RawUpstream, Texts},
     review::{Review, Slot},
     tls::{self, Tls},
@@ -36,7 +36,11 @@ struct Part {
     body: Slot<Bytes>,
     timeout: Slot<Duration>,
     connect_timeout: Slot<Duration>,
+    keep_alive: Slot<Duration>,
     max_body: Slot<usize>,
+    max_depth: Slot<usize>,
+    framed: Slot<bool>,
+    compressed: Slot<bool>,
     success: Slot<StatusSet>,
     max_in_flight: Slot<usize>,
     retry: Slot<Retry>,
@@ -94,6 +98,12 @@ fn part(path: KeyPath, raw: RawUpstream, review: &mut Review<'_>) -> Part {
         body: review.slot(&at("body"), raw.body).map(Bytes::from),
         timeout: review.duration(&at("timeout"), raw.timeout),
         connect_timeout: review.duration(&at("connect_timeout"), raw.connect_timeout),
+        keep_alive: keep_alive(&at("keep_alive"), raw.keep_alive, review),
+        max_depth: review
+            .slot(&at("max_depth"), raw.max_depth)
+            .map(|Count(count)| count),
+        framed: review.slot(&at("framed"), raw.framed),
+        compressed: review.slot(&at("compressed"), raw.compressed),
         max_body: review
             .slot(&at("max_body"), raw.max_body)
             .and_then(|Size(bytes)| bytes.try_into().ok()),
@@ -113,6 +123,21 @@ fn part(path: KeyPath, raw: RawUpstream, review: &mut Review<'_>) -> Part {
         tls: tls.map(|Table(raw)| tls::read(&at("tls"), raw, review)),
         path,
     }
+}
+
+/// The time that a connection may idle. None at all is allowed, an age is not.
+fn keep_alive(
+    path: &KeyPath,
+    raw: Option<HumanDuration>,
+    review: &mut Review<'_>,
+) -> Slot<Duration> {
+    review.slot(path, raw).and_then(|HumanDuration(duration)| {
+        if duration > defaults::LONGEST_KEEP_ALIVE {
+            review.mistake(path, "found more than an hour, expected at most \"1h\"");
+            return None;
+        }
+        Some(duration)
+    })
 }
 
 fn method(raw: RawMethod) -> Method {
@@ -231,7 +256,11 @@ fn combine(
             defaults.connect_timeout,
             defaults::CONNECT_TIMEOUT,
         )?,
+        keep_alive: pick(own.keep_alive, defaults.keep_alive, defaults::KEEP_ALIVE)?,
         max_body: pick(own.max_body, defaults.max_body, defaults::MAX_BODY)?,
+        max_depth: pick(own.max_depth, defaults.max_depth, defaults::MAX_DEPTH)?,
+        framed: pick(own.framed, defaults.framed, false)?,
+        compressed: pick(own.compressed, defaults.compressed, false)?,
         success: own
             .success
             .or(defaults.success)

@@ -32,7 +32,7 @@ struct Scripted {
 impl Upstream for Scripted {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
         self.seen.borrow_mut().push(Instant::now());
         let (delay, failure) = {
             let mut steps = self.steps.borrow_mut();

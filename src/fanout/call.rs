@@ -216,17 +216,19 @@ async fn timed<U: Upstream>(
     attempt: &Attempt<'_, impl Observer>,
     deadline: Instant,
 ) -> Result<Reply, Failure> {
-    let mut work = pin!(call.upstream.attempt(context, attempt.place));
-    match attempt.started.checked_add(call.timeout) {
-        // The plan's own timer covers the other case, so that it has one and not one a call.
-        Some(own) if own < deadline => timeout_at(own, work.as_mut()).await.unwrap_or_else(|_| {
-            Err(Failure::new(
-                FailureKind::Timeout,
-                format!("no complete answer within {:?}", call.timeout),
-            ))
-        }),
-        _ => work.await,
+    let own = attempt.started.checked_add(call.timeout);
+    let until = own.map_or(deadline, |own| own.min(deadline));
+    let mut work = pin!(call.upstream.attempt(context, attempt.place, until));
+    if until == deadline {
+        // The plan's own timer covers this case, so that it has one and not one a call.
+        return work.await;
     }
+    timeout_at(until, work.as_mut()).await.unwrap_or_else(|_| {
+        Err(Failure::new(
+            FailureKind::Timeout,
+            format!("no complete answer within {:?}", call.timeout),
+        ))
+    })
 }
 
 /// Tells the observer of an attempt's end, also when the attempt is dropped.

@@ -20,11 +20,13 @@ pub trait Upstream {
     type Context;
 
     /// Sends one request and takes its whole answer. Dropping the future must give the attempt up at once, on the wire
-    /// too. The caller bounds its time. `place` is the attempt's own among all of the client's request.
+    /// too. `place` is the attempt's own among all of the client's request. The caller gives it up at `until`, the earlier of
+    /// its call's timeout and its plan's deadline; knowing the moment, it may say what it was waiting for.
     fn attempt(
         &self,
         context: &Self::Context,
         place: Place,
+        until: Instant,
     ) -> impl Future<Output = Result<Reply, Failure>>;
 }
 
@@ -35,8 +37,9 @@ impl<T: Upstream> Upstream for Rc<T> {
         &self,
         context: &Self::Context,
         place: Place,
+        until: Instant,
     ) -> impl Future<Output = Result<Reply, Failure>> {
-        (**self).attempt(context, place)
+        (**self).attempt(context, place, until)
     }
 }
 

@@ -28,7 +28,7 @@ struct Scripted {
 impl Upstream for Scripted {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
         if !self.delay.is_zero() {
             sleep(self.delay).await;
         }

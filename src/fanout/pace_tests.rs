@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{FutureExt as _, pin_mut};
 use http::StatusCode;
-use tokio::time::{advance, sleep};
+use tokio::time::{Instant, advance, sleep};
 
 use super::Pace;
 use crate::fanout::{
@@ -28,7 +28,7 @@ struct After(Duration, Cell<usize>);
 impl Upstream for After {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
         self.1.set(self.1.get() + 1);
         if !self.0.is_zero() {
             sleep(self.0).await;
@@ -67,7 +67,7 @@ fn upstream(delay: Duration) -> Rc<After> {
 
 fn paced<'a>(aggregate: &'a Aggregate<After>, mode: Mode, pace: &Rc<Pace>) -> Plan<'a, After> {
     let choice = Choice::default();
-    let deadline = aggregate.deadline(&choice, tokio::time::Instant::now());
+    let deadline = aggregate.deadline(&choice, Instant::now());
     let plan = aggregate.plan(&choice, mode, deadline).unwrap();
     plan.paced(Rc::clone(pace))
 }

@@ -141,7 +141,7 @@ impl Drop for InFlight<'_> {
 impl Upstream for Scripted {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
         assert!(!self.world.over.get(), "an attempt after the end");
         let in_flight = &self.world.in_flight[self.lane];
         in_flight.set(in_flight.get() + 1);

@@ -16,7 +16,7 @@ use bytes::BufMut as _;
 use http::Method;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, ReadBuf},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -163,7 +163,7 @@ impl Adapter {
 impl Upstream for Adapter {
     type Context = Forward;
 
-    async fn attempt(&self, forward: &Forward, place: Place) -> Result<Reply, Failure> {
+    async fn attempt(&self, forward: &Forward, place: Place, _: Instant) -> Result<Reply, Failure> {
         let mut kept = self.pool.kept().await;
         let result = loop {
             let is_kept = kept.is_some();

@@ -17,6 +17,7 @@ use gather::{
     telemetry::{Metrics, Names},
 };
 use http::StatusCode;
+use tokio::time::Instant;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -31,7 +32,7 @@ enum Script {
 impl Upstream for Script {
     type Context = Forward;
 
-    async fn attempt(&self, _: &Forward, _: Place) -> Result<Reply, Failure> {
+    async fn attempt(&self, _: &Forward, _: Place, _: Instant) -> Result<Reply, Failure> {
         match self {
             Self::PanicAtOnce => panic!("secret: at once"),
             Self::PanicLater => {

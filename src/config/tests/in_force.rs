@@ -21,7 +21,11 @@ method = "POST"
 body = "hunter2"
 headers = { authorization = "hunter2", accept = "text/plain", x-api-key = "hunter2" }
 success = ["2xx", "301", "404"]
+keep_alive = "0s"
 max_body = "1.5KiB"
+max_depth = 32
+framed = true
+compressed = true
 forward_headers = ["accept-language"]
 forward_query = ["q"]
 [upstreams.orders]

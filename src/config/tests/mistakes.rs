@@ -43,9 +43,8 @@ calls = ["users", "users"]
             "config/gather.toml: server.workers: found 0, expected a whole number from 1 to 512",
             "config/gather.toml: upstreams.orders.max_body: found 1024, expected text with a unit, such as \"1024B\"",
             "config/gather.toml: upstreams.users.tiemout: unknown key, did you mean `timeout`? Allowed here: body, \
-             breaker, budget, connect_timeout, forward_headers, forward_query, headers, hedge, max_body, max_in_flight, method, \
-             retry, success, \
-             timeout, tls, url",
+             breaker, budget, compressed, connect_timeout, forward_headers, forward_query, framed, headers, hedge, keep_alive, \
+             max_body, max_depth, max_in_flight, method, retry, success, timeout, tls, url",
             "config/gather.toml: upstreams.users.timeout: found \"abc\", expected a duration such as \"150ms\", \"2s\" \
              or \"1m\"",
             "config/gather.toml: upstreams.users.url: found the scheme `ftp`, expected http:// or https://",

@@ -29,6 +29,18 @@ const BAD_UPSTREAMS: &[(&str, &str)] = &[
         "upstreams.users.connect_timeout: found \"0s\"",
     ),
     (
+        "keep_alive = '2h'",
+        "upstreams.users.keep_alive: found more than an hour, expected at most \"1h\"",
+    ),
+    (
+        "max_depth = 0",
+        "upstreams.users.max_depth: found 0, expected a whole number from 1 to 1000",
+    ),
+    (
+        "framed = 'yes'",
+        "upstreams.users.framed: found \"yes\", expected",
+    ),
+    (
         "max_body = '2GiB'",
         "upstreams.users.max_body: found \"2GiB\", expected a size from \"1B\" to \"1GiB\"",
     ),
