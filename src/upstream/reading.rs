@@ -43,6 +43,8 @@ pub(super) struct Reading<'a> {
     at: At<'a>,
     interim: usize,
     answered: bool,
+    /// What came first was no HTTP.
+    garbled: bool,
     /// The connection may take another request after this.
     lasts: bool,
 }
@@ -147,6 +149,7 @@ impl<'a> Reading<'a> {
             at: At::Head(Vec::new()),
             interim: 0,
             answered: false,
+            garbled: false,
             lasts: false,
         }
     }
@@ -164,6 +167,16 @@ impl<'a> Reading<'a> {
     /// Something has come.
     pub(super) const fn is_answered(&self) -> bool {
         self.answered
+    }
+
+    /// The first bytes that came begin no answer. On a connection that was used before they are left over from the answer
+    /// before: a 204 that had a body after all, for instance.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "who sends such a request again comes next")
+    )]
+    pub(super) const fn is_garbled(&self) -> bool {
+        self.garbled
     }
 
     /// The final head has come, or will not.
@@ -191,7 +204,10 @@ impl<'a> Reading<'a> {
             }
             Ok((None, 0)) if !held.is_empty() => self.at = At::Head(held),
             Ok((None, used)) => self.at = At::Head(bytes[used..].to_vec()),
-            Err(fault) => self.fail(protocol(fault)),
+            Err(fault) => {
+                self.garbled = self.interim == 0 && !begins_an_answer(bytes);
+                self.fail(protocol(fault));
+            }
         }
     }
 
@@ -394,6 +410,14 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Whether these bytes, which may be few, begin an HTTP answer. Empty lines before it are let pass, as httparse does.
+fn begins_an_answer(bytes: &[u8]) -> bool {
+    let blank = bytes.iter().take_while(|byte| b"\r\n".contains(byte));
+    let start = bytes.get(blank.count()..).unwrap_or_default();
+    let size = start.len().min(b"HTTP/".len());
+    start[..size] == b"HTTP/"[..size]
+}
+
 fn rejected(head: &Head) -> Failure {
     let reason = head.status.canonical_reason().unwrap_or("");
     let detail = format!("upstream answered {} {reason}", head.status.as_u16());
@@ -404,4 +428,46 @@ fn rejected(head: &Head) -> Failure {
     );
     failure.retry_after = head.retry_after.filter(|_| is_temporary);
     failure.with_status(head.status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fanout::Allowance;
+
+    fn reading<'a>(shared: &'a Allowance, success: &'a StatusSet) -> Reading<'a> {
+        Reading::new(Rules {
+            head_only: false,
+            success,
+            bounds: Bounds { own: 1000, shared },
+        })
+    }
+
+    #[test]
+    fn bytes_that_begin_no_answer_are_told_from_an_answer_that_is_broken() {
+        for (bytes, garbled) in [
+            (&b"gone\nHTTP/1.1 200 OK\r\n\r\n"[..], true),
+            (b"0\r\n\r\n", true),
+            (b"HTML", true),
+            (b"\r\nxHTTP/1.1 200 OK\r\n\r\n", true),
+            (b"HTTP/1.1 2x0 OK\r\n\r\n", false),
+            (b"HTTP/2 200\r\n\r\n", false),
+            (b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", false),
+            (b"HTTP/1.1 100 Continue\r\n\r\ngone", false),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\ngone", false),
+            (b"\r\nHTT", false),
+        ] {
+            let (shared, success) = (Allowance::new(1000), StatusSet::successful());
+            let mut whole = reading(&shared, &success);
+            whole.push(bytes);
+            assert_eq!(whole.is_garbled(), garbled, "{bytes:?}");
+            let mut cut = reading(&shared, &success);
+            for byte in bytes.chunks(1) {
+                if !cut.is_over() {
+                    cut.push(byte);
+                }
+            }
+            assert_eq!(cut.is_garbled(), garbled, "{bytes:?} byte by byte");
+        }
+    }
 }
