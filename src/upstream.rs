@@ -11,6 +11,7 @@ mod chunks;
 mod dial;
 mod follow;
 mod head;
+mod keep_alive;
 mod link;
 mod names;
 mod pool;

@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use bytes::BufMut as _;
-use http::Method;
+use bytes::{BufMut as _, Bytes};
+use http::{Method, StatusCode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, ReadBuf},
     time::{Instant, timeout},
@@ -24,7 +24,7 @@ use super::{
     body::Bounds,
     pool::{Connection, Pool, Stream},
     reading::{Reading, Rules},
-    request::Template,
+    request::{SMALL, Template},
     tls,
 };
 use crate::fanout::{Failure, FailureKind, Forward, Place, Repeatable, Reply, Upstream};
@@ -35,6 +35,15 @@ const DRAIN_TIME: Duration = Duration::from_millis(20);
 /// What is read at once, in bytes, where it isn't known how much is to come. It lies on the stack, so that a call that waits
 /// holds nothing.
 const PIECE: usize = 8 * 1024;
+
+/// A request that may not be sent twice goes over a connection that has waited for at most this part of the upstream's
+/// `keep_alive`: servers that close earlier than they are thought to, as those that close after 2 s without a word of it, are
+/// hardly ever so early.
+const YOUNG: u32 = 4;
+
+/// The largest body, in bytes, after which a connection is kept for another request that may not be sent twice. A server that
+/// has answered without reading a larger one may close the connection without a word, and nobody can tell.
+const READ_FOR_SURE: usize = SMALL;
 
 /// Told of what happens below an attempt, and asked where it costs something.
 pub trait Watch {
@@ -55,6 +64,8 @@ pub struct Adapter {
     settings: Arc<Settings>,
     pool: Pool,
     template: Template,
+    /// How long a connection may wait for its next request.
+    keep_alive: Duration,
     /// Whether the last attempt that ended here brought a reply.
     answering: Cell<bool>,
     watch: Rc<dyn Watch>,
@@ -64,7 +75,7 @@ pub struct Adapter {
 enum Ended {
     /// With an answer, or without one that can be had.
     Settled(Result<Reply, Failure>),
-    /// The connection was closed before it brought a byte.
+    /// The connection brought not a byte of an answer before it was closed, or bytes that begin none.
     Stale(Failure),
 }
 
@@ -75,6 +86,7 @@ impl Adapter {
         Self {
             pool: prepared.pool(&watch),
             template: Template::new(&prepared.settings),
+            keep_alive: keep_alive(&prepared.settings),
             settings: Arc::clone(&prepared.settings),
             answering: Cell::new(false),
             watch,
@@ -96,6 +108,16 @@ impl Adapter {
     fn may_resend(&self) -> bool {
         self.settings.lane.repeatable == Repeatable::Yes
             && (self.answering.get() || self.watch.may_resend())
+    }
+
+    /// Whether a connection on which an answer like this was read to its end may take another request. Some servers close it
+    /// without a word once a handler has failed or a request was refused, which a request that can be sent again survives.
+    fn is_trusted_after(&self, result: &Result<Reply, Failure>) -> bool {
+        self.settings.lane.repeatable == Repeatable::Yes
+            || match result {
+                Ok(reply) => is_good(reply.status),
+                Err(failure) => failure.status.is_some_and(is_good),
+            }
     }
 
     /// One request and its answer. The connection goes back to the pool if it is still good after that.
@@ -131,10 +153,12 @@ impl Adapter {
             }
             reading.end(false);
         }
-        let is_stale = !reading.is_answered();
+        // What begins no answer is left over from the one before.
+        let is_stale = !reading.is_answered() || reading.is_garbled();
+        let idle = reading.idle().min(self.keep_alive);
         let (result, lasts) = reading.outcome();
-        if lasts {
-            self.pool.keep(connection);
+        if lasts && self.is_trusted_after(&result) {
+            self.pool.keep(connection, idle);
         }
         match result {
             Err(failure) if is_stale => Ended::Stale(failure),
@@ -176,7 +200,7 @@ impl Upstream for Adapter {
             };
             match self.exchange(connection, forward, place).await {
                 Ended::Settled(result) => break result,
-                // It had been closed. A new one certainly isn't.
+                // It had been closed, or something was left over on it. A new one certainly is neither.
                 Ended::Stale(_) if is_kept && self.may_resend() => self.watch.resent(),
                 Ended::Stale(failure) => break Err(failure),
             }
@@ -184,6 +208,20 @@ impl Upstream for Adapter {
         self.answering.set(result.is_ok());
         result
     }
+}
+
+/// How long a connection may wait for its next request, if its upstream doesn't say less.
+fn keep_alive(settings: &Settings) -> Duration {
+    let body = settings.body.as_ref().map_or(0, Bytes::len);
+    match settings.lane.repeatable {
+        Repeatable::Yes => settings.keep_alive,
+        Repeatable::No if body > READ_FOR_SURE => Duration::ZERO,
+        Repeatable::No => settings.keep_alive / YOUNG,
+    }
+}
+
+fn is_good(status: StatusCode) -> bool {
+    status.as_u16() < 400
 }
 
 /// Sends a large body, and reads whenever it isn't taken: an upstream may answer before it has all of it, and then read no

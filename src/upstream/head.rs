@@ -5,7 +5,7 @@ use std::{mem::MaybeUninit, time::Duration};
 
 use http::StatusCode;
 
-use super::answer::Described;
+use super::{answer::Described, keep_alive};
 
 /// How many fields a head may have. Nobody means more.
 pub(super) const MAX_FIELDS: usize = 96;
@@ -45,6 +45,8 @@ pub(super) struct Head {
     pub(super) framing: Framing,
     /// The upstream may take another request on the connection (RFC 9112, section 9.3).
     pub(super) lasts: bool,
+    /// How long the connection may then wait for it, as far as the upstream says.
+    pub(super) idle: Duration,
     /// What the body is.
     pub(super) described: Described,
     /// When it wants to be asked again, in seconds from now (RFC 9110, section 10.2.3). The other form, a date, is not worth
@@ -90,7 +92,10 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
         } else {
             Framing::None
         },
-        lasts: !said.close && (answer.version == Some(1) || said.keep_alive),
+        lasts: !said.close
+            && !said.idle.is_zero()
+            && (answer.version == Some(1) || said.keep_alive),
+        idle: said.idle,
         described: Described::new(said.content_type, said.encoded),
         retry_after: said.retry_after,
     }))
@@ -102,6 +107,7 @@ struct Said<'a> {
     framing: Framing,
     close: bool,
     keep_alive: bool,
+    idle: Duration,
     /// The first one, in visible ASCII.
     content_type: Option<&'a str>,
     encoded: bool,
@@ -114,6 +120,7 @@ impl<'a> Said<'a> {
             framing: Framing::Close,
             close: false,
             keep_alive: false,
+            idle: Duration::MAX,
             content_type: None,
             encoded: false,
             retry_after: None,
@@ -123,6 +130,7 @@ impl<'a> Said<'a> {
             let is = |name: &str| field.name.eq_ignore_ascii_case(name);
             match field.name.len() {
                 10 if is("connection") => said.connection(field.value),
+                10 if is("keep-alive") => said.idle = said.idle.min(keep_alive::idle(field.value)),
                 11 if is("retry-after") && said.retry_after.is_none() => {
                     said.retry_after = number(field.value).map(Duration::from_secs);
                 }
@@ -293,5 +301,30 @@ mod tests {
             let parsed = parse(head.as_bytes(), false).unwrap().unwrap();
             assert_eq!(parsed.lasts, lasts, "{head}");
         }
+    }
+
+    #[test]
+    fn of_several_times_to_idle_the_shortest_holds_in_either_version() {
+        for (head, idle) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", None),
+            (
+                "HTTP/1.1 200 OK\r\nkeep-alive: timeout=9\r\nKEEP-ALIVE: timeout=3\r\n\r\n",
+                Some(2),
+            ),
+            (
+                "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nKeep-Alive: timeout=3, max=9\r\n\r\n",
+                Some(2),
+            ),
+        ] {
+            let parsed = parse(head.as_bytes(), false).unwrap().unwrap();
+            assert!(parsed.lasts, "{head}");
+            assert_eq!(
+                parsed.idle,
+                idle.map_or(Duration::MAX, Duration::from_secs),
+                "{head}"
+            );
+        }
+        let none_left = b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=0\r\n\r\n";
+        assert!(!parse(none_left, false).unwrap().unwrap().lasts);
     }
 }

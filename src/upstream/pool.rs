@@ -17,17 +17,15 @@ use std::{
 use futures_util::future::LocalBoxFuture;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
     task::{coop::unconstrained, spawn_local},
     time::{Instant, sleep_until},
 };
 
 use crate::fanout::Failure;
 
-/// How long a connection may wait for a request. Below the 5 s after which common servers close theirs, so that most that
-/// are taken are good.
-const IDLE: Duration = Duration::from_secs(4);
-
-/// How long a connection is used at all, so that a changed address is found in time.
+/// How long a connection is used at all, so that a changed address is found in time. An upstream whose connections may wait
+/// for longer has said that its address stays.
 const LIFETIME: Duration = Duration::from_secs(75);
 
 /// What bytes go through.
@@ -46,21 +44,26 @@ pub(super) struct Connection {
 
 pub(super) struct Pool {
     open: Box<Open>,
+    lifetime: Duration,
     idle: Rc<Idle>,
 }
 
 #[derive(Default)]
 struct Idle {
-    /// Since when each idles, in the order in which they came back.
+    /// Until when each may wait, in the order in which they came back.
     connections: RefCell<VecDeque<(Instant, Connection)>>,
-    /// A task closes them when their time is over; it is there while any idle.
-    reaped: Cell<bool>,
+    /// When the task that closes them looks next; it is there while any idle.
+    look: Cell<Option<Instant>>,
+    /// Tells that task to look earlier.
+    sooner: Rc<Notify>,
 }
 
 impl Pool {
-    pub(super) fn new(open: Box<Open>) -> Self {
+    /// `keep_alive` is the longest that a connection will have to wait.
+    pub(super) fn new(open: Box<Open>, keep_alive: Duration) -> Self {
         Self {
             open,
+            lifetime: LIFETIME.max(keep_alive),
             idle: Rc::default(),
         }
     }
@@ -71,9 +74,8 @@ impl Pool {
         unconstrained(poll_fn(|cx| {
             let now = Instant::now();
             let mut idle = self.idle.connections.borrow_mut();
-            while let Some((since, mut connection)) = idle.pop_back() {
-                let is_young = now < since + IDLE && now < connection.opened + LIFETIME;
-                if is_young && is_silent(&mut *connection.stream, cx) {
+            while let Some((until, mut connection)) = idle.pop_back() {
+                if now < until && is_silent(&mut *connection.stream, cx) {
                     return Poll::Ready(Some(connection));
                 }
             }
@@ -91,21 +93,36 @@ impl Pool {
         })
     }
 
-    /// Takes back a connection whose answer was read to its end. Needs a local set, as every actix worker has one.
-    pub(super) fn keep(&self, connection: Connection) {
+    /// Takes back a connection whose answer was read to its end, to wait for so long. Needs a local set, as every actix worker
+    /// has one.
+    pub(super) fn keep(&self, connection: Connection, time: Duration) {
+        let now = Instant::now();
+        let until = (now + time).min(connection.opened + self.lifetime);
+        if until <= now {
+            return;
+        }
         let mut connections = self.idle.connections.borrow_mut();
-        connections.push_back((Instant::now(), connection));
-        if !self.idle.reaped.replace(true) {
-            #[expect(clippy::disallowed_methods, reason = "it belongs to no plan")]
-            spawn_local(reap(Rc::downgrade(&self.idle)));
+        connections.push_back((until, connection));
+        match self.idle.look.get() {
+            Some(look) if look <= until => {}
+            Some(_) => self.idle.sooner.notify_one(),
+            None => {
+                self.idle.look.set(Some(until));
+                let (idle, sooner) = (Rc::downgrade(&self.idle), Rc::clone(&self.idle.sooner));
+                #[expect(clippy::disallowed_methods, reason = "it belongs to no plan")]
+                spawn_local(reap(idle, sooner));
+            }
         }
     }
 }
 
 /// Closes connections that have idled to their end, until there are none.
-async fn reap(idle: Weak<Idle>) {
+async fn reap(idle: Weak<Idle>, sooner: Rc<Notify>) {
     while let Some(next) = idle.upgrade().and_then(|idle| idle.reap()) {
-        sleep_until(next).await;
+        tokio::select! {
+            () = sleep_until(next) => {}
+            () = sooner.notified() => {}
+        }
     }
 }
 
@@ -114,14 +131,11 @@ impl Idle {
     fn reap(&self) -> Option<Instant> {
         let mut connections = self.connections.borrow_mut();
         let now = Instant::now();
-        while let Some((since, _)) = connections.front() {
-            if now < *since + IDLE {
-                return Some(*since + IDLE);
-            }
-            connections.pop_front();
-        }
-        self.reaped.set(false);
-        None
+        // Each has a time of its own, so the first that came back need not be the first to go.
+        connections.retain(|(until, _)| now < *until);
+        let next = connections.iter().map(|(until, _)| *until).min();
+        self.look.set(next);
+        next
     }
 }
 

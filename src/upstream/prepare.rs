@@ -76,7 +76,7 @@ impl Prepared {
             .finish();
         let connector = Rc::new(connector);
         let uri = self.plain();
-        Pool::new(Box::new(move || {
+        let open = Box::new(move || {
             let connector = Rc::clone(&connector);
             let connect = Connect {
                 uri: uri.clone(),
@@ -85,8 +85,9 @@ impl Prepared {
             Box::pin(async move {
                 let opened = connector.call(connect).await.map_err(dial::why)?;
                 Ok(Box::new(opened) as Box<dyn Stream>)
-            })
-        }))
+            }) as _
+        });
+        Pool::new(open, self.settings.keep_alive)
     }
 
     /// What awc is given: the dialer does TLS itself, so awc sees plain HTTP to a definite port.

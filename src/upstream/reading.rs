@@ -4,7 +4,7 @@
 //! An answer that was cut is a failure, and so is one whose end is said twice. Interim answers (1xx) are left out. Bytes after
 //! an answer belong to nobody: its connection is not used again.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -47,6 +47,8 @@ pub(super) struct Reading<'a> {
     garbled: bool,
     /// The connection may take another request after this.
     lasts: bool,
+    /// How long the connection may wait for it, as far as the answer says.
+    idle: Duration,
 }
 
 /// What comes next.
@@ -151,6 +153,7 @@ impl<'a> Reading<'a> {
             answered: false,
             garbled: false,
             lasts: false,
+            idle: Duration::MAX,
         }
     }
 
@@ -171,12 +174,13 @@ impl<'a> Reading<'a> {
 
     /// The first bytes that came begin no answer. On a connection that was used before they are left over from the answer
     /// before: a 204 that had a body after all, for instance.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "who sends such a request again comes next")
-    )]
     pub(super) const fn is_garbled(&self) -> bool {
         self.garbled
+    }
+
+    /// How long the connection may wait for another request, as far as the answer says.
+    pub(super) const fn idle(&self) -> Duration {
+        self.idle
     }
 
     /// The final head has come, or will not.
@@ -252,6 +256,7 @@ impl<'a> Reading<'a> {
         let rest = Rest::of(head.framing);
         let length = head.framing.length();
         self.lasts = head.lasts && head.framing != Framing::Close;
+        self.idle = head.idle;
         if !self.rules.success.contains(head.status) {
             let failure = rejected(&head);
             if !self.lasts || length.is_some_and(|length| length > DRAIN_BYTES) {

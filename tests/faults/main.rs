@@ -21,6 +21,7 @@ mod content;
 mod given_up;
 mod head;
 mod hostile;
+mod kept;
 mod pool;
 mod request;
 mod session;

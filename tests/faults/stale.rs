@@ -134,7 +134,7 @@ async fn what_has_begun_to_answer_is_not_asked_again() {
             declared: 10,
             sent: 3,
         },
-        Behaviour::RawThenClose(b"x".into()),
+        Behaviour::RawThenClose(b"HTT".into()),
     ] {
         let sick = Upstream::queue([Response::pong().into(), broken]);
         let pair = Pair::new(&sick.url("/"), "").await;

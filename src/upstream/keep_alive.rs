@@ -1,0 +1,125 @@
+//! Reads an answer's `Keep-Alive` field (RFC 2068, section 19.7.1.1): for how long its server keeps the connection open. Pure.
+
+use std::time::Duration;
+
+/// How much earlier than the server a connection is given up. A request may be on its way for so long, or waiting in a busy
+/// server's queue of connections.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// The longest time that means anything; larger numbers mean the same.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the connection may wait for its next request, by one line of the field: the server's time less a margin, zero
+/// where the connection takes no other request. [`Duration::MAX`] where the line says nothing of it.
+#[cold]
+pub(super) fn idle(value: &[u8]) -> Duration {
+    let mut idle = Duration::MAX;
+    // Parameters are separated by commas; semicolons are met too.
+    for parameter in value.split(|byte| b",;".contains(byte)) {
+        let mut sides = parameter.splitn(2, |byte| *byte == b'=');
+        let name = sides.next().unwrap_or_default().trim_ascii();
+        let Some(number) = sides.next().and_then(seconds) else {
+            continue;
+        };
+        if name.eq_ignore_ascii_case(b"timeout") {
+            idle = idle.min(within(number));
+        } else if name.eq_ignore_ascii_case(b"max") && number.is_zero() {
+            return Duration::ZERO;
+        }
+    }
+    idle
+}
+
+/// The server's time less a margin that leaves at least half of it.
+fn within(time: Duration) -> Duration {
+    time.saturating_sub(MARGIN).max(time / 2)
+}
+
+/// Whole seconds, quoted or not. What follows the digits, such as a fraction, is left out; what has none is nobody's time.
+fn seconds(value: &[u8]) -> Option<Duration> {
+    let value = value.trim_ascii();
+    let value = value.strip_prefix(b"\"").unwrap_or(value).trim_ascii();
+    let digits = value.iter().take_while(|byte| byte.is_ascii_digit());
+    if digits.clone().next().is_none() {
+        return None;
+    }
+    let number = digits.fold(0_u64, |number, digit| {
+        number
+            .saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'))
+    });
+    Some(Duration::from_secs(number).min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_connection_is_given_up_a_second_before_its_server_closes_it_and_never_before_half_of_its_time()
+     {
+        for (value, idle_ms) in [
+            ("timeout=5", 4_000),
+            ("timeout=2", 1_000),
+            ("timeout=1", 500),
+            ("timeout=3", 2_000),
+            ("timeout=75", 74_000),
+        ] {
+            assert_eq!(idle(value.as_bytes()), ms(idle_ms), "{value}");
+        }
+    }
+
+    #[test]
+    fn the_time_is_found_however_it_is_written() {
+        for value in [
+            "Timeout=5",
+            "TIMEOUT = 5",
+            "max=100, timeout=5",
+            "timeout=5,max=100",
+            "timeout=5; max=100",
+            "timeout=\"5\"",
+            "timeout=005",
+            "timeout=5.9",
+            "  timeout=5  ",
+            "timeout=9, timeout=5",
+            "x=\"y\", , timeout=5, z",
+        ] {
+            assert_eq!(idle(value.as_bytes()), ms(4_000), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_takes_no_other_request_is_not_kept() {
+        for value in ["timeout=0", "max=0", "timeout=5, max=0", "timeout=\"0\""] {
+            assert_eq!(idle(value.as_bytes()), Duration::ZERO, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_says_nothing_and_the_longest_is_a_day() {
+        for value in [
+            "",
+            ",",
+            "=",
+            "timeout",
+            "timeout=",
+            "timeout=-1",
+            "timeout=soon",
+            "timeout=\"",
+            "max=5",
+            "15",
+            "xtimeout=1",
+            "max=",
+            "max=-0",
+        ] {
+            assert_eq!(idle(value.as_bytes()), Duration::MAX, "{value}");
+        }
+        let endless = idle(b"timeout=99999999999999999999999999");
+        assert_eq!(endless, LONGEST - MARGIN);
+        assert_eq!(idle(b"timeout=\xff\x00"), Duration::MAX);
+    }
+}
