@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     Call, Cause, Circuit, Event, Failure, FailureKind, Mode, Observer, Pace, Pass, Place,
-    Repeatable, Reply, Upstream, UpstreamId,
+    Repeatable, Reply, Upstream, UpstreamId, pause,
 };
 
 /// What a call has sent so far.
@@ -65,7 +65,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
             }
             Err(failure) => failure,
         };
-        let Some(pause) = pause(call, &failure, tries, scope.deadline) else {
+        let Some(pause) = pause_before(call, &failure, tries, scope.deadline) else {
             break Err(failure);
         };
         scope.observer.observe(&Event::Retry {
@@ -74,8 +74,12 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
             after: failure.kind,
             pause,
         });
-        before = Some(failure);
         sleep(pause).await;
+        if Instant::now() >= scope.deadline {
+            // It took longer than it was to. Nothing is sent any more.
+            break Err(failure);
+        }
+        before = Some(failure);
         tries += 1;
     };
     (scope.index, started.elapsed(), result)
@@ -83,7 +87,12 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
 
 /// How long to wait for another try; `None` where there is none: it would not help, is not allowed, would end after the
 /// deadline anyway, the circuit is open, or the budget is spent.
-fn pause<U>(call: &Call<U>, failure: &Failure, tries: u32, deadline: Instant) -> Option<Duration> {
+fn pause_before<U>(
+    call: &Call<U>,
+    failure: &Failure,
+    tries: u32,
+    deadline: Instant,
+) -> Option<Duration> {
     if call.lane.repeatable == Repeatable::No || !call.lane.is_closed() {
         return None;
     }
@@ -115,8 +124,12 @@ async fn hedged<U: Upstream, O: Observer>(
         () = sleep(after) => {}
     }
     // It may have been answered, had anybody looked.
-    let held = scope.holds() != holds;
-    if held || !call.lane.is_closed() || !call.lane.budget.withdraw() {
+    let held = scope.holds() != holds || pause::is_pause(began.elapsed().saturating_sub(after));
+    if held
+        || Instant::now() >= scope.deadline
+        || !call.lane.is_closed()
+        || !call.lane.budget.withdraw()
+    {
         return first.await;
     }
     scope.observer.observe(&Event::Hedge {
@@ -136,7 +149,11 @@ async fn hedged<U: Upstream, O: Observer>(
             Ok(reply) => {
                 // The first was at least this slow. Unless that counts, only the quick ones are remembered, the percentile
                 // sinks, and ever more is hedged.
-                call.lane.answered(began.elapsed());
+                let elapsed = began.elapsed();
+                // Beyond its timeout it was not slow, but the gateway stood still.
+                if elapsed <= call.timeout {
+                    call.lane.answered(elapsed);
+                }
                 Ok(reply)
             }
             Err(_) => first.await,
@@ -181,7 +198,9 @@ async fn attempt<U: Upstream, O: Observer>(
     };
     let mut watched = Attempt::start(call.id, scope, cause);
     let holds = scope.holds();
-    let mut result = timed(call, context, &watched, scope.deadline).await;
+    let own = watched.started.checked_add(call.timeout);
+    let until = own.map_or(scope.deadline, |own| own.min(scope.deadline));
+    let mut result = timed(call, context, watched.place, until, scope.deadline).await;
     let held = scope.holds() != holds;
     if held && matches!(&result, Err(failure) if failure.kind == FailureKind::Timeout) {
         result = Err(Failure::new(
@@ -190,7 +209,8 @@ async fn attempt<U: Upstream, O: Observer>(
         ));
     }
     let elapsed = watched.finish(&result);
-    if held {
+    let ended = watched.started + elapsed;
+    if held || pause::is_pause(ended.saturating_duration_since(until)) {
         // Neither its time nor its failure is the upstream's.
         return result;
     }
@@ -213,17 +233,21 @@ async fn attempt<U: Upstream, O: Observer>(
 async fn timed<U: Upstream>(
     call: &Call<U>,
     context: &U::Context,
-    attempt: &Attempt<'_, impl Observer>,
+    place: Place,
+    until: Instant,
     deadline: Instant,
 ) -> Result<Reply, Failure> {
-    let own = attempt.started.checked_add(call.timeout);
-    let until = own.map_or(deadline, |own| own.min(deadline));
-    let mut work = pin!(call.upstream.attempt(context, attempt.place, until));
+    let mut work = pin!(call.upstream.attempt(context, place, until));
     if until == deadline {
         // The plan's own timer covers this case, so that it has one and not one a call.
         return work.await;
     }
-    timeout_at(until, work.as_mut()).await.unwrap_or_else(|_| {
+    if let Ok(result) = timeout_at(until, work.as_mut()).await {
+        return result;
+    }
+    // On the heap, as it is rare.
+    let seen = Box::pin(pause::last_look(until, work.as_mut())).await;
+    seen.unwrap_or_else(|| {
         Err(Failure::new(
             FailureKind::Timeout,
             format!("no complete answer within {:?}", call.timeout),

@@ -12,6 +12,7 @@ use super::{
     call::{Scope, Sent, perform},
     completion::{Decision, Tally},
     outcome::judge,
+    pause,
 };
 
 /// The way to one upstream. The future is local: it never leaves the thread that its plan runs on.
@@ -43,7 +44,8 @@ impl<T: Upstream> Upstream for Rc<T> {
     }
 }
 
-/// Runs `plan` to its end and returns every call's result in plan order. It ends by the plan's deadline.
+/// Runs `plan` to its end and returns every call's result in plan order. It ends by the plan's deadline; where the process
+/// could not run at that time, what has come by then is still taken.
 ///
 /// Dropping the returned future cancels every call that is under way; the observer is told.
 pub async fn run<U, O>(plan: &Plan<'_, U>, context: &U::Context, observer: &O) -> Outcome
@@ -63,8 +65,11 @@ where
     let deadline = sleep_until(plan.deadline);
     tokio::pin!(deadline);
 
+    // No call is started any more, but what has come may not have been seen yet.
+    let mut over = false;
     let end = loop {
-        while running.len() < plan.width.get()
+        while !over
+            && running.len() < plan.width.get()
             && let Some((index, call)) = board.start_next()
         {
             let scope = Scope {
@@ -78,12 +83,15 @@ where
             };
             running.push(perform(call, context, scope));
         }
-        if let Some(pace) = &plan.pace {
+        if let Some(pace) = &plan.pace
+            && !over
+        {
             pace.room().await;
         }
         tokio::select! {
             biased;
             settled = running.next() => match settled {
+                None if over => break End::Late,
                 None => break End::Done,
                 Some((index, elapsed, result)) => match board.settle(index, elapsed, result) {
                     Decision::GoOn => {}
@@ -92,8 +100,14 @@ where
                 },
             },
             () = &mut deadline => {
-                ending.set(FailureKind::Deadline);
-                break End::Late;
+                if over {
+                    ending.set(FailureKind::Deadline);
+                    break End::Late;
+                }
+                over = true;
+                if let Some(look) = pause::over(plan.deadline).await {
+                    deadline.as_mut().reset(Instant::now() + look);
+                }
             }
         }
     };

@@ -20,6 +20,7 @@ mod demo;
 mod live;
 mod log;
 mod openapi;
+mod pause;
 mod ping;
 mod probe;
 mod serve;

@@ -1,0 +1,83 @@
+//! A gateway whose process is stopped while its answers come (`docker pause`, a frozen machine): they are there when it goes on,
+//! and no upstream is blamed.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    gateway::Answer,
+    program::{Running, SOON, get, read, send, within},
+    upstream::{Behaviour, Response, Upstream},
+};
+
+/// Longer than any call here has, counted from its start.
+const PAUSE: Duration = Duration::from_secs(3);
+
+const CALLS: usize = 8;
+
+/// What an aggregate of eight calls is answered by a gateway that is stopped from when the last has been sent, and whether a
+/// circuit is still closed then.
+fn through_a_pause(behaviour: Behaviour, settings: &str, deadline: &str) -> (Answer, bool) {
+    let upstream = Upstream::always(behaviour);
+    let calls: Vec<_> = (0..CALLS)
+        .map(|index| format!("{{ upstream = \"well\", name = \"call_{index}\" }}"))
+        .collect();
+    let toml = format!(
+        "[upstreams.well]\nurl = \"{}\"\ntimeout = \"2s\"\nbreaker = {{ failures = 1 }}\n{settings}\n\
+         [aggregates.default]\ncalls = [{}]\ndeadline = \"{deadline}\"\n",
+        upstream.url("/"),
+        calls.join(", ")
+    );
+    let (gateway, address) = Running::serve(&toml);
+    let client = send(address, "/aggregate", &[]).unwrap();
+    within(SOON, "all requests", || {
+        (upstream.requests().len() == CALLS).then_some(())
+    });
+    gateway.signal("STOP");
+    let stopped = Instant::now();
+    within(SOON, "the end of the pause", || {
+        (stopped.elapsed() > PAUSE).then_some(())
+    });
+    gateway.signal("CONT");
+    let answer = read(client).unwrap();
+    let metrics = get(address, "/metrics");
+    let closed = metrics
+        .text()
+        .contains("gather_circuit_state{upstream=\"well\"} 0\n");
+    assert_eq!(upstream.requests().len(), CALLS);
+    (answer, closed)
+}
+
+fn late(response: Response) -> Behaviour {
+    Behaviour::from(response).after(Duration::from_millis(600))
+}
+
+#[test]
+fn answers_that_come_while_the_process_is_stopped_are_taken_though_their_time_is_over() {
+    let large = Response::json(format!("\"{}\"", "x".repeat(900_000)));
+    for (response, settings, deadline) in [
+        (Response::pong(), "", "10s"),
+        (Response::pong(), "", "1s"),
+        (Response::pong(), "hedge = { after = \"1s\" }", "2s"),
+        (large, "", "10s"),
+    ] {
+        let (answer, closed) = through_a_pause(late(response), settings, deadline);
+        assert_eq!(answer.status, 200, "{settings} {deadline}");
+        for index in 0..CALLS {
+            let result = answer.result(&format!("call_{index}"));
+            assert_eq!(result, "ok", "{settings} {deadline}");
+        }
+        assert!(closed, "{settings} {deadline}");
+    }
+}
+
+#[test]
+fn calls_that_a_pause_left_without_an_answer_fail_and_their_upstream_is_not_blamed() {
+    for (deadline, failure) in [("10s", "timeout"), ("1s", "deadline")] {
+        let (answer, closed) = through_a_pause(Behaviour::HangBeforeHead, "", deadline);
+        answer.problem(504, "upstream-timeout");
+        for index in 0..CALLS {
+            assert_eq!(answer.result(&format!("call_{index}")), failure);
+        }
+        assert!(closed, "{deadline}");
+    }
+}
