@@ -6,6 +6,7 @@ mod aggregate;
 mod answer;
 mod compress;
 mod console;
+mod deployment;
 pub mod edge;
 mod error;
 mod gateway;
@@ -30,6 +31,7 @@ use actix_web::{
 };
 
 pub use console::{Console, Facts, Listed, ListedCall};
+pub use deployment::Deployment;
 pub use error::{Problem, ProblemKind};
 pub use gateway::{Exposed, Gateway, Shared};
 pub use guard::guard;

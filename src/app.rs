@@ -1,6 +1,7 @@
 //! The one place where the parts meet: a checked configuration becomes listeners, workers and a gateway in each of them.
 
 mod console;
+mod deployment;
 mod surface;
 
 use std::{
@@ -31,7 +32,7 @@ use tokio::task::JoinError;
 
 use crate::{
     api::{
-        self, Exposed, Gateway, ProblemKind, Shared,
+        self, Deployment, Exposed, Gateway, ProblemKind, Shared,
         edge::{Edge, Patience},
     },
     config::{self, Config},
@@ -268,6 +269,7 @@ struct Blueprint {
     upstreams: Vec<Prepared>,
     lanes: Vec<Arc<Lane>>,
     in_flight: Arc<Limit>,
+    deployment: Deployment,
 }
 
 impl Blueprint {
@@ -276,6 +278,7 @@ impl Blueprint {
         upstreams: Vec<crate::upstream::Settings>,
         max_in_flight: NonZeroUsize,
     ) -> anyhow::Result<Self> {
+        let deployment = deployment::of(&aggregates, &upstreams);
         let lanes = upstreams
             .iter()
             .map(|upstream| Arc::new(Lane::new(upstream.lane.clone())))
@@ -284,14 +287,17 @@ impl Blueprint {
             .into_iter()
             .map(|settings| {
                 let name = Arc::clone(&settings.name);
-                Prepared::new(settings).with_context(|| format!("upstreams.{name}.tls"))
+                let prepared = Prepared::new(settings);
+                let prepared = prepared.with_context(|| format!("upstreams.{name}.tls"))?;
+                Ok(prepared.passing(deployment.member()))
             })
-            .collect::<Result<_, _>>()?;
+            .collect::<anyhow::Result<_>>()?;
         Ok(Self {
             aggregates,
             upstreams,
             lanes,
             in_flight: Arc::new(Limit::new(max_in_flight)),
+            deployment,
         })
     }
 
@@ -315,7 +321,9 @@ impl Blueprint {
             .iter()
             .map(|aggregate| self.expose(aggregate, &adapters))
             .collect();
-        Gateway::new(exposed, Arc::clone(metrics), Arc::clone(&self.in_flight))
+        let in_flight = Arc::clone(&self.in_flight);
+        let deployment = self.deployment.clone();
+        Gateway::new(exposed, Arc::clone(metrics), in_flight, deployment)
     }
 
     fn expose(&self, aggregate: &config::Aggregate, adapters: &[Rc<Adapter>]) -> Exposed<Adapter> {

@@ -71,6 +71,7 @@ where
         .app_data::<Rc<Gateway<U>>>()
         .ok_or_else(|| Problem::new(ProblemKind::Internal, "the gateway has no aggregates"))?;
     let (index, exposed) = gateway.find(name).ok_or_else(|| unknown(name))?;
+    let hops = gateway.deployment.before(request.headers())?;
     let streamed = stream::wanted(request);
     // Before anything is read or planned: a refusal must cost next to nothing.
     let place = gateway.admit(index)?;
@@ -79,6 +80,7 @@ where
     let id = account.as_ref().map(|account| account.id.clone());
     let forwarded = std::mem::take(&mut query.forwarded);
     let mut forward = forward(request, id, exposed, forwarded);
+    forward.hops = hops;
     let trace = account.as_ref().and_then(|account| account.trace.as_ref());
     forward.trace = trace.map(|trace| Rc::clone(trace.trace()));
     if let Some(account) = &account {
@@ -159,6 +161,7 @@ fn forward<U>(
         request_id,
         headers: passed,
         query,
+        hops: None,
         allowance: Allowance::new(exposed.max_body),
         trace: None,
     }

@@ -49,6 +49,8 @@ pub enum ProblemKind {
     Internal,
     /// 502: what was waited for did not come.
     UpstreamFailed,
+    /// 502: the request came from the gateway itself.
+    LoopDetected,
     /// 503: the gateway is starting or stopping.
     NotReady,
     /// 503: as many requests are in flight as the gateway takes.
@@ -59,7 +61,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind, in the order of the metric.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::MalformedRequest,
         Self::UnknownParameter,
         Self::RepeatedParameter,
@@ -75,6 +77,7 @@ impl ProblemKind {
         Self::HeadTooLarge,
         Self::Internal,
         Self::UpstreamFailed,
+        Self::LoopDetected,
         Self::NotReady,
         Self::Overloaded,
         Self::UpstreamTimeout,
@@ -125,6 +128,7 @@ impl ProblemKind {
             ),
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "Internal error"),
             Self::UpstreamFailed => ("upstream-failed", S::BAD_GATEWAY, "Upstream failed"),
+            Self::LoopDetected => ("loop-detected", S::BAD_GATEWAY, "Loop detected"),
             Self::NotReady => ("not-ready", S::SERVICE_UNAVAILABLE, "Not ready"),
             Self::Overloaded => ("overloaded", S::SERVICE_UNAVAILABLE, "Overloaded"),
             Self::UpstreamTimeout => ("upstream-timeout", S::GATEWAY_TIMEOUT, "Upstream timeout"),

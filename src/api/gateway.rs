@@ -9,7 +9,10 @@ use std::{
 use bytes::Bytes;
 use http::HeaderName;
 
-use super::error::{Problem, ProblemKind};
+use super::{
+    deployment::Deployment,
+    error::{Problem, ProblemKind},
+};
 use crate::{
     fanout::{Aggregate, Limit, Permit},
     readiness::Readiness,
@@ -38,13 +41,19 @@ pub struct Gateway<U> {
     by_name: HashMap<Arc<str>, usize>,
     pub(super) metrics: Arc<Metrics>,
     in_flight: Arc<Limit>,
+    pub(super) deployment: Deployment,
 }
 
 impl<U> Gateway<U> {
     /// The order of `exposed` is that of the metrics' aggregates. All workers share `in_flight`, which bounds the
-    /// requests that are answered at a time.
+    /// requests that are answered at a time. Requests that `deployment` has sent itself are refused.
     #[must_use]
-    pub fn new(exposed: Vec<Exposed<U>>, metrics: Arc<Metrics>, in_flight: Arc<Limit>) -> Rc<Self> {
+    pub fn new(
+        exposed: Vec<Exposed<U>>,
+        metrics: Arc<Metrics>,
+        in_flight: Arc<Limit>,
+        deployment: Deployment,
+    ) -> Rc<Self> {
         let by_name = exposed
             .iter()
             .enumerate()
@@ -55,6 +64,7 @@ impl<U> Gateway<U> {
             by_name,
             metrics,
             in_flight,
+            deployment,
         })
     }
 

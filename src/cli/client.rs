@@ -195,6 +195,7 @@ fn forward() -> Forward {
         request_id: HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0")),
         headers: Vec::new(),
         query: Vec::new(),
+        hops: None,
         allowance: Allowance::new(MAX_BODY),
         trace: None,
     }

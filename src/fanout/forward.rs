@@ -16,6 +16,8 @@ pub struct Forward {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Query parameters that some upstream asks for: the decoded name, and `name=value` as it came.
     pub query: Vec<(String, String)>,
+    /// The gateways that the request has come through, as its `CDN-Loop` names them (RFC 8586); `None` where it names none.
+    pub hops: Option<HeaderValue>,
     /// What the bodies of all its calls may take together; both runs of a comparison share it, as both are held.
     pub allowance: Allowance,
     /// The trace it belongs to, which goes upstream with every attempt; `None` where nothing is traced.

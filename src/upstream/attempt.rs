@@ -85,7 +85,7 @@ impl Adapter {
     pub fn new(prepared: &Prepared, watch: Rc<dyn Watch>) -> Self {
         Self {
             pool: prepared.pool(&watch),
-            template: Template::new(&prepared.settings),
+            template: Template::new(&prepared.settings, prepared.hop.clone()),
             keep_alive: keep_alive(&prepared.settings),
             settings: Arc::clone(&prepared.settings),
             answering: Cell::new(false),

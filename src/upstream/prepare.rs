@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix_service::Service as _;
 use awc::{Connect, Connector};
-use http::{Uri, uri::Scheme};
+use http::{HeaderValue, Uri, uri::Scheme};
 
 use super::{
     Settings, Watch,
@@ -22,6 +22,8 @@ pub struct Prepared {
     host: String,
     port: u16,
     session: Option<Session>,
+    /// Its sender's name in `CDN-Loop`.
+    pub(super) hop: Option<HeaderValue>,
 }
 
 impl Prepared {
@@ -48,7 +50,15 @@ impl Prepared {
             settings: Arc::new(settings),
             host,
             session,
+            hop: None,
         })
+    }
+
+    /// The same, whose requests say in `CDN-Loop` (RFC 8586) that they have come through this hop.
+    #[must_use]
+    pub fn passing(mut self, hop: HeaderValue) -> Self {
+        self.hop = Some(hop);
+        self
     }
 
     /// The settings it was made from.

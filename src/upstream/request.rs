@@ -1,7 +1,7 @@
 //! The bytes of one upstream's requests (RFC 9112, section 3), made ready at start but for what a client's request adds. Pure.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, header, uri::Scheme};
 
 use super::Settings;
 use crate::fanout::{Forward, Place};
@@ -17,6 +17,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
+/// Which gateways it has come through (RFC 8586).
+const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+
 /// A body up to this size, in bytes, goes out with its head.
 pub(super) const SMALL: usize = 16 * 1024;
 
@@ -27,15 +30,17 @@ pub(super) struct Template {
     has_query: bool,
     /// Its own fields, each with its line.
     fields: Vec<(HeaderName, Vec<u8>)>,
-    /// All their lines.
+    /// All their lines, and that of the hop.
     lines: Vec<u8>,
+    /// The gateway's own name in `CDN-Loop`, where it has one.
+    hop: Option<HeaderValue>,
     body: Bytes,
     forward_headers: Vec<HeaderName>,
     forward_query: Vec<String>,
 }
 
 impl Template {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, hop: Option<HeaderValue>) -> Self {
         let target = settings.url.path_and_query();
         let target = target.map_or("", |target| target.as_str());
         // A URL such as http://users?id=1 asks for the root.
@@ -48,13 +53,21 @@ impl Template {
                 (name, line)
             })
             .collect();
+        let mut lines: Vec<u8> = fields.iter().flat_map(|(_, line)| line).copied().collect();
+        let mut forward_headers = settings.forward_headers.clone();
+        if let Some(hop) = &hop {
+            write_field(&mut lines, &CDN_LOOP, hop);
+            // It goes on in any case, and not twice.
+            forward_headers.retain(|name| *name != CDN_LOOP);
+        }
         Self {
             start: format!("{} {root}{target}", settings.method).into_bytes(),
             has_query: settings.url.query().is_some(),
-            lines: fields.iter().flat_map(|(_, line)| line).copied().collect(),
+            lines,
+            hop,
             fields,
             body: settings.body.clone().unwrap_or_default(),
-            forward_headers: settings.forward_headers.clone(),
+            forward_headers,
             forward_query: settings.forward_query.clone(),
         }
     }
@@ -94,7 +107,8 @@ impl Template {
     /// A field of the client takes the place of one of the same name.
     fn write_fields(&self, bytes: &mut Vec<u8>, forward: &Forward) {
         let passes = |name: &HeaderName| self.forward_headers.contains(name);
-        if !forward.headers.iter().any(|(name, _)| passes(name)) {
+        let hops = forward.hops.as_ref();
+        if hops.is_none() && !forward.headers.iter().any(|(name, _)| passes(name)) {
             bytes.extend_from_slice(&self.lines);
             return;
         }
@@ -108,6 +122,11 @@ impl Template {
             if passes(name) {
                 write_field(bytes, name, value);
             }
+        }
+        if let Some(hop) = &self.hop {
+            let before = hops.map(|hops| [hops.as_bytes(), b", "].concat());
+            let all = [before.as_deref().unwrap_or_default(), hop.as_bytes()].concat();
+            write_line(bytes, &CDN_LOOP, &all);
         }
     }
 }
@@ -123,11 +142,25 @@ fn write_line(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     bytes.extend_from_slice(b"\r\n");
 }
 
+/// The authority, without a port that is the scheme's own (RFC 9110, sections 4.2.1 and 7.2): some servers know themselves by
+/// this text alone.
+fn host(settings: &Settings) -> &str {
+    let standard = match settings.url.scheme() == Some(&Scheme::HTTPS) {
+        true => 443,
+        false => 80,
+    };
+    let Some(authority) = settings.url.authority() else {
+        return "";
+    };
+    match authority.port_u16() {
+        Some(port) if port != standard => authority.as_str(),
+        _ => authority.host(),
+    }
+}
+
 /// What every request has; what is configured comes before what is usual.
 fn fields(settings: &Settings) -> Vec<(HeaderName, HeaderValue)> {
-    let authority = settings.url.authority();
-    let authority = authority.map_or("", |authority| authority.as_str());
-    let host = HeaderValue::from_str(authority).expect("a checked URL's authority is visible");
+    let host = HeaderValue::from_str(host(settings)).expect("a checked URL's authority is visible");
     let mut fields = vec![
         (header::HOST, host),
         (header::USER_AGENT, USER_AGENT),
@@ -153,4 +186,61 @@ fn fields(settings: &Settings) -> Vec<(HeaderName, HeaderValue)> {
         }
     }
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fanout::Allowance;
+
+    /// The lines of the head that such an upstream is sent.
+    fn head(settings: &Settings) -> Vec<String> {
+        let template = Template::new(settings, None);
+        let forward = Forward {
+            request_id: HeaderValue::from_static("id"),
+            headers: Vec::new(),
+            query: Vec::new(),
+            hops: None,
+            allowance: Allowance::new(0),
+            trace: None,
+        };
+        let (bytes, _) = template.bytes(&forward, Place::ONLY);
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_host_has_a_port_only_where_it_is_not_the_schemes_own() {
+        for (url, host) in [
+            ("http://users", "users"),
+            ("http://users:80/a", "users"),
+            ("https://users:443/", "users"),
+            ("http://users:443/", "users:443"),
+            ("https://users:80/", "users:80"),
+            ("http://users:8080/", "users:8080"),
+            ("http://Users.Example:80/", "Users.Example"),
+            ("http://10.0.0.1:80/", "10.0.0.1"),
+            ("http://[::1]:80/", "[::1]"),
+            ("https://[::1]:443", "[::1]"),
+            ("http://[::1]:81/", "[::1]:81"),
+            ("http://[::1]/", "[::1]"),
+        ] {
+            let lines = head(&Settings::of(url));
+            let hosts: Vec<_> = lines
+                .iter()
+                .filter(|line| line.starts_with("host: "))
+                .collect();
+            assert_eq!(hosts, [&format!("host: {host}")], "{url}");
+        }
+        let mut settings = Settings::of("http://users:80/");
+        settings.headers = vec![(header::HOST, HeaderValue::from_static("users:80"))];
+        let own = head(&settings);
+        assert!(own.contains(&"host: users:80".to_owned()), "{own:?}");
+    }
+
+    #[test]
+    fn who_is_no_gateway_says_nothing_of_loops() {
+        let lines = head(&Settings::of("http://users"));
+        assert!(!lines.iter().any(|line| line.starts_with("cdn-loop")));
+    }
 }

@@ -47,6 +47,32 @@ pub struct Settings {
     pub tls: TlsSettings,
 }
 
+#[cfg(test)]
+impl Settings {
+    /// A GET of this URL and the usual for all the rest.
+    pub(super) fn of(url: &str) -> Self {
+        Self {
+            name: "a".into(),
+            url: url.parse().expect("a URL"),
+            method: Method::GET,
+            headers: Vec::new(),
+            body: None,
+            timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(1),
+            keep_alive: Duration::from_secs(4),
+            max_body: 1 << 20,
+            max_depth: 64,
+            framed: false,
+            compressed: false,
+            success: StatusSet::successful(),
+            lane: LaneSettings::default(),
+            forward_headers: Vec::new(),
+            forward_query: Vec::new(),
+            tls: TlsSettings::default(),
+        }
+    }
+}
+
 /// Trust and identity towards one upstream.
 #[derive(Debug, Default)]
 pub struct TlsSettings {

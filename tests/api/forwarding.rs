@@ -61,7 +61,13 @@ async fn an_upstream_hears_only_what_a_request_needs() {
     names.sort_unstable();
     assert_eq!(
         names,
-        ["accept-encoding", "host", "user-agent", "x-request-id"],
+        [
+            "accept-encoding",
+            "cdn-loop",
+            "host",
+            "user-agent",
+            "x-request-id"
+        ],
         "{request:?}"
     );
     assert_eq!(request.method, "GET");

@@ -22,6 +22,7 @@ mod console;
 mod deadlines;
 mod departures;
 mod forwarding;
+mod loops;
 mod malformed;
 mod openapi;
 mod operations;

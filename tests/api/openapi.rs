@@ -139,6 +139,12 @@ async fn every_answer_has_the_shape_that_the_document_says_and_nothing_more() {
         let answer = request(gateway.address, "HEAD", target, &[], b"").await;
         is_described(&document, path, "head", &answer);
     }
+    let looped = [("CDN-Loop", "gather")];
+    let answer = gateway.get_with("/aggregate", &looped).await;
+    holds(&document, "Problem", &answer.problem(502, "loop-detected"));
+    is_described(&document, "/aggregate", "get", &answer);
+    let answer = request(gateway.address, "HEAD", "/aggregate", &looped, b"").await;
+    is_described(&document, "/aggregate", "head", &answer);
 }
 
 #[actix_web::test]

@@ -131,3 +131,17 @@ fn a_url_that_is_none_is_said_to_be_none() {
         assert!(!sentence.contains("hunter2"), "{sentence}");
     }
 }
+
+#[test]
+fn a_probe_and_a_call_are_clients_and_no_part_of_a_loop() {
+    let upstream = Upstream::always(crate::upstream::Response::json("{\"ready\":true}"));
+    run(&["probe", &upstream.url("/readyz")]).expect(0);
+    let _ = run(&["call", &upstream.url("/aggregate")]);
+    let requests = upstream.requests();
+    assert!(requests.len() > 1, "{requests:?}");
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.header("cdn-loop").is_none())
+    );
+}

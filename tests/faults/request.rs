@@ -46,7 +46,13 @@ async fn a_get_carries_what_the_gateway_sets_and_nothing_of_the_client() {
     names.sort_unstable();
     assert_eq!(
         names,
-        ["accept-encoding", "host", "user-agent", "x-request-id"]
+        [
+            "accept-encoding",
+            "cdn-loop",
+            "host",
+            "user-agent",
+            "x-request-id"
+        ]
     );
     assert_eq!(request.header("accept-encoding"), Some("identity"));
     assert_eq!(

@@ -105,6 +105,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
             exposed.into(),
             Arc::clone(&shared.metrics),
             Arc::clone(&in_flight),
+            api::Deployment::new(0),
         );
         App::new()
             .app_data(Data::new(shared.clone()))

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Endpoint, Surface, examples, headers, reference};
 use crate::{
+    api::error::ProblemKind,
     compose::{END, Framing},
     fanout::Blame,
 };
@@ -41,7 +42,8 @@ pub(super) fn of(endpoint: &Endpoint, surface: &Surface, head: bool) -> Map<Stri
         (
             "502",
             Blame::Upstream,
-            "`upstream-failed`: what was waited for did not come; the run is beside the problem.",
+            "`upstream-failed`: what was waited for did not come; the run is beside the problem. Or `loop-detected`: an upstream \
+             leads back to this gateway; nothing was sent.",
         ),
         (
             "504",
@@ -49,15 +51,24 @@ pub(super) fn of(endpoint: &Endpoint, surface: &Surface, head: bool) -> Map<Stri
             "`upstream-timeout`: what was waited for did not come in time; the run is beside the problem.",
         ),
     ] {
-        let always = [&WHOLE[..], &ALWAYS].concat();
-        let sometimes = [&["Preference-Applied"], compressed].concat();
+        let mut always = ALWAYS.to_vec();
+        let mut sometimes = [&["Preference-Applied"], compressed].concat();
+        let mut schema = either(endpoint, "FailedRun", "FailedComparison");
+        let mut cases = json!({"failed": {"value": examples::failure(endpoint, blame)}});
+        match blame {
+            Blame::Time => always.extend(WHOLE),
+            Blame::Upstream => {
+                // A loop is a problem without a run.
+                sometimes.extend(WHOLE);
+                schema = json!({"anyOf": [schema, reference("schemas", "Problem")]});
+                cases["loop"] = json!({"value": examples::problem(ProblemKind::LoopDetected)});
+            }
+        }
         let mut response =
             json!({"description": description, "headers": headers::of(&always, &sometimes)});
         if !head {
-            response["content"] = json!({"application/problem+json": {
-                "schema": either(endpoint, "FailedRun", "FailedComparison"),
-                "examples": {"failed": {"value": examples::failure(endpoint, blame)}},
-            }});
+            response["content"] =
+                json!({"application/problem+json": {"schema": schema, "examples": cases}});
         }
         all.insert(status.to_owned(), response);
     }

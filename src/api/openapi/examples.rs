@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Endpoint;
 use crate::{
     api::{
+        deployment,
         edge::Fault,
         error::{Problem, ProblemKind},
         query::QueryError,
@@ -60,6 +61,7 @@ pub(super) fn problem(kind: ProblemKind) -> Value {
             "as many requests are in flight as the gateway takes; nothing was sent",
         ),
         ProblemKind::UpstreamFailed => Blame::Upstream.into(),
+        ProblemKind::LoopDetected => deployment::looped(),
         ProblemKind::UpstreamTimeout => Blame::Time.into(),
     };
     parsed(&problem.json())
