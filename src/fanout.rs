@@ -18,7 +18,7 @@ mod latency;
 mod limit;
 mod outcome;
 mod pace;
-mod pause;
+pub mod pause;
 mod plan;
 mod policy;
 mod reply;

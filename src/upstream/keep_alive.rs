@@ -40,9 +40,7 @@ fn seconds(value: &[u8]) -> Option<Duration> {
     let value = value.trim_ascii();
     let value = value.strip_prefix(b"\"").unwrap_or(value).trim_ascii();
     let digits = value.iter().take_while(|byte| byte.is_ascii_digit());
-    if digits.clone().next().is_none() {
-        return None;
-    }
+    digits.clone().next()?;
     let number = digits.fold(0_u64, |number, digit| {
         number
             .saturating_mul(10)

@@ -1,7 +1,11 @@
 //! A gateway whose process is stopped while its answers come (`docker pause`, a frozen machine): they are there when it goes on,
 //! and no upstream is blamed.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use crate::{
     gateway::Answer,
@@ -32,12 +36,7 @@ fn through_a_pause(behaviour: Behaviour, settings: &str, deadline: &str) -> (Ans
     within(SOON, "all requests", || {
         (upstream.requests().len() == CALLS).then_some(())
     });
-    gateway.signal("STOP");
-    let stopped = Instant::now();
-    within(SOON, "the end of the pause", || {
-        (stopped.elapsed() > PAUSE).then_some(())
-    });
-    gateway.signal("CONT");
+    paused(&gateway, || {});
     let answer = read(client).unwrap();
     let metrics = get(address, "/metrics");
     let closed = metrics
@@ -45,6 +44,17 @@ fn through_a_pause(behaviour: Behaviour, settings: &str, deadline: &str) -> (Ans
         .contains("gather_circuit_state{upstream=\"well\"} 0\n");
     assert_eq!(upstream.requests().len(), CALLS);
     (answer, closed)
+}
+
+/// Stops the process for so long, and does this meanwhile.
+fn paused(gateway: &Running, meanwhile: impl FnOnce()) {
+    gateway.signal("STOP");
+    let stopped = Instant::now();
+    meanwhile();
+    within(SOON, "the end of the pause", || {
+        (stopped.elapsed() > PAUSE).then_some(())
+    });
+    gateway.signal("CONT");
 }
 
 fn late(response: Response) -> Behaviour {
@@ -80,4 +90,21 @@ fn calls_that_a_pause_left_without_an_answer_fail_and_their_upstream_is_not_blam
         }
         assert!(closed, "{deadline}");
     }
+}
+
+#[test]
+fn a_request_that_comes_while_the_process_is_stopped_is_answered_though_its_time_is_over() {
+    let toml = "server.header_timeout = \"1s\"\nupstreams.a.url = \"http://127.0.0.1:9/\"\n\
+                aggregates.default.calls = [\"a\"]\n";
+    let (gateway, address) = Running::serve(toml);
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(b"GET /livez HTTP/1.1\r\n").unwrap();
+    // The one worker has seen the first line by now.
+    assert_eq!(get(address, "/livez").status, 200);
+    paused(&gateway, || {
+        client
+            .write_all(b"Host: a\r\nConnection: close\r\n\r\n")
+            .unwrap();
+    });
+    assert_eq!(read(client).unwrap().status, 200);
 }

@@ -1,5 +1,8 @@
 //! One timer for all that a connection waits for, which is moved as seldom as can be: most things happen long before
 //! their time is over, so a timer that goes off looks whether it still matters. Knows not what it times.
+//!
+//! A process that was stopped for a while sees overdue timers before its sockets. So a time that was over long ago is waited for a
+//! little longer, in which what has come is seen.
 
 use std::{
     pin::Pin,
@@ -8,26 +11,43 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::fanout::pause::{LATE, LOOK};
+
 /// A timer whose time mostly moves on.
 #[derive(Debug)]
-pub(super) struct Clock(Pin<Box<Sleep>>);
+pub(super) struct Clock {
+    timer: Pin<Box<Sleep>>,
+    /// A time that was over in a pause, and the end of the look for what has come. On the heap, as it is rare.
+    look: Option<Box<(Instant, Instant)>>,
+}
 
 impl Clock {
     /// A timer that is first needed at this time.
     pub(super) fn at(time: Instant) -> Self {
-        Self(Box::pin(sleep_until(time)))
+        Self {
+            timer: Box::pin(sleep_until(time)),
+            look: None,
+        }
     }
 
     /// Ready at `time` or after it.
     pub(super) fn poll(&mut self, time: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        if time < self.0.deadline() {
-            self.0.as_mut().reset(time);
+        let mut until = match &self.look {
+            Some(look) if look.0 == time => look.1,
+            _ => time,
+        };
+        if until < self.timer.deadline() {
+            self.timer.as_mut().reset(until);
         }
-        while self.0.as_mut().poll(cx).is_ready() {
-            if self.0.deadline() >= time {
-                return Poll::Ready(());
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if self.timer.deadline() >= until {
+                if until != time || until.elapsed() <= LATE {
+                    return Poll::Ready(());
+                }
+                until = Instant::now() + LOOK;
+                self.look = Some(Box::new((time, until)));
             }
-            self.0.as_mut().reset(time);
+            self.timer.as_mut().reset(until);
         }
         Poll::Pending
     }
@@ -36,6 +56,8 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use std::{future::poll_fn, time::Duration};
+
+    use futures_util::FutureExt as _;
 
     use super::*;
 
@@ -53,6 +75,30 @@ mod tests {
                 .await
                 .is_ready()
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_that_was_over_in_a_pause_is_waited_for_a_little_and_once() {
+        let began = Instant::now();
+        let time = began + Duration::from_secs(1);
+        let mut clock = Clock::at(time);
+        let now =
+            |clock: &mut Clock| poll_fn(|cx| Poll::Ready(clock.poll(time, cx))).now_or_never();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(now(&mut clock), Some(Poll::Pending));
+        assert_eq!(
+            now(&mut clock),
+            Some(Poll::Pending),
+            "something came meanwhile"
+        );
+        poll_fn(|cx| clock.poll(time, cx)).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(10) + LOOK);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(now(&mut clock), Some(Poll::Ready(())));
+        // The next time is another.
+        let next = Instant::now() + Duration::from_secs(1);
+        poll_fn(|cx| clock.poll(next, cx)).await;
+        assert_eq!(Instant::now(), next);
     }
 
     #[tokio::test(start_paused = true)]
