@@ -29,6 +29,7 @@ mod tracing;
 mod upstreams;
 mod urls;
 mod values;
+mod written;
 mod yaml;
 
 use std::{

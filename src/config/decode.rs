@@ -64,7 +64,7 @@ pub(super) fn decode(layers: &mut Layers, report: &mut Report) -> Decoded {
                 }
                 unknown_key_message(meant, &allowed)
             }
-            None => refusal(&text, layers.get(&path), &path),
+            None => refusal(&text, layers, &path),
         };
         report.add(layers.origin(&path), &path, message);
         if !take_out(&mut json, &path) {
@@ -160,7 +160,7 @@ fn unknown_key_message(meant: Option<&str>, allowed: &[&str]) -> String {
 }
 
 /// What was found and what was expected, from serde's words and the value itself.
-fn refusal(error: &str, found: Option<&Value>, path: &KeyPath) -> String {
+fn refusal(error: &str, layers: &Layers, path: &KeyPath) -> String {
     let expected = error
         .rsplit_once(", expected ")
         .map_or(error, |(_, expected)| expected);
@@ -170,15 +170,21 @@ fn refusal(error: &str, found: Option<&Value>, path: &KeyPath) -> String {
         "a boolean" => "true or false",
         other => other,
     };
-    format!(
-        "found {}, expected {expected}",
-        found.map_or("nothing".to_owned(), |found| shown(found, path))
-    )
+    let found = match layers.get(path) {
+        Some(found) => shown(found, path, layers),
+        None => "nothing".to_owned(),
+    };
+    let quotes = match layers.is_quoted_variable(path) {
+        true => format!("; {}", environment::QUOTES),
+        false => String::new(),
+    };
+    format!("found {found}, expected {expected}{quotes}")
 }
 
 /// A value as it may be shown: what may be a secret only by its kind.
-fn shown(value: &Value, path: &KeyPath) -> String {
+fn shown(value: &Value, path: &KeyPath, layers: &Layers) -> String {
     const LONGEST: usize = 40;
+    let cut = |text: &str| text.chars().take(LONGEST).collect::<String>();
     let secret = may_be_secret(path);
     match &value.kind {
         ValueKind::Nil => "no value".to_owned(),
@@ -188,9 +194,13 @@ fn shown(value: &Value, path: &KeyPath) -> String {
         ValueKind::Boolean(_) if secret => "true or false".to_owned(),
         _ if secret => "a number".to_owned(),
         ValueKind::String(text) if text.chars().count() > LONGEST => {
-            format!("{:?}…", text.chars().take(LONGEST).collect::<String>())
+            format!("{:?}…", cut(text))
         }
         ValueKind::String(text) => format!("{text:?}"),
+        // As a value, 4.0 is shown as 4.
+        ValueKind::Float(number) => layers
+            .written(path)
+            .map_or_else(|| format!("{number:?}"), |written| cut(&written)),
         other => other.to_string(),
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Variables {
     pub(super) tree: Map<String, Value>,
     /// Which variable set which path.
     pub(super) names: BTreeMap<KeyPath, String>,
+    /// What each path was set to.
+    pub(super) texts: BTreeMap<KeyPath, String>,
 }
 
 /// The settings in `environment`. Two variables that say different things of one key are a mistake.
@@ -52,18 +54,19 @@ pub(super) fn read(
     }
     let mut root = Value::new(None, Map::<String, Value>::new());
     // A path comes after every path that it begins with, so a table is there before what is set in it.
-    for (path, text) in texts {
-        let name = &names[&path];
-        if set(&mut root, path.steps(), name, text).is_err() {
+    for (path, text) in &texts {
+        let name = &names[path];
+        if set(&mut root, path.steps(), name, text.clone()).is_err() {
             let message =
                 "the variable sets a key inside of what another variable sets to no table";
-            report.add(name, &path, message);
+            report.add(name, path, message);
         }
     }
     match root.kind {
-        ValueKind::Table(tree) => Variables { tree, names },
+        ValueKind::Table(tree) => Variables { tree, names, texts },
         _ => Variables {
             names,
+            texts,
             ..Variables::default()
         },
     }
@@ -89,6 +92,17 @@ fn set(node: &mut Value, steps: &[Step], name: &String, text: String) -> Result<
         .or_insert_with(|| Value::new(Some(name), Map::<String, Value>::new()));
     set(child, rest, name, text)
 }
+
+/// Whether a text has quotes around it, as a file of variables gives them to a program that does not know them.
+pub(super) fn is_quoted(text: &str) -> bool {
+    let text = text.trim();
+    let with = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+    with('"') || with('\'')
+}
+
+/// A word on quotes around a value, where they are no part of it.
+pub(super) const QUOTES: &str =
+    "the value has quotes around it; docker's --env-file does not take them off";
 
 /// The value that `text` stands for, read as TOML: a number, a list, a table. `None` when it is none.
 pub(super) fn toml_value(origin: &str, text: &str) -> Option<Value> {

@@ -11,7 +11,7 @@ use config::{Map, Value, ValueKind};
 use super::{
     environment, files,
     mistake::{KeyPath, Mistakes, Origin, Report, Step},
-    syntax,
+    syntax, written,
 };
 
 /// All layers as one tree.
@@ -22,6 +22,22 @@ pub(super) struct Layers {
     /// Which variable set which path.
     pub(super) variables: BTreeMap<KeyPath, String>,
     files: Vec<Origin>,
+    sources: Vec<Source>,
+}
+
+/// A layer as it was written.
+#[derive(Debug)]
+struct Source {
+    origin: String,
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    File(config::FileFormat),
+    /// What the variable sets.
+    Variable(KeyPath),
 }
 
 /// A text that stands for a file, with its name.
@@ -112,6 +128,27 @@ impl Layers {
         origin
     }
 
+    /// The number at a path as it was written; `None` for one that has no other form, and for all else.
+    pub(super) fn written(&self, path: &KeyPath) -> Option<String> {
+        let value = self.get(path)?;
+        let steps = path.steps();
+        let sources = self.sources.iter();
+        let mut of_origin = sources.filter(|source| Some(&*source.origin) == value.origin());
+        of_origin.find_map(|source| match &source.kind {
+            Kind::File(format) => written::in_file(*format, &source.text, steps),
+            Kind::Variable(set) => {
+                written::in_variable(&source.text, steps.strip_prefix(set.steps())?)
+            }
+        })
+    }
+
+    /// Whether the value at a path is a variable's whole text, and has quotes around it.
+    pub(super) fn is_quoted_variable(&self, path: &KeyPath) -> bool {
+        let of_path = |source: &&Source| matches!(&source.kind, Kind::Variable(set) if set == path);
+        let source = self.sources.iter().find(of_path);
+        source.is_some_and(|source| environment::is_quoted(&source.text))
+    }
+
     /// The directory that a path written at `path` is relative to: the file's own, else the working directory.
     pub(super) fn directory(&self, path: &KeyPath) -> &Path {
         let origin = self.origin(path);
@@ -146,12 +183,18 @@ fn child<'a>(node: &'a Value, step: &Step) -> Option<&'a Value> {
 #[derive(Default)]
 struct Stack {
     files: Vec<Origin>,
+    sources: Vec<Source>,
     layers: Vec<Map<String, Value>>,
 }
 
 impl Stack {
     fn add(&mut self, text: Text<'_>, report: &mut Report) {
         let name = text.origin.name.clone();
+        self.sources.push(Source {
+            origin: name.clone(),
+            text: text.text.to_owned(),
+            kind: Kind::File(text.format),
+        });
         match syntax::parse(text.format, &name, text.text) {
             Ok(tree) => self.layers.push(tree),
             Err(flaws) => {
@@ -169,6 +212,14 @@ impl Stack {
         mut report: Report,
     ) -> Result<Layers, Mistakes> {
         let variables = environment::read(environment, &mut report);
+        let mut sources = self.sources;
+        for (path, text) in variables.texts {
+            sources.push(Source {
+                origin: variables.names[&path].clone(),
+                text,
+                kind: Kind::Variable(path),
+            });
+        }
         let mut tree = Value::new(None, Map::<String, Value>::new());
         for layer in self.layers {
             overlay("", &mut tree, Value::new(None, layer), false);
@@ -178,6 +229,7 @@ impl Stack {
             tree,
             variables: variables.names,
             files: self.files,
+            sources,
         })
     }
 }

@@ -1,5 +1,5 @@
 //! One file's text as a tree of values: TOML, YAML or JSON, by the `config` crate, after a look for what it would
-//! take in silence (keys written twice, dates turned into text). Knows nothing of settings. A message never
+//! take in silence (keys written twice, dates turned into text, tags). Knows nothing of settings. A message never
 //! quotes the text, since a secret may stand there.
 
 use std::{collections::BTreeSet, fmt, path::Path};
@@ -38,9 +38,7 @@ pub(super) fn parse(
     let flaws = match format {
         FileFormat::Toml => toml_flaws(text),
         FileFormat::Json => json_duplicates(text),
-        _ => yaml::excess(text)
-            .map(|excess| vec![(KeyPath::default(), excess)])
-            .unwrap_or_default(),
+        _ => yaml::flaws(text),
     };
     if !flaws.is_empty() {
         return Err(flaws);

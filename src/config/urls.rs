@@ -4,6 +4,8 @@ use std::net::Ipv6Addr;
 
 use http::Uri;
 
+use super::environment;
+
 /// What is expected in general.
 pub(super) const EXPECTED: &str = r#"a URL such as "http://users:8080/ping""#;
 
@@ -11,6 +13,9 @@ pub(super) const EXPECTED: &str = r#"a URL such as "http://users:8080/ping""#;
 ///
 /// `http::Uri` alone is no check: it drops a fragment without a word, and takes a port such as `99999` for none.
 pub(super) fn parse(text: &str) -> Result<Uri, String> {
+    if environment::is_quoted(text) {
+        return Err(format!("{}; expected {EXPECTED}", environment::QUOTES));
+    }
     let scheme = match text.split_once(':') {
         Some((scheme, _))
             if scheme

@@ -1,9 +1,15 @@
-//! Bounds a YAML text before it is loaded: `config` and its parser build what aliases stand for in full and go down into
-//! nested values by recursion, so that a few kilobytes could exhaust memory or the stack. Knows nothing of settings.
+//! Looks at a YAML text before it is loaded. It is bounded: `config` and its parser build what aliases stand for in full and
+//! go down into nested values by recursion, so that a few kilobytes could exhaust memory or the stack. And its tags are
+//! found, which they pass over. Knows nothing of settings.
 
 use std::collections::HashMap;
 
-use yaml_rust2::parser::{Event, Parser};
+use yaml_rust2::{
+    parser::{Event, Parser, Tag},
+    scanner::{Scanner, TScalarStyle, Token, TokenType},
+};
+
+use super::mistake::KeyPath;
 
 /// How deep lists and tables may stand in each other. A configuration needs five; the other formats' parsers refuse
 /// about as much (80 and 128).
@@ -14,6 +20,9 @@ const MOST_VALUES: usize = 200_000;
 
 /// So many bytes of text count as a value more: a long text is built as often as its aliases stand for it.
 const VALUE_BYTES: usize = 64;
+
+/// What the tags begin with that YAML itself defines, `!!str` and its like.
+const CORE: &str = "tag:yaml.org,2002:";
 
 /// What a value takes with its aliases replaced.
 #[derive(Debug, Clone, Copy)]
@@ -29,72 +38,237 @@ struct Open {
     /// How many values there were before it.
     before: usize,
     depth: usize,
+    place: Place,
 }
 
-/// What is beyond all bounds in `text`, and where. Text that is no YAML is within them: its parser tells.
-pub(super) fn excess(text: &str) -> Option<String> {
+/// Where the next value of a list or table goes.
+enum Place {
+    List(usize),
+    /// The next scalar is a key.
+    Key,
+    Value(String),
+}
+
+/// A tag with what it stands at, by its number in the text.
+struct Tagged {
+    number: usize,
+    path: KeyPath,
+    message: String,
+}
+
+/// What is beyond all bounds in `text`, or else every tag that would have no effect; each with its place. Text that is no
+/// YAML has neither: its parser tells.
+pub(super) fn flaws(text: &str) -> Vec<(KeyPath, String)> {
+    let mut walk = Walk::default();
     let mut parser = Parser::new_from_str(text);
-    let mut open: Vec<Open> = Vec::new();
-    let mut anchors = HashMap::<usize, Extent>::new();
-    let mut values = 0_usize;
     loop {
-        let (event, place) = parser.next_token().ok()?;
+        let Ok((event, place)) = parser.next_token() else {
+            return Vec::new();
+        };
+        if event == Event::StreamEnd {
+            break;
+        }
+        if let Err(excess) = walk.takes(event) {
+            let (line, column) = (place.line(), place.col() + 1);
+            let excess = format!("line {line}, column {column}: {excess}");
+            return vec![(KeyPath::default(), excess)];
+        }
+    }
+    if walk.refused.is_empty() {
+        return Vec::new();
+    }
+    // An event's own place is that of the value, which may be lines below its tag.
+    let tokens = Scanner::new(text.chars());
+    let tags = tokens.filter_map(|Token(place, token)| {
+        matches!(token, TokenType::Tag(..)).then(|| (place.line(), place.col() + 1))
+    });
+    let places: Vec<_> = tags.collect();
+    let told = walk.refused.into_iter().map(|tagged| {
+        let message = match places.get(tagged.number) {
+            Some((line, column)) => format!("line {line}, column {column}: {}", tagged.message),
+            None => tagged.message,
+        };
+        (tagged.path, message)
+    });
+    told.collect()
+}
+
+/// What there is of a text so far.
+#[derive(Default)]
+struct Walk {
+    open: Vec<Open>,
+    anchors: HashMap<usize, Extent>,
+    values: usize,
+    /// Tags so far.
+    tags: usize,
+    refused: Vec<Tagged>,
+}
+
+impl Walk {
+    /// Takes the next event, or says what is too much.
+    fn takes(&mut self, event: Event) -> Result<(), String> {
         let ended = match event {
-            Event::Scalar(text, _, anchor, _) => {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.look_at(tag.as_ref(), |tag| effect_on_text(tag, style, &text));
                 let extent = Extent {
                     values: 1 + text.len() / VALUE_BYTES,
                     depth: 0,
                 };
-                values += extent.values;
+                self.values += extent.values;
+                self.goes_on(Some(text));
                 Some((anchor, extent))
             }
-            Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => {
-                open.push(Open {
-                    anchor,
-                    before: values,
-                    depth: 1,
-                });
-                values += 1;
+            Event::SequenceStart(anchor, tag) => {
+                self.look_at(tag.as_ref(), |tag| effect_on(tag, "seq"));
+                self.opens(anchor, Place::List(0));
                 None
             }
-            Event::SequenceEnd | Event::MappingEnd => {
-                let Open {
-                    anchor,
-                    before,
-                    depth,
-                } = open.pop()?;
-                let values = values - before;
-                Some((anchor, Extent { values, depth }))
+            Event::MappingStart(anchor, tag) => {
+                self.look_at(tag.as_ref(), |tag| effect_on(tag, "map"));
+                self.opens(anchor, Place::Key);
+                None
             }
+            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
+                Some(closed) => {
+                    let values = self.values - closed.before;
+                    self.goes_on(None);
+                    let depth = closed.depth;
+                    Some((closed.anchor, Extent { values, depth }))
+                }
+                None => None,
+            },
             Event::Alias(anchor) => {
                 let absent = Extent {
                     values: 1,
                     depth: 0,
                 };
-                let extent = anchors.get(&anchor).copied().unwrap_or(absent);
-                values += extent.values;
+                let extent = self.anchors.get(&anchor).copied().unwrap_or(absent);
+                self.values += extent.values;
+                self.goes_on(None);
                 Some((anchor, extent))
             }
-            Event::StreamEnd => return None,
             _ => None,
         };
         let below = ended.map_or(0, |(_, extent)| extent.depth);
         if let Some((anchor, extent)) = ended {
-            anchors.insert(anchor, extent);
-            if let Some(parent) = open.last_mut() {
+            self.anchors.insert(anchor, extent);
+            if let Some(parent) = self.open.last_mut() {
                 parent.depth = parent.depth.max(extent.depth + 1);
             }
         }
-        let (line, column) = (place.line(), place.col() + 1);
-        if open.len() + below > DEEPEST {
-            return Some(format!(
-                "line {line}, column {column}: values stand in each other more than {DEEPEST} deep"
+        if self.open.len() + below > DEEPEST {
+            return Err(format!(
+                "values stand in each other more than {DEEPEST} deep"
             ));
         }
-        if values > MOST_VALUES {
-            return Some(format!(
-                "line {line}, column {column}: with its aliases replaced, the text has more than {MOST_VALUES} values"
+        if self.values > MOST_VALUES {
+            return Err(format!(
+                "with its aliases replaced, the text has more than {MOST_VALUES} values"
             ));
+        }
+        Ok(())
+    }
+
+    fn opens(&mut self, anchor: usize, place: Place) {
+        self.open.push(Open {
+            anchor,
+            before: self.values,
+            depth: 1,
+            place,
+        });
+        self.values += 1;
+    }
+
+    /// A value of the innermost list or table is over; `text` is what it is, if that is a text.
+    fn goes_on(&mut self, text: Option<String>) {
+        let Some(Open { place, .. }) = self.open.last_mut() else {
+            return;
+        };
+        *place = match place {
+            Place::List(index) => Place::List(*index + 1),
+            Place::Key => Place::Value(text.unwrap_or_default()),
+            Place::Value(_) => Place::Key,
+        };
+    }
+
+    fn path(&self) -> KeyPath {
+        let steps = self.open.iter().map(|open| &open.place);
+        steps.fold(KeyPath::default(), |path, place| match place {
+            Place::List(index) => path.index(*index),
+            Place::Key => path,
+            Place::Value(key) => path.key(key),
+        })
+    }
+
+    fn look_at(&mut self, tag: Option<&Tag>, effect: impl FnOnce(&Tag) -> Result<(), String>) {
+        let Some(tag) = tag else { return };
+        if let Err(message) = effect(tag) {
+            self.refused.push(Tagged {
+                number: self.tags,
+                path: self.path(),
+                message,
+            });
+        }
+        self.tags += 1;
+    }
+}
+
+/// Whether the loader makes of a tagged text what its tag says.
+fn effect_on_text(tag: &Tag, style: TScalarStyle, text: &str) -> Result<(), String> {
+    let core = core(tag);
+    let is_plain = style == TScalarStyle::Plain;
+    let has_effect = match core {
+        Some("str") => true,
+        Some("bool") => matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE"),
+        Some("int") => text.parse::<i64>().is_ok(),
+        Some("float") => text.parse::<f64>().is_ok_and(f64::is_finite),
+        Some("null") => matches!(text, "" | "~" | "null"),
+        Some("seq" | "map") => false,
+        _ if is_unspecific(tag) => return Ok(()),
+        _ => return Err(refusal(tag)),
+    };
+    // In quotes, the loader makes a text of it.
+    if has_effect && (is_plain || core == Some("str")) {
+        return Ok(());
+    }
+    let name = core.unwrap_or_default();
+    Err(format!(
+        "found the tag `!!{name}` at another kind of value; leave the tag out"
+    ))
+}
+
+/// The same for a list (`seq`) or a table (`map`).
+fn effect_on(tag: &Tag, own: &str) -> Result<(), String> {
+    match core(tag) {
+        Some(name) if name == own => Ok(()),
+        Some(name @ ("str" | "bool" | "int" | "float" | "null" | "seq" | "map")) => Err(format!(
+            "found the tag `!!{name}` at another kind of value; leave the tag out"
+        )),
+        _ if is_unspecific(tag) => Ok(()),
+        _ => Err(refusal(tag)),
+    }
+}
+
+fn core(tag: &Tag) -> Option<&str> {
+    (tag.handle == CORE).then_some(&tag.suffix)
+}
+
+/// `!` alone: no number is read into a text, and all else is what it is.
+fn is_unspecific(tag: &Tag) -> bool {
+    tag.handle.is_empty() && tag.suffix == "!"
+}
+
+/// A tag is quoted only where YAML defines it: a text that begins with `!` is read as one, and may be a secret.
+fn refusal(tag: &Tag) -> String {
+    match core(tag) {
+        Some(
+            name @ ("binary" | "timestamp" | "set" | "omap" | "pairs" | "merge" | "value" | "yaml"),
+        ) => {
+            format!("found the tag `!!{name}`, which has no meaning here")
+        }
+        _ => {
+            "found a tag (!…), which has no meaning here; a text that begins with ! goes in quotes"
+                .to_owned()
         }
     }
 }
@@ -102,6 +276,106 @@ pub(super) fn excess(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is beyond all bounds.
+    fn excess(text: &str) -> Option<String> {
+        let mut found = flaws(text).into_iter();
+        let first = found.next().map(|(_, message)| message);
+        assert_eq!(found.count(), 0);
+        first
+    }
+
+    fn told(text: &str) -> Vec<String> {
+        let found = flaws(text).into_iter();
+        found
+            .map(|(path, message)| format!("{path}|{message}"))
+            .collect()
+    }
+
+    #[test]
+    fn a_tag_that_would_have_no_effect_is_told_with_its_path_and_its_line() {
+        let none =
+            "found a tag (!…), which has no meaning here; a text that begins with ! goes in quotes";
+        for (text, path, rest) in [
+            ("a: !secret x", "a|line 1, column 4", none),
+            ("a:\n  b: !Ref x", "a.b|line 2, column 6", none),
+            (
+                "a:\n  - x\n  - !vault |\n    x",
+                "a[1]|line 3, column 5",
+                none,
+            ),
+            ("a: !env\n  b: 1", "a|line 1, column 4", none),
+            ("a: !env\n  - 1", "a|line 1, column 4", none),
+            ("a: &x !env [1]\nb: *x", "a|line 1, column 7", none),
+            ("a: [{b: !x {}}]", "a[0].b|line 1, column 9", none),
+            ("!secret a: 1", "|line 1, column 1", none),
+            ("a: {!x b: 1}", "a|line 1, column 5", none),
+            ("!gather\na: 1", "|line 1, column 1", none),
+            ("a: !hunter2\nb: 1", "a|line 1, column 4", none),
+            (
+                "%TAG !e! tag:example.org,2000:\n---\na: !e!x 1",
+                "a|line 3, column 4",
+                none,
+            ),
+            ("a: !<tag:example.org,2000:x> 1", "a|line 1, column 4", none),
+            (
+                "a: !!binary aGk=",
+                "a|line 1, column 4",
+                "found the tag `!!binary`, which has no meaning here",
+            ),
+            (
+                "a: !!set {b}",
+                "a|line 1, column 4",
+                "found the tag `!!set`, which has no meaning here",
+            ),
+        ] {
+            assert_eq!(told(text), [format!("{path}: {rest}")], "{text}");
+        }
+        let both = told("a: !x 1\nb: !!str 2\nc: !y 3");
+        assert_eq!(both.len(), 2);
+        assert!(both[1].starts_with("c|line 3, column 4: "), "{both:?}");
+    }
+
+    #[test]
+    fn a_tag_of_yamls_own_does_what_it_says_or_is_refused() {
+        for text in [
+            "a: !!str 5",
+            "a: !!str \"5\"",
+            "a: !!str",
+            "a: !!int 5",
+            "a: !!float 5",
+            "a: !!bool true",
+            "a: !!map {b: 1}",
+            "a: !!seq [1]",
+            "!!map\na: 1",
+            "!!str a: 1",
+            "a: ! 5",
+            "a: ! [5]",
+        ] {
+            assert_eq!(told(text), Vec::<String>::new(), "{text}");
+        }
+        for (text, tag) in [
+            ("a: !!int \"5\"", "int"),
+            ("a: !!int 0x5", "int"),
+            ("a: !!int five", "int"),
+            ("a: !!int [5]", "int"),
+            ("a: !!bool yes", "bool"),
+            ("a: !!float x", "float"),
+            ("a: !!float .inf", "float"),
+            ("a: !!null 5", "null"),
+            ("a: !!str [5]", "str"),
+            ("a: !!str {b: 5}", "str"),
+            ("a: !!map [5]", "map"),
+            ("a: !!map 5", "map"),
+            ("a: !!seq {b: 5}", "seq"),
+            ("a: !!seq 5", "seq"),
+        ] {
+            let expected = format!(
+                "a|line 1, column 4: found the tag `!!{tag}` at another kind of value; leave the tag out"
+            );
+            assert_eq!(told(text), [expected], "{text}");
+        }
+    }
 
     #[test]
     fn nesting_beyond_all_bounds_is_refused_before_it_overflows_the_stack() {

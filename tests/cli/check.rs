@@ -165,6 +165,41 @@ fn no_mistake_quotes_a_secret() {
 }
 
 #[test]
+fn quotes_around_a_variables_value_are_named_and_never_taken_off() {
+    let (_place, name) = file(&before(&["http://127.0.0.1:9/".to_owned()]));
+    let with = |variable: &str, value: &str| {
+        let mut command = gather();
+        command
+            .args(["check", "--print", "-c", &name])
+            .env(variable, value);
+        finish(command)
+    };
+    let hint = "the value has quotes around it; docker's --env-file does not take them off";
+    for (variable, value) in [
+        ("GATHER__UPSTREAMS__A__URL", "\"http://x\""),
+        ("GATHER__UPSTREAMS__A__URL", "'http://x'"),
+        ("GATHER__TRACING__OTLP_ENDPOINT", "\"http://x\""),
+        ("GATHER__SERVER__WORKERS", "\"4\""),
+        ("GATHER__SERVER__CONSOLE", "\"true\""),
+        ("GATHER__AGGREGATES__DEFAULT__CALLS", "'[\"a\"]'"),
+        ("GATHER__SERVER__GRACE", "\"5 parsecs\""),
+    ] {
+        let said = with(variable, value).expect(1).stderr;
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains(hint), "{said}");
+    }
+    // Where a text alone does not fit it is read as TOML, so there quotes are TOML's.
+    let printed = with("GATHER__SERVER__LISTEN", "\"127.0.0.1:7\"")
+        .expect(0)
+        .stdout;
+    assert!(printed.contains("listen = \"127.0.0.1:7\""), "{printed}");
+    let printed = with("GATHER__UPSTREAMS__A__HEADERS__ACCEPT", "\"x\"")
+        .expect(0)
+        .stdout;
+    assert!(printed.contains("accept = '\"x\"'"), "{printed}");
+}
+
+#[test]
 fn the_configurations_that_come_with_gather_are_good() {
     for shipped in ["config/gather.toml", "deploy/gather.toml"] {
         let name = repository(shipped);

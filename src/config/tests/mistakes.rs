@@ -59,7 +59,7 @@ const COERCIONS: &[(&str, &str)] = &[
     ),
     (
         "[server]\nworkers = 4.0",
-        "server.workers: found 4, expected a whole number",
+        "server.workers: found 4.0, expected a whole number",
     ),
     (
         "[server]\nworkers = '4'",
@@ -149,6 +149,84 @@ fn nothing_is_coerced() {
     assert_eq!(
         said(&format!("server = ['127.0.0.1:80']\n{LEAST}")),
         ["server: found a list, expected a table"]
+    );
+}
+
+#[test]
+fn a_number_is_told_as_it_was_written() {
+    for number in ["4.0", "4.00", "1e3", "-2.0"] {
+        let counts = format!(
+            "[server]\nworkers = {number}\ngrace = {number}\n[defaults]\nmax_body = {number}\nsuccess = [{number}]\n\
+             retry = {{ attempts = {number} }}"
+        );
+        let said = said_with(&counts);
+        assert_eq!(said.len(), 5, "{said:?}");
+        for line in said {
+            assert!(
+                line.contains(&format!(": found {number}, expected ")),
+                "{line}"
+            );
+        }
+    }
+    let place = tempfile::tempdir().unwrap();
+    let json = place.path().join("x.json");
+    fs::write(&json, r#"{"server": {"workers": 4.00}, "aggregates": {"a": {"wait_for": 1e0, "calls": ["users"]}}}"#).unwrap();
+    let yaml = place.path().join("y.yaml");
+    fs::write(
+        &yaml,
+        "server:\n  max_in_flight: 4.0\naggregates: {b: {calls: [users, 1.50]}}\n",
+    )
+    .unwrap();
+    let toml = place.path().join("z.toml");
+    fs::write(&toml, LEAST).unwrap();
+    let variables = [
+        ("GATHER__SERVER__MAX_CONNECTIONS", "4.0"),
+        ("GATHER__AGGREGATES__DEFAULT", "{ concurrency = 2.00 }"),
+    ];
+    let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let said = lines(load(&[json, yaml, toml], variables));
+    for (place, found) in [
+        ("x.json: server.workers", "4.00"),
+        ("x.json: aggregates.a.wait_for", "1e0"),
+        ("y.yaml: server.max_in_flight", "4.0"),
+        ("y.yaml: aggregates.b.calls[1]", "1.50"),
+        (
+            "GATHER__SERVER__MAX_CONNECTIONS: server.max_connections",
+            "4.0",
+        ),
+        (
+            "GATHER__AGGREGATES__DEFAULT: aggregates.default.concurrency",
+            "2.00",
+        ),
+    ] {
+        let found = format!("{place}: found {found}, expected ");
+        assert!(
+            said.iter().any(|line| line.contains(&found)),
+            "no {found} in {said:#?}"
+        );
+    }
+    assert_eq!(said.len(), 6, "{said:#?}");
+}
+
+#[test]
+fn a_yaml_tag_is_a_mistake_with_its_place_and_never_quoted() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("x.yaml");
+    let text = "upstreams:\n  users:\n    url: http://a\n    headers:\n      authorization: !hunter2\n    body: !!binary aGk=\n\
+                aggregates:\n  default: !Ref\n    calls: [!!str users]\n";
+    fs::write(&file, text).unwrap();
+    let name = file.display();
+    let tag =
+        "found a tag (!…), which has no meaning here; a text that begins with ! goes in quotes";
+    assert_eq!(
+        lines(load(std::slice::from_ref(&file), [])),
+        [
+            format!("{name}: aggregates.default: line 8, column 12: {tag}"),
+            format!(
+                "{name}: upstreams.users.body: line 6, column 11: found the tag `!!binary`, which has no meaning here"
+            ),
+            format!("{name}: upstreams.users.headers.authorization: line 5, column 22: {tag}"),
+        ]
     );
 }
 
