@@ -7,6 +7,7 @@
 
 mod export;
 mod request;
+mod resource;
 
 use std::{
     fmt,

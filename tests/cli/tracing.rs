@@ -102,7 +102,7 @@ fn who_sends_and_with_which_key_is_the_environments_to_say() {
         ("OTEL_SERVICE_NAME", "shop-gateway"),
         (
             "OTEL_RESOURCE_ATTRIBUTES",
-            "deployment.environment.name=test",
+            "deployment.environment.name=test,team=shop%2C%20Z%C3%BCrich",
         ),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=k1"),
         // It would send to a proxy that isn't there.
@@ -116,8 +116,47 @@ fn who_sends_and_with_which_key_is_the_environments_to_say() {
     let resource = collector.resource();
     assert_eq!(resource["service.name"], "shop-gateway");
     assert_eq!(resource["deployment.environment.name"], "test");
+    assert_eq!(resource["team"], "shop, Zürich");
     assert_eq!(resource["service.version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(collector.requests()[0].header("x-api-key"), Some("k1"));
+}
+
+#[test]
+fn resource_attributes_that_cant_be_read_are_left_out_and_told() {
+    let upstream = Upstream::always(Response::pong());
+    let collector = Collector::start();
+    let tracing = format!("tracing.otlp_endpoint = \"{}\"", collector.endpoint());
+    let variables = [("OTEL_RESOURCE_ATTRIBUTES", "service.name=shop,share=100%")];
+    let (gateway, address) = serve(&tracing, &upstream, &variables);
+    get(address, "/aggregate");
+    let finished = gateway.stop().expect(0);
+    assert_eq!(collector.resource()["service.name"], "gather");
+    let lines = lines_of(&finished);
+    let told = lines.iter().filter(|line| {
+        let message = line["message"].as_str().unwrap();
+        message.contains("OTEL_RESOURCE_ATTRIBUTES") && line["level"] == "WARN"
+    });
+    assert_eq!(told.count(), 1, "{}", finished.stderr);
+}
+
+#[test]
+fn a_client_by_ipv4_of_a_listener_for_both_families_is_shown_by_its_ipv4_address() {
+    let upstream = Upstream::always(Response::pong());
+    let collector = Collector::start();
+    let tracing = format!("tracing.otlp_endpoint = \"{}\"", collector.endpoint());
+    let variables = [("GATHER__SERVER__LISTEN", "[::]:0")];
+    let (gateway, address) = serve(&tracing, &upstream, &variables);
+    get(
+        SocketAddr::from(([127, 0, 0, 1], address.port())),
+        "/aggregate",
+    );
+    gateway.stop().expect(0);
+    let clients: Vec<_> = collector
+        .spans()
+        .iter()
+        .filter_map(|span| span.attributes.get("client.address").cloned())
+        .collect();
+    assert_eq!(clients, ["127.0.0.1"]);
 }
 
 #[test]

@@ -13,7 +13,6 @@ use std::{
 };
 
 use http::{Uri, uri::Scheme};
-use opentelemetry::KeyValue;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{
     Protocol, SpanExporter as Otlp, WithExportConfig as _, WithHttpConfig as _,
@@ -21,10 +20,6 @@ use opentelemetry_otlp::{
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
-    resource::{
-        EnvResourceDetector, ResourceDetector as _, SdkProvidedResourceDetector,
-        TelemetryResourceDetector,
-    },
     trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanExporter, SpanProcessor as _},
 };
 use tokio_rustls::rustls::crypto::ring;
@@ -33,7 +28,7 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
-use super::SpansError;
+use super::{SpansError, resource::resource};
 use crate::telemetry::Metrics;
 
 /// What takes finished spans from workers.
@@ -64,21 +59,6 @@ pub(super) fn processor(exporter: Exporter, queue: usize) -> Processor {
     let mut processor = BatchSpanProcessor::new(exporter, config);
     processor.set_resource(&resource());
     processor
-}
-
-/// Who sends: this gateway, and what `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say of it.
-fn resource() -> Resource {
-    let name = SdkProvidedResourceDetector
-        .detect()
-        .get(&"service.name".into())
-        .map(|name| name.to_string())
-        .filter(|name| !name.starts_with("unknown_service"));
-    Resource::builder_empty()
-        .with_detector(Box::new(TelemetryResourceDetector))
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .with_detector(Box::new(EnvResourceDetector::new()))
-        .with_service_name(name.unwrap_or_else(|| "gather".to_owned()))
-        .build()
 }
 
 /// OTLP's exporter, watched.

@@ -219,7 +219,9 @@ fn attributes(incoming: &Incoming<'_>) -> Vec<KeyValue> {
         }
     }
     if let Some(client) = incoming.client {
-        attributes.push(KeyValue::new("client.address", client.to_string()));
+        // A listener for both families sees those of IPv4 as ::ffff:192.0.2.1.
+        let client = client.to_canonical().to_string();
+        attributes.push(KeyValue::new("client.address", client));
     }
     if let Some(agent) = incoming.agent {
         attributes.push(KeyValue::new("user_agent.original", agent.to_owned()));
