@@ -5,6 +5,7 @@ mod deployment;
 mod surface;
 
 use std::{
+    cell::LazyCell,
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
@@ -26,7 +27,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use anyhow::Context as _;
-use http::HeaderName;
+use http::{HeaderName, uri::Scheme};
 use socket2::SockRef;
 use tokio::task::JoinError;
 
@@ -44,7 +45,7 @@ use crate::{
         Metrics, Names,
         spans::{self, Spans, Target},
     },
-    upstream::{Adapter, Prepared, Watch},
+    upstream::{Adapter, Prepared, Roots, Sessions, Watch},
 };
 
 pub use surface::openapi;
@@ -81,15 +82,22 @@ impl Application {
             tracing,
             mut upstreams,
             aggregates,
+            roots,
+            warnings,
             ..
         } = config;
         keep_trace_context(&tracing, &mut upstreams);
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        // Read once, and only where anything relies on them.
+        let roots = LazyCell::new(|| roots.unwrap_or_else(Roots::system));
         let upstream_names: Vec<_> = upstreams.iter().map(|upstream| &*upstream.name).collect();
         let metrics = Arc::new(metrics(&aggregates, &upstream_names)?);
         for (index, upstream) in upstreams.iter().enumerate() {
             metrics.allows(UpstreamId(index), upstream.timeout);
         }
-        let spans = spans(tracing, &upstreams, &metrics)?;
+        let spans = spans(tracing, &roots, &upstreams, &metrics)?;
         let shared = Shared {
             metrics: Arc::clone(&metrics),
             spans: spans.clone(),
@@ -102,7 +110,8 @@ impl Application {
             .console
             .then(|| console::console(&aggregates, &upstream_names, with_operations))
             .transpose()?;
-        let blueprint = Arc::new(Blueprint::new(aggregates, upstreams, server.max_in_flight)?);
+        let (roots, most) = (|| roots.clone(), server.max_in_flight);
+        let blueprint = Arc::new(Blueprint::new(aggregates, upstreams, roots, most)?);
         let workers = server.workers;
 
         // Both are bound before either serves, and the one that may be shared is last: nobody is let in by a process that
@@ -218,6 +227,7 @@ fn keep_trace_context(tracing: &config::Tracing, upstreams: &mut [crate::upstrea
 /// What records spans, if there is where to send them.
 fn spans(
     tracing: config::Tracing,
+    roots: &LazyCell<Roots, impl FnOnce() -> Roots>,
     upstreams: &[crate::upstream::Settings],
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Option<Arc<Spans>>> {
@@ -232,9 +242,14 @@ fn spans(
             method: &upstream.method,
         })
         .collect();
+    let secure = endpoint.scheme() == Some(&Scheme::HTTPS);
     let settings = spans::Settings {
         endpoint,
         sample: tracing.sample,
+        roots: match secure {
+            true => roots.certificates().to_vec(),
+            false => Vec::new(),
+        },
     };
     let spans = Spans::start(&settings, &targets, Arc::clone(metrics)).context("tracing")?;
     Ok(Some(Arc::new(spans)))
@@ -276,9 +291,11 @@ impl Blueprint {
     fn new(
         aggregates: Vec<config::Aggregate>,
         upstreams: Vec<crate::upstream::Settings>,
+        roots: impl FnOnce() -> Roots,
         max_in_flight: NonZeroUsize,
     ) -> anyhow::Result<Self> {
         let deployment = deployment::of(&aggregates, &upstreams);
+        let sessions = Sessions::of(&upstreams, roots)?;
         let lanes = upstreams
             .iter()
             .map(|upstream| Arc::new(Lane::new(upstream.lane.clone())))
@@ -287,7 +304,7 @@ impl Blueprint {
             .into_iter()
             .map(|settings| {
                 let name = Arc::clone(&settings.name);
-                let prepared = Prepared::new(settings);
+                let prepared = Prepared::new(settings, &sessions);
                 let prepared = prepared.with_context(|| format!("upstreams.{name}.tls"))?;
                 Ok(prepared.passing(deployment.member()))
             })

@@ -26,6 +26,7 @@ mod syntax;
 mod tests;
 mod tls;
 mod tracing;
+mod trust;
 mod upstreams;
 mod urls;
 mod values;
@@ -48,6 +49,7 @@ use self::{
     mistake::Origin,
     review::Review,
 };
+use crate::upstream::Roots;
 
 /// Where a configuration is looked for when none is named, in this order.
 pub const DEFAULT_FILES: [&str; 2] = ["config/gather.toml", "/etc/gather/gather.toml"];
@@ -65,7 +67,7 @@ pub fn load(
 }
 
 /// Loads a configuration from TOML that is no file, such as a built-in one. `origin` names it in mistakes; paths
-/// in it are relative to the working directory. The environment plays no part.
+/// in it are relative to the working directory. No variable `GATHER__…` plays a part.
 ///
 /// # Errors
 /// Every mistake that was found.
@@ -80,6 +82,17 @@ pub fn load_text(origin: &str, toml: &str) -> Result<Config, Mistakes> {
         format,
         text: toml,
     })?)
+}
+
+/// The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, for a command without a configuration; `None` where neither is set.
+///
+/// # Errors
+/// What makes a variable name no roots.
+pub fn roots() -> Result<Option<Roots>, Mistakes> {
+    match trust::Variables::of_the_process().roots() {
+        Ok(named) => Ok(named.map(|named| named.roots)),
+        Err(remarks) => Err(remarks.into_iter().map(Mistake::from).collect()),
+    }
 }
 
 fn finish(mut layers: Layers) -> Result<Config, Mistakes> {

@@ -20,11 +20,13 @@ mod prepare;
 pub(crate) mod properties;
 mod reading;
 mod request;
+mod roots;
 mod settings;
 mod tls;
 
 pub use attempt::{Adapter, Watch};
 pub use follow::Following;
 pub use prepare::Prepared;
+pub use roots::Roots;
 pub use settings::{Settings, TlsSettings};
-pub use tls::TlsError;
+pub use tls::{Sessions, TlsError};

@@ -48,10 +48,12 @@ impl Check {
     pub(super) fn run(self) -> anyhow::Result<Done> {
         match self.files.load()? {
             Ok(config) if self.print => {
+                warn(&config)?;
                 write!(screen::out(), "{}", config::effective(&config))?;
                 Ok(Done::Well)
             }
             Ok(config) => {
+                warn(&config)?;
                 writeln!(
                     screen::out(),
                     "good: {}, {}, listening on {}",
@@ -67,6 +69,12 @@ impl Check {
             }
         }
     }
+}
+
+/// Tells what is odd and no mistake.
+fn warn(config: &Config) -> std::io::Result<()> {
+    let mut told = config.warnings.iter();
+    told.try_for_each(|warning| writeln!(anstream::stderr(), "warning: {warning}"))
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -9,11 +9,12 @@ use http::{HeaderName, HeaderValue, Method, Uri, uri::Scheme};
 use tokio::time::Instant;
 
 use crate::{
+    config,
     fanout::{
         Allowance, Body, Failure, FailureKind, Forward, LaneSettings, Place, Reply, StatusSet,
         Upstream as _,
     },
-    upstream::{Adapter, Following, Prepared, Settings, TlsSettings},
+    upstream::{Adapter, Following, Prepared, Roots, Sessions, Settings, TlsSettings},
 };
 
 /// The largest answer that is taken: as much as a gateway may hold for one aggregate, and its frame.
@@ -124,7 +125,7 @@ impl Client {
         for class in ["1xx", "2xx", "3xx", "4xx", "5xx"] {
             every.add(class)?;
         }
-        let prepared = Prepared::new(Settings {
+        let settings = Settings {
             name: "gateway".into(),
             url,
             method: Method::GET,
@@ -143,7 +144,12 @@ impl Client {
             forward_headers: Vec::new(),
             forward_query: Vec::new(),
             tls: TlsSettings::default(),
-        })?;
+        };
+        let secure = settings.url.scheme() == Some(&Scheme::HTTPS);
+        let roots = secure.then(config::roots).transpose()?.flatten();
+        let roots = || roots.unwrap_or_else(Roots::system);
+        let sessions = Sessions::of([&settings], roots)?;
+        let prepared = Prepared::new(settings, &sessions)?;
         Ok(Self {
             adapter: Adapter::new(&prepared, Rc::new(())),
             url: shown,

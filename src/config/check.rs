@@ -3,17 +3,21 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
+use http::uri::Scheme;
+
 use super::{
     aggregates,
-    checked::{Admin, Config, Log, Server, TlsFiles},
+    checked::{Admin, Config, Log, Server, TlsFiles, Tracing},
     defaults,
-    mistake::KeyPath,
+    mistake::{KeyPath, Mistake},
     quantities::LONGEST,
     raw::{RawAdmin, RawConfig, RawServer},
     review::{Review, Slot},
-    tracing, upstreams,
+    tracing, trust,
+    upstreams::{self, Checked},
     values::{Count, Listen, Table},
 };
+use crate::upstream::Roots;
 
 /// The checked configuration. `None`, or a mistake in the review, when there is none.
 pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
@@ -31,10 +35,16 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
         .map(|Table(admin)| self::admin(admin, public, review));
     let log = raw.log.unwrap_or_default().0;
     let tracing = tracing::check(raw.tracing, review);
+    let (roots, warnings) = roots(&upstreams, tracing.as_ref(), review);
 
     let mut settings = Vec::new();
     let mut tls_files = BTreeMap::<Arc<str>, TlsFiles>::new();
-    for (upstream, files) in upstreams {
+    for Checked {
+        settings: upstream,
+        files,
+        ..
+    } in upstreams
+    {
         if files != TlsFiles::default() {
             tls_files.insert(upstream.name.clone(), files);
         }
@@ -54,7 +64,38 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
         upstreams: settings,
         aggregates: aggregates.checked,
         tls_files,
+        roots,
+        warnings,
     })
+}
+
+/// The roots that the environment names, where anything relies on them, and what is odd about them.
+fn roots(
+    upstreams: &[Checked],
+    tracing: Option<&Tracing>,
+    review: &mut Review<'_>,
+) -> (Option<Roots>, Vec<Mistake>) {
+    let endpoint = tracing.and_then(|tracing| tracing.otlp_endpoint.as_ref());
+    let is_needed = endpoint.is_some_and(|url| url.scheme() == Some(&Scheme::HTTPS))
+        || upstreams.iter().any(|upstream| upstream.shares_roots);
+    if !is_needed {
+        return (None, Vec::new());
+    }
+    match trust::Variables::of_the_process().roots() {
+        Ok(None) => (None, Vec::new()),
+        Ok(Some(named)) => {
+            let warnings = named.odd.into_iter().map(Mistake::from).collect();
+            (Some(named.roots), warnings)
+        }
+        Err(remarks) => {
+            for remark in remarks {
+                review
+                    .report
+                    .add(remark.variable, &KeyPath::default(), remark.message);
+            }
+            (None, Vec::new())
+        }
+    }
 }
 
 /// A count as the checked types have it. Its range is the raw type's business.

@@ -10,6 +10,7 @@ use http::Uri;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Mistake;
 use crate::{
     fanout::{Completion, Mode, Need, OnFailure},
     upstream,
@@ -33,6 +34,10 @@ pub struct Config {
     /// The files that the upstreams' [`TlsSettings`](upstream::TlsSettings) were read from, by the upstream's name.
     /// Only for showing them.
     pub tls_files: BTreeMap<Arc<str>, TlsFiles>,
+    /// The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name in the place of the system's, where anything relies on them.
+    pub roots: Option<upstream::Roots>,
+    /// What is odd, and no mistake.
+    pub warnings: Vec<Mistake>,
 }
 
 /// The public listener and how it stops.

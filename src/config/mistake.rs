@@ -74,6 +74,12 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
+impl FromIterator<Mistake> for Mistakes {
+    fn from_iter<T: IntoIterator<Item = Mistake>>(mistakes: T) -> Self {
+        Self(mistakes.into_iter().collect())
+    }
+}
+
 /// One step into the tree of settings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {

@@ -116,7 +116,8 @@ pub(super) struct RawTracing {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Tls")]
 pub(super) struct RawTls {
-    /// A PEM file with the only roots to trust. Default: the system's, else Mozilla's.
+    /// A PEM file with the only roots to trust. Default: those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else the
+    /// system's, else Mozilla's.
     pub(super) ca: Option<String>,
     /// A PEM file with a client certificate and its chain. Only with `key`.
     pub(super) cert: Option<String>,

@@ -1,7 +1,11 @@
 //! Reads what an upstream's `tls` table names: roots, a client certificate, its key. Knows nothing of connections.
-//! What is in a file is never quoted.
+//! What is in a file is never quoted. What several tables name is read once, and shared.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio_rustls::rustls::{
     RootCertStore,
@@ -24,18 +28,48 @@ use crate::upstream::TlsSettings;
 pub(super) struct Tls {
     pub(super) settings: TlsSettings,
     pub(super) files: TlsFiles,
+    /// Whether it names roots, good or not.
+    pub(super) names_roots: bool,
+}
+
+/// What has been read so far, by where it stands; or all that is wrong with it.
+#[derive(Default)]
+pub(super) struct Material {
+    roots: BTreeMap<PathBuf, Result<Arc<RootCertStore>, Vec<String>>>,
+    identities: BTreeMap<(PathBuf, PathBuf), Identity>,
+}
+
+/// A certificate with its key, or what is wrong with each.
+#[derive(Clone)]
+struct Identity {
+    pair: Option<Arc<CertifiedKey>>,
+    cert: Option<String>,
+    key: Option<String>,
 }
 
 /// What a `tls` table stands for. What is refused is noted and left out.
-pub(super) fn read(path: &KeyPath, raw: RawTls, review: &mut Review<'_>) -> Tls {
-    let mut tls = Tls::default();
+pub(super) fn read(
+    path: &KeyPath,
+    raw: RawTls,
+    material: &mut Material,
+    review: &mut Review<'_>,
+) -> Tls {
+    let mut tls = Tls {
+        names_roots: review.is_set(&path.key("ca")),
+        ..Tls::default()
+    };
     if let Some(file) = raw.ca {
-        let (place, roots) = certificates(&path.key("ca"), &file, review);
-        if let Some(roots) = &roots {
-            check_roots(&path.key("ca"), roots, review);
+        let place = place(&path.key("ca"), &file, review);
+        let read = material.roots.entry(place.clone());
+        match read.or_insert_with(|| roots(&place)) {
+            Ok(roots) => tls.settings.ca = Some(Arc::clone(roots)),
+            Err(messages) => {
+                for message in messages {
+                    review.mistake(&path.key("ca"), message.clone());
+                }
+            }
         }
-        tls.settings.ca = roots;
-        tls.files.ca = Some(place);
+        tls.files.ca = Some(absolute(place));
     }
     let cert = review.slot(&path.key("cert"), raw.cert);
     let key = review.slot(&path.key("key"), raw.key);
@@ -48,26 +82,31 @@ pub(super) fn read(path: &KeyPath, raw: RawTls, review: &mut Review<'_>) -> Tls 
         }
         _ => {}
     }
-    let chain = cert.given().and_then(|file| {
-        let (place, chain) = certificates(&path.key("cert"), &file, review);
-        tls.files.cert = Some(place);
-        chain
-    });
-    let key = key.given().and_then(|file| {
-        let (place, key) = private_key(&path.key("key"), &file, review);
-        tls.files.key = Some(place);
-        key
-    });
-    if let (Some(chain), Some(key)) = (chain, key) {
-        let provider = ring::default_provider();
-        match CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider) {
-            Ok(_) => tls.settings.identity = Some((chain, key)),
-            Err(_) => review.mistake(
-                &path.key("key"),
-                "the private key is not the one of `cert`, or of a kind that is not supported",
-            ),
+    let cert = cert
+        .given()
+        .map(|file| place(&path.key("cert"), &file, review));
+    let key = key
+        .given()
+        .map(|file| place(&path.key("key"), &file, review));
+    let identity = match (&cert, &key) {
+        (Some(cert), Some(key)) => {
+            let read = material.identities.entry((cert.clone(), key.clone()));
+            read.or_insert_with(|| identity(cert, key)).clone()
+        }
+        _ => Identity {
+            pair: None,
+            cert: cert.as_deref().and_then(|cert| certificates(cert).err()),
+            key: key.as_deref().and_then(|key| private_key(key).err()),
+        },
+    };
+    for (key, message) in [("cert", identity.cert), ("key", identity.key)] {
+        if let Some(message) = message {
+            review.mistake(&path.key(key), message);
         }
     }
+    tls.settings.identity = identity.pair;
+    tls.files.cert = cert.map(absolute);
+    tls.files.key = key.map(absolute);
     if let Some(name) = raw.server_name {
         if ServerName::try_from(name.as_str()).is_err() {
             let message = "expected a host name or an IP address, as it stands in the certificate";
@@ -78,69 +117,81 @@ pub(super) fn read(path: &KeyPath, raw: RawTls, review: &mut Review<'_>) -> Tls 
     tls
 }
 
-/// Where a file is that is named at `path`, and what is in it.
-fn contents(path: &KeyPath, file: &str, review: &mut Review<'_>) -> (PathBuf, Option<Vec<u8>>) {
-    let place = review.directory(path).join(file);
-    let contents = files::bytes(&place);
-    let contents = contents.map_err(|message| {
-        review.mistake(path, format!("{}: {message}", place.display()));
-    });
-    (std::path::absolute(&place).unwrap_or(place), contents.ok())
+/// Where a file is that is named at `path`.
+fn place(path: &KeyPath, file: &str, review: &Review<'_>) -> PathBuf {
+    review.directory(path).join(file)
 }
 
-fn certificates(
-    path: &KeyPath,
-    file: &str,
-    review: &mut Review<'_>,
-) -> (PathBuf, Option<Vec<CertificateDer<'static>>>) {
-    let (place, contents) = contents(path, file, review);
-    let certificates = contents.and_then(|pem| {
-        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        match found {
-            Ok(found) if !found.is_empty() => return Some(found),
-            Ok(_) => review.mistake(
-                path,
-                format!(
-                    "{}: there is no certificate in this file, expected PEM",
-                    place.display()
-                ),
-            ),
-            Err(_) => review.mistake(path, format!("{}: not well-formed PEM", place.display())),
+fn absolute(place: PathBuf) -> PathBuf {
+    std::path::absolute(&place).unwrap_or(place)
+}
+
+/// What is in a file.
+fn contents(place: &Path) -> Result<Vec<u8>, String> {
+    files::bytes(place).map_err(|message| format!("{}: {message}", place.display()))
+}
+
+fn certificates(place: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = contents(place)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let place = place.display();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(format!(
+            "{place}: there is no certificate in this file, expected PEM"
+        )),
+        Err(_) => Err(format!("{place}: not well-formed PEM")),
+    }
+}
+
+fn private_key(place: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    let pem = contents(place)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
+        let place = place.display();
+        format!("{place}: there is no private key in this file, expected PEM")
+    })
+}
+
+fn identity(cert: &Path, key: &Path) -> Identity {
+    let mut identity = Identity {
+        pair: None,
+        cert: None,
+        key: None,
+    };
+    match (certificates(cert), private_key(key)) {
+        (Ok(chain), Ok(key)) => {
+            match CertifiedKey::from_der(chain, key, &ring::default_provider()) {
+                Ok(pair) => identity.pair = Some(Arc::new(pair)),
+                Err(_) => {
+                    let message = "the private key is not the one of `cert`, or of a kind that is not supported";
+                    identity.key = Some(message.to_owned());
+                }
+            }
         }
-        None
-    });
-    (place, certificates)
-}
-
-fn private_key(
-    path: &KeyPath,
-    file: &str,
-    review: &mut Review<'_>,
-) -> (PathBuf, Option<PrivateKeyDer<'static>>) {
-    let (place, contents) = contents(path, file, review);
-    let key = contents.and_then(|pem| {
-        let key = PrivateKeyDer::from_pem_slice(&pem);
-        if key.is_err() {
-            let message = format!(
-                "{}: there is no private key in this file, expected PEM",
-                place.display()
-            );
-            review.mistake(path, message);
+        (cert, key) => {
+            identity.cert = cert.err();
+            identity.key = key.err();
         }
-        key.ok()
-    });
-    (place, key)
+    }
+    identity
 }
 
-fn check_roots(path: &KeyPath, roots: &[CertificateDer<'static>], review: &mut Review<'_>) {
+fn roots(place: &Path) -> Result<Arc<RootCertStore>, Vec<String>> {
     let mut store = RootCertStore::empty();
-    for (index, root) in roots.iter().enumerate() {
-        if store.add(root.clone()).is_err() {
+    let mut mistakes = Vec::new();
+    let found = certificates(place).map_err(|message| vec![message])?;
+    for (index, root) in found.into_iter().enumerate() {
+        if store.add(root).is_err() {
             let message = format!(
                 "certificate {} of the file can't be used as a root",
                 index + 1
             );
-            review.mistake(path, message);
+            mistakes.push(message);
         }
+    }
+    if mistakes.is_empty() {
+        Ok(Arc::new(store))
+    } else {
+        Err(mistakes)
     }
 }

@@ -14,7 +14,7 @@ use super::{
     quantities::{HumanDuration, Size},
     raw::{Named, RawDefaults, RawMethod, RawUpstream, Texts},
     review::{Review, Slot},
-    tls::{self, Tls},
+    tls::{self, Material, Tls},
     urls,
     values::{Count, Table},
 };
@@ -52,12 +52,20 @@ struct Part {
     tls: Slot<Tls>,
 }
 
+/// One upstream, checked.
+pub(super) struct Checked {
+    pub(super) settings: Settings,
+    pub(super) files: TlsFiles,
+    /// Whether it trusts the roots that all share.
+    pub(super) shares_roots: bool,
+}
+
 /// Checks all upstreams, by name. Without a mistake in the review none is missing.
 pub(super) fn check(
     raw: Option<Named<RawUpstream>>,
     defaults: Option<Table<RawDefaults>>,
     review: &mut Review<'_>,
-) -> Vec<(Settings, TlsFiles)> {
+) -> Vec<Checked> {
     let table = KeyPath::of(["upstreams"]);
     if review.names(&table).is_empty() && !review.refused.contains(&table) {
         let message =
@@ -67,6 +75,8 @@ pub(super) fn check(
     for name in review.names(&table) {
         review.check_name(&table.key(&name), &name);
     }
+    let mut material = Material::default();
+    let mut part = |path, raw, review: &mut Review<'_>| part(path, raw, &mut material, review);
     let defaults = defaults.unwrap_or_default().0;
     let defaults = part(KeyPath::of(["defaults"]), defaults.into(), review);
     let mut upstreams = Vec::new();
@@ -77,7 +87,7 @@ pub(super) fn check(
     upstreams
 }
 
-fn part(path: KeyPath, raw: RawUpstream, review: &mut Review<'_>) -> Part {
+fn part(path: KeyPath, raw: RawUpstream, material: &mut Material, review: &mut Review<'_>) -> Part {
     let at = |key| path.key(key);
     let url = review.slot(&at("url"), raw.url).and_then(|text| {
         urls::parse(&text)
@@ -120,7 +130,7 @@ fn part(path: KeyPath, raw: RawUpstream, review: &mut Review<'_>) -> Part {
         forward_headers: forward_headers
             .map(|texts| headers::forwarded(&at("forward_headers"), texts, review)),
         forward_query: forward_query.map(|texts| parameters(&at("forward_query"), texts, review)),
-        tls: tls.map(|Table(raw)| tls::read(&at("tls"), raw, review)),
+        tls: tls.map(|Table(raw)| tls::read(&at("tls"), raw, material, review)),
         path,
     }
 }
@@ -193,12 +203,7 @@ fn parameters(path: &KeyPath, texts: Texts, review: &mut Review<'_>) -> Vec<Stri
 }
 
 /// One upstream, with the defaults for what it does not set itself.
-fn combine(
-    name: &str,
-    own: Part,
-    defaults: Part,
-    review: &mut Review<'_>,
-) -> Option<(Settings, TlsFiles)> {
+fn combine(name: &str, own: Part, defaults: Part, review: &mut Review<'_>) -> Option<Checked> {
     // Where a setting stands that may be in either table.
     let at = |key: &str, review: &Review<'_>| {
         let path = own.path.key(key);
@@ -234,16 +239,7 @@ fn combine(
         review,
     );
     let url = own.url.given();
-    let secure = url
-        .as_ref()
-        .is_none_or(|url| url.scheme_str() == Some("https"));
-    if !secure && matches!(own.tls, Slot::Given(_)) {
-        let message = "`tls` is only for https, and the url of this upstream is http";
-        review.mistake(&own.path.key("tls"), message);
-    }
-    // Defaults are for all upstreams, so those that are not https just have no use for this one.
-    let shared = if secure { defaults.tls } else { Slot::Absent };
-    let tls = own.tls.or(shared).given().unwrap_or_default();
+    let (tls, shares_roots) = trust(&own.path, url.as_ref(), own.tls, defaults.tls, review);
     let settings = Settings {
         name: Arc::from(name),
         url: url?,
@@ -275,7 +271,34 @@ fn combine(
             .unwrap_or_default(),
         tls: tls.settings,
     };
-    Some((settings, tls.files))
+    Some(Checked {
+        settings,
+        files: tls.files,
+        shares_roots,
+    })
+}
+
+/// Trust and identity of an upstream, and whether it trusts the roots that all share.
+fn trust(
+    path: &KeyPath,
+    url: Option<&Uri>,
+    own: Slot<Tls>,
+    defaults: Slot<Tls>,
+    review: &mut Review<'_>,
+) -> (Tls, bool) {
+    let secure = url.is_none_or(|url| url.scheme_str() == Some("https"));
+    if !secure && matches!(own, Slot::Given(_)) {
+        let message = "`tls` is only for https, and the url of this upstream is http";
+        review.mistake(&path.key("tls"), message);
+    }
+    // Defaults are for all upstreams, so those that are not https just have no use for this one.
+    let tls = own.or(if secure { defaults } else { Slot::Absent });
+    let shares_roots = match &tls {
+        Slot::Given(tls) => !tls.names_roots,
+        Slot::Absent => true,
+        Slot::Refused => false,
+    };
+    (tls.given().unwrap_or_default(), secure && shares_roots)
 }
 
 /// How calls are made of attempts.

@@ -21,6 +21,7 @@ use std::{
 use http::{Method, Uri, uri::Scheme};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanProcessor as _};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use self::export::{Exporter, Processor};
 pub use self::request::{Answered, Incoming, RequestTrace, SpanObserver};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub endpoint: Uri,
     /// The share of the traces that begin here that is recorded, from 0 to 1.
     pub sample: f64,
+    /// Whom to trust where the URL is `https`; Mozilla's roots where there are none.
+    pub roots: Vec<CertificateDer<'static>>,
 }
 
 /// What spans say of an upstream.
@@ -91,11 +94,7 @@ impl Spans {
         metrics: Arc<Metrics>,
     ) -> Result<Self, SpansError> {
         let queued = Arc::new(AtomicUsize::new(0));
-        let exporter = Exporter::new(
-            &settings.endpoint,
-            Arc::clone(&queued),
-            Arc::clone(&metrics),
-        )?;
+        let exporter = Exporter::new(settings, Arc::clone(&queued), Arc::clone(&metrics))?;
         Ok(Self {
             sample: settings.sample,
             targets: targets.iter().map(Made::of).collect(),
@@ -188,6 +187,7 @@ mod tests {
             // Nobody listens; nothing is sent either.
             endpoint: Uri::from_static("http://127.0.0.1:9/v1/traces"),
             sample,
+            roots: Vec::new(),
         };
         Spans::start(&settings, &[], metrics()).unwrap()
     }
@@ -216,6 +216,7 @@ mod tests {
         let settings = Settings {
             endpoint: endpoint.parse().unwrap(),
             sample: 1.0,
+            roots: Vec::new(),
         };
         let spans = Spans::start(&settings, &[], Arc::clone(&metrics)).unwrap();
         let spans = Arc::new(spans);

@@ -12,7 +12,7 @@ use super::{
     dial::{self, Dialer, Target},
     names::Names,
     pool::{Pool, Stream},
-    tls::{self, Session, TlsError},
+    tls::{Session, Sessions, TlsError},
 };
 
 /// One upstream's settings with everything made ready that its workers share.
@@ -27,14 +27,14 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Makes an upstream ready; roots and keys are taken in here, once.
+    /// Makes an upstream ready, with its session settings out of `sessions`, which were made for it too.
     ///
     /// # Errors
-    /// When the TLS settings can't be used.
+    /// When the name to verify is none.
     ///
     /// # Panics
     /// When the settings' URL has no host, which a checked configuration rules out.
-    pub fn new(settings: Settings) -> Result<Self, TlsError> {
+    pub fn new(settings: Settings, sessions: &Sessions) -> Result<Self, TlsError> {
         let host = settings.url.host().expect("a checked URL has a host");
         let host = host
             .trim_start_matches('[')
@@ -42,9 +42,7 @@ impl Prepared {
             .to_owned();
         let secure = settings.url.scheme() == Some(&Scheme::HTTPS);
         let standard = if secure { 443 } else { 80 };
-        let session = secure
-            .then(|| tls::session(&settings.tls, &host))
-            .transpose()?;
+        let session = sessions.with(&settings, &host)?;
         Ok(Self {
             port: settings.url.port_u16().unwrap_or(standard),
             settings: Arc::new(settings),

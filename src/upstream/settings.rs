@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Uri};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{RootCertStore, sign::CertifiedKey};
 
 use crate::fanout::{LaneSettings, StatusSet};
 
@@ -73,24 +73,13 @@ impl Settings {
     }
 }
 
-/// Trust and identity towards one upstream.
-#[derive(Debug, Default)]
+/// Trust and identity towards one upstream. What several upstreams have in common is there once.
+#[derive(Debug, Clone, Default)]
 pub struct TlsSettings {
-    /// The only roots to trust; without them the system's, else Mozilla's.
-    pub ca: Option<Vec<CertificateDer<'static>>>,
-    /// A client certificate, its chain first to last, with its key.
-    pub identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    /// The only roots to trust; without them those that all upstreams share.
+    pub ca: Option<Arc<RootCertStore>>,
+    /// A client certificate with its chain, first to last, and its key.
+    pub identity: Option<Arc<CertifiedKey>>,
     /// The name that the upstream's certificate must carry, if it is not the URL's host.
     pub server_name: Option<String>,
-}
-
-impl Clone for TlsSettings {
-    fn clone(&self) -> Self {
-        let identity = self.identity.as_ref();
-        Self {
-            ca: self.ca.clone(),
-            identity: identity.map(|(chain, key)| (chain.clone(), key.clone_key())),
-            server_name: self.server_name.clone(),
-        }
-    }
 }

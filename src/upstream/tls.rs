@@ -1,23 +1,32 @@
-//! Whom to trust and who to be towards an `https` upstream. Made once at start; nothing is read per connection.
+//! Whom to trust and who to be towards `https` upstreams. Made once at start; nothing is read per connection.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
+use http::uri::Scheme;
 use tokio_rustls::{
     TlsConnector,
     rustls::{
         self, CertificateError, ClientConfig, RootCertStore,
+        client::Resumption,
         crypto::ring,
         pki_types::{InvalidDnsNameError, ServerName},
+        sign::SingleCertAndKey,
     },
 };
 
-use super::TlsSettings;
+use super::{Roots, Settings, TlsSettings};
+
+/// How many servers' sessions are kept at least.
+const SERVERS: usize = 32;
+
+/// How many tickets rustls keeps of one server; its bound on sessions counts them.
+const TICKETS: usize = 8;
 
 /// Why the TLS settings of an upstream can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificates or the key don't fit together.
-    #[error("the certificates or the key can't be used: {0}")]
+    /// No session can be made at all.
+    #[error("TLS can't be used: {0}")]
     Material(#[from] rustls::Error),
     /// The name to expect in the upstream's certificate is no name.
     #[error("the name to verify is neither a DNS name nor an IP address: {0}")]
@@ -31,43 +40,90 @@ pub(super) struct Session {
     pub(super) name: ServerName<'static>,
 }
 
-/// Prepares sessions with `host`.
-pub(super) fn session(settings: &TlsSettings, host: &str) -> Result<Session, TlsError> {
-    let mut roots = RootCertStore::empty();
-    match &settings.ca {
-        Some(own) => {
-            for certificate in own {
-                roots.add(certificate.clone())?;
-            }
-        }
-        None => add_public_roots(&mut roots),
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots);
-    let mut config = match &settings.identity {
-        Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key())?,
-        None => builder.with_no_client_auth(),
-    };
-    // The wire speaks HTTP/1.1 only; an upstream that would choose otherwise must hear it.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let name = settings.server_name.as_deref().unwrap_or(host).to_owned();
-    Ok(Session {
-        connector: TlsConnector::from(Arc::new(config)),
-        name: ServerName::try_from(name)?,
-    })
+/// The TLS of all upstreams, made once for all that trust the same roots and are the same client. They share the store of
+/// sessions too: rustls keeps a session by the name that was verified, and resumes it for no other.
+pub struct Sessions(HashMap<Kind, Arc<ClientConfig>>);
+
+/// Trust and identity, by where they are in memory: what was read from the same files is shared.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Kind {
+    roots: Option<usize>,
+    identity: Option<usize>,
 }
 
-/// The system's roots; where it has none, as in an image from scratch, Mozilla's.
-fn add_public_roots(roots: &mut RootCertStore) {
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::debug!(%error, "a system root was not readable");
+impl Kind {
+    fn of(settings: &TlsSettings) -> Self {
+        Self {
+            roots: settings.ca.as_ref().map(|ca| Arc::as_ptr(ca).addr()),
+            identity: settings
+                .identity
+                .as_ref()
+                .map(|identity| Arc::as_ptr(identity).addr()),
+        }
     }
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+}
+
+impl Sessions {
+    /// For all of these upstreams. `roots` says whom those trust that name no roots; it is not asked where nobody needs them.
+    ///
+    /// # Errors
+    /// When TLS can't be used at all.
+    pub fn of<'a>(
+        upstreams: impl IntoIterator<Item = &'a Settings>,
+        roots: impl FnOnce() -> Roots,
+    ) -> Result<Self, TlsError> {
+        let mut kinds = HashMap::<Kind, (&TlsSettings, usize)>::new();
+        for upstream in upstreams.into_iter().filter(|upstream| is_secure(upstream)) {
+            let tls = &upstream.tls;
+            kinds.entry(Kind::of(tls)).or_insert((tls, 0)).1 += 1;
+        }
+        let shared = kinds.values().any(|(tls, _)| tls.ca.is_none());
+        let shared = shared.then(|| Arc::clone(roots().store()));
+        let provider = Arc::new(ring::default_provider());
+        let mut made = HashMap::with_capacity(kinds.len());
+        for (kind, (tls, users)) in kinds {
+            let roots = tls.ca.clone().or_else(|| shared.clone());
+            let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()?
+                .with_root_certificates(roots.unwrap_or_else(|| RootCertStore::empty().into()));
+            let mut config = match &tls.identity {
+                Some(identity) => {
+                    let identity = SingleCertAndKey::from(Arc::clone(identity));
+                    builder.with_client_cert_resolver(Arc::new(identity))
+                }
+                None => builder.with_no_client_auth(),
+            };
+            // The wire speaks HTTP/1.1 only; an upstream that would choose otherwise must hear it.
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            config.resumption = Resumption::in_memory_sessions(users.max(SERVERS) * TICKETS);
+            made.insert(kind, Arc::new(config));
+        }
+        Ok(Self(made))
     }
+
+    /// Sessions with `host` by the settings of one of the upstreams; `None` where it is not `https`.
+    pub(super) fn with(
+        &self,
+        upstream: &Settings,
+        host: &str,
+    ) -> Result<Option<Session>, TlsError> {
+        let Some(config) = self
+            .0
+            .get(&Kind::of(&upstream.tls))
+            .filter(|_| is_secure(upstream))
+        else {
+            return Ok(None);
+        };
+        let name = upstream.tls.server_name.as_deref().unwrap_or(host);
+        Ok(Some(Session {
+            connector: TlsConnector::from(Arc::clone(config)),
+            name: ServerName::try_from(name.to_owned())?,
+        }))
+    }
+}
+
+fn is_secure(upstream: &Settings) -> bool {
+    upstream.url.scheme() == Some(&Scheme::HTTPS)
 }
 
 /// What a client may know of a failed handshake: the reason, without the names in the certificate.
@@ -105,4 +161,105 @@ pub(super) fn alert(error: &std::io::Error) -> Option<&'static str> {
 
 fn session_error(error: &std::io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio_rustls::rustls::{pki_types::PrivateKeyDer, sign::CertifiedKey};
+
+    use super::*;
+    use crate::fanout::{LaneSettings, StatusSet};
+
+    fn settings(url: &'static str, tls: &TlsSettings) -> Settings {
+        Settings {
+            name: "one".into(),
+            url: http::Uri::from_static(url),
+            method: http::Method::GET,
+            headers: Vec::new(),
+            body: None,
+            timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(1),
+            keep_alive: Duration::from_secs(1),
+            max_body: 1,
+            max_depth: 1,
+            framed: false,
+            compressed: false,
+            success: StatusSet::successful(),
+            lane: LaneSettings::default(),
+            forward_headers: Vec::new(),
+            forward_query: Vec::new(),
+            tls: tls.clone(),
+        }
+    }
+
+    fn identity() -> Arc<CertifiedKey> {
+        let made = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let chain = vec![made.cert.der().clone()];
+        Arc::new(CertifiedKey::from_der(chain, key, &ring::default_provider()).unwrap())
+    }
+
+    #[test]
+    fn sessions_are_shared_by_equal_trust_and_identity_and_by_nothing_else() {
+        let (ca, me) = (Arc::new(RootCertStore::empty()), identity());
+        let [all, own, mine, both, other] = [
+            (None, None),
+            (Some(Arc::clone(&ca)), None),
+            (None, Some(Arc::clone(&me))),
+            (Some(ca), Some(me)),
+            (Some(Arc::new(RootCertStore::empty())), Some(identity())),
+        ]
+        .map(|(ca, identity)| TlsSettings {
+            ca,
+            identity,
+            server_name: None,
+        });
+        let named = TlsSettings {
+            server_name: Some("b".to_owned()),
+            ..own.clone()
+        };
+        let kinds = [&all, &own, &mine, &both, &other];
+        let twice = kinds.into_iter().chain(kinds);
+        let upstreams: Vec<_> = twice
+            .chain([&named])
+            .map(|tls| settings("https://a", tls))
+            .collect();
+        let sessions = Sessions::of(&upstreams, || Roots::of(Vec::new()).0).unwrap();
+        let made: Vec<_> = upstreams
+            .iter()
+            .map(|upstream| sessions.with(upstream, "a").unwrap().unwrap())
+            .collect();
+        let of = |at: usize| Arc::as_ptr(made[at].connector.config());
+        for one in 0..kinds.len() {
+            for another in 0..kinds.len() {
+                assert_eq!(of(one) == of(kinds.len() + another), one == another);
+            }
+        }
+        assert_eq!(of(10), of(1));
+        assert_ne!(made[10].name, made[1].name);
+    }
+
+    #[test]
+    fn shared_roots_are_asked_for_once_and_only_where_they_are_needed() {
+        let none = || panic!("nobody needs them");
+        let plain = settings("http://a", &TlsSettings::default());
+        let sessions = Sessions::of([&plain], none).unwrap();
+        assert!(sessions.with(&plain, "a").unwrap().is_none());
+        let own = TlsSettings {
+            ca: Some(Arc::new(RootCertStore::empty())),
+            ..TlsSettings::default()
+        };
+        let own = settings("https://a", &own);
+        Sessions::of([&own, &plain], none).unwrap();
+        let mut asked = 0;
+        let all = vec![settings("https://a", &TlsSettings::default()); 1000];
+        let roots = || {
+            asked += 1;
+            Roots::of(Vec::new()).0
+        };
+        Sessions::of(&all, roots).unwrap();
+        assert_eq!(asked, 1);
+    }
 }

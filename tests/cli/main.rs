@@ -27,6 +27,7 @@ mod serve;
 mod stop;
 mod terminal;
 mod tracing;
+mod trust;
 
 use std::fmt::Write as _;
 

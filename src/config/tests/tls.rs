@@ -1,9 +1,12 @@
 //! Certificates and keys in files.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use super::{LEAST, lines};
-use crate::config::{Config, Mistakes, effective, load, load_text};
+use crate::{
+    config::{Config, Mistakes, effective, load, load_text},
+    upstream::TlsSettings,
+};
 
 fn identity() -> (String, String) {
     let made = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
@@ -137,5 +140,33 @@ fn each_bad_file_is_named_and_never_quoted() {
         let line = line.replace(&directory, "DIR");
         assert!(line.starts_with(found), "{tls}: {line}");
         assert!(!line.contains("hunter2"), "{tls}: {line}");
+    }
+}
+
+#[test]
+fn equal_tables_share_what_they_name() {
+    let (cert, key) = identity();
+    let place = tempfile::tempdir().unwrap();
+    for (name, text) in [("ca.pem", &cert), ("me.pem", &cert), ("me.key", &key)] {
+        fs::write(place.path().join(name), text).unwrap();
+    }
+    let file = place.path().join("gather.toml");
+    let own = "[upstreams.own]\nurl = 'https://own'\ntls = { ca = 'ca.pem', cert = 'me.pem', key = 'me.key' }";
+    let shared = "[defaults]\ntls = { ca = 'ca.pem', cert = 'me.pem', key = 'me.key' }";
+    let another = "[upstreams.another]\nurl = 'https://another'";
+    fs::write(&file, format!("{LEAST}{own}\n{another}\n{shared}\n")).unwrap();
+    let config = load(&[file], []).unwrap();
+    let secure: Vec<_> = config
+        .upstreams
+        .iter()
+        .filter(|upstream| upstream.tls.ca.is_some())
+        .collect();
+    assert_eq!(secure.len(), 3);
+    for upstream in &secure[1..] {
+        let same = |of: fn(&TlsSettings) -> usize| of(&upstream.tls) == of(&secure[0].tls);
+        assert!(same(|tls| Arc::as_ptr(tls.ca.as_ref().unwrap()).addr()));
+        assert!(same(
+            |tls| Arc::as_ptr(tls.identity.as_ref().unwrap()).addr()
+        ));
     }
 }

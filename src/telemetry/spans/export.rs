@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use http::{Uri, uri::Scheme};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{
     Protocol, SpanExporter as Otlp, WithExportConfig as _, WithHttpConfig as _,
@@ -22,13 +21,13 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanExporter, SpanProcessor as _},
 };
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{crypto::ring, pki_types::CertificateDer};
 use ureq::{
     Agent,
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
-use super::{SpansError, resource::resource};
+use super::{Settings, SpansError, resource::resource};
 use crate::telemetry::Metrics;
 
 /// What takes finished spans from workers.
@@ -75,19 +74,19 @@ pub(super) struct Exporter {
 
 impl Exporter {
     pub(super) fn new(
-        endpoint: &Uri,
+        settings: &Settings,
         queued: Arc<AtomicUsize>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, SpansError> {
         let reason = Arc::default();
         let client = Client {
-            agent: agent(endpoint.scheme() == Some(&Scheme::HTTPS)),
+            agent: agent(&settings.roots),
             reason: Arc::clone(&reason),
         };
         let otlp = Otlp::builder()
             .with_http()
             .with_http_client(client)
-            .with_endpoint(endpoint.to_string())
+            .with_endpoint(settings.endpoint.to_string())
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(EXPORT)
             .build()
@@ -138,31 +137,24 @@ impl SpanExporter for Exporter {
 }
 
 /// Asks the collector named, and nobody in between: what the environment says of proxies is for others.
-fn agent(secure: bool) -> Agent {
+fn agent(roots: &[CertificateDer<'static>]) -> Agent {
     let config = Agent::config_builder()
         .timeout_global(Some(POST))
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
         .user_agent(concat!("gather/", env!("CARGO_PKG_VERSION")));
+    let roots = match roots {
+        [] => RootCerts::WebPki,
+        roots => {
+            let roots = roots.iter();
+            RootCerts::from(roots.map(|root| Certificate::from_der(root).to_owned()))
+        }
+    };
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-        .root_certs(if secure { roots() } else { RootCerts::WebPki });
+        .root_certs(roots);
     config.tls_config(tls.build()).build().new_agent()
-}
-
-/// The system's roots; where it has none, as in an image from scratch, Mozilla's.
-fn roots() -> RootCerts {
-    let found = rustls_native_certs::load_native_certs();
-    let found: Vec<_> = found
-        .certs
-        .iter()
-        .map(|certificate| Certificate::from_der(certificate).to_owned())
-        .collect();
-    match &found[..] {
-        [] => RootCerts::WebPki,
-        found => RootCerts::new_with_certs(found),
-    }
 }
 
 #[derive(Debug)]

@@ -1,0 +1,64 @@
+//! Roots of trust that all share who name none of their own. Knows nothing of sessions, and not where they are written.
+
+use std::sync::Arc;
+
+use tokio_rustls::rustls::{RootCertStore, pki_types::CertificateDer};
+
+/// Roots to trust. A clone shares them.
+#[derive(Debug, Clone)]
+pub struct Roots {
+    store: Arc<RootCertStore>,
+    certificates: Arc<[CertificateDer<'static>]>,
+}
+
+impl Roots {
+    /// These certificates, less those that can't be roots, and how many these are.
+    #[must_use]
+    pub fn of(certificates: Vec<CertificateDer<'static>>) -> (Self, usize) {
+        let mut store = RootCertStore::empty();
+        let before = certificates.len();
+        let certificates: Vec<_> = certificates
+            .into_iter()
+            .filter(|certificate| store.add(certificate.clone()).is_ok())
+            .collect();
+        let unusable = before - certificates.len();
+        let roots = Self {
+            store: Arc::new(store),
+            certificates: certificates.into(),
+        };
+        (roots, unusable)
+    }
+
+    /// The system's; where it has none, as in an image from scratch, Mozilla's. Reads some hundred kilobytes.
+    #[must_use]
+    pub fn system() -> Self {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::debug!(%error, "a system root was not readable");
+        }
+        let (roots, _) = Self::of(found.certs);
+        if !roots.is_empty() {
+            return roots;
+        }
+        Self {
+            store: Arc::new(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()),
+            certificates: Arc::default(),
+        }
+    }
+
+    /// Whether nobody is trusted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.store.is_empty()
+    }
+
+    /// The roots as certificates; none where they are Mozilla's.
+    #[must_use]
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
+    }
+
+    pub(super) const fn store(&self) -> &Arc<RootCertStore> {
+        &self.store
+    }
+}
