@@ -14,6 +14,7 @@ mod files;
 mod headers;
 mod lanes;
 mod layers;
+mod loops;
 mod mistake;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;

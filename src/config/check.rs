@@ -8,7 +8,7 @@ use http::uri::Scheme;
 use super::{
     aggregates,
     checked::{Admin, Config, Log, Server, TlsFiles, Tracing},
-    defaults,
+    defaults, loops,
     mistake::{KeyPath, Mistake},
     quantities::LONGEST,
     raw::{RawAdmin, RawConfig, RawServer},
@@ -35,6 +35,10 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
         .map(|Table(admin)| self::admin(admin, public, review));
     let log = raw.log.unwrap_or_default().0;
     let tracing = tracing::check(raw.tracing, review);
+    let is_known = !review.refused.contains(&KeyPath::of(["server", "listen"]));
+    if let Some(server) = server.as_ref().filter(|_| is_known) {
+        refuse_loops(server.listen, &upstreams, review);
+    }
     let (roots, warnings) = roots(&upstreams, tracing.as_ref(), review);
 
     let mut settings = Vec::new();
@@ -67,6 +71,19 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
         roots,
         warnings,
     })
+}
+
+/// An upstream that is the gateway itself makes requests of requests without end.
+fn refuse_loops(listen: SocketAddr, upstreams: &[Checked], review: &mut Review<'_>) {
+    for Checked { settings, .. } in upstreams {
+        if loops::leads_to(&settings.url, listen) {
+            let path = KeyPath::of(["upstreams", &settings.name, "url"]);
+            let message = format!(
+                "this is the gateway itself, which listens on \"{listen}\" (server.listen); expected another service"
+            );
+            review.mistake(&path, message);
+        }
+    }
 }
 
 /// The roots that the environment names, where anything relies on them, and what is odd about them.

@@ -165,6 +165,47 @@ fn no_mistake_quotes_a_secret() {
 }
 
 #[test]
+fn an_upstream_that_is_the_gateway_itself_is_a_mistake() {
+    let itself = |listen: &str, url: &str| {
+        let (_place, name) = file(&format!("{listen}\n{}", before(&[url.to_owned()])));
+        run(&["check", "-c", &name])
+    };
+    for (listen, url) in [
+        ("", "http://127.0.0.1:8080/ping"),
+        ("", "http://localhost:8080/aggregate"),
+        ("server.listen = \"0.0.0.0:8080\"", "http://127.1:8080"),
+        ("server.listen = \"[::]:80\"", "http://[::ffff:127.0.0.1]/x"),
+        (
+            "server.listen = \"[::]:8080\"\nadmin.listen = \"127.0.0.1:9090\"",
+            "http://[::1]:8080",
+        ),
+    ] {
+        let said = itself(listen, url).expect(1).stderr;
+        assert_eq!(said.lines().count(), 1, "{said}");
+        let named =
+            said.contains(": upstreams.a.url: this is the gateway itself, which listens on ");
+        assert!(named, "{listen} {url}: {said}");
+    }
+    for (listen, url) in [
+        (
+            "server.listen = \"127.0.0.1:0\"",
+            "http://127.0.0.1:8080/ping",
+        ),
+        (
+            "server.listen = \"127.0.0.1:8081\"",
+            "http://127.0.0.1:8080/ping",
+        ),
+        // Its own metrics are odd, but no loop.
+        (
+            "admin.listen = \"127.0.0.1:9090\"",
+            "http://127.0.0.1:9090/metrics",
+        ),
+    ] {
+        itself(listen, url).expect(0);
+    }
+}
+
+#[test]
 fn quotes_around_a_variables_value_are_named_and_never_taken_off() {
     let (_place, name) = file(&before(&["http://127.0.0.1:9/".to_owned()]));
     let with = |variable: &str, value: &str| {
