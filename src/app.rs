@@ -27,7 +27,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use anyhow::Context as _;
-use http::{HeaderName, uri::Scheme};
+use http::uri::Scheme;
 use socket2::SockRef;
 use tokio::task::JoinError;
 
@@ -80,13 +80,12 @@ impl Application {
             server,
             admin,
             tracing,
-            mut upstreams,
+            upstreams,
             aggregates,
             roots,
             warnings,
             ..
         } = config;
-        keep_trace_context(&tracing, &mut upstreams);
         for warning in warnings {
             tracing::warn!("{warning}");
         }
@@ -209,18 +208,6 @@ impl Application {
             let _ = tokio::task::spawn_blocking(move || spans.stop()).await;
         }
         Ok(())
-    }
-}
-
-/// With tracing, leaves the two fields of a trace's context to the gateway itself, whatever upstreams are configured to be sent.
-fn keep_trace_context(tracing: &config::Tracing, upstreams: &mut [crate::upstream::Settings]) {
-    if tracing.otlp_endpoint.is_none() {
-        return;
-    }
-    let is_ours = |name: &HeaderName| ["traceparent", "tracestate"].contains(&name.as_str());
-    for upstream in upstreams {
-        upstream.forward_headers.retain(|name| !is_ours(name));
-        upstream.headers.retain(|(name, _)| !is_ours(name));
     }
 }
 

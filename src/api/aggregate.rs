@@ -27,6 +27,9 @@ use crate::fanout::{Allowance, Forward, Upstream};
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
+/// So many kinds of field are gone through faster than a few names are looked up.
+const FEW: usize = 4;
+
 /// The aggregate that `/aggregate` alone means.
 const DEFAULT: &str = "default";
 
@@ -76,10 +79,11 @@ where
     // Before anything is read or planned: a refusal must cost next to nothing.
     let place = gateway.admit(index)?;
     let mut query = Query::parse(request.query_string(), &exposed.forward_query)?;
-    let preferred = preferred(request);
+    let plain = is_plain(request, &exposed.forward_headers);
+    let preferred = if plain { None } else { preferred(request) };
     let id = account.as_ref().map(|account| account.id.clone());
     let forwarded = std::mem::take(&mut query.forwarded);
-    let mut forward = forward(request, id, exposed, forwarded);
+    let mut forward = forward(request, plain, id, exposed, forwarded);
     forward.hops = hops;
     let trace = account.as_ref().and_then(|account| account.trace.as_ref());
     forward.trace = trace.map(|trace| Rc::clone(trace.trace()));
@@ -124,6 +128,13 @@ fn unknown(name: &str) -> Problem {
     Problem::new(ProblemKind::UnknownAggregate, detail)
 }
 
+/// Whether a head can be seen at once to have no preference and nothing that is passed on, as most small ones have not.
+fn is_plain(request: &HttpRequest, forwarded: &[HeaderName]) -> bool {
+    let headers = request.headers();
+    let is_read = |name: &HeaderName| *name == PREFER || forwarded.contains(name);
+    headers.len_keys() <= FEW && !headers.keys().any(is_read)
+}
+
 /// The seconds that the client is willing to wait, by `Prefer: wait=…` (RFC 7240).
 fn preferred(request: &HttpRequest) -> Option<u64> {
     let fields = request.headers().get_all(PREFER);
@@ -132,9 +143,11 @@ fn preferred(request: &HttpRequest) -> Option<u64> {
         .find_map(preferred_wait)
 }
 
-/// What of the request its calls may pass on. Fields that the client's `Connection` names end here (RFC 9110, 7.6.1).
+/// What of the request its calls may pass on: of a `plain` head nothing. Fields that the client's `Connection` names end
+/// here (RFC 9110, 7.6.1).
 fn forward<U>(
     request: &HttpRequest,
+    plain: bool,
     id: Option<RequestId>,
     exposed: &Exposed<U>,
     query: Vec<(String, String)>,
@@ -155,11 +168,10 @@ fn forward<U>(
         .flat_map(|name| {
             let values = headers.get_all(name);
             values.map(|value| (name.clone(), value.clone()))
-        })
-        .collect();
+        });
     Forward {
         request_id,
-        headers: passed,
+        headers: if plain { Vec::new() } else { passed.collect() },
         query,
         hops: None,
         allowance: Allowance::new(exposed.max_body),

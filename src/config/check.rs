@@ -8,7 +8,7 @@ use http::uri::Scheme;
 use super::{
     aggregates,
     checked::{Admin, Config, Log, Server, TlsFiles, Tracing},
-    defaults, loops,
+    defaults, headers, loops,
     mistake::{KeyPath, Mistake},
     quantities::LONGEST,
     raw::{RawAdmin, RawConfig, RawServer},
@@ -53,6 +53,12 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
             tls_files.insert(upstream.name.clone(), files);
         }
         settings.push(upstream);
+    }
+    let is_traced = tracing
+        .as_ref()
+        .is_some_and(|tracing| tracing.otlp_endpoint.is_some());
+    for upstream in &mut settings {
+        headers::keep_trace_context(is_traced, upstream);
     }
     Some(Config {
         server: server?,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use http::{HeaderName, HeaderValue};
 
 use super::{mistake::KeyPath, raw::Texts, review::Review};
+use crate::upstream::Settings;
 
 /// Headers that belong to one connection or frame a message (RFC 9110, section 7.6.1): the gateway's own business.
 const FRAMING: [&str; 9] = [
@@ -22,6 +23,10 @@ const FRAMING: [&str; 9] = [
 
 /// Sent with every attempt by the gateway itself.
 const REQUEST_ID: &str = "x-request-id";
+
+/// Which trace a request belongs to, and what tracers have added to it (W3C).
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Headers whose values are no secrets.
 const SHOWN: [&str; 6] = [
@@ -90,6 +95,32 @@ pub(super) fn forwarded(path: &KeyPath, raw: Texts, review: &mut Review<'_>) -> 
         }
     }
     names
+}
+
+/// Puts a trace's context into force. Who traces sends its own with every attempt, whatever is configured; who doesn't passes
+/// the client's on, as a gateway must not cut a trace. A state belongs to its parent, so a fixed parent has none of the
+/// client's.
+pub(super) fn keep_trace_context(is_traced: bool, upstream: &mut Settings) {
+    let Settings {
+        headers,
+        forward_headers,
+        ..
+    } = upstream;
+    if is_traced {
+        let is_ours = |name: &HeaderName| [TRACE_PARENT, TRACE_STATE].contains(name);
+        forward_headers.retain(|name| !is_ours(name));
+        headers.retain(|(name, _)| !is_ours(name));
+        return;
+    }
+    let is_fixed = |name: &HeaderName| headers.iter().any(|(fixed, _)| fixed == name);
+    if is_fixed(&TRACE_PARENT) {
+        return;
+    }
+    for name in [TRACE_PARENT, TRACE_STATE] {
+        if !is_fixed(&name) && !forward_headers.contains(&name) {
+            forward_headers.push(name);
+        }
+    }
 }
 
 fn name(path: &KeyPath, written: &str, review: &mut Review<'_>) -> Option<HeaderName> {

@@ -231,7 +231,8 @@ macro_rules! upstream_settings {
             pub(super) budget: Option<Table<RawBudget>>,
             /// When attempts are refused, because too many have failed. Default: never.
             pub(super) breaker: Option<Table<RawBreaker>>,
-            /// Which of the client's headers go upstream. Default: none.
+            /// Which of the client's headers go upstream. Default: none. Without tracing `traceparent` and `tracestate` do in any
+            /// case.
             #[schemars(with = "Option<Vec<String>>")]
             pub(super) forward_headers: Option<Texts>,
             /// Which of the client's query parameters go upstream. Default: none.

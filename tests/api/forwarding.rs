@@ -65,6 +65,7 @@ async fn an_upstream_hears_only_what_a_request_needs() {
             "accept-encoding",
             "cdn-loop",
             "host",
+            "traceparent",
             "user-agent",
             "x-request-id"
         ],

@@ -294,6 +294,8 @@ async fn what_an_aggregate_takes_is_told_as_it_is_configured() {
         "wait_for",
         "page",
         "q",
+        "traceparent",
+        "tracestate",
         "x-tenant",
     ];
     assert_eq!(named, expected);

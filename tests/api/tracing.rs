@@ -282,6 +282,50 @@ async fn with_tracing_nobody_elses_context_goes_upstream_and_without_it_the_clie
 }
 
 #[actix_web::test]
+async fn without_tracing_a_trace_goes_on_as_it_came_though_nobody_asked_for_it() {
+    let (upstream, fixed) = (
+        Upstream::always(Response::pong()),
+        Upstream::always(Response::pong()),
+    );
+    let upstreams = [("one", upstream.url("/")), ("fixed", fixed.url("/"))];
+    let rest = "upstreams.fixed.headers = { tracestate = \"fixed=1\" }
+        aggregates.default.calls = [\"one\", \"fixed\"]";
+    let gateway = Gateway::before(&upstreams, rest).await;
+    let client = context("01");
+    let headers = [
+        ("traceparent", client.as_str()),
+        ("tracestate", "a=1"),
+        ("tracestate", "b=2,c=3"),
+        ("baggage", "d=4"),
+    ];
+    assert_eq!(gateway.get_with("/aggregate", &headers).await.status, 200);
+    let [request] = &upstream.requests()[..] else {
+        panic!()
+    };
+    assert_eq!(request.header_count("traceparent"), 1);
+    assert_eq!(request.header("traceparent"), Some(client.as_str()));
+    assert_eq!(request.header_count("tracestate"), 2);
+    assert_eq!(request.header_count("baggage"), 0);
+    let [request] = &fixed.requests()[..] else {
+        panic!()
+    };
+    assert_eq!(request.header("traceparent"), Some(client.as_str()));
+    assert_eq!(request.header_count("tracestate"), 1);
+    assert_eq!(request.header("tracestate"), Some("fixed=1"));
+
+    // A client that has none gets none made for it, and one that keeps it to this connection is heeded.
+    gateway.get("/aggregate").await;
+    let kept = [
+        ("traceparent", client.as_str()),
+        ("Connection", "traceparent"),
+    ];
+    gateway.get_with("/aggregate", &kept).await;
+    for request in &upstream.requests()[1..] {
+        assert_eq!(request.header_count("traceparent"), 0, "{request:?}");
+    }
+}
+
+#[actix_web::test]
 async fn both_runs_of_a_comparison_have_spans_of_their_own() {
     let collector = Collector::start();
     let upstream = Upstream::always(Response::pong());

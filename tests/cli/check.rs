@@ -241,6 +241,42 @@ fn quotes_around_a_variables_value_are_named_and_never_taken_off() {
 }
 
 #[test]
+fn what_is_printed_says_what_becomes_of_a_traces_context() {
+    let printed = |settings: &str| {
+        let url = "http://127.0.0.1:9/".to_owned();
+        let (_place, name) = file(&format!("{settings}\n{}", before(&[url])));
+        let printed = run(&["check", "--print", "-c", &name]).expect(0).stdout;
+        let (_again, name) = file(&printed);
+        let again = run(&["check", "--print", "-c", &name]).expect(0).stdout;
+        assert_eq!(again, printed);
+        let document = run(&["openapi", "-c", &name]).expect(0).stdout;
+        (printed, document)
+    };
+    let named = "defaults.forward_headers = [\"traceparent\", \"accept-language\"]";
+    let (print, document) = printed("");
+    assert!(
+        print.contains("\"traceparent\"") && print.contains("\"tracestate\""),
+        "{print}"
+    );
+    assert!(document.contains("\"traceparent\"") && document.contains("\"tracestate\""));
+    let (print, _) = printed(named);
+    assert_eq!(print.matches("\"traceparent\"").count(), 1, "{print}");
+
+    let traced = "tracing.otlp_endpoint = \"http://127.0.0.1:9\"";
+    let fixed = "defaults.headers = { tracestate = \"x\", accept = \"y\" }";
+    let (print, document) = printed(&format!("{traced}\n{named}\n{fixed}"));
+    assert!(
+        print.contains("accept-language") && print.contains("accept ="),
+        "{print}"
+    );
+    assert!(
+        !print.contains("traceparent") && !print.contains("tracestate"),
+        "{print}"
+    );
+    assert!(document.contains("\"accept-language\"") && !document.contains("\"traceparent\""));
+}
+
+#[test]
 fn the_configurations_that_come_with_gather_are_good() {
     for shipped in ["config/gather.toml", "deploy/gather.toml"] {
         let name = repository(shipped);

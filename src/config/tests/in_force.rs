@@ -61,7 +61,9 @@ fn no_secret_is_shown_in_what_is_in_force() {
 #[test]
 fn what_is_in_force_loads_again_to_the_same() {
     let unmasked = SECRETS.replace("hunter2", "***");
-    for text in [LEAST, &unmasked] {
+    let untraced = unmasked.replace("otlp_endpoint", "# otlp_endpoint");
+    let fixed = untraced.replace("x-api-key", "traceparent");
+    for text in [LEAST, &unmasked, &untraced, &fixed] {
         let config = load_text("x.toml", text).unwrap();
         let again = load_text("y.toml", &effective(&config)).unwrap();
         assert_eq!(format!("{again:?}"), format!("{config:?}"));
