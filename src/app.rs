@@ -45,7 +45,7 @@ use crate::{
         Metrics, Names,
         spans::{self, Spans, Target},
     },
-    upstream::{Adapter, Prepared, Roots, Sessions, Watch},
+    upstream::{self, Adapter, Prepared, Roots, Sessions, Unprepared, Watch},
 };
 
 pub use surface::openapi;
@@ -287,12 +287,18 @@ impl Blueprint {
             .iter()
             .map(|upstream| Arc::new(Lane::new(upstream.lane.clone())))
             .collect();
+        let mut host_names = upstream::Names::default();
         let upstreams = upstreams
             .into_iter()
             .map(|settings| {
                 let name = Arc::clone(&settings.name);
-                let prepared = Prepared::new(settings, &sessions);
-                let prepared = prepared.with_context(|| format!("upstreams.{name}.tls"))?;
+                let prepared = Prepared::new(settings, &sessions, &mut host_names);
+                let prepared = prepared.map_err(|error| match error {
+                    Unprepared::Tls(_) => {
+                        anyhow::Error::new(error).context(format!("upstreams.{name}.tls"))
+                    }
+                    Unprepared::Threads(_) => error.into(),
+                })?;
                 Ok(prepared.passing(deployment.member()))
             })
             .collect::<anyhow::Result<_>>()?;

@@ -1,9 +1,9 @@
 //! The adapter that speaks HTTP/1.1 to upstreams, over connections that awc's connector opens.
 //!
-//! The dialer (`dial`) connects with TCP_NODELAY, each address bounded, and does TLS itself; a pool (`pool`) keeps what is
-//! open. An attempt (`attempt`) writes a request made ready at start (`request`) and feeds what comes to a reader (`reading`)
+//! The dialer (`dial`) races a name's addresses, sets TCP_NODELAY and does TLS itself; a pool (`pool`) keeps what is open. An attempt (`attempt`) writes a request made ready at start (`request`) and feeds what comes to a reader (`reading`)
 //! that knows what an answer is and when it is over. It must not know plans, configuration files or metrics.
 
+mod addresses;
 mod answer;
 mod attempt;
 mod body;
@@ -18,15 +18,18 @@ mod pool;
 mod prepare;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod race;
 mod reading;
 mod request;
 mod roots;
 mod settings;
+mod time_limit;
 mod tls;
 
 pub use attempt::{Adapter, Watch};
 pub use follow::Following;
-pub use prepare::Prepared;
+pub use names::Names;
+pub use prepare::{Prepared, Unprepared};
 pub use roots::Roots;
 pub use settings::{Settings, TlsSettings};
 pub use tls::{Sessions, TlsError};

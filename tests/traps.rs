@@ -5,13 +5,20 @@
 #[path = "support/upstream.rs"]
 mod upstream;
 
-use std::{future::ready, io, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    future::{Future as _, poll_fn, ready},
+    io,
+    rc::Rc,
+    time::Duration,
+};
 
 use actix_service::{Service as _, fn_service};
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use actix_web::{App, HttpServer, web};
 use awc::{Client, Connect, Connector, error::PayloadError};
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use http::Uri;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -216,6 +223,42 @@ async fn awc_hands_on_what_its_dialer_failed_of() {
         matches!(&error, Some(awc::error::ConnectError::Io(error)) if error.to_string() == "the dialer's own"),
         "{error:?}: {depends}"
     );
+}
+
+#[actix_web::test]
+async fn awc_asks_its_dialer_within_the_poll_of_the_one_who_wants_a_connection() {
+    let polled = Rc::new(Cell::new(0));
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let dialer = fn_service({
+        let (polled, asked) = (Rc::clone(&polled), Rc::clone(&asked));
+        move |_: ConnectInfo<Uri>| {
+            asked.borrow_mut().push(polled.get());
+            let error = io::Error::other("none");
+            ready(Err::<Connection<Uri, actix_rt::net::TcpStream>, _>(
+                ConnectError::Io(error),
+            ))
+        }
+    });
+    let connector = Connector::new().connector(dialer).limit(0).finish();
+    let connect = |number| {
+        let mut connecting = Box::pin(connector.call(Connect {
+            uri: Uri::from_static("http://127.0.0.1/"),
+            addr: None,
+        }));
+        let polled = Rc::clone(&polled);
+        poll_fn(move |cx| {
+            polled.set(number);
+            connecting.as_mut().poll(cx)
+        })
+    };
+    // All are there before the first is polled.
+    let mut all: FuturesUnordered<_> = (0..300).map(connect).collect();
+    while let Some(connected) = all.next().await {
+        assert!(connected.is_err());
+    }
+    let depends = "upstream/prepare.rs sets the end of an attempt aside before each poll";
+    asked.borrow_mut().sort_unstable();
+    assert_eq!(*asked.borrow(), (0..300).collect::<Vec<_>>(), "{depends}");
 }
 
 /// What a plain actix-web server answers to these bytes, to the connection's end.

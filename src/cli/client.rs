@@ -14,7 +14,7 @@ use crate::{
         Allowance, Body, Failure, FailureKind, Forward, LaneSettings, Place, Reply, StatusSet,
         Upstream as _,
     },
-    upstream::{Adapter, Following, Prepared, Roots, Sessions, Settings, TlsSettings},
+    upstream::{Adapter, Following, Names, Prepared, Roots, Sessions, Settings, TlsSettings},
 };
 
 /// The largest answer that is taken: as much as a gateway may hold for one aggregate, and its frame.
@@ -149,7 +149,7 @@ impl Client {
         let roots = secure.then(config::roots).transpose()?.flatten();
         let roots = || roots.unwrap_or_else(Roots::system);
         let sessions = Sessions::of([&settings], roots)?;
-        let prepared = Prepared::new(settings, &sessions)?;
+        let prepared = Prepared::new(settings, &sessions, &mut Names::default())?;
         Ok(Self {
             adapter: Adapter::new(&prepared, Rc::new(())),
             url: shown,

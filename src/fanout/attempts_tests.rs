@@ -407,3 +407,23 @@ async fn a_refusal_of_the_request_does_not_open_the_circuit() {
         assert_eq!(kind(&bench.run().await), Some(FailureKind::Status));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_the_requests_deadline_brought_does_not_open_the_circuit() {
+    let settings = LaneSettings {
+        breaker: Some(BreakerSettings {
+            trip: Trip::InARow(NonZeroU32::MIN),
+            open_for: ms(1_000),
+        }),
+        ..LaneSettings::default()
+    };
+    let mut bench = Bench::new(settings, [(1_000, failure(FailureKind::Connect))]);
+    bench.aggregate.deadline = ms(1_000);
+    for _ in 0..2 {
+        assert_eq!(kind(&bench.run().await), Some(FailureKind::Connect));
+    }
+    bench.aggregate.deadline = ms(1_001);
+    for expected in [FailureKind::Connect, FailureKind::CircuitOpen] {
+        assert_eq!(kind(&bench.run().await), Some(expected));
+    }
+}

@@ -68,7 +68,9 @@ where
     // No call is started any more, but what has come may not have been seen yet.
     let mut over = false;
     let end = loop {
+        // A call that failed as the time ended may have made room for another, which is too late.
         while !over
+            && !deadline.is_elapsed()
             && running.len() < plan.width.get()
             && let Some((index, call)) = board.start_next()
         {
@@ -91,7 +93,7 @@ where
         tokio::select! {
             biased;
             settled = running.next() => match settled {
-                None if over => break End::Late,
+                None if over || deadline.is_elapsed() => break End::Late,
                 None => break End::Done,
                 Some((index, elapsed, result)) => match board.settle(index, elapsed, result) {
                     Decision::GoOn => {}

@@ -5,7 +5,7 @@ use std::{cell::RefCell, num::NonZeroUsize, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::StatusCode;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::*;
 use crate::fanout::{
@@ -18,6 +18,8 @@ use crate::fanout::{
 enum Then {
     Succeed,
     Fail(FailureKind),
+    /// Not before the attempt's time is over.
+    FailLate(FailureKind),
 }
 
 struct Scripted {
@@ -28,7 +30,7 @@ struct Scripted {
 impl Upstream for Scripted {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, until: Instant) -> Result<Reply, Failure> {
         if !self.delay.is_zero() {
             sleep(self.delay).await;
         }
@@ -38,6 +40,10 @@ impl Upstream for Scripted {
                 body: Body::Json(Bytes::from_static(b"\"pong\"")),
             }),
             Then::Fail(kind) => Err(Failure::new(kind, "as scripted")),
+            Then::FailLate(kind) => {
+                sleep_until(until).await;
+                Err(Failure::new(kind, "as scripted"))
+            }
         }
     }
 }
@@ -57,6 +63,14 @@ fn bad(delay: u64) -> Scripted {
     Scripted {
         delay: ms(delay),
         then: Then::Fail(FailureKind::Status),
+    }
+}
+
+/// Finds no connection for as long as it has.
+fn unconnected() -> Scripted {
+    Scripted {
+        delay: ms(0),
+        then: Then::FailLate(FailureKind::Connect),
     }
 }
 
@@ -438,4 +452,39 @@ fn a_choice_that_cannot_be_planned_says_why() {
 
 fn far() -> Instant {
     Instant::now() + ms(1_000_000)
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_that_know_why_they_had_no_time_left_say_so_at_the_deadline() {
+    let mut aggregate = aggregate((0..1000).map(|_| unconnected()).chain([good(20_000)]));
+    let outcome_of = outcome(&aggregate, Mode::Concurrent).await;
+    assert_eq!(outcome_of.elapsed, ms(10_000));
+    let kinds_of = kinds(&outcome_of);
+    assert_eq!(kinds_of[..1000], [Some(FailureKind::Connect); 1000]);
+    assert_eq!(kinds_of[1000], Some(FailureKind::Deadline));
+    for call in &mut aggregate.calls {
+        call.timeout = ms(9_000);
+    }
+    let outcome_of = outcome(&aggregate, Mode::Concurrent).await;
+    assert_eq!(outcome_of.elapsed, ms(9_000));
+    assert_eq!(kinds(&outcome_of)[..1000], kinds_of[..1000]);
+    assert_eq!(kinds(&outcome_of)[1000], Some(FailureKind::Timeout));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_begins_once_an_earlier_one_has_taken_all_the_time() {
+    for mode in [Mode::Sequential, Mode::Concurrent] {
+        let mut aggregate = aggregate([unconnected(), good(0)]);
+        aggregate.concurrency = NonZeroUsize::MIN;
+        let plan = aggregate
+            .plan(&Choice::default(), mode, Instant::now() + ms(10_000))
+            .unwrap();
+        let outcome = run(&plan, &(), &()).await;
+        let second = match mode {
+            Mode::Sequential => FailureKind::Skipped,
+            Mode::Concurrent => FailureKind::Deadline,
+        };
+        assert_eq!(kinds(&outcome), [Some(FailureKind::Connect), Some(second)]);
+        assert_eq!(outcome.results[1].attempts, 0);
+    }
 }

@@ -21,7 +21,7 @@ pub const LATE: Duration = Duration::from_millis(100);
 pub const LOOK: Duration = Duration::from_millis(50);
 
 /// Whether so much time after a timer's own means that nobody could look.
-pub(super) fn is_pause(late: Duration) -> bool {
+pub(crate) fn is_pause(late: Duration) -> bool {
     late > LATE
 }
 

@@ -27,9 +27,7 @@ use super::{
     request::{SMALL, Template},
     tls,
 };
-use crate::fanout::{
-    Failure, FailureKind, Forward, Place, Repeatable, Reply, Upstream, pause::LATE,
-};
+use crate::fanout::{Failure, FailureKind, Forward, Place, Repeatable, Reply, Upstream};
 
 /// How long the rest of a failed answer may keep a call waiting: it usually came with the head.
 const DRAIN_TIME: Duration = Duration::from_millis(20);
@@ -97,23 +95,13 @@ impl Adapter {
 
     /// A connection for one request, that no other will use.
     pub(super) async fn open_alone(&self) -> Result<Box<dyn Stream>, Failure> {
-        Ok(self.pool.open().await?.stream)
+        // Its time is its caller's to bound; the dialer's own limit comes first.
+        let until = Instant::now() + 2 * self.settings.connect_timeout;
+        Ok(self.pool.open(until).await?.stream)
     }
 
     pub(super) const fn template(&self) -> &Template {
         &self.template
-    }
-
-    /// A new connection. It is tried once more where the process stood still until the time for it was over: it may have come
-    /// about, and nobody saw it.
-    async fn open(&self) -> Result<Connection, Failure> {
-        let began = Instant::now();
-        match self.pool.open().await {
-            Err(_) if began.elapsed() > self.settings.connect_timeout + LATE => {
-                self.pool.open().await
-            }
-            opened => opened,
-        }
     }
 
     /// Whether a request whose pooled connection was closed may be sent once more. With an upstream that answers well,
@@ -201,13 +189,18 @@ impl Adapter {
 impl Upstream for Adapter {
     type Context = Forward;
 
-    async fn attempt(&self, forward: &Forward, place: Place, _: Instant) -> Result<Reply, Failure> {
+    async fn attempt(
+        &self,
+        forward: &Forward,
+        place: Place,
+        until: Instant,
+    ) -> Result<Reply, Failure> {
         let mut kept = self.pool.kept().await;
         let result = loop {
             let is_kept = kept.is_some();
             let connection = match kept.take() {
                 Some(connection) => connection,
-                None => match self.open().await {
+                None => match self.pool.open(until).await {
                     Ok(connection) => connection,
                     Err(failure) => break Err(failure),
                 },
@@ -311,70 +304,4 @@ fn poll_piece(
         bytes => reading.push(bytes),
     }
     Poll::Ready(Ok(()))
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::{
-        io::duplex,
-        time::{advance, sleep},
-    };
-
-    use super::*;
-    use crate::fanout::{Allowance, Body};
-
-    /// An adapter whose first connection doesn't come about in time, and whose others bring an answer.
-    fn adapter(opened: &Rc<Cell<usize>>) -> Adapter {
-        let settings = Settings::of("http://a");
-        let connect_timeout = settings.connect_timeout;
-        let opened = Rc::clone(opened);
-        let open = move || {
-            opened.set(opened.get() + 1);
-            let is_first = opened.get() == 1;
-            Box::pin(async move {
-                if is_first {
-                    sleep(connect_timeout).await;
-                    return Err(Failure::new(FailureKind::Connect, "as scripted"));
-                }
-                let (mut far, near) = duplex(4096);
-                let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-                far.write_all(answer).await.unwrap();
-                // The other end stays open.
-                Ok(Box::new(tokio::io::join(near, far)) as Box<dyn Stream>)
-            }) as _
-        };
-        Adapter {
-            pool: Pool::new(Box::new(open), settings.keep_alive),
-            template: Template::new(&settings, None),
-            keep_alive: keep_alive(&settings),
-            settings: Arc::new(settings),
-            answering: Cell::new(false),
-            watch: Rc::new(()),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_whose_time_went_by_in_a_pause_is_tried_once_more() {
-        for (pause, connections) in [(3_000, 2), (0, 1)] {
-            let opened = Rc::default();
-            let adapter = adapter(&opened);
-            let forward = Forward {
-                request_id: http::HeaderValue::from_static("id"),
-                headers: Vec::new(),
-                query: Vec::new(),
-                hops: None,
-                allowance: Allowance::new(1000),
-                trace: None,
-            };
-            let until = Instant::now() + Duration::from_secs(10);
-            let attempt = adapter.attempt(&forward, Place::ONLY, until);
-            let pause = advance(Duration::from_millis(pause));
-            let (result, ()) = tokio::join!(attempt, pause);
-            assert_eq!(opened.get(), connections);
-            match result {
-                Ok(reply) => assert_eq!((connections, reply.body), (2, Body::Empty)),
-                Err(failure) => assert_eq!((connections, failure.kind), (1, FailureKind::Connect)),
-            }
-        }
-    }
 }

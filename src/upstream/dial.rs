@@ -1,38 +1,54 @@
-//! Opens connections to one upstream: its name looked up, each address tried within its share of the time, TCP_NODELAY
-//! set, TLS done. awc's connector asks for them as a service.
+//! Opens connections to one upstream: its name looked up, its addresses raced, TCP_NODELAY set, TLS done, all within the time of
+//! the attempt that wants one. awc's connector asks for them as a service.
 
-use std::{fmt, io, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    fmt,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::{Pin, pin},
+    rc::Rc,
+    time::Duration,
+};
 
 use actix_service::{Service, always_ready};
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use futures_util::future::LocalBoxFuture;
 use http::Uri;
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout_at},
-};
+use tokio::{net::TcpStream, task::coop::unconstrained, time::Instant};
 
 use super::{
     Watch,
+    addresses::Addresses,
     link::Link,
-    names::{self, Names},
+    names::Name,
+    race::{Lost, race},
+    time_limit::{TimeLimit, before},
     tls::{self, Session},
 };
 use crate::fanout::{Failure, FailureKind};
 
 /// Where an upstream is and how to get there.
 pub(super) struct Target {
-    /// A name or an address, without brackets.
-    pub(super) host: String,
+    pub(super) host: Host,
     pub(super) port: u16,
-    /// The lookup of `host`.
-    pub(super) names: Names,
+    pub(super) addresses: Addresses,
     /// Set for `https`.
     pub(super) tls: Option<Session>,
     /// The name, the connection and the handshake, together.
     pub(super) timeout: Duration,
+    /// The end of the attempt that is asking, set whenever it is polled: awc's connector has no place for it.
+    pub(super) until: Cell<Instant>,
     /// Told of every connection.
     pub(super) watch: Rc<dyn Watch>,
+}
+
+/// The part of a URL between its scheme and its port.
+#[derive(Clone)]
+pub(super) enum Host {
+    Address(IpAddr),
+    Name(Name),
 }
 
 /// A connection factory in the shape that awc's connector takes.
@@ -48,15 +64,17 @@ impl Service<ConnectInfo<Uri>> for Dialer {
 
     fn call(&self, info: ConnectInfo<Uri>) -> Self::Future {
         let target = Rc::clone(&self.0);
-        Box::pin(async move {
-            match target.dial().await {
+        let until = target.until.get();
+        // A spent budget would hide that a connection is there, or make the attempt's timer seem to be the first.
+        Box::pin(unconstrained(async move {
+            match target.dial(until).await {
                 Ok(link) => {
                     target.watch.opened();
                     Ok(Connection::new(info.request().clone(), link))
                 }
                 Err(failure) => Err(ConnectError::Io(io::Error::other(Refused(failure)))),
             }
-        })
+        }))
     }
 }
 
@@ -93,88 +111,101 @@ pub(super) fn why(error: awc::error::ConnectError) -> Failure {
 }
 
 impl Target {
-    async fn dial(&self) -> Result<Link, Failure> {
-        let deadline = Instant::now() + self.timeout;
-        let tcp = self.connect(deadline).await?;
+    async fn dial(&self, until: Instant) -> Result<Link, Failure> {
+        let limit = TimeLimit::new(self.timeout, until);
+        let mut over = pin!(limit.over());
+        let (address, tcp) = self.connect(limit, over.as_mut()).await?;
         if let Err(error) = tcp.set_nodelay(true) {
-            return Err(refused(&error));
+            return Err(refused(Some(&error)));
         }
         let Some(session) = &self.tls else {
             return Ok(Link::Plain(tcp));
         };
         let handshake = session.connector.connect(session.name.clone(), tcp);
-        match timeout_at(deadline, handshake).await {
-            Ok(Ok(stream)) => Ok(Link::Tls(Box::new(stream))),
-            Ok(Err(error)) => {
+        let reason = match before(over, handshake).await {
+            Some(Ok(stream)) => return Ok(Link::Tls(Box::new(stream))),
+            Some(Err(error)) => {
                 tracing::debug!(%error, "a TLS handshake failed");
-                Err(Failure::new(FailureKind::Tls, tls::reason(&error)))
+                tls::reason(&error).into()
             }
-            Err(_) => Err(Failure::new(
-                FailureKind::Tls,
-                format!("no TLS session within {:?}", self.timeout),
-            )),
-        }
+            None => self.late(limit, "no TLS session"),
+        };
+        self.addresses.avoid(address);
+        Err(Failure::new(FailureKind::Tls, reason))
     }
 
-    async fn connect(&self, deadline: Instant) -> Result<TcpStream, Failure> {
-        let late = || {
-            Failure::new(
-                FailureKind::Connect,
-                format!("no connection within {:?}", self.timeout),
-            )
-        };
-        let look_up = || names::from_system(self.host.clone(), self.port);
-        let Ok(addresses) = timeout_at(deadline, self.names.find(look_up)).await else {
-            return Err(late());
-        };
-        let mut last = Failure::new(
-            FailureKind::Connect,
-            "the upstream's name could not be resolved",
-        );
-        for (index, address) in addresses.iter().enumerate() {
-            // An address that swallows packets must leave the others their time.
-            let left = deadline.saturating_duration_since(Instant::now());
-            let others = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-            match timeout_at(Instant::now() + left / others, TcpStream::connect(address)).await {
-                Ok(Ok(tcp)) => return Ok(tcp),
-                Ok(Err(error)) => last = refused(&error),
-                Err(_) => last = late(),
+    async fn connect(
+        &self,
+        limit: TimeLimit,
+        mut over: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(SocketAddr, TcpStream), Failure> {
+        let late = || Failure::new(FailureKind::Connect, self.late(limit, "no connection"));
+        let with_port = |address: IpAddr| SocketAddr::new(address, self.port);
+        let found = match &self.host {
+            Host::Address(address) => vec![with_port(*address)],
+            Host::Name(name) => {
+                let found = before(over.as_mut(), name.find()).await.ok_or_else(late)?;
+                let mut found = found.to_vec();
+                for address in &mut found {
+                    address.set_port(self.port);
+                }
+                found
             }
+        };
+        if found.is_empty() {
+            return Err(Failure::new(
+                FailureKind::Connect,
+                "the upstream's name could not be resolved",
+            ));
         }
-        Err(last)
+        let raced = race(&self.addresses, &found, limit.end, over, TcpStream::connect).await;
+        raced.map_err(|lost| match lost {
+            Lost::Failed(error) => refused(error.as_ref()),
+            Lost::Late => late(),
+        })
+    }
+
+    fn late(&self, limit: TimeLimit, what: &str) -> String {
+        if limit.is_the_attempts() {
+            format!("{what} before the call's time was over")
+        } else {
+            format!("{what} within {:?}", self.timeout)
+        }
     }
 }
 
 /// What a client may know of a connection that could not be made: never the address.
-fn refused(error: &io::Error) -> Failure {
-    let detail = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "the upstream refused the connection",
-        io::ErrorKind::TimedOut => "the upstream did not take the connection",
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+fn refused(error: Option<&io::Error>) -> Failure {
+    let detail = match error.map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => "the upstream refused the connection",
+        Some(io::ErrorKind::TimedOut) => "the upstream did not take the connection",
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
             "the upstream can't be reached"
         }
         _ => "the connection to the upstream could not be made",
     };
-    tracing::debug!(%error, "a connection was not made");
     Failure::new(FailureKind::Connect, detail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::names::Names;
 
     #[tokio::test]
     async fn a_connection_sends_small_requests_at_once() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let until = Instant::now() + Duration::from_secs(5);
         let target = Target {
-            host: "localhost".to_owned(),
+            host: Host::Name(Names::default().name("localhost").unwrap()),
             port: listener.local_addr().unwrap().port(),
-            names: Names::default(),
+            addresses: Addresses::new(),
             tls: None,
             timeout: Duration::from_secs(5),
+            until: Cell::new(until),
             watch: Rc::new(()),
         };
-        match target.dial().await {
+        match target.dial(until).await {
             Ok(Link::Plain(tcp)) => assert!(tcp.nodelay().unwrap()),
             Ok(Link::Tls(_)) => panic!("TLS unasked"),
             Err(failure) => panic!("{failure:?}"),

@@ -1,83 +1,174 @@
-//! Looks an upstream's name up, at most once at a time: a lookup occupies a thread that no timeout gets back, and a name
-//! service that hangs must not take all of them from the other upstreams.
+//! Looks names up on a few threads that are there from the start: a process at its limit of threads can start no other later. At
+//! most one look-up of a name is under way at a time, whoever waits for it: a name service that hangs for one name holds one
+//! thread, and the others are for the other names.
 
-use std::{cell::RefCell, future::Future, net::SocketAddr, rc::Rc};
-
-use futures_util::{
-    FutureExt as _,
-    future::{LocalBoxFuture, Shared},
+use std::{
+    collections::HashMap,
+    io,
+    net::{SocketAddr, ToSocketAddrs as _},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
 };
 
-type Lookup = Shared<LocalBoxFuture<'static, Rc<[SocketAddr]>>>;
+use tokio::sync::watch;
 
-/// One name, and the lookup of it that is under way.
-#[derive(Default)]
-pub(super) struct Names(RefCell<Option<Lookup>>);
+/// How many threads look names up at most. A gateway has rarely more names, and each gets a thread of its own up to then; of
+/// more names, eight would have to hang at a time to keep another waiting, which still has its turn when one of them ends.
+const THREADS: usize = 8;
 
-impl Names {
-    /// The addresses; none where the name has none. Joins a lookup that is under way, else begins one with `look_up`.
-    pub(super) async fn find<F>(&self, look_up: impl FnOnce() -> F) -> Rc<[SocketAddr]>
-    where
-        F: Future<Output = Rc<[SocketAddr]>> + 'static,
-    {
-        let lookup = {
-            let mut current = self.0.borrow_mut();
-            // One that has ended is of the past, whoever still waits for it.
-            let under_way = current
-                .take()
-                .filter(|lookup| lookup.clone().now_or_never().is_none());
-            let lookup = under_way.unwrap_or_else(|| look_up().boxed_local().shared());
-            *current = Some(lookup.clone());
-            lookup
-        };
-        lookup.await
+/// Asks for a host's addresses; it may block.
+type Ask = dyn Fn(&str) -> Addresses + Send + Sync;
+
+/// The ports in them mean nothing.
+type Addresses = Arc<[SocketAddr]>;
+
+/// The names of all upstreams, each once, and the threads that look them up. The threads end when nobody has a name any more.
+pub struct Names {
+    known: HashMap<Arc<str>, Name>,
+    threads: usize,
+    ask: Arc<Ask>,
+    queue: mpsc::Sender<LookUp>,
+    look_ups: Arc<Mutex<mpsc::Receiver<LookUp>>>,
+}
+
+impl Default for Names {
+    /// Asks the system.
+    fn default() -> Self {
+        Self::asking(from_system)
     }
 }
 
-/// Asks the system.
-pub(super) async fn from_system(host: String, port: u16) -> Rc<[SocketAddr]> {
-    match tokio::net::lookup_host((host.as_str(), port)).await {
+impl Names {
+    fn asking(ask: impl Fn(&str) -> Addresses + Send + Sync + 'static) -> Self {
+        let (queue, look_ups) = mpsc::channel();
+        Self {
+            known: HashMap::new(),
+            threads: 0,
+            ask: Arc::new(ask),
+            queue,
+            look_ups: Arc::new(Mutex::new(look_ups)),
+        }
+    }
+
+    /// The name `host`, the same for all upstreams that have it, and a thread more for a new one.
+    ///
+    /// # Errors
+    /// When not even one thread can be started.
+    pub(super) fn name(&mut self, host: &str) -> io::Result<Name> {
+        if let Some(known) = self.known.get(host) {
+            return Ok(known.clone());
+        }
+        if self.threads < THREADS {
+            match self.start_thread() {
+                Ok(()) => self.threads += 1,
+                Err(error) if self.threads == 0 => return Err(error),
+                Err(error) => {
+                    let threads = self.threads;
+                    tracing::warn!(%error, threads, "names are looked up by fewer threads than intended");
+                }
+            }
+        }
+        let host: Arc<str> = host.into();
+        let name = Name {
+            host: Arc::clone(&host),
+            queue: self.queue.clone(),
+            under_way: Arc::default(),
+        };
+        self.known.insert(host, name.clone());
+        Ok(name)
+    }
+
+    fn start_thread(&self) -> io::Result<()> {
+        let look_ups = Arc::clone(&self.look_ups);
+        let ask = Arc::clone(&self.ask);
+        let work = move || {
+            loop {
+                // The lock is held while it waits: whoever else waits does so for the lock.
+                let next = locked(&look_ups).recv();
+                let Ok(look_up) = next else { return };
+                // One that panics is dropped, which is all that who waits for it hears. The thread is for the next.
+                let _ = catch_unwind(AssertUnwindSafe(|| look_up.run(&*ask)));
+            }
+        };
+        thread::Builder::new()
+            .name("names".to_owned())
+            .spawn(work)
+            .map(drop)
+    }
+}
+
+/// One name, for all workers.
+#[derive(Clone)]
+pub(super) struct Name {
+    host: Arc<str>,
+    /// Holds each name at most once, so their number bounds it.
+    queue: mpsc::Sender<LookUp>,
+    under_way: Arc<Mutex<Option<Answer>>>,
+}
+
+type Answer = watch::Receiver<Option<Addresses>>;
+
+impl Name {
+    /// The addresses; none where it has none or can't be looked up. Joins a look-up that is under way, else begins one.
+    pub(super) async fn find(&self) -> Addresses {
+        let mut answer = self.answer();
+        let found = answer.wait_for(Option::is_some).await;
+        found
+            .ok()
+            .and_then(|found| found.clone())
+            .unwrap_or_default()
+    }
+
+    fn answer(&self) -> Answer {
+        // Held for a moment only, never during a look-up.
+        let mut under_way = locked(&self.under_way);
+        // One whose sender is gone is over, however it ended.
+        if let Some(answer) = &*under_way
+            && answer.has_changed().is_ok()
+        {
+            return answer.clone();
+        }
+        let (tell, answer) = watch::channel(None);
+        let look_up = LookUp {
+            host: Arc::clone(&self.host),
+            tell,
+        };
+        // Without threads it comes back and is dropped, and so is its sender.
+        let _ = self.queue.send(look_up);
+        *under_way = Some(answer.clone());
+        answer
+    }
+}
+
+/// A look-up that was asked for.
+struct LookUp {
+    host: Arc<str>,
+    tell: watch::Sender<Option<Addresses>>,
+}
+
+impl LookUp {
+    fn run(self, ask: &Ask) {
+        let found = ask(&self.host);
+        self.tell.send_replace(Some(found));
+    }
+}
+
+fn from_system(host: &str) -> Addresses {
+    match (host, 0).to_socket_addrs() {
         Ok(addresses) => addresses.collect(),
         Err(error) => {
             tracing::debug!(host, %error, "an upstream's name was not resolved");
-            Rc::from([])
+            Addresses::default()
         }
     }
+}
+
+/// Nothing that panics leaves half of anything behind a lock here.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{cell::Cell, time::Duration};
-
-    use tokio::time::{sleep, timeout};
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_lookup_that_hangs_is_joined_and_not_begun_again() {
-        let begun = Rc::new(Cell::new(0));
-        let names = Names::default();
-        let look_up = || {
-            begun.set(begun.get() + 1);
-            async {
-                sleep(Duration::from_secs(15)).await;
-                Rc::from([SocketAddr::from(([127, 0, 0, 1], 80))])
-            }
-        };
-        for _ in 0..10 {
-            let late = timeout(Duration::from_secs(1), names.find(look_up)).await;
-            assert!(late.is_err());
-        }
-        assert_eq!(names.find(look_up).await.len(), 1);
-        assert_eq!(begun.get(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_lookup_that_has_ended_is_not_taken_for_a_new_one() {
-        let names = Names::default();
-        let answer =
-            |port| move || async move { Rc::from([SocketAddr::from(([127, 0, 0, 1], port))]) };
-        assert_eq!(names.find(answer(1)).await[0].port(), 1);
-        assert_eq!(names.find(answer(2)).await[0].port(), 2);
-    }
-}
+#[path = "names_tests.rs"]
+mod tests;

@@ -33,8 +33,8 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
-/// Opens a connection.
-pub(super) type Open = dyn Fn() -> LocalBoxFuture<'static, Result<Box<dyn Stream>, Failure>>;
+/// Opens a connection for an attempt that ends at this moment.
+pub(super) type Open = dyn Fn(Instant) -> LocalBoxFuture<'static, Result<Box<dyn Stream>, Failure>>;
 
 /// A connection that somebody uses. Dropping it closes it.
 pub(super) struct Connection {
@@ -84,9 +84,9 @@ impl Pool {
         .await
     }
 
-    /// A new connection.
-    pub(super) async fn open(&self) -> Result<Connection, Failure> {
-        let stream = (self.open)().await?;
+    /// A new connection, before `until`.
+    pub(super) async fn open(&self, until: Instant) -> Result<Connection, Failure> {
+        let stream = (self.open)(until).await?;
         Ok(Connection {
             stream,
             opened: Instant::now(),

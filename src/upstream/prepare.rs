@@ -1,16 +1,25 @@
 //! What an upstream's attempts have in common, made ready at start: TLS, and the way to awc's connector. Nothing
 //! here is done per request.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    future::{Future as _, poll_fn},
+    io,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_service::Service as _;
 use awc::{Connect, Connector};
 use http::{HeaderValue, Uri, uri::Scheme};
+use tokio::time::Instant;
 
 use super::{
-    Settings, Watch,
-    dial::{self, Dialer, Target},
-    names::Names,
+    Names, Settings, Watch,
+    addresses::Addresses,
+    dial::{self, Dialer, Host, Target},
     pool::{Pool, Stream},
     tls::{Session, Sessions, TlsError},
 };
@@ -19,30 +28,49 @@ use super::{
 #[derive(Clone)]
 pub struct Prepared {
     pub(super) settings: Arc<Settings>,
-    host: String,
+    host: Host,
     port: u16,
     session: Option<Session>,
     /// Its sender's name in `CDN-Loop`.
     pub(super) hop: Option<HeaderValue>,
 }
 
+/// Why an upstream can't be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum Unprepared {
+    /// Its TLS settings can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Its name could never be looked up.
+    #[error(
+        "no thread can be started to look up names; raise this process's limit on threads (pids)"
+    )]
+    Threads(#[from] io::Error),
+}
+
 impl Prepared {
-    /// Makes an upstream ready, with its session settings out of `sessions`, which were made for it too.
+    /// Makes an upstream ready, with its session settings out of `sessions`, which were made for it too, and its name among those of the
+    /// other upstreams, as they share the threads that look them up.
     ///
     /// # Errors
-    /// When the name to verify is none.
+    /// When the name to verify is none, or there is no thread to look the host's name up.
     ///
     /// # Panics
     /// When the settings' URL has no host, which a checked configuration rules out.
-    pub fn new(settings: Settings, sessions: &Sessions) -> Result<Self, TlsError> {
+    pub fn new(
+        settings: Settings,
+        sessions: &Sessions,
+        names: &mut Names,
+    ) -> Result<Self, Unprepared> {
         let host = settings.url.host().expect("a checked URL has a host");
-        let host = host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
         let secure = settings.url.scheme() == Some(&Scheme::HTTPS);
         let standard = if secure { 443 } else { 80 };
-        let session = sessions.with(&settings, &host)?;
+        let session = sessions.with(&settings, host)?;
+        let host = match host.parse() {
+            Ok(address) => Host::Address(address),
+            Err(_) => Host::Name(names.name(host)?),
+        };
         Ok(Self {
             port: settings.url.port_u16().unwrap_or(standard),
             settings: Arc::new(settings),
@@ -67,31 +95,38 @@ impl Prepared {
 
     /// A pool, empty.
     pub(super) fn pool(&self, watch: &Rc<dyn Watch>) -> Pool {
-        let target = Target {
+        let target = Rc::new(Target {
             host: self.host.clone(),
             port: self.port,
-            names: Names::default(),
+            addresses: Addresses::new(),
             tls: self.session.clone(),
             timeout: self.settings.connect_timeout,
+            until: Cell::new(Instant::now()),
             watch: Rc::clone(watch),
-        };
-        // The dialer's own clock comes first and names the reason; awc's only backs it up.
-        let backstop = target.timeout * 2 + Duration::from_secs(1);
+        });
+        // The dialer's own clock names the reason, and knows of pauses. A second one would only fire too early.
         let connector = Connector::new()
-            .connector(Dialer(Rc::new(target)))
-            .timeout(backstop)
+            .connector(Dialer(Rc::clone(&target)))
+            .timeout(Duration::MAX)
             .limit(0)
             .finish();
         let connector = Rc::new(connector);
         let uri = self.plain();
-        let open = Box::new(move || {
+        let open = Box::new(move |until| {
             let connector = Rc::clone(&connector);
+            let target = Rc::clone(&target);
             let connect = Connect {
                 uri: uri.clone(),
                 addr: None,
             };
             Box::pin(async move {
-                let opened = connector.call(connect).await.map_err(dial::why)?;
+                let mut opening = pin!(connector.call(connect));
+                // Whenever awc gets to ask the dialer, it does so while this one is polled, and no other in between.
+                let opening = poll_fn(|cx| {
+                    target.until.set(until);
+                    opening.as_mut().poll(cx)
+                });
+                let opened = opening.await.map_err(dial::why)?;
                 Ok(Box::new(opened) as Box<dyn Stream>)
             }) as _
         });
