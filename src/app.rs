@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
 };
 
 use actix_server::Server;
@@ -29,7 +30,7 @@ use actix_web::{
 use anyhow::Context as _;
 use http::uri::Scheme;
 use socket2::SockRef;
-use tokio::task::JoinError;
+use tokio::{sync::oneshot, task::JoinError};
 
 use crate::{
     api::{
@@ -204,8 +205,7 @@ impl Application {
             admin.stop(false).await;
         }
         if let Some(spans) = self.spans {
-            // A second signal has to be heard meanwhile.
-            let _ = tokio::task::spawn_blocking(move || spans.stop()).await;
+            stop_sending(spans).await;
         }
         Ok(())
     }
@@ -253,6 +253,21 @@ fn metrics(aggregates: &[config::Aggregate], upstreams: &[&str]) -> anyhow::Resu
         upstreams,
         problems: &ProblemKind::names(),
     })?)
+}
+
+/// Sends the last spans, on a thread: a second signal has to be heard meanwhile. A process that can't start one sends them here.
+async fn stop_sending(spans: Arc<Spans>) {
+    let (tell, stopped) = oneshot::channel();
+    let there = Arc::clone(&spans);
+    let thread = thread::Builder::new().spawn(move || {
+        there.stop();
+        // Nobody listens after a second signal.
+        let _ = tell.send(());
+    });
+    match thread {
+        Ok(_) => drop(stopped.await),
+        Err(_) => spans.stop(),
+    }
 }
 
 /// A listener that ends before it is told to is a failure, whatever it says.

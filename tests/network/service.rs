@@ -21,6 +21,7 @@ pub(crate) const PONG: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-t
                                content-length: 6\r\n\r\n\"pong\"";
 pub(crate) const SICK: &str =
     "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+pub(crate) const EMPTY: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// Takes a request and never answers.
 pub(crate) const SILENT: &str = "";
 

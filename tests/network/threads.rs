@@ -11,8 +11,8 @@ use tempfile::TempDir;
 
 use crate::{
     has, is_root,
-    program::{finish, get, which},
-    service::{PONG, Service, start},
+    program::{eventually, finish, get, which},
+    service::{EMPTY, PONG, Service, start},
 };
 
 /// A user who has no other process, as the limit counts all of a user's threads.
@@ -67,13 +67,16 @@ fn look_ups_go_on_where_no_thread_can_be_started() {
         return;
     };
     let good = Service::at("127.0.0.1", 0, PONG);
+    let collector = Service::at("127.0.0.1", 0, EMPTY);
     let port = good.port;
     let configuration = format!(
-        "upstreams.name.url = \"http://localhost:{port}/\"\n\
+        "tracing.otlp_endpoint = \"http://localhost:{}/\"\n\
+         upstreams.name.url = \"http://localhost:{port}/\"\n\
          upstreams.unknown.url = \"http://nothing.invalid:{port}/\"\n\
          upstreams.address.url = \"http://127.0.0.1:{port}/\"\n\
          [aggregates.default]\ncalls = [\"name\", \"address\"]\n\
-         [aggregates.all]\ncalls = [\"name\", \"unknown\", \"address\"]\n"
+         [aggregates.all]\ncalls = [\"name\", \"unknown\", \"address\"]\n",
+        collector.port
     );
     let started = start(&configuration, |command| {
         let mut by_another = by_another(&program);
@@ -97,7 +100,10 @@ fn look_ups_go_on_where_no_thread_can_be_started() {
         let json = get(started.address, "/aggregate/all").json();
         assert_eq!(ok(&json), [true, false, true], "{json}");
         assert_eq!(json["results"][1]["failure"], "connect", "{json}");
+        // Each POST has a connection of its own, whose name is looked up.
+        let sent = collector.accepted();
+        eventually("spans", || (collector.accepted() > sent).then_some(()));
     }
     let stopped = started.gateway.stop().expect(0);
-    assert!(!stopped.stderr.contains("panicked"), "{}", stopped.stderr);
+    assert!(!stopped.stderr.contains("panic"), "{}", stopped.stderr);
 }

@@ -25,6 +25,10 @@ use tokio_rustls::rustls::{crypto::ring, pki_types::CertificateDer};
 use ureq::{
     Agent,
     tls::{Certificate, RootCerts, TlsConfig},
+    unversioned::{
+        resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
+        transport::{DefaultConnector, NextTimeout, time},
+    },
 };
 
 use super::{Settings, SpansError, resource::resource};
@@ -154,7 +158,28 @@ fn agent(roots: &[CertificateDer<'static>]) -> Agent {
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
         .root_certs(roots);
-    config.tls_config(tls.build()).build().new_agent()
+    let config = config.tls_config(tls.build()).build();
+    Agent::with_parts(config, DefaultConnector::default(), OnThisThread::default())
+}
+
+/// Looks the collector's name up on the thread that sends, which may block. ureq would start another one each time, and panic where
+/// it can't: then nothing would be sent any more.
+#[derive(Debug, Default)]
+struct OnThisThread(DefaultResolver);
+
+impl Resolver for OnThisThread {
+    fn resolve(
+        &self,
+        uri: &ureq::http::Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let unlimited = NextTimeout {
+            after: time::Duration::NotHappening,
+            ..timeout
+        };
+        self.0.resolve(uri, config, unlimited)
+    }
 }
 
 #[derive(Debug)]
