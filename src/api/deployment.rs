@@ -4,8 +4,8 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::{Problem, ProblemKind};
 
-/// The CDNs and gateways that a request has come through, first to last.
-const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+/// The CDNs and gateways that a request has come through, first to last. Static, so that a look costs no name to be made.
+static CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
 /// Gather's name among them.
 const NAME: &str = "gather";
@@ -43,7 +43,7 @@ impl Deployment {
     /// # Errors
     /// When it has come through this deployment, or through a gateway of this name that doesn't say which.
     pub(super) fn before(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, Problem> {
-        if !headers.contains_key(CDN_LOOP) {
+        if !headers.contains_key(&CDN_LOOP) {
             return Ok(None);
         }
         self.read(headers)
@@ -52,7 +52,7 @@ impl Deployment {
     #[cold]
     fn read(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, Problem> {
         let mut before = Vec::new();
-        for line in headers.get_all(CDN_LOOP) {
+        for line in headers.get_all(&CDN_LOOP) {
             let line = line.as_bytes().trim_ascii();
             // A quote that doesn't end would hide what the next gateway appends, so such a line goes no further.
             let Some(members) = split(line, b',').filter(|_| !line.is_empty()) else {
@@ -153,7 +153,10 @@ mod tests {
     fn before(lines: &[&str]) -> Result<Option<String>, ()> {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(CDN_LOOP, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            headers.append(
+                CDN_LOOP.clone(),
+                HeaderValue::from_bytes(line.as_bytes()).unwrap(),
+            );
         }
         let before = Deployment::new(OURS).before(&headers).map_err(|_| ())?;
         Ok(before.map(|before| before.to_str().unwrap().to_owned()))

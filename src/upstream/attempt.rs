@@ -36,20 +36,19 @@ const DRAIN_TIME: Duration = Duration::from_millis(20);
 /// holds nothing.
 const PIECE: usize = 8 * 1024;
 
-/// A request that may not be sent twice goes over a connection that has waited for at most this part of the upstream's
-/// `keep_alive`: servers that close earlier than they are thought to, as those that close after 2 s without a word of it, are
-/// hardly ever so early.
+/// A request that may not be sent twice takes a connection only if that has waited for at most this part of `keep_alive`: a
+/// second by default. Of the servers that keep connections at all, those that close earliest do so after two.
 const YOUNG: u32 = 4;
 
-/// The largest body, in bytes, after which a connection is kept for another request that may not be sent twice. A server that
-/// has answered without reading a larger one may close the connection without a word, and nobody can tell.
+/// After a larger body, in bytes, a connection takes no other request that may not be sent twice. A server that has answered
+/// without reading all of it may close the connection without a word. A smaller one comes with its head.
 const READ_FOR_SURE: usize = SMALL;
 
 /// Told of what happens below an attempt, and asked where it costs something.
 pub trait Watch {
     /// A connection was opened.
     fn opened(&self) {}
-    /// A pooled connection turned out to be closed, and the request was sent again on a new one.
+    /// A pooled connection turned out to be closed or brought no answer, and the request was sent again on a new one.
     fn resent(&self) {}
     /// Whether a request may be sent again though the upstream's last answer was none to be glad of; if so it is paid for.
     fn may_resend(&self) -> bool {
