@@ -10,6 +10,7 @@ mod lines;
 use std::{
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -108,8 +109,16 @@ pub struct Running {
     child: Child,
     stdout: Lines,
     stderr: Lines,
+    /// It leads a process group of all that it has started.
+    leads: bool,
     _files: Option<tempfile::TempDir>,
 }
+
+/// Becomes the program in its arguments. What it leaves behind ends the whole process group when standard input ends, which is
+/// when whoever started it is gone, whatever the reason.
+const LEADER: &str = r#"exec 3<&0
+{ read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 &
+exec "$@" <&- 3<&- </dev/null"#;
 
 impl Running {
     pub fn start(mut command: Command) -> Self {
@@ -122,8 +131,30 @@ impl Running {
             stdout: Lines::follow(child.stdout.take().unwrap()),
             stderr: Lines::follow(child.stderr.take().unwrap()),
             child,
+            leads: false,
             _files: None,
         }
+    }
+
+    /// Starts a program that starts others, in a process group of its own: they all end with it, at the latest when this
+    /// process does.
+    pub fn start_group(command: &Command) -> Self {
+        let mut leader = Command::new("sh");
+        leader
+            .args(["-c", LEADER, "sh"])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .process_group(0)
+            .stdin(Stdio::piped());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => leader.env(name, value),
+                None => leader.env_remove(name),
+            };
+        }
+        let mut running = Self::start(leader);
+        running.leads = true;
+        running
     }
 
     /// A gateway with this configuration, on a free port; it listens when this returns. The configuration begins with
@@ -169,11 +200,7 @@ impl Running {
     /// Sends a signal by its short name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id();
-        let status = Command::new("sh")
-            .args(["-c", &format!("kill -s {name} {pid}")])
-            .status()
-            .unwrap();
-        assert!(status.success(), "no process {pid} to signal");
+        assert!(kill(name, &pid.to_string()), "no process {pid} to signal");
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -208,10 +235,22 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if self.leads {
+            // Its number is not free before it is waited for, so this is no other group.
+            kill("KILL", &format!("-{}", self.child.id()));
+        }
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process, or to the process group of a negative number.
+fn kill(signal: &str, target: &str) -> bool {
+    let status = Command::new("sh")
+        .args(["-c", &format!("kill -s {signal} -- {target}")])
+        .status();
+    status.unwrap().success()
 }
 
 fn address_in(line: &str, key: &str) -> Option<SocketAddr> {
