@@ -1,4 +1,4 @@
-//! Gather among programs that others wrote: services in Python and nginx behind it, Prometheus beside it. A test whose
+//! Gather among programs that others wrote: real servers behind it, Prometheus beside it. A test whose
 //! program is missing says so and passes; where `CI` is `true`, it fails instead.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
@@ -26,6 +26,7 @@ mod provisioning;
 mod quick;
 mod scraped;
 mod series;
+mod servers;
 
 use std::{fmt::Write as _, net::SocketAddr, path::PathBuf};
 
