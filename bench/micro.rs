@@ -15,8 +15,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use gather::{
     compose,
     fanout::{
-        self, Aggregate, Body, Call, CallResult, Cause, Choice, Completion, Event, Failure, Lane,
-        LaneSettings, Mode, Need, Observer as _, OnFailure, Outcome, Place, Reply, Upstream,
+        self, Aggregate, Body, Call, CallResult, Cause, Choice, Completion, Event, Failure, Heard,
+        Lane, LaneSettings, Mode, Need, Observer as _, OnFailure, Outcome, Place, Reply, Upstream,
         UpstreamId, Verdict,
     },
     telemetry::{Metrics, Names},
@@ -36,7 +36,7 @@ struct Prompt(Reply);
 impl Upstream for Prompt {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
         Ok(self.0.clone())
     }
 }

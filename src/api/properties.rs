@@ -15,8 +15,8 @@ use super::{
 use crate::{
     duration,
     fanout::{
-        Aggregate, Call, Completion, Failure, Lane, LaneSettings, Mode, Need, OnFailure, Place,
-        Reply, Upstream, UpstreamId,
+        Aggregate, Call, Completion, Failure, Heard, Lane, LaneSettings, Mode, Need, OnFailure,
+        Place, Reply, Upstream, UpstreamId,
     },
 };
 
@@ -141,7 +141,7 @@ struct Never;
 impl Upstream for Never {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
         std::future::pending().await
     }
 }

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::{
     config,
     fanout::{
-        Allowance, Body, Failure, FailureKind, Forward, LaneSettings, Place, Reply, StatusSet,
-        Upstream as _,
+        Allowance, Body, Failure, FailureKind, Forward, Heard, LaneSettings, Place, Reply,
+        StatusSet, Upstream as _,
     },
     upstream::{Adapter, Following, Names, Prepared, Roots, Sessions, Settings, TlsSettings},
 };
@@ -161,7 +161,8 @@ impl Client {
     pub(super) async fn attempt(&self) -> Result<Reply, Failure> {
         let forward = forward();
         let until = Instant::now() + self.timeout;
-        let attempt = self.adapter.attempt(&forward, Place::ONLY, until);
+        let heard = Heard::default();
+        let attempt = self.adapter.attempt(&forward, Place::ONLY, until, &heard);
         let in_time = tokio::time::timeout_at(until, attempt).await;
         in_time.unwrap_or_else(|_| {
             let within = humantime::format_duration(self.timeout);

@@ -1,8 +1,13 @@
 //! The JSON of an answer, written straight into one buffer: an upstream's own JSON goes in byte for byte.
 
-use std::{io::Write as _, time::Duration};
+use std::{
+    io::{self, Write as _},
+    time::Duration,
+};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::Serialize as _;
+use serde_json::ser::{Formatter, Serializer};
 
 use crate::{
     fanout::{Blame, Body, CallResult, Outcome, Verdict},
@@ -55,7 +60,7 @@ impl Comparison<'_> {
 pub fn comparison(json: &mut Vec<u8>, aggregate: &str, runs: Comparison<'_>) {
     json.reserve(128 + capacity(runs.sequential) + capacity(runs.concurrent));
     json.extend_from_slice(b"\"aggregate\":");
-    string(json, aggregate);
+    plain(json, aggregate);
     json.extend_from_slice(b",\"mode\":\"compare\"");
     compared(json, aggregate, runs, members);
 }
@@ -68,7 +73,7 @@ pub fn comparison_summary(
     elapsed: Duration,
 ) {
     json.extend_from_slice(b"\"aggregate\":");
-    string(json, aggregate);
+    plain(json, aggregate);
     let verdict = runs.verdict().as_str();
     put(
         json,
@@ -112,7 +117,7 @@ pub fn members(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
 /// One outcome without its results.
 pub fn summary(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
     json.extend_from_slice(b"\"aggregate\":");
-    string(json, aggregate);
+    plain(json, aggregate);
     member(json, b",\"mode\":\"", outcome.mode.as_str().as_bytes());
     member(
         json,
@@ -134,7 +139,7 @@ pub(super) fn result(json: &mut Vec<u8>, call: &CallResult, first: impl FnOnce(&
     json.push(b'{');
     first(json);
     json.extend_from_slice(b"\"name\":");
-    string(json, &call.name);
+    plain(json, &call.name);
     let ok = if call.result.is_ok() { "true" } else { "false" };
     member(json, b",\"ok\":", ok.as_bytes());
     let status = match &call.result {
@@ -186,9 +191,14 @@ fn body(json: &mut Vec<u8>, body: &Body) {
         }
         Body::Binary {
             content_type,
+            content_encoding,
             bytes,
         } => {
             described(json, content_type.as_deref());
+            if let Some(content_encoding) = content_encoding {
+                json.extend_from_slice(b",\"content_encoding\":");
+                string(json, content_encoding);
+            }
             json.extend_from_slice(b",\"encoding\":\"base64\",\"body\":\"");
             base64(json, bytes);
             json.push(b'"');
@@ -211,10 +221,44 @@ fn described(json: &mut Vec<u8>, content_type: Option<&str>) {
     }
 }
 
-/// Appends `text` as a JSON string.
+/// Appends `text` as a JSON string. U+2028 and U+2029 are escaped: JSON may have them as they are, but JavaScript before 2019
+/// takes them for line ends, and so do some that read a stream line by line.
 pub fn string(json: &mut Vec<u8>, text: &str) {
     // Neither a string nor writing to memory can fail.
+    if text.as_bytes().contains(&SEPARATORS[0]) {
+        let mut serializer = Serializer::with_formatter(json, Separated);
+        let _ = text.serialize(&mut serializer);
+    } else {
+        plain(json, text);
+    }
+}
+
+/// Appends as a JSON string what has no line separator, as a name has none.
+fn plain(json: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(json, text);
+}
+
+/// What U+2028 and U+2029 begin with in UTF-8.
+const SEPARATORS: [u8; 2] = [0xe2, 0x80];
+
+/// Writes JSON as always, but the line separators as escapes.
+struct Separated;
+
+impl Formatter for Separated {
+    fn write_string_fragment<W: io::Write + ?Sized>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        for part in fragment.split_inclusive(['\u{2028}', '\u{2029}']) {
+            let plain = part.trim_end_matches(['\u{2028}', '\u{2029}']);
+            out.write_all(plain.as_bytes())?;
+            for separator in part[plain.len()..].chars() {
+                write!(out, "\\u{:04x}", u32::from(separator))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Appends what needs no escape after what stands before it.
@@ -253,7 +297,12 @@ fn escaped(text: &[u8]) -> usize {
         0..0x20 => 6,
         _ => 1,
     };
-    text.iter().map(length).sum()
+    let length: usize = text.iter().map(length).sum();
+    if text.contains(&SEPARATORS[0]) {
+        let is_separator = |at: &&[u8]| at.starts_with(&SEPARATORS) && matches!(at[2], 0xa8 | 0xa9);
+        return length + text.windows(3).filter(is_separator).count() * 3;
+    }
+    length
 }
 
 #[cfg(test)]
@@ -319,6 +368,7 @@ mod tests {
             },
             Body::Binary {
                 content_type: None,
+                content_encoding: Some("zstd".into()),
                 bytes: Bytes::from_static(b"\x00\xff"),
             },
         ];
@@ -332,7 +382,8 @@ mod tests {
     #[test]
     fn an_answer_is_written_without_moving_whatever_is_in_it() {
         let all: Vec<u8> = (0..128).collect();
-        for text in [all.repeat(100), vec![b'"'; 10_000], vec![1; 10_000]] {
+        let lines = "\u{2028}\u{2029}\u{2030}".repeat(3_000).into_bytes();
+        for text in [all.repeat(100), vec![b'"'; 10_000], vec![1; 10_000], lines] {
             let bodies = [
                 Body::Json(Bytes::from(vec![b'1'; 10_000])),
                 Body::Text {
@@ -341,6 +392,7 @@ mod tests {
                 },
                 Body::Binary {
                     content_type: Some("image/png".into()),
+                    content_encoding: Some("x-odd".into()),
                     bytes: text.into(),
                 },
             ];
@@ -366,6 +418,7 @@ mod tests {
                 "bytes",
                 Ok(Body::Binary {
                     content_type: Some("image/png".into()),
+                    content_encoding: Some("zstd".into()),
                     bytes: Bytes::from_static(b"\x89PNG"),
                 }),
             ),
@@ -375,9 +428,34 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains(r#""content_type":"image/png","encoding":"base64","body":"iVBORw==""#),
+            text.contains(r#""content_type":"image/png","content_encoding":"zstd","encoding":"base64","body":"iVBORw==""#),
             "{text}"
         );
+    }
+
+    #[test]
+    fn line_separators_in_a_text_are_escapes_and_stay_as_they_are_in_json() {
+        let sent = "\u{2028}a\u{2029}\u{2028}\n\u{2027}é\u{2029}";
+        let text = text(&outcome(vec![
+            call(
+                "text",
+                Ok(Body::Text {
+                    content_type: None,
+                    text: Bytes::from_static(sent.as_bytes()),
+                }),
+            ),
+            call(
+                "json",
+                Ok(Body::Json(Bytes::from_static("\"\u{2028}\"".as_bytes()))),
+            ),
+        ]));
+        assert!(
+            text.contains("\"body\":\"\\u2028a\\u2029\\u2028\\n\u{2027}é\\u2029\""),
+            "{text}"
+        );
+        assert!(text.contains("\"body\":\"\u{2028}\""), "{text}");
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["results"][0]["body"], sent);
     }
 
     #[test]

@@ -150,6 +150,9 @@ pub struct Succeeded {
     /// The upstream's, where the body is not JSON.
     #[schema(nullable = false)]
     pub content_type: Option<String>,
+    /// The upstream's, where the body is still in it.
+    #[schema(nullable = false)]
+    pub content_encoding: Option<String>,
     #[schema(nullable = false)]
     pub encoding: Option<Encoding>,
 }

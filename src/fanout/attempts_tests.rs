@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::fanout::{
     Aggregate, Body, BreakerSettings, BudgetSettings, Call, Choice, Completion, Event, Failure,
-    FailureKind, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
+    FailureKind, Heard, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
     Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, run,
 };
 
@@ -32,7 +32,7 @@ struct Scripted {
 impl Upstream for Scripted {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
         self.seen.borrow_mut().push(Instant::now());
         let (delay, failure) = {
             let mut steps = self.steps.borrow_mut();

@@ -7,7 +7,7 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    Call, Cause, Circuit, Event, Failure, FailureKind, Mode, Observer, Pace, Pass, Place,
+    Call, Cause, Circuit, Event, Failure, FailureKind, Heard, Mode, Observer, Pace, Pass, Place,
     Repeatable, Reply, Upstream, UpstreamId, pause,
 };
 
@@ -18,6 +18,8 @@ pub(super) struct Sent {
     pub(super) attempts: Cell<u32>,
     /// Those of them that joined a slow one.
     pub(super) hedges: Cell<u32>,
+    /// The status of the attempt that was given up last after its answer's head had come.
+    pub(super) heard: Cell<Option<StatusCode>>,
 }
 
 /// What a call knows of its plan.
@@ -200,7 +202,7 @@ async fn attempt<U: Upstream, O: Observer>(
     let holds = scope.holds();
     let own = watched.started.checked_add(call.timeout);
     let until = own.map_or(scope.deadline, |own| own.min(scope.deadline));
-    let mut result = timed(call, context, watched.place, until, scope.deadline).await;
+    let mut result = timed(call, context, &watched, until, scope.deadline).await;
     let held = scope.holds() != holds;
     if held && matches!(&result, Err(failure) if failure.kind == FailureKind::Timeout) {
         result = Err(Failure::new(
@@ -235,11 +237,12 @@ async fn attempt<U: Upstream, O: Observer>(
 async fn timed<U: Upstream>(
     call: &Call<U>,
     context: &U::Context,
-    place: Place,
+    attempt: &Attempt<'_, impl Observer>,
     until: Instant,
     deadline: Instant,
 ) -> Result<Reply, Failure> {
-    let mut work = pin!(call.upstream.attempt(context, place, until));
+    let Attempt { place, heard, .. } = attempt;
+    let mut work = pin!(call.upstream.attempt(context, *place, until, heard));
     if until == deadline {
         // The plan's own timer covers this case, so that it has one and not one a call.
         return work.await;
@@ -250,10 +253,12 @@ async fn timed<U: Upstream>(
     // On the heap, as it is rare.
     let seen = Box::pin(pause::last_look(until, work.as_mut())).await;
     seen.unwrap_or_else(|| {
-        Err(Failure::new(
+        let mut failure = Failure::new(
             FailureKind::Timeout,
             format!("no complete answer within {:?}", call.timeout),
-        ))
+        );
+        failure.status = heard.status();
+        Err(failure)
     })
 }
 
@@ -261,6 +266,8 @@ async fn timed<U: Upstream>(
 struct Attempt<'a, O: Observer> {
     observer: &'a O,
     ending: &'a Cell<FailureKind>,
+    sent: &'a Sent,
+    heard: Heard,
     place: Place,
     upstream: UpstreamId,
     cause: Cause,
@@ -284,6 +291,8 @@ impl<'a, O: Observer> Attempt<'a, O> {
         Self {
             observer: scope.observer,
             ending: scope.ending,
+            sent: scope.sent,
+            heard: Heard::default(),
             place: Place {
                 mode: scope.mode,
                 call: scope.index,
@@ -323,7 +332,11 @@ impl<'a, O: Observer> Attempt<'a, O> {
 impl<O: Observer> Drop for Attempt<'_, O> {
     fn drop(&mut self) {
         if self.open {
-            self.end(None, Err(self.ending.get()));
+            let status = self.heard.status();
+            if status.is_some() {
+                self.sent.heard.set(status);
+            }
+            self.end(status, Err(self.ending.get()));
         }
     }
 }

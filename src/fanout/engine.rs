@@ -7,8 +7,8 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Body, Call, CallResult, Event, Failure, FailureKind, Mode, Observer, Outcome, Place, Plan,
-    Reply,
+    Body, Call, CallResult, Event, Failure, FailureKind, Heard, Mode, Observer, Outcome, Place,
+    Plan, Reply,
     call::{Scope, Sent, perform},
     completion::{Decision, Tally},
     outcome::judge,
@@ -22,12 +22,14 @@ pub trait Upstream {
 
     /// Sends one request and takes its whole answer. Dropping the future must give the attempt up at once, on the wire
     /// too. `place` is the attempt's own among all of the client's request. The caller gives it up at `until`, the earlier of
-    /// its call's timeout and its plan's deadline; knowing the moment, it may say what it was waiting for.
+    /// its call's timeout and its plan's deadline; knowing the moment, it may say what it was waiting for. It tells `heard` of its
+    /// answer's head.
     fn attempt(
         &self,
         context: &Self::Context,
         place: Place,
         until: Instant,
+        heard: &Heard,
     ) -> impl Future<Output = Result<Reply, Failure>>;
 }
 
@@ -39,8 +41,9 @@ impl<T: Upstream> Upstream for Rc<T> {
         context: &Self::Context,
         place: Place,
         until: Instant,
+        heard: &Heard,
     ) -> impl Future<Output = Result<Reply, Failure>> {
-        (**self).attempt(context, place, until)
+        (**self).attempt(context, place, until, heard)
     }
 }
 
@@ -225,7 +228,8 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
             match self.slots[index] {
                 Slot::Settled(_) => {}
                 Slot::Running { start } => {
-                    let failure = given_up(end);
+                    let mut failure = given_up(end);
+                    failure.status = self.sent[index].heard.get();
                     self.put(index, start, now.saturating_sub(start), Err(failure));
                 }
                 Slot::Waiting => {

@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::*;
 use crate::fanout::{
-    Aggregate, Blame, Body, Choice, Completion, Lane, LaneSettings, Need, OnFailure, PlanError,
-    UpstreamId, Verdict,
+    Aggregate, Blame, Body, Choice, Completion, Heard, Lane, LaneSettings, Need, OnFailure,
+    PlanError, UpstreamId, Verdict,
 };
 
 /// What a scripted upstream does after its delay.
@@ -30,7 +30,13 @@ struct Scripted {
 impl Upstream for Scripted {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, until: Instant) -> Result<Reply, Failure> {
+    async fn attempt(
+        &self,
+        (): &(),
+        _: Place,
+        until: Instant,
+        _: &Heard,
+    ) -> Result<Reply, Failure> {
         if !self.delay.is_zero() {
             sleep(self.delay).await;
         }

@@ -16,8 +16,8 @@ use tokio::time::{Instant, advance, sleep};
 use super::Pace;
 use crate::fanout::{
     Aggregate, Body, BreakerSettings, Call, Choice, Circuit, Completion, Event, Failure,
-    FailureKind, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place, Plan,
-    Reply, Trip, Upstream, UpstreamId, Verdict, run,
+    FailureKind, Heard, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
+    Plan, Reply, Trip, Upstream, UpstreamId, Verdict, run,
 };
 
 const BODY: &[u8] = b"\"pong\"";
@@ -28,7 +28,7 @@ struct After(Duration, Cell<usize>);
 impl Upstream for After {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
         self.1.set(self.1.get() + 1);
         if !self.0.is_zero() {
             sleep(self.0).await;

@@ -9,8 +9,8 @@ use tokio::time::{Instant, advance, sleep, sleep_until};
 
 use crate::fanout::{
     Aggregate, Body, BreakerSettings, Call, Choice, Circuit, Completion, Event, Failure,
-    FailureKind, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place, Reply,
-    Retry, Trip, Upstream, UpstreamId, run,
+    FailureKind, Heard, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
+    Reply, Retry, Trip, Upstream, UpstreamId, run,
 };
 
 const fn ms(ms: u64) -> Duration {
@@ -26,7 +26,7 @@ struct At {
 impl Upstream for At {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
         self.asked.borrow_mut().push(Instant::now());
         let began = self.asked.borrow()[0];
         sleep_until(began + self.answer).await;
@@ -255,7 +255,7 @@ struct Refusing(RefCell<Vec<Instant>>);
 impl Upstream for Refusing {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
         self.0.borrow_mut().push(Instant::now());
         let mut failure = Failure::new(FailureKind::Status, "as scripted");
         failure.retry_after = Some(ms(500));

@@ -1,6 +1,6 @@
 //! What one attempt brings back: a reply, or a failure with its class. Knows nothing of how it was fetched.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, cell::Cell, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -12,6 +12,23 @@ pub struct Reply {
     pub status: StatusCode,
     /// The upstream's body, whole.
     pub body: Body,
+}
+
+/// The status of an attempt's answer as soon as its head has come, so that it is known where the attempt is given up later.
+#[derive(Debug, Default)]
+pub struct Heard(Cell<Option<StatusCode>>);
+
+impl Heard {
+    /// The final head has come, with this status.
+    pub fn tell(&self, status: StatusCode) {
+        self.0.set(Some(status));
+    }
+
+    /// The status that has come, if one has.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.get()
+    }
 }
 
 /// A body, by how it can be shown inside JSON.
@@ -32,6 +49,8 @@ pub enum Body {
     Binary {
         /// The upstream's `Content-Type`, if it sent one.
         content_type: Option<Box<str>>,
+        /// The upstream's `Content-Encoding`, if it said anything but `identity`.
+        content_encoding: Option<Box<str>>,
         /// The bytes as they came.
         bytes: Bytes,
     },
@@ -108,8 +127,9 @@ impl FailureKind {
     pub fn is_sick(self, status: Option<StatusCode>) -> bool {
         match self {
             Self::Connect | Self::Tls | Self::Timeout | Self::Protocol => true,
+            // RFC 9110, section 15: a status beyond 599 is taken for a failure of the server.
             Self::Status => status.is_some_and(|status| {
-                status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+                status.as_u16() >= 500 || status == StatusCode::TOO_MANY_REQUESTS
             }),
             Self::Deadline
             | Self::TooLarge

@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use http::StatusCode;
+
 use super::{Failure, FailureKind, StatusSet};
 
 /// The longest pause, however often it was doubled.
@@ -88,6 +90,10 @@ impl RetryOn {
 
     fn contains(&self, failure: &Failure) -> bool {
         match (failure.kind, failure.status) {
+            // RFC 9110, section 15: what is beyond 599 means the same as a 500.
+            (FailureKind::Status, Some(status)) if status.as_u16() >= 600 => {
+                self.statuses.contains(StatusCode::INTERNAL_SERVER_ERROR)
+            }
             (FailureKind::Status, Some(status)) => self.statuses.contains(status),
             (kind, _) => self.kinds.contains(&kind),
         }
@@ -114,7 +120,6 @@ impl Retry {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
 
     use super::*;
 

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::fanout::{
     Aggregate, Body, BreakerSettings, BudgetSettings, Call, Choice, Completion, Event, Failure,
-    FailureKind, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
+    FailureKind, Heard, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
     Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, Verdict, run,
 };
 
@@ -141,7 +141,7 @@ impl Drop for InFlight<'_> {
 impl Upstream for Scripted {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant) -> Result<Reply, Failure> {
+    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
         assert!(!self.world.over.get(), "an attempt after the end");
         let in_flight = &self.world.in_flight[self.lane];
         in_flight.set(in_flight.get() + 1);

@@ -16,14 +16,14 @@ use crate::{
     api::{Problem, ProblemKind},
     compose::{self, Comparison},
     fanout::{Body, CallResult, Failure, FailureKind, Mode, Outcome, Reply, Verdict},
-    upstream::properties::classify,
+    upstream::properties::{DEPTH, classify},
 };
 
 /// Ends one upstream's part of the input.
 const SEPARATOR: u8 = 0x1e;
 
 /// Takes `bytes` as what upstreams sent. Each part, up to a record separator, is a line and a body. The line is the
-/// `Content-Type`, which there is none of where it is empty. Before it, `~` says that the body is encoded, and `!` that it
+/// `Content-Type`, which there is none of where it is empty. Before it, `~` says that the body is in zstd, and `!` that it
 /// is the detail of a failure.
 ///
 /// # Panics
@@ -114,7 +114,8 @@ impl<'a> Sent<'a> {
             });
         }
         let body = Bytes::copy_from_slice(self.body);
-        classify(self.content_type.as_deref(), self.encoded, body).map(|body| Reply {
+        let coding = self.encoded.then_some("zstd");
+        classify(self.content_type.as_deref(), coding, body).map(|body| Reply {
             status: StatusCode::OK,
             body,
         })
@@ -122,45 +123,102 @@ impl<'a> Sent<'a> {
 
     /// What was taken is what was sent.
     fn check_kind(&self, result: &Result<Reply, Failure>) {
-        let says_json = self
-            .content_type
-            .as_deref()
-            .and_then(|text| text.parse::<mime::Mime>().ok())
-            .is_some_and(|mime| mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON));
-        let value = serde_json::from_slice::<&RawValue>(self.body);
+        let says_json = self.content_type.as_deref().is_some_and(says_json);
+        let own = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(self.body);
+        let value = serde_json::from_slice::<&RawValue>(own);
         match result {
             Err(_) if self.failed => {}
             Err(failure) => {
                 assert_eq!(failure.kind, FailureKind::InvalidBody);
-                assert!(says_json && (self.encoded || value.is_err()));
+                let is_deep = |value: &&RawValue| depth(value.get()) > DEPTH;
+                let is_encoded = self.encoded && !self.body.is_empty();
+                assert!(says_json && (is_encoded || value.as_ref().map_or(true, is_deep)));
             }
             Ok(Reply { body, .. }) => match body {
                 Body::Empty => assert!(self.body.is_empty() && !says_json),
                 Body::Json(bytes) => {
                     assert!(says_json && !self.encoded);
-                    assert_eq!(bytes, value.expect("JSON").get());
+                    let value = value.expect("JSON").get();
+                    assert_eq!(bytes, value);
+                    assert!(depth(value) <= DEPTH);
                     let is_space = |byte: &u8| b" \t\r\n".contains(byte);
-                    let start = self.body.iter().take_while(|byte| is_space(byte)).count();
-                    assert!(self.body[start..].starts_with(bytes));
-                    assert!(self.body[start + bytes.len()..].iter().all(is_space));
+                    let start = own.iter().take_while(|byte| is_space(byte)).count();
+                    assert!(own[start..].starts_with(bytes));
+                    assert!(own[start + bytes.len()..].iter().all(is_space));
                 }
                 Body::Text { content_type, text } => {
                     assert!(!says_json && !self.encoded);
                     assert_eq!(content_type.as_deref(), self.content_type.as_deref());
-                    assert_eq!(text, self.body);
+                    assert_eq!(text, own);
                     assert!(std::str::from_utf8(text).is_ok());
                 }
                 Body::Binary {
                     content_type,
+                    content_encoding,
                     bytes,
                 } => {
                     assert!(!says_json);
+                    assert_eq!(content_encoding.is_some(), self.encoded);
                     assert_eq!(content_type.as_deref(), self.content_type.as_deref());
                     assert_eq!(bytes, self.body);
                 }
             },
         }
     }
+}
+
+/// Whether a plain reading takes the type for JSON: by one of the parts between commas, and what stands before its semicolon.
+fn says_json(text: &str) -> bool {
+    let mut quoted = false;
+    let mut escaped = false;
+    let mut parts = vec![String::new()];
+    for next in text.chars() {
+        let is_end = next == ',' && !quoted;
+        (quoted, escaped) = match next {
+            _ if escaped => (quoted, false),
+            '\\' if quoted => (true, true),
+            '"' => (!quoted, false),
+            _ => (quoted, false),
+        };
+        if is_end {
+            parts.push(String::new());
+        } else if let Some(part) = parts.last_mut() {
+            part.push(next.to_ascii_lowercase());
+        }
+    }
+    let is_part = |next: char| next.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(next);
+    let is_token = |text: &str| !text.is_empty() && text.chars().all(is_part);
+    let mut essences = parts.iter().rev().filter_map(|part| {
+        let essence = part.split(';').next()?.trim_matches([' ', '\t']);
+        let (top, sub) = essence.split_once('/')?;
+        (is_token(top) && is_token(sub) && essence != "*/*").then_some(sub)
+    });
+    essences.next().is_some_and(|sub| {
+        let amazon = sub.strip_prefix("x-amz-json-");
+        matches!(sub, "json" | "x-json")
+            || sub.ends_with("+json")
+            || amazon.is_some_and(|version| !version.is_empty())
+    })
+}
+
+/// How deep a JSON value is nested.
+fn depth(value: &str) -> usize {
+    let (mut open, mut most) = (0_usize, 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in value.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => {
+                open += 1;
+                most = most.max(open);
+            }
+            b']' | b'}' if !quoted => open -= 1,
+            _ => {}
+        }
+    }
+    most
 }
 
 /// An object's members in order, each name once.
@@ -265,13 +323,22 @@ fn check_result(shown: &Object<'_>, call: &CallResult) {
                 assert_eq!(text(next("content_type")), **content_type);
             }
             match body {
-                Body::Binary { bytes, .. } => {
+                Body::Binary {
+                    content_encoding,
+                    bytes,
+                    ..
+                } => {
+                    if let Some(content_encoding) = content_encoding {
+                        assert_eq!(text(next("content_encoding")), **content_encoding);
+                    }
                     assert_eq!(text(next("encoding")), "base64");
                     let decoded = BASE64_STANDARD.decode(text(next("body")));
                     assert_eq!(decoded.as_deref(), Ok(&**bytes));
                 }
                 Body::Text { text: sent, .. } => {
-                    assert_eq!(text(next("body")).as_bytes(), &**sent);
+                    let shown = next("body");
+                    assert_eq!(text(shown).as_bytes(), &**sent);
+                    assert!(!shown.get().contains(['\u{2028}', '\u{2029}']));
                 }
                 Body::Empty | Body::Json(_) => {}
             }

@@ -1,135 +1,141 @@
 //! Decides what an upstream's whole body is: JSON that may be embedded unread, text, or bytes. Pure.
 
-use bytes::Bytes;
-use mime::Mime;
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
+use bytes::Bytes;
+
+use super::{
+    coding::{Codings, Format},
+    media::{self, Declared, Kind},
+    value::{self, Fault},
+};
 use crate::fanout::{Body, Failure, FailureKind};
+
+/// A byte order mark in UTF-8: no part of a text (Encoding Standard, section 6), and none of JSON (RFC 8259, section 8.1).
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What an answer's head says of its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Described {
-    kind: Kind,
-    /// `Content-Encoding` names something other than `identity`.
-    encoded: bool,
-    /// The text is in a character set other than UTF-8.
-    foreign: bool,
+    declared: Declared,
+    /// What `Content-Encoding` says, if it says anything.
+    codings: Option<Box<Codings>>,
     /// Kept where the answer tells it: JSON says so itself.
     content_type: Option<Box<str>>,
 }
 
-/// What the declared type says of the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Json,
-    Text,
-    Undeclared,
-    Binary,
-}
-
 impl Described {
-    /// By the type, where there is one in visible ASCII, and by whether it is encoded.
-    pub(super) fn new(content_type: Option<&str>, encoded: bool) -> Self {
-        let described = |kind, foreign| Self {
-            kind,
-            encoded,
-            foreign,
-            content_type: content_type.filter(|_| kind != Kind::Json).map(Into::into),
-        };
-        let Some(text) = content_type else {
-            return described(Kind::Undeclared, false);
-        };
-        // By far the most common; a type is not worth taking apart to find that.
-        if text.eq_ignore_ascii_case("application/json") {
-            return described(Kind::Json, false);
+    /// By the type, where there is one in visible ASCII, and by what the body is encoded in.
+    pub(super) fn new(content_type: Option<&str>, codings: Option<Box<Codings>>) -> Self {
+        let declared = media::declared(content_type);
+        let shown = |text: &&str| declared.kind != Kind::Json && !text.is_empty();
+        Self {
+            declared,
+            codings,
+            content_type: content_type.filter(shown).map(Into::into),
         }
-        match text.parse::<Mime>() {
-            Ok(mime) => described(kind(&mime), is_foreign(&mime)),
-            Err(_) => described(Kind::Binary, false),
+    }
+
+    /// What the body has to be inflated by before it is read.
+    pub(super) fn format(&self) -> Option<Format> {
+        self.codings.as_ref()?.format()
+    }
+
+    /// The same of the inflated body.
+    pub(super) fn inflated(self) -> Self {
+        Self {
+            codings: None,
+            ..self
         }
     }
 }
 
-/// Finds out what `bytes` are.
+/// Finds out what `bytes` are; JSON may nest `depth` levels.
 ///
 /// # Errors
-/// `invalid_body` where they are said to be JSON and aren't exactly one JSON value in UTF-8 (RFC 8259).
-pub(super) fn read(described: Described, bytes: Bytes) -> Result<Body, Failure> {
+/// `invalid_body` where they are said to be JSON and aren't exactly one JSON value in UTF-8 (RFC 8259), or one that is nested
+/// deeper.
+pub(super) fn read(described: Described, bytes: Bytes, depth: usize) -> Result<Body, Failure> {
     let Described {
-        kind,
-        encoded,
-        foreign,
+        declared: Declared { kind, foreign },
+        codings,
         content_type,
     } = described;
+    // Nothing is in no coding.
+    let codings = codings.filter(|_| !bytes.is_empty());
+    let strange = codings.as_ref().and_then(|codings| codings.strange());
     if kind == Kind::Json {
-        if encoded {
-            return Err(Failure::new(
+        return match strange {
+            None => json(&bytes, foreign, depth),
+            Some(name) => Err(Failure::new(
                 FailureKind::InvalidBody,
-                "the upstream compressed its JSON, which was not asked for",
-            ));
-        }
-        return json(&bytes);
+                format!("the upstream sent its JSON in {name}, which is not inflated here"),
+            )),
+        };
     }
     if bytes.is_empty() {
         return Ok(Body::Empty);
     }
+    let marked = bytes.starts_with(MARK);
     let is_text = kind != Kind::Binary
-        && !encoded
-        && (!foreign || bytes.is_ascii())
+        && strange.is_none()
+        // The mark says more than the type.
+        && (!foreign || marked || bytes.is_ascii())
         && std::str::from_utf8(&bytes).is_ok()
         && (kind == Kind::Text || !bytes.contains(&0));
     Ok(if is_text {
         Body::Text {
             content_type,
-            text: bytes,
+            text: bytes.slice(if marked { MARK.len() } else { 0 }..),
         }
     } else {
         Body::Binary {
             content_type,
+            content_encoding: codings.map(|codings| codings.words().into()),
             bytes,
         }
     })
 }
 
-fn json(bytes: &Bytes) -> Result<Body, Failure> {
-    let invalid = |detail| Failure::new(FailureKind::InvalidBody, detail);
-    let text =
-        std::str::from_utf8(bytes).map_err(|_| invalid("the upstream's JSON is not UTF-8"))?;
-    let value: &RawValue = serde_json::from_str(text)
-        .map_err(|_| invalid("the upstream said JSON and sent something else"))?;
-    Ok(Body::Json(bytes.slice_ref(value.get().as_bytes())))
-}
-
-fn kind(mime: &Mime) -> Kind {
-    let subtype = mime.subtype().as_str();
-    let suffix = mime.suffix().map(|suffix| suffix.as_str());
-    // A sequence of values (RFC 7464, NDJSON) is not one value.
-    if subtype == "json" || suffix == Some("json") {
-        return Kind::Json;
+fn json(bytes: &Bytes, foreign: bool, depth: usize) -> Result<Body, Failure> {
+    let invalid = |why: Cow<'static, str>| Failure::new(FailureKind::InvalidBody, why);
+    let own = bytes.strip_prefix(MARK).unwrap_or(bytes);
+    let text = std::str::from_utf8(own).map_err(|_| invalid(not_utf_8(bytes, foreign).into()))?;
+    match value::find(text, depth) {
+        Ok(at) => {
+            let start = bytes.len() - own.len();
+            Ok(Body::Json(bytes.slice(start + at.start..start + at.end)))
+        }
+        Err(Fault::Empty) => Err(invalid(
+            "the upstream said JSON and sent an empty body".into(),
+        )),
+        Err(Fault::Invalid) if is_wide(bytes) => Err(invalid(not_utf_8(bytes, foreign).into())),
+        Err(Fault::Invalid) => Err(invalid(
+            "the upstream said JSON and sent something else".into(),
+        )),
+        Err(Fault::Deep) => Err(invalid(
+            format!("the upstream's JSON is nested deeper than {depth} levels").into(),
+        )),
     }
-    let is_text = mime.type_() == mime::TEXT
-        || suffix == Some("xml")
-        || suffix == Some("yaml")
-        || matches!(
-            subtype,
-            "xml"
-                | "yaml"
-                | "javascript"
-                | "x-ndjson"
-                | "json-seq"
-                | "x-www-form-urlencoded"
-                | "graphql"
-        );
-    if is_text { Kind::Text } else { Kind::Binary }
 }
 
-/// Whether the text is in a character set other than UTF-8, by its own word.
-fn is_foreign(mime: &Mime) -> bool {
-    mime.get_param(mime::CHARSET).is_some_and(|charset| {
-        !["utf-8", "utf8", "us-ascii"]
-            .iter()
-            .any(|own| charset.as_str().eq_ignore_ascii_case(own))
-    })
+/// Why JSON's bytes are not UTF-8, as far as they or their type tell.
+fn not_utf_8(bytes: &[u8], foreign: bool) -> &'static str {
+    if is_wide(bytes) {
+        "the upstream's JSON is in UTF-16 or UTF-32, not in UTF-8"
+    } else if foreign {
+        "the upstream's JSON is not UTF-8: by its own word it is in another character set"
+    } else {
+        "the upstream's JSON is not UTF-8"
+    }
+}
+
+/// Whether it begins as JSON does in UTF-16 or UTF-32: with their mark, or with a NUL beside an ASCII character.
+fn is_wide(bytes: &[u8]) -> bool {
+    matches!(
+        bytes,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..]
+    )
 }
 
 #[cfg(test)]
@@ -137,8 +143,8 @@ mod tests {
     use super::*;
 
     fn body(content_type: Option<&str>, bytes: &'static [u8]) -> Result<Body, FailureKind> {
-        let described = Described::new(content_type, false);
-        read(described, Bytes::from_static(bytes)).map_err(|failure| failure.kind)
+        let described = Described::new(content_type, None);
+        read(described, Bytes::from_static(bytes), 64).map_err(|failure| failure.kind)
     }
 
     const JSON: Option<&str> = Some("application/json");
@@ -161,7 +167,9 @@ mod tests {
             b"pong",
             b"\"a\nb\"",
             b"{}, \"forged\": true",
-            b"\xef\xbb\xbf{}",
+            b"\xef\xbb\xbf",
+            b"\xef\xbb\xbf\xef\xbb\xbf{}",
+            b"{}\xef\xbb\xbf",
             b"\"\xff\"",
             b"NaN",
         ] {
@@ -174,18 +182,77 @@ mod tests {
     }
 
     #[test]
-    fn json_is_known_by_its_suffix_and_with_parameters_too() {
-        for name in [
-            "application/problem+json",
-            "application/json; charset=utf-8",
-            "Application/JSON",
-            "text/json",
-        ] {
-            assert!(
-                matches!(body(Some(name), b"1"), Ok(Body::Json(_))),
-                "{name}"
-            );
+    fn a_byte_order_mark_is_no_part_of_json_or_text() {
+        assert_eq!(
+            body(JSON, b"\xef\xbb\xbf \r\n{\"a\":1}\n"),
+            Ok(Body::Json(Bytes::from_static(b"{\"a\":1}")))
+        );
+        for kind in ["text/csv", "text/csv; charset=iso-8859-1"] {
+            let Ok(Body::Text { text, .. }) = body(Some(kind), b"\xef\xbb\xbf\xc3\xa9") else {
+                panic!("{kind} is no text");
+            };
+            assert_eq!(text, "é");
         }
+        let bytes = b"\xef\xbb\xbfabc";
+        let Ok(Body::Binary { bytes: kept, .. }) = body(Some("image/png"), bytes) else {
+            panic!("no bytes");
+        };
+        assert_eq!(&kept[..], bytes);
+    }
+
+    #[test]
+    fn why_json_is_none_is_said() {
+        let utf_16 = "the upstream's JSON is in UTF-16 or UTF-32, not in UTF-8";
+        let latin = "application/json; charset=iso-8859-1";
+        for (kind, bytes, detail) in [
+            (
+                "application/json",
+                &b""[..],
+                "the upstream said JSON and sent an empty body",
+            ),
+            (
+                "application/json",
+                b" \r\n",
+                "the upstream said JSON and sent an empty body",
+            ),
+            (
+                "application/json",
+                b"\xef\xbb\xbf",
+                "the upstream said JSON and sent an empty body",
+            ),
+            (
+                "application/json",
+                b"pong",
+                "the upstream said JSON and sent something else",
+            ),
+            (
+                "application/json",
+                b"\"\xe9\"",
+                "the upstream's JSON is not UTF-8",
+            ),
+            (
+                latin,
+                b"\"\xe9\"",
+                "the upstream's JSON is not UTF-8: by its own word it is in another character set",
+            ),
+            ("application/json", b"\xff\xfe{\0}\0", utf_16),
+            ("application/json", b"\xfe\xff\0{\0}", utf_16),
+            ("application/json", b"{\0}\0", utf_16),
+            ("application/json; charset=utf-16", b"\0{\0}", utf_16),
+        ] {
+            let described = Described::new(Some(kind), None);
+            let failure = read(described, Bytes::from_static(bytes), 64).unwrap_err();
+            assert_eq!(failure.detail, detail, "{bytes:?}");
+        }
+        let fits = Bytes::from("[".repeat(9) + &"]".repeat(9));
+        let described = || Described::new(JSON, None);
+        assert!(read(described(), fits.clone(), 9).is_ok());
+        let deep = read(described(), fits, 8).unwrap_err();
+        assert_eq!(deep.kind, FailureKind::InvalidBody);
+        assert_eq!(
+            deep.detail,
+            "the upstream's JSON is nested deeper than 8 levels"
+        );
     }
 
     #[test]
@@ -206,7 +273,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_binary() {
-        for name in ["image/png", "application/octet-stream", "nonsense"] {
+        for name in ["image/png", "application/octet-stream"] {
             assert!(
                 matches!(body(Some(name), b"abc"), Ok(Body::Binary { .. })),
                 "{name}"
@@ -221,13 +288,61 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_body_is_never_taken_for_text_or_json() {
-        let described = |content_type| Described::new(Some(content_type), true);
+    fn a_body_in_a_coding_that_stays_is_bytes_that_say_so_and_no_json() {
+        let described = |content_type, field: &[u8]| {
+            Described::new(Some(content_type), Codings::add(None, field))
+        };
         let bytes = Bytes::from_static(b"1");
-        assert!(read(described("application/json"), bytes.clone()).is_err());
-        assert!(matches!(
-            read(described("text/plain"), bytes),
-            Ok(Body::Binary { .. })
-        ));
+        let failure = read(described("application/json", b"zstd"), bytes.clone(), 64).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::InvalidBody);
+        assert_eq!(
+            failure.detail,
+            "the upstream sent its JSON in zstd, which is not inflated here"
+        );
+        for (field, said) in [("zstd", "zstd"), ("gzip,br", "gzip, br")] {
+            let body = read(described("text/plain", field.as_bytes()), bytes.clone(), 64);
+            let Ok(Body::Binary {
+                content_encoding, ..
+            }) = body
+            else {
+                panic!("{body:?}");
+            };
+            assert_eq!(content_encoding.as_deref(), Some(said));
+        }
+    }
+
+    #[test]
+    fn words_that_are_no_coding_change_nothing_of_what_can_be_read() {
+        let described =
+            |content_type| Described::new(Some(content_type), Codings::add(None, b"utf-8, none"));
+        let read = |content_type, bytes| read(described(content_type), bytes, 64).unwrap();
+        let one = Bytes::from_static(b"1");
+        assert_eq!(
+            read("application/json", one.clone()),
+            Body::Json(one.clone())
+        );
+        assert!(matches!(read("text/plain", one), Body::Text { .. }));
+        let bytes = read("text/plain", Bytes::from_static(b"\xff"));
+        let expected = Body::Binary {
+            content_type: Some("text/plain".into()),
+            content_encoding: Some("utf-8, none".into()),
+            bytes: Bytes::from_static(b"\xff"),
+        };
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn an_empty_body_is_empty_whatever_it_is_encoded_in() {
+        for field in ["gzip", "zstd", "gzip, br"] {
+            let described = |content_type| {
+                Described::new(Some(content_type), Codings::add(None, field.as_bytes()))
+            };
+            assert_eq!(
+                read(described("text/plain"), Bytes::new(), 64),
+                Ok(Body::Empty)
+            );
+            let failure = read(described("application/json"), Bytes::new(), 64).unwrap_err();
+            assert!(failure.detail.contains("empty"), "{}", failure.detail);
+        }
     }
 }

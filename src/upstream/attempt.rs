@@ -22,12 +22,13 @@ use tokio::{
 use super::{
     Prepared, Settings,
     body::Bounds,
+    inflate,
     pool::{Connection, Pool, Stream},
     reading::{Reading, Rules},
     request::{SMALL, Template},
     tls,
 };
-use crate::fanout::{Failure, FailureKind, Forward, Place, Repeatable, Reply, Upstream};
+use crate::fanout::{Failure, FailureKind, Forward, Heard, Place, Repeatable, Reply, Upstream};
 
 /// How long the rest of a failed answer may keep a call waiting: it usually came with the head.
 const DRAIN_TIME: Duration = Duration::from_millis(20);
@@ -114,22 +115,34 @@ impl Adapter {
     /// Whether a connection on which an answer like this was read to its end may take another request. Some servers close it
     /// without a word once a handler has failed or a request was refused, which a request that can be sent again survives.
     fn is_trusted_after(&self, result: &Result<Reply, Failure>) -> bool {
-        self.settings.lane.repeatable == Repeatable::Yes
-            || match result {
-                Ok(reply) => is_good(reply.status),
-                Err(failure) => failure.status.is_some_and(is_good),
-            }
+        self.is_trusted_with(match result {
+            Ok(reply) => Some(reply.status),
+            Err(failure) => failure.status,
+        })
+    }
+
+    fn is_trusted_with(&self, status: Option<StatusCode>) -> bool {
+        self.settings.lane.repeatable == Repeatable::Yes || status.is_some_and(is_good)
     }
 
     /// One request and its answer. The connection goes back to the pool if it is still good after that.
-    async fn exchange(&self, mut connection: Connection, forward: &Forward, place: Place) -> Ended {
+    async fn exchange(
+        &self,
+        mut connection: Connection,
+        forward: &Forward,
+        place: Place,
+        heard: &Heard,
+    ) -> Ended {
         let mut reading = Reading::new(Rules {
             head_only: self.settings.method == Method::HEAD,
             success: &self.settings.success,
+            framed: self.settings.framed,
             bounds: Bounds {
                 own: self.settings.max_body,
                 shared: &forward.allowance,
             },
+            depth: self.settings.max_depth,
+            heard,
         });
         let stream = &mut *connection.stream;
         let done = match self.send(stream, forward, place, &mut reading).await {
@@ -157,6 +170,15 @@ impl Adapter {
         // What begins no answer is left over from the one before.
         let is_stale = !reading.is_answered() || reading.is_garbled();
         let idle = reading.idle().min(self.keep_alive);
+        if let Some(packed) = reading.packed() {
+            if reading.lasts() && self.is_trusted_with(Some(packed.status())) {
+                self.pool.keep(connection, idle);
+            } else {
+                drop(connection);
+            }
+            // On the heap, as it is rare.
+            return Ended::Settled(Box::pin(inflate::unpack(packed)).await);
+        }
         let (result, lasts) = reading.outcome();
         if lasts && self.is_trusted_after(&result) {
             self.pool.keep(connection, idle);
@@ -193,6 +215,7 @@ impl Upstream for Adapter {
         forward: &Forward,
         place: Place,
         until: Instant,
+        heard: &Heard,
     ) -> Result<Reply, Failure> {
         let mut kept = self.pool.kept().await;
         let result = loop {
@@ -204,7 +227,7 @@ impl Upstream for Adapter {
                     Err(failure) => break Err(failure),
                 },
             };
-            match self.exchange(connection, forward, place).await {
+            match self.exchange(connection, forward, place, heard).await {
                 Ended::Settled(result) => break result,
                 // It had been closed, or something was left over on it. A new one certainly is neither.
                 Ended::Stale(_) if is_kept && self.may_resend() => self.watch.resent(),

@@ -18,6 +18,8 @@ pub(super) struct Bounds<'a> {
 pub(super) struct Growing<'a> {
     bounds: Bounds<'a>,
     share: Share<'a>,
+    /// How much larger than its bound it may be, as it will be inflated: what can't be compressed gets larger.
+    slack: usize,
     /// Its length, where it is known. Its memory is taken with its first byte, and all of it with the second piece.
     declared: usize,
     bytes: Vec<u8>,
@@ -28,9 +30,31 @@ impl<'a> Growing<'a> {
         Self {
             bounds,
             share: bounds.shared.share(),
+            slack: 0,
             declared: 0,
             bytes: Vec::new(),
         }
+    }
+
+    /// Takes what will be inflated, and so may be a little larger than its bound.
+    pub(super) const fn widen(&mut self) {
+        self.slack = self.bounds.own / 64 + 1024;
+    }
+
+    /// A body that takes the place of one that has drawn this: both together draw what the larger one takes.
+    pub(super) const fn inflated(bounds: Bounds<'a>, share: Share<'a>) -> Self {
+        Self {
+            bounds,
+            share,
+            slack: 0,
+            declared: 0,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Forgets what has come.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
     }
 
     /// Draws what the body will take before a byte of it is read.
@@ -50,7 +74,7 @@ impl<'a> Growing<'a> {
         } else if self.bytes.capacity() < size {
             // Doubling, so that a body in many small pieces is not moved for each; but never beyond what it can be.
             let room = size.max(self.bytes.capacity() * 2).max(self.declared);
-            let room = room.min(self.bounds.own);
+            let room = room.min(self.most());
             self.bytes.reserve_exact(room - self.bytes.len());
         }
         self.bytes.extend_from_slice(piece);
@@ -67,15 +91,20 @@ impl<'a> Growing<'a> {
         Some((&mut self.bytes, left))
     }
 
+    /// The most that is held of it, in bytes.
+    const fn most(&self) -> usize {
+        self.bounds.own.saturating_add(self.slack)
+    }
+
     /// Draws what is lacking for `size` bytes.
     fn cover(&mut self, size: usize) -> Result<(), Failure> {
         let Bounds { own, shared } = self.bounds;
-        if size > own {
+        if size > self.most() {
             return Err(too_large(format!(
                 "the upstream's body is larger than {own} bytes"
             )));
         }
-        if !self.share.cover(size) {
+        if !self.share.cover(size.min(own)) {
             let total = shared.total();
             return Err(too_large(format!(
                 "with this body, the aggregate's bodies are together larger than {total} bytes"

@@ -5,15 +5,16 @@ use std::{mem::MaybeUninit, time::Duration};
 
 use http::StatusCode;
 
-use super::{answer::Described, keep_alive};
+use super::{answer::Described, coding::Codings, keep_alive, media};
 
-/// How many fields a head may have. Nobody means more.
-pub(super) const MAX_FIELDS: usize = 96;
+/// How many fields a head may have: some answers set hundreds of cookies. The space for them is on the stack, and isn't touched
+/// where there are fewer.
+pub(super) const MAX_FIELDS: usize = 256;
 
 /// How an answer's body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// There is none: an answer to HEAD, a 204 or a 304.
+    /// There is none: an answer to HEAD, a 204, a 205 or a 304.
     None,
     /// After this many bytes.
     Length(u64),
@@ -67,7 +68,7 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
         Ok(httparse::Status::Complete(size)) => size,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => {
-            return Err("the answer's head has too many fields");
+            return Err("the answer's head has more than 256 fields");
         }
         Err(_) => return Err("the answer is not valid HTTP/1.1"),
     };
@@ -75,15 +76,15 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
     if status == 101 {
         return Err("the upstream switched protocols unasked");
     }
-    let status = StatusCode::from_u16(status)
-        .ok()
-        .filter(|status| status.as_u16() < 600)
-        .ok_or("the answer's status is none of HTTP's")?;
+    let status =
+        StatusCode::from_u16(status).map_err(|_| "the answer's status is none of HTTP's")?;
     let said = Said::by(answer.headers)?;
     if said.framing == Framing::Chunked && answer.version == Some(0) {
         return Err("the answer is chunked in HTTP/1.0");
     }
-    let has_body = !head_only && !matches!(status.as_u16(), 100..200 | 204 | 304);
+    let has_body = !head_only && !matches!(status.as_u16(), 100..200 | 204 | 205 | 304);
+    // A 205 has no content (RFC 9110, section 15.3.6), but may have chunks or a length, and what belongs to them may follow.
+    let is_over = status != StatusCode::RESET_CONTENT || said.framing == Framing::Length(0);
     Ok(Some(Head {
         size,
         status,
@@ -92,11 +93,12 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
         } else {
             Framing::None
         },
-        lasts: !said.close
+        lasts: is_over
+            && !said.close
             && !said.idle.is_zero()
             && (answer.version == Some(1) || said.keep_alive),
         idle: said.idle,
-        described: Described::new(said.content_type, said.encoded),
+        described: Described::new(said.content_type, said.codings),
         retry_after: said.retry_after,
     }))
 }
@@ -108,9 +110,9 @@ struct Said<'a> {
     close: bool,
     keep_alive: bool,
     idle: Duration,
-    /// The first one, in visible ASCII.
+    /// In visible ASCII.
     content_type: Option<&'a str>,
-    encoded: bool,
+    codings: Option<Box<Codings>>,
     retry_after: Option<Duration>,
 }
 
@@ -122,7 +124,7 @@ impl<'a> Said<'a> {
             keep_alive: false,
             idle: Duration::MAX,
             content_type: None,
-            encoded: false,
+            codings: None,
             retry_after: None,
         };
         for field in fields {
@@ -134,21 +136,18 @@ impl<'a> Said<'a> {
                 11 if is("retry-after") && said.retry_after.is_none() => {
                     said.retry_after = number(field.value).map(Duration::from_secs);
                 }
-                12 if is("content-type") && said.content_type.is_none() => {
-                    said.content_type = visible(field.value);
-                }
+                12 if is("content-type") => match said.content_type {
+                    None => said.content_type = visible(field.value),
+                    Some(before) => said.content_type = Some(later(before, field.value)),
+                },
                 14 if is("content-length") => {
-                    let length =
-                        number(field.value).ok_or("the answer's length is not a number")?;
-                    said.frame(Framing::Length(length))?;
+                    said.frame(Framing::Length(length(field.value)?))?;
                 }
                 16 if is("content-encoding") => {
-                    said.encoded |= !field.value.trim_ascii().eq_ignore_ascii_case(b"identity");
+                    said.codings = Codings::add(said.codings.take(), field.value);
                 }
                 17 if is("transfer-encoding") => {
-                    if !field.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-                        return Err("the answer has an unknown transfer coding");
-                    }
+                    chunked(field.value)?;
                     said.frame(Framing::Chunked)?;
                 }
                 _ => {}
@@ -158,10 +157,12 @@ impl<'a> Said<'a> {
     }
 
     fn frame(&mut self, framing: Framing) -> Result<(), &'static str> {
-        if self.framing != Framing::Close {
-            return Err("the answer says its length more than once");
+        match (self.framing, framing) {
+            (Framing::Close, framing) => self.framing = framing,
+            // An application and its server may both have said it (RFC 9110, section 8.6).
+            (Framing::Length(before), Framing::Length(length)) if before == length => {}
+            _ => return Err("the answer says its length more than once"),
         }
-        self.framing = framing;
         Ok(())
     }
 
@@ -174,10 +175,50 @@ impl<'a> Said<'a> {
     }
 }
 
+/// A type as far as it is visible ASCII. What else stands in it can only be in a parameter.
 fn visible(value: &[u8]) -> Option<&str> {
     let is_visible = |byte: &u8| *byte == b'\t' || (b' '..=b'~').contains(byte);
-    let text = std::str::from_utf8(value.trim_ascii()).ok()?;
-    text.as_bytes().iter().all(is_visible).then_some(text)
+    let value = value.trim_ascii();
+    let end = value.iter().position(|byte| !is_visible(byte));
+    let text = std::str::from_utf8(&value[..end.unwrap_or(value.len())]).ok()?;
+    (end.is_none() || text.contains(';')).then_some(text)
+}
+
+/// Of several types the last that is one, as for one field that lists them.
+#[cold]
+fn later<'a>(before: &'a str, value: &'a [u8]) -> &'a str {
+    visible(value)
+        .filter(|text| media::is_type(text))
+        .unwrap_or(before)
+}
+
+/// A length, or the same one several times: two fields may have become one.
+fn length(value: &[u8]) -> Result<u64, &'static str> {
+    const NONE: &str = "the answer's length is not a number";
+    if let Some(length) = number(value) {
+        return Ok(length);
+    }
+    let mut lengths = value.split(|byte| *byte == b',').map(number);
+    let first = lengths.next().flatten().ok_or(NONE)?;
+    for length in lengths {
+        if length.ok_or(NONE)? != first {
+            return Err("the answer says its length more than once");
+        }
+    }
+    Ok(first)
+}
+
+/// Takes `chunked` alone; empty members of its list mean nothing (RFC 9110, section 5.6.1).
+fn chunked(value: &[u8]) -> Result<(), &'static str> {
+    let members = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let mut members = members.filter(|member| !member.is_empty());
+    let is_chunked = |member: Option<&[u8]>| {
+        member.is_some_and(|member| member.eq_ignore_ascii_case(b"chunked"))
+    };
+    if !is_chunked(members.next()) || members.next().is_some() {
+        return Err("the answer has an unknown transfer coding");
+    }
+    Ok(())
 }
 
 /// Digits and nothing else; a sign is no digit.
@@ -226,7 +267,10 @@ mod tests {
     fn an_end_declared_twice_is_refused() {
         for fields in [
             "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
-            "Content-Length: 3\r\nContent-Length: 3\r\n",
+            "Content-Length: 3\r\nContent-Length: 4\r\n",
+            "Content-Length: 3, 4\r\n",
+            "Content-Length: 3, 3\r\nContent-Length: 3, 4\r\n",
+            "Content-Length: 3\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n",
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
         ] {
             let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
@@ -238,12 +282,75 @@ mod tests {
     }
 
     #[test]
+    fn the_same_length_said_again_is_taken() {
+        for fields in [
+            "Content-Length: 3\r\nContent-Length: 3\r\n",
+            "Content-Length: 3, 3\r\n",
+            "Content-Length: 3,3 ,\t003\r\nA: b\r\ncontent-length: 3\r\n",
+        ] {
+            let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+            assert_eq!(framing(&head), Ok(Framing::Length(3)), "{fields}");
+        }
+    }
+
+    #[test]
+    fn chunks_are_chunks_however_they_are_written_and_no_other_coding_is() {
+        for value in ["chunked", "Chunked", "CHUNKED", ", chunked", "chunked ,,"] {
+            let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {value}\r\n\r\n");
+            assert_eq!(framing(&head), Ok(Framing::Chunked), "{value}");
+        }
+        for value in [
+            "",
+            ",",
+            "gzip",
+            "gzip, chunked",
+            "chunked, chunked",
+            "chunked;a=b",
+        ] {
+            let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {value}\r\n\r\n");
+            assert!(framing(&head).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_205_has_no_body_and_its_connection_lasts_only_where_its_end_is_sure() {
+        for (fields, lasts) in [
+            ("", false),
+            ("Content-Length: 0\r\n", true),
+            ("Content-Length: 0\r\nConnection: close\r\n", false),
+            ("Content-Length: 4\r\n", false),
+            ("Transfer-Encoding: chunked\r\n", false),
+        ] {
+            let head = format!("HTTP/1.1 205 Reset Content\r\n{fields}\r\n");
+            let head = parse(head.as_bytes(), false).unwrap().unwrap();
+            assert_eq!(
+                (head.framing, head.lasts),
+                (Framing::None, lasts),
+                "{fields}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_head_has_up_to_256_fields() {
+        let head = |fields: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(fields));
+        assert_eq!(framing(&head(MAX_FIELDS)), Ok(Framing::Close));
+        assert_eq!(
+            framing(&head(MAX_FIELDS + 1)),
+            Err("the answer's head has more than 256 fields")
+        );
+    }
+
+    #[test]
     fn lengths_that_are_no_numbers_are_refused() {
         for value in [
             "+3",
             "-3",
             "0x3",
-            "3, 3",
+            "3,",
+            ",3",
+            "3, x",
+            "3;3",
             "",
             "3 3",
             "99999999999999999999999",
@@ -278,8 +385,14 @@ mod tests {
     #[test]
     fn statuses_that_the_gateway_cannot_mean_are_refused() {
         assert!(framing("HTTP/1.1 101 Switching Protocols\r\n\r\n").is_err());
-        assert!(framing("HTTP/1.1 600 Beyond\r\n\r\n").is_err());
         assert!(framing("HTTP/1.1 099 Below\r\n\r\n").is_err());
+        assert!(framing("HTTP/1.1 000 Below\r\n\r\n").is_err());
+        // RFC 9110, section 15: a client takes them for failures of the server.
+        for status in [600, 999] {
+            let head = format!("HTTP/1.1 {status} Beyond\r\n\r\n");
+            let head = parse(head.as_bytes(), false).unwrap().unwrap();
+            assert_eq!(head.status.as_u16(), status);
+        }
     }
 
     #[test]

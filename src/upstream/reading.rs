@@ -10,12 +10,13 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::{
-    answer,
+    answer::{self, Described},
     body::{Bounds, Growing},
     chunks::Chunks,
+    coding::Format,
     head::{self, Framing, Head},
 };
-use crate::fanout::{Body, Failure, FailureKind, Reply, Share, StatusSet};
+use crate::fanout::{Body, Failure, FailureKind, Heard, Reply, Share, StatusSet};
 
 /// The largest head of an answer, and of an interim answer.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
@@ -33,8 +34,14 @@ pub(super) struct Rules<'a> {
     pub(super) head_only: bool,
     /// The statuses that are no failure.
     pub(super) success: &'a StatusSet,
+    /// An answer that only the end of its connection ends is refused: nobody can see whether it was cut.
+    pub(super) framed: bool,
     /// What the body may take.
     pub(super) bounds: Bounds<'a>,
+    /// How deep JSON may nest.
+    pub(super) depth: usize,
+    /// Told of the final head.
+    pub(super) heard: &'a Heard,
 }
 
 /// An answer as far as it has come.
@@ -257,6 +264,7 @@ impl<'a> Reading<'a> {
         let length = head.framing.length();
         self.lasts = head.lasts && head.framing != Framing::Close;
         self.idle = head.idle;
+        self.rules.heard.tell(head.status);
         if !self.rules.success.contains(head.status) {
             let failure = rejected(&head);
             if !self.lasts || length.is_some_and(|length| length > DRAIN_BYTES) {
@@ -269,7 +277,15 @@ impl<'a> Reading<'a> {
             };
             return;
         }
+        if self.rules.framed && head.framing == Framing::Close {
+            let fault =
+                protocol("only the end of the connection ends the answer, which may be cut");
+            return self.fail(fault.with_status(head.status));
+        }
         let mut body = Growing::new(self.rules.bounds);
+        if head.described.format().is_some() {
+            body.widen();
+        }
         match length.map_or(Ok(()), |length| body.declare(length)) {
             Ok(()) => self.at = At::Body { head, rest, body },
             Err(failure) => self.fail(failure.with_status(head.status)),
@@ -380,29 +396,45 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether the connection may take another request, once this is over.
-    #[cfg(any(test, fuzzing))]
     pub(super) const fn lasts(&self) -> bool {
         self.lasts
+    }
+
+    /// Takes the answer, if it is whole and its body has to be inflated before it is judged.
+    pub(super) fn packed(&mut self) -> Option<Packed<'a>> {
+        let At::Whole { head, bytes, .. } = &self.at else {
+            return None;
+        };
+        let format = head.described.format()?;
+        if bytes.is_empty() {
+            return None;
+        }
+        let at = std::mem::replace(&mut self.at, At::Head(Vec::new()));
+        let At::Whole { head, bytes, share } = at else {
+            return None;
+        };
+        Some(Packed {
+            format,
+            bytes,
+            body: Growing::inflated(self.rules.bounds, share),
+            rest: Inflated {
+                status: head.status,
+                described: head.described.inflated(),
+                depth: self.rules.depth,
+            },
+        })
     }
 
     /// What came of it, and whether the connection may take another request.
     pub(super) fn outcome(self) -> (Result<Reply, Failure>, bool) {
         match self.at {
             At::Whole { head, bytes, share } => {
-                let status = head.status;
                 let body = if head.framing == Framing::None {
                     Ok(Body::Empty)
                 } else {
-                    answer::read(head.described, bytes)
+                    answer::read(head.described, bytes, self.rules.depth)
                 };
-                let reply = match body {
-                    Ok(body) => {
-                        share.keep();
-                        Ok(Reply { status, body })
-                    }
-                    Err(failure) => Err(failure.with_status(status)),
-                };
-                (reply, self.lasts)
+                (judged(head.status, body, share), self.lasts)
             }
             At::Failed(failure) => (Err(failure), self.lasts),
             // It is not waited for any longer.
@@ -412,6 +444,56 @@ impl<'a> Reading<'a> {
                 false,
             ),
         }
+    }
+}
+
+/// A whole answer whose body is compressed.
+pub(super) struct Packed<'a> {
+    pub(super) format: Format,
+    pub(super) bytes: Bytes,
+    /// Where the inflated body goes.
+    pub(super) body: Growing<'a>,
+    pub(super) rest: Inflated,
+}
+
+impl Packed<'_> {
+    pub(super) const fn status(&self) -> StatusCode {
+        self.rest.status
+    }
+}
+
+/// What else there is to know of an answer whose body is inflated.
+pub(super) struct Inflated {
+    status: StatusCode,
+    described: Described,
+    depth: usize,
+}
+
+impl Inflated {
+    /// What comes of the answer with this body.
+    pub(super) fn judge(self, body: Result<Growing<'_>, Failure>) -> Result<Reply, Failure> {
+        match body {
+            Ok(body) => {
+                let (bytes, share) = body.finish();
+                let body = answer::read(self.described, bytes, self.depth);
+                judged(self.status, body, share)
+            }
+            Err(failure) => Err(failure.with_status(self.status)),
+        }
+    }
+}
+
+fn judged(
+    status: StatusCode,
+    body: Result<Body, Failure>,
+    share: Share<'_>,
+) -> Result<Reply, Failure> {
+    match body {
+        Ok(body) => {
+            share.keep();
+            Ok(Reply { status, body })
+        }
+        Err(failure) => Err(failure.with_status(status)),
     }
 }
 
@@ -440,11 +522,14 @@ mod tests {
     use super::*;
     use crate::fanout::Allowance;
 
-    fn reading<'a>(shared: &'a Allowance, success: &'a StatusSet) -> Reading<'a> {
+    fn reading<'a>(shared: &'a Allowance, success: &'a StatusSet, heard: &'a Heard) -> Reading<'a> {
         Reading::new(Rules {
             head_only: false,
             success,
+            framed: false,
             bounds: Bounds { own: 1000, shared },
+            depth: 64,
+            heard,
         })
     }
 
@@ -463,10 +548,11 @@ mod tests {
             (b"\r\nHTT", false),
         ] {
             let (shared, success) = (Allowance::new(1000), StatusSet::successful());
-            let mut whole = reading(&shared, &success);
+            let heard = Heard::default();
+            let mut whole = reading(&shared, &success, &heard);
             whole.push(bytes);
             assert_eq!(whole.is_garbled(), garbled, "{bytes:?}");
-            let mut cut = reading(&shared, &success);
+            let mut cut = reading(&shared, &success, &heard);
             for byte in bytes.chunks(1) {
                 if !cut.is_over() {
                     cut.push(byte);

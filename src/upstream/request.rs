@@ -161,13 +161,15 @@ fn host(settings: &Settings) -> &str {
 /// What every request has; what is configured comes before what is usual.
 fn fields(settings: &Settings) -> Vec<(HeaderName, HeaderValue)> {
     let host = HeaderValue::from_str(host(settings)).expect("a checked URL's authority is visible");
+    let codings = if settings.compressed {
+        "gzip, br"
+    } else {
+        "identity"
+    };
     let mut fields = vec![
         (header::HOST, host),
         (header::USER_AGENT, USER_AGENT),
-        (
-            header::ACCEPT_ENCODING,
-            HeaderValue::from_static("identity"),
-        ),
+        (header::ACCEPT_ENCODING, HeaderValue::from_static(codings)),
     ];
     let is_without = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
     let length = settings.body.as_ref().map(Bytes::len);

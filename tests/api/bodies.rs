@@ -66,10 +66,79 @@ async fn json_by_any_of_its_types_is_embedded_without_naming_it() {
 }
 
 #[actix_web::test]
-async fn deep_json_is_neither_refused_nor_a_stack_overflow() {
-    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
-    let answer = bring(Response::json(deep.clone())).await;
-    assert_eq!(tail(&answer), format!(",\"body\":{deep}"));
+async fn a_type_is_what_stands_before_the_semicolon_however_its_parameters_are_written() {
+    for kind in [
+        "application/json ; charset=utf-8",
+        "application/json\t;charset=utf-8",
+        "application/json;",
+        "application/json;;charset=utf-8",
+        "application/json; charset=\"utf-8\"",
+        "application/json; title=\"a \\\"quoted\\\" one; or two\"",
+        "application/json; title=\"without an end",
+        "application/ld+json; profile=https://x.example/y",
+        "application/json; odd=\u{e9}",
+        "application/x-json",
+        "application/x-amz-json-1.0",
+        "application/x-amz-json-1.1",
+        "application/json, application/json",
+    ] {
+        let response = Response::new(200).header("content-type", kind).body("[1]");
+        assert_eq!(tail(&bring(response).await), ",\"body\":[1]", "{kind}");
+    }
+    let twice = Response::new(200)
+        .header("content-type", "text/html")
+        .header("content-type", "application/json")
+        .body("[1]");
+    assert_eq!(tail(&bring(twice).await), ",\"body\":[1]");
+}
+
+#[actix_web::test]
+async fn sequences_code_and_tables_are_text() {
+    for kind in [
+        "application/ndjson",
+        "application/x-ndjson",
+        "application/jsonl",
+        "application/x-jsonlines",
+        "application/json-seq",
+        "application/yaml",
+        "application/x-yaml",
+        "application/javascript",
+        "application/x-javascript",
+        "application/ecmascript",
+        "application/toml",
+        "application/sql",
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        "application/unheard-of; charset=utf-8",
+        "application/atom+xml",
+        "",
+        "nonsense",
+    ] {
+        let response = Response::new(200)
+            .header("content-type", kind)
+            .body("{}\n{}");
+        let json = bring(response).await.json();
+        let call = &json["results"][0];
+        assert_eq!(call["body"], "{}\n{}", "{kind}");
+        assert_eq!(call.get("encoding"), None, "{kind}");
+        let said = call.get("content_type").and_then(|kind| kind.as_str());
+        assert_eq!(said.unwrap_or_default(), kind);
+    }
+}
+
+#[actix_web::test]
+async fn a_byte_order_mark_is_left_out() {
+    let answer = bring(Response::json("\u{feff} {\"a\" : 1}")).await;
+    assert_eq!(tail(&answer), ",\"body\":{\"a\" : 1}");
+    let answer = bring(Response::text("\u{feff}a,b")).await;
+    assert_eq!(answer.json()["results"][0]["body"], "a,b");
+}
+
+#[actix_web::test]
+async fn line_separators_in_a_text_are_written_as_escapes() {
+    let answer = bring(Response::text("a\u{2028}b\u{2029}c")).await;
+    assert!(answer.text().contains("\"body\":\"a\\u2028b\\u2029c\""));
+    let answer = bring(Response::json("\"a\u{2028}b\"")).await;
+    assert_eq!(tail(&answer), ",\"body\":\"a\u{2028}b\"");
 }
 
 #[actix_web::test]
@@ -82,7 +151,7 @@ async fn what_says_json_and_is_not_can_not_forge_the_answer() {
         "{}, \"outcome\": \"complete\"",
         "NaN",
         "'pong'",
-        "\u{feff}{}",
+        "\u{feff}\u{feff}{}",
         "\"line\nbreak\"",
     ] {
         let answer = bring(Response::json(body)).await;

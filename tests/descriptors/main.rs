@@ -134,7 +134,7 @@ fn whatever_an_upstream_does_no_descriptor_is_lost_and_nothing_stays_in_flight()
     let ways = ways();
     let names: BTreeSet<_> = ways.iter().map(|way| way.name).collect();
     assert_eq!(names.len(), ways.len(), "each has a name of its own");
-    assert_eq!(ways.len(), 66, "docs/reliability.md says so");
+    assert_eq!(ways.len(), 72, "docs/reliability.md says so");
     let (gateway, address) = Running::serve(&configuration(&ways, &well));
     // The healthy upstream's connection is in its pool after this, and whatever else is opened once.
     ask(address, &ways[0], 1);

@@ -202,9 +202,9 @@ fn head() -> Vec<Way> {
         invalid("a NUL in a field", b"HTTP/1.1 200 OK\r\nA: \x00\r\n\r\n"),
         Way::plays(
             "too many fields",
-            Behaviour::Raw(raw(&"a: b\r\n".repeat(97), "")),
+            Behaviour::Raw(raw(&"a: b\r\n".repeat(257), "")),
         )
-        .fails("protocol", "too many fields"),
+        .fails("protocol", "more than 256 fields"),
         Way::plays(
             "a head without end",
             Behaviour::Raw(raw(&"v".repeat(1 << 20), "")),
@@ -279,6 +279,12 @@ fn body() -> Vec<Way> {
             "reset where the close is the end",
             Behaviour::RawThenReset(raw("", "11")),
         ),
+        Way::plays(
+            "a close as the only end where it is to be framed",
+            Behaviour::RawThenClose(raw("", "11")),
+        )
+        .set("framed = true")
+        .fails("protocol", "only the end of the connection"),
         endless("a body without end by length", Framing::ContentLength),
         endless("a body without end in chunks", Framing::Chunked(1000)),
         endless("a body without end to the close", Framing::CloseDelimited),
@@ -293,7 +299,7 @@ fn json() -> Vec<Way> {
             .fails("invalid_body", "JSON")
             .kept()
     };
-    let compressed = Response::json("no gzip").header("content-encoding", "gzip");
+    let coded = |coding| Response::json("no such coding").header("content-encoding", coding);
     vec![
         says_json("JSON that is HTML", b"<html>"),
         says_json("JSON that is empty", b""),
@@ -305,8 +311,16 @@ fn json() -> Vec<Way> {
         ),
         says_json("JSON that is not UTF-8", b"\"\xff\xfe\""),
         says_json("JSON nested without end", "[".repeat(100_000).as_bytes()),
-        Way::plays("JSON that is compressed unasked", compressed)
-            .fails("invalid_body", "compressed its JSON")
+        says_json("JSON that is nothing but space", b" \n"),
+        says_json("JSON in UTF 16", b"{\0}\0"),
+        Way::plays("JSON that is no gzip", coded("gzip"))
+            .fails("protocol", "gzip is broken")
+            .kept(),
+        Way::plays("JSON that is no brotli", coded("br"))
+            .fails("protocol", "brotli")
+            .kept(),
+        Way::plays("JSON in zstd", coded("zstd"))
+            .fails("invalid_body", "JSON in zstd")
             .kept(),
     ]
 }
@@ -317,6 +331,9 @@ fn status() -> Vec<Way> {
     vec![
         Way::plays("unavailable", Response::new(503))
             .fails("status", "503")
+            .kept(),
+        Way::plays("a status beyond 599", Response::new(765))
+            .fails("status", "765")
             .kept(),
         Way::plays("a redirect", redirect)
             .fails("status", "302")

@@ -1,8 +1,8 @@
 //! Heads that never come, break off, or are none by HTTP/1.1: `protocol`.
 
 use crate::{
-    pair::{fails, raw, succeeds},
-    upstream::Behaviour,
+    pair::{Pair, fails, raw, succeeds},
+    upstream::{Behaviour, Upstream},
 };
 
 async fn broken(head: impl Into<Vec<u8>>, detail: &str) {
@@ -56,7 +56,9 @@ async fn a_length_that_is_no_number_or_said_twice_breaks_the_protocol() {
         "-1",
         "+6",
         "0x6",
-        "6, 6",
+        "6,",
+        ", 6",
+        "6, x",
         "6 6",
         "six",
         "99999999999999999999",
@@ -65,8 +67,10 @@ async fn a_length_that_is_no_number_or_said_twice_breaks_the_protocol() {
         broken(answer, "length is not a number").await;
     }
     for fields in [
-        "content-length: 6\r\ncontent-length: 6\r\n",
         "content-length: 6\r\ncontent-length: 7\r\n",
+        "content-length: 6, 7\r\n",
+        "content-length: 6, 6\r\ncontent-length: 7\r\n",
+        "content-length: 6, 6\r\ntransfer-encoding: chunked\r\n",
         "content-length: 6\r\ntransfer-encoding: chunked\r\n",
         "transfer-encoding: chunked\r\ncontent-length: 6\r\n",
         "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
@@ -83,8 +87,8 @@ async fn a_length_that_is_no_number_or_said_twice_breaks_the_protocol() {
 
 #[actix_web::test]
 async fn a_head_that_is_too_large_breaks_the_protocol_and_nothing_else() {
-    let fields = "a: b\r\n".repeat(97);
-    broken(raw(&fields, ""), "too many fields").await;
+    let fields = "a: b\r\n".repeat(257);
+    broken(raw(&fields, ""), "more than 256 fields").await;
     // Long by one value, by one name, and without an end.
     let name = "n".repeat(65_600);
     let value = "v".repeat(70_000);
@@ -118,6 +122,86 @@ async fn an_odd_head_that_is_valid_is_taken() {
     succeeds(Behaviour::Raw(no_reason.into()), "ok").await;
     let bare_newlines = "HTTP/1.1 200 OK\ncontent-length: 2\n\nok";
     succeeds(Behaviour::Raw(bare_newlines.into()), "ok").await;
+}
+
+#[actix_web::test]
+async fn the_same_length_said_again_is_taken_and_its_connection_is_good() {
+    for fields in [
+        "content-length: 6\r\ncontent-length: 6\r\n",
+        "content-length: 6, 6\r\n",
+        "content-length: 6,6\r\n",
+        "content-length: 6\t, 6 ,06\r\na: b\r\ncontent-length: 6\r\n",
+    ] {
+        let sick = Upstream::always(Behaviour::Raw(raw(fields, "\"pong\"")));
+        let pair = Pair::new(&sick.url("/"), "").await;
+        for _ in 0..3 {
+            pair.ask().await.succeeded("pong");
+        }
+        assert_eq!(sick.connections(), 1, "{fields}");
+    }
+}
+
+#[actix_web::test]
+async fn chunks_are_known_by_their_name_in_any_case_and_beside_nothing() {
+    for value in ["Chunked", " CHUNKED ", ", chunked", "chunked,,"] {
+        let fields = format!("transfer-encoding:{value}\r\n");
+        let body = "6\r\n\"pong\"\r\n0\r\n\r\n";
+        succeeds(Behaviour::Raw(raw(&fields, body)), "pong").await;
+    }
+}
+
+#[actix_web::test]
+async fn a_head_of_up_to_256_fields_is_taken() {
+    for fields in [97, 255] {
+        let cookies = "set-cookie: a=b; path=/\r\n".repeat(fields - 1);
+        // The type and the length are two more.
+        let fields = format!(
+            "{}content-length: 6\r\n",
+            &cookies["set-cookie: a=b; path=/\r\n".len()..]
+        );
+        succeeds(Behaviour::Raw(raw(&fields, "\"pong\"")), "pong").await;
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_that_only_a_close_ends_is_refused_where_it_is_to_be_framed() {
+    let close =
+        |head: &str, body: &str| Behaviour::RawThenClose(format!("{head}\r\n{body}").into());
+    let plain = "HTTP/1.1 200 OK\r\n";
+    let old = "HTTP/1.0 200 OK\r\n";
+    for head in [plain, old] {
+        succeeds(close(head, "ok"), "ok").await;
+        let sentence = "only the end of the connection ends the answer";
+        let sick = Upstream::always(close(head, "ok"));
+        let pair = Pair::new(&sick.url("/"), "framed = true").await;
+        let call = pair.ask().await;
+        call.failed("protocol", sentence);
+        assert_eq!(call.json["status"], 200);
+    }
+    for framed in [
+        close("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n", "ok"),
+        close("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n", "ok"),
+        close(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n",
+            "2\r\nok\r\n0\r\n\r\n",
+        ),
+    ] {
+        let sick = Upstream::always(framed);
+        let pair = Pair::new(&sick.url("/"), "framed = true").await;
+        pair.ask().await.succeeded("ok");
+    }
+    for (settings, head) in [
+        ("framed = true", "HTTP/1.1 204 No Content\r\n"),
+        ("framed = true", "HTTP/1.1 205 Reset Content\r\n"),
+        ("framed = true\nmethod = \"HEAD\"", plain),
+    ] {
+        let sick = Upstream::always(close(head, ""));
+        let pair = Pair::new(&sick.url("/"), settings).await;
+        pair.ask().await.succeeded(serde_json::Value::Null);
+    }
+    let sick = Upstream::always(close("HTTP/1.1 503 Busy\r\n", "busy"));
+    let pair = Pair::new(&sick.url("/"), "framed = true").await;
+    pair.ask().await.failed("status", "503");
 }
 
 #[actix_web::test]

@@ -16,6 +16,7 @@ mod upstream;
 mod pair;
 
 mod body;
+mod coding;
 mod connect;
 mod content;
 mod given_up;

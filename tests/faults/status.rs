@@ -105,7 +105,7 @@ async fn interim_answers_without_end_break_the_protocol() {
 }
 
 #[actix_web::test]
-async fn an_upstream_that_switches_protocols_or_has_a_status_of_its_own_breaks_the_protocol() {
+async fn an_upstream_that_switches_protocols_or_has_a_status_below_100_breaks_the_protocol() {
     let switch =
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
     fails(
@@ -115,10 +115,58 @@ async fn an_upstream_that_switches_protocols_or_has_a_status_of_its_own_breaks_t
         "switched protocols",
     )
     .await;
-    for status in ["000", "099", "600", "999"] {
+    for status in ["000", "099"] {
         let head = format!("HTTP/1.1 {status} Odd\r\ncontent-length: 0\r\n\r\n");
         let none = "none of HTTP's";
         fails(Behaviour::Raw(head.into()), "", "protocol", none).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_status_from_600_on_is_a_failure_as_a_5xx_is() {
+    for status in [600, 765, 999] {
+        for body in [&b"{\"secret\": 1}"[..], b""] {
+            let sick = Upstream::always(Response::json(body).status(status));
+            let settings = "breaker = { failures = 2, open_for = \"20s\" }";
+            let pair = Pair::new(&sick.url("/"), settings).await;
+            for _ in 0..2 {
+                let call = pair.ask().await;
+                call.failed("status", &format!("upstream answered {status}"));
+                assert_eq!(call.json["status"], status);
+            }
+            assert_eq!(sick.connections(), 1, "{status}");
+            assert_eq!(pair.attempts("status").await, 2.0);
+            pair.ask().await.failed("circuit_open", "");
+        }
+    }
+    let sick = Upstream::queue([
+        Response::json("1").status(600).into(),
+        Behaviour::from(Response::pong()),
+    ]);
+    let settings = "retry = { attempts = 2, backoff = \"1ms\", on = [\"5xx\"] }";
+    let pair = Pair::new(&sick.url("/"), settings).await;
+    pair.ask().await.succeeded("pong");
+}
+
+#[actix_web::test]
+async fn a_205_has_no_content_however_it_is_framed() {
+    for (fields, body, connections) in [
+        ("content-length: 0\r\n", "", 1),
+        ("", "", 3),
+        ("content-length: 5\r\n", "hello", 3),
+        ("transfer-encoding: chunked\r\n", "0\r\n\r\n", 3),
+    ] {
+        let answer = format!(
+            "HTTP/1.1 205 Reset Content\r\ncontent-type: application/json\r\n{fields}\r\n{body}"
+        );
+        let sick = Upstream::always(Behaviour::Raw(answer.into()));
+        let pair = Pair::new(&sick.url("/"), "").await;
+        for _ in 0..3 {
+            let call = pair.ask().await;
+            call.succeeded(serde_json::Value::Null);
+            assert_eq!(call.json["status"], 205);
+        }
+        assert_eq!(sick.connections(), connections, "{fields}");
     }
 }
 

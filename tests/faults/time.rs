@@ -62,6 +62,63 @@ async fn the_plans_deadline_ends_what_the_calls_own_time_would_not() {
     }
 }
 
+/// What comes to no end after its head, and the status in it.
+fn answered() -> Vec<(Behaviour, u16)> {
+    let raw = |head: &str| Behaviour::Raw(format!("HTTP/1.1 {head}").into());
+    vec![
+        (raw("200 OK\r\ncontent-length: 10\r\n\r\nhalf"), 200),
+        (
+            raw("201 Created\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"),
+            201,
+        ),
+        (raw("206 Partial Content\r\n\r\nto the close"), 206),
+    ]
+}
+
+#[actix_web::test]
+async fn a_timeout_or_a_deadline_after_the_head_has_its_status() {
+    for (behaviour, status) in answered() {
+        for (settings, aggregate, failure) in [
+            ("timeout = \"150ms\"", "", "timeout"),
+            ("", "deadline = \"150ms\"", "deadline"),
+        ] {
+            let sick = Upstream::always(behaviour.clone());
+            let pair = Pair::with("", &sick.url("/"), settings, aggregate).await;
+            let call = pair.ask().await;
+            call.failed(failure, "");
+            assert_eq!(call.json["status"], status, "{}", shown(&behaviour));
+        }
+    }
+    for behaviour in [
+        Behaviour::HangBeforeHead,
+        Behaviour::HangInHead,
+        Behaviour::Raw(b"HTTP/1.1 103 Early Hints\r\n\r\n".into()),
+    ] {
+        let sick = Upstream::always(behaviour.clone());
+        let pair = Pair::with("", &sick.url("/"), "timeout = \"150ms\"", "").await;
+        let call = pair.ask().await;
+        call.failed("timeout", "");
+        assert_eq!(call.json.get("status"), None, "{}", shown(&behaviour));
+    }
+}
+
+#[actix_web::test]
+async fn of_two_attempts_side_by_side_the_one_that_was_answered_says_the_status() {
+    let half = Behaviour::Raw(b"HTTP/1.1 202 Accepted\r\ncontent-length: 9\r\n\r\nhalf".into());
+    for order in [
+        [half.clone(), Behaviour::HangBeforeHead],
+        [Behaviour::HangBeforeHead, half],
+    ] {
+        let sick = Upstream::queue(order);
+        let settings = "hedge = { after = \"20ms\" }";
+        let pair = Pair::with("", &sick.url("/"), settings, "deadline = \"300ms\"").await;
+        let call = pair.ask().await;
+        call.failed("deadline", "");
+        assert_eq!(call.json["attempts"], 2);
+        assert_eq!(call.json["status"], 202);
+    }
+}
+
 #[actix_web::test]
 async fn a_client_can_only_shorten_the_deadline() {
     let sick = Upstream::always(Behaviour::HangBeforeHead);

@@ -10,8 +10,8 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web
 use gather::{
     api::{self, Exposed, ProblemKind, Shared},
     fanout::{
-        Aggregate, Body, Call, Completion, Failure, Forward, Lane, LaneSettings, Limit, Mode, Need,
-        OnFailure, Place, Reply, Upstream, UpstreamId,
+        Aggregate, Body, Call, Completion, Failure, Forward, Heard, Lane, LaneSettings, Limit,
+        Mode, Need, OnFailure, Place, Reply, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
     telemetry::{Metrics, Names},
@@ -32,7 +32,13 @@ enum Script {
 impl Upstream for Script {
     type Context = Forward;
 
-    async fn attempt(&self, _: &Forward, _: Place, _: Instant) -> Result<Reply, Failure> {
+    async fn attempt(
+        &self,
+        _: &Forward,
+        _: Place,
+        _: Instant,
+        _: &Heard,
+    ) -> Result<Reply, Failure> {
         match self {
             Self::PanicAtOnce => panic!("secret: at once"),
             Self::PanicLater => {
