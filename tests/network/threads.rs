@@ -93,6 +93,10 @@ fn look_ups_go_on_where_no_thread_can_be_started() {
         let results = json["results"].as_array().unwrap().iter();
         results.map(|result| result["ok"] == true).collect()
     };
+    // It starts its own threads after it says that it listens.
+    eventually("a gateway that is ready", || {
+        (get(started.address, "/readyz").status == 200).then_some(())
+    });
     limit("1");
     for _ in 0..3 {
         let json = get(started.address, "/aggregate").json();
