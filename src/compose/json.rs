@@ -189,13 +189,9 @@ fn body(json: &mut Vec<u8>, body: &Body) {
             json.extend_from_slice(b",\"body\":");
             string(json, &String::from_utf8_lossy(text));
         }
-        Body::Binary {
-            content_type,
-            content_encoding,
-            bytes,
-        } => {
-            described(json, content_type.as_deref());
-            if let Some(content_encoding) = content_encoding {
+        Body::Binary { labels, bytes } => {
+            described(json, labels.content_type.as_deref());
+            if let Some(content_encoding) = &labels.content_encoding {
                 json.extend_from_slice(b",\"content_encoding\":");
                 string(json, content_encoding);
             }
@@ -311,7 +307,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::fanout::{Failure, FailureKind, Mode, Reply};
+    use crate::fanout::{Failure, FailureKind, Labels, Mode, Reply};
 
     fn call(name: &str, result: Result<Body, Failure>) -> CallResult {
         CallResult {
@@ -325,6 +321,13 @@ mod tests {
                 body,
             }),
         }
+    }
+
+    fn labels(content_type: Option<&str>, content_encoding: &str) -> Box<Labels> {
+        Box::new(Labels {
+            content_type: content_type.map(Into::into),
+            content_encoding: Some(content_encoding.into()),
+        })
     }
 
     fn outcome(results: Vec<CallResult>) -> Outcome {
@@ -367,8 +370,7 @@ mod tests {
                 text: Bytes::from_static("quote \" line\n \u{1}é".as_bytes()),
             },
             Body::Binary {
-                content_type: None,
-                content_encoding: Some("zstd".into()),
+                labels: labels(None, "zstd"),
                 bytes: Bytes::from_static(b"\x00\xff"),
             },
         ];
@@ -391,8 +393,7 @@ mod tests {
                     text: text.clone().into(),
                 },
                 Body::Binary {
-                    content_type: Some("image/png".into()),
-                    content_encoding: Some("x-odd".into()),
+                    labels: labels(Some("image/png"), "x-odd"),
                     bytes: text.into(),
                 },
             ];
@@ -417,8 +418,7 @@ mod tests {
             call(
                 "bytes",
                 Ok(Body::Binary {
-                    content_type: Some("image/png".into()),
-                    content_encoding: Some("zstd".into()),
+                    labels: labels(Some("image/png"), "zstd"),
                     bytes: Bytes::from_static(b"\x89PNG"),
                 }),
             ),

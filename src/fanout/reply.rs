@@ -47,13 +47,20 @@ pub enum Body {
     },
     /// Anything else.
     Binary {
-        /// The upstream's `Content-Type`, if it sent one.
-        content_type: Option<Box<str>>,
-        /// The upstream's `Content-Encoding`, if it said anything but `identity`.
-        content_encoding: Option<Box<str>>,
+        /// What the upstream said that it is.
+        labels: Box<Labels>,
         /// The bytes as they came.
         bytes: Bytes,
     },
+}
+
+/// What an upstream said of a body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// Its `Content-Type`, if it sent one.
+    pub content_type: Option<Box<str>>,
+    /// Its `Content-Encoding`, if it said anything but `identity`.
+    pub content_encoding: Option<Box<str>>,
 }
 
 /// Why a call has no reply. The texts are labels of metrics and members of answers: a closed set.

@@ -9,7 +9,7 @@ use super::{
     media::{self, Declared, Kind},
     value::{self, Fault},
 };
-use crate::fanout::{Body, Failure, FailureKind};
+use crate::fanout::{Body, Failure, FailureKind, Labels};
 
 /// A byte order mark in UTF-8: no part of a text (Encoding Standard, section 6), and none of JSON (RFC 8259, section 8.1).
 const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -18,10 +18,17 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Described {
     declared: Declared,
+    /// In one place and on the heap, as JSON says all by itself: a head is moved often.
+    more: Option<Box<More>>,
+}
+
+/// What not every head says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct More {
+    /// Kept where the answer tells it.
+    content_type: Option<Box<str>>,
     /// What `Content-Encoding` says, if it says anything.
     codings: Option<Box<Codings>>,
-    /// Kept where the answer tells it: JSON says so itself.
-    content_type: Option<Box<str>>,
 }
 
 impl Described {
@@ -29,24 +36,30 @@ impl Described {
     pub(super) fn new(content_type: Option<&str>, codings: Option<Box<Codings>>) -> Self {
         let declared = media::declared(content_type);
         let shown = |text: &&str| declared.kind != Kind::Json && !text.is_empty();
+        let content_type = content_type.filter(shown);
+        let is_more = content_type.is_some() || codings.is_some();
         Self {
             declared,
-            codings,
-            content_type: content_type.filter(shown).map(Into::into),
+            more: is_more.then(|| {
+                Box::new(More {
+                    content_type: content_type.map(Into::into),
+                    codings,
+                })
+            }),
         }
     }
 
     /// What the body has to be inflated by before it is read.
     pub(super) fn format(&self) -> Option<Format> {
-        self.codings.as_ref()?.format()
+        self.more.as_ref()?.codings.as_ref()?.format()
     }
 
     /// The same of the inflated body.
-    pub(super) fn inflated(self) -> Self {
-        Self {
-            codings: None,
-            ..self
+    pub(super) fn inflated(mut self) -> Self {
+        if let Some(more) = &mut self.more {
+            more.codings = None;
         }
+        self
     }
 }
 
@@ -58,9 +71,15 @@ impl Described {
 pub(super) fn read(described: Described, bytes: Bytes, depth: usize) -> Result<Body, Failure> {
     let Described {
         declared: Declared { kind, foreign },
-        codings,
-        content_type,
+        more,
     } = described;
+    if kind == Kind::Json && more.is_none() {
+        return json(&bytes, foreign, depth);
+    }
+    let More {
+        content_type,
+        codings,
+    } = more.map(|more| *more).unwrap_or_default();
     // Nothing is in no coding.
     let codings = codings.filter(|_| !bytes.is_empty());
     let strange = codings.as_ref().and_then(|codings| codings.strange());
@@ -90,8 +109,10 @@ pub(super) fn read(described: Described, bytes: Bytes, depth: usize) -> Result<B
         }
     } else {
         Body::Binary {
-            content_type,
-            content_encoding: codings.map(|codings| codings.words().into()),
+            labels: Box::new(Labels {
+                content_type,
+                content_encoding: codings.map(|codings| codings.words().into()),
+            }),
             bytes,
         }
     })
@@ -301,13 +322,10 @@ mod tests {
         );
         for (field, said) in [("zstd", "zstd"), ("gzip,br", "gzip, br")] {
             let body = read(described("text/plain", field.as_bytes()), bytes.clone(), 64);
-            let Ok(Body::Binary {
-                content_encoding, ..
-            }) = body
-            else {
+            let Ok(Body::Binary { labels, .. }) = body else {
                 panic!("{body:?}");
             };
-            assert_eq!(content_encoding.as_deref(), Some(said));
+            assert_eq!(labels.content_encoding.as_deref(), Some(said));
         }
     }
 
@@ -324,8 +342,10 @@ mod tests {
         assert!(matches!(read("text/plain", one), Body::Text { .. }));
         let bytes = read("text/plain", Bytes::from_static(b"\xff"));
         let expected = Body::Binary {
-            content_type: Some("text/plain".into()),
-            content_encoding: Some("utf-8, none".into()),
+            labels: Box::new(Labels {
+                content_type: Some("text/plain".into()),
+                content_encoding: Some("utf-8, none".into()),
+            }),
             bytes: Bytes::from_static(b"\xff"),
         };
         assert_eq!(bytes, expected);

@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::{BufMut as _, Bytes};
+use futures_util::FutureExt as _;
 use http::{Method, StatusCode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, ReadBuf},
@@ -141,7 +142,7 @@ impl Adapter {
                 own: self.settings.max_body,
                 shared: &forward.allowance,
             },
-            depth: self.settings.max_depth,
+            depth: u16::try_from(self.settings.max_depth).unwrap_or(u16::MAX),
             heard,
         });
         let stream = &mut *connection.stream;
@@ -170,14 +171,17 @@ impl Adapter {
         // What begins no answer is left over from the one before.
         let is_stale = !reading.is_answered() || reading.is_garbled();
         let idle = reading.idle().min(self.keep_alive);
-        if let Some(packed) = reading.packed() {
-            if reading.lasts() && self.is_trusted_with(Some(packed.status())) {
+        // On the heap, as it is rare.
+        let unpacking = reading
+            .packed()
+            .map(|packed| (packed.status(), inflate::unpack(packed).boxed_local()));
+        if let Some((status, unpacked)) = unpacking {
+            if reading.lasts() && self.is_trusted_with(Some(status)) {
                 self.pool.keep(connection, idle);
             } else {
                 drop(connection);
             }
-            // On the heap, as it is rare.
-            return Ended::Settled(Box::pin(inflate::unpack(packed)).await);
+            return Ended::Settled(unpacked.await);
         }
         let (result, lasts) = reading.outcome();
         if lasts && self.is_trusted_after(&result) {

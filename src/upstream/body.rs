@@ -19,9 +19,9 @@ pub(super) struct Growing<'a> {
     bounds: Bounds<'a>,
     share: Share<'a>,
     /// How much larger than its bound it may be, as it will be inflated: what can't be compressed gets larger.
-    slack: usize,
+    slack: u32,
     /// Its length, where it is known. Its memory is taken with its first byte, and all of it with the second piece.
-    declared: usize,
+    declared: u32,
     bytes: Vec<u8>,
 }
 
@@ -37,8 +37,8 @@ impl<'a> Growing<'a> {
     }
 
     /// Takes what will be inflated, and so may be a little larger than its bound.
-    pub(super) const fn widen(&mut self) {
-        self.slack = self.bounds.own / 64 + 1024;
+    pub(super) fn widen(&mut self) {
+        self.slack = u32::try_from(self.bounds.own / 64 + 1024).unwrap_or(u32::MAX);
     }
 
     /// A body that takes the place of one that has drawn this: both together draw what the larger one takes.
@@ -61,7 +61,7 @@ impl<'a> Growing<'a> {
     pub(super) fn declare(&mut self, length: u64) -> Result<(), Failure> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         self.cover(length)?;
-        self.declared = length;
+        self.declared = u32::try_from(length).unwrap_or(0);
         Ok(())
     }
 
@@ -73,7 +73,9 @@ impl<'a> Growing<'a> {
             self.bytes.reserve_exact(size);
         } else if self.bytes.capacity() < size {
             // Doubling, so that a body in many small pieces is not moved for each; but never beyond what it can be.
-            let room = size.max(self.bytes.capacity() * 2).max(self.declared);
+            let room = size
+                .max(self.bytes.capacity() * 2)
+                .max(self.declared as usize);
             let room = room.min(self.most());
             self.bytes.reserve_exact(room - self.bytes.len());
         }
@@ -83,7 +85,7 @@ impl<'a> Growing<'a> {
 
     /// Where the rest of a body that has begun and whose length is known may be read to, and how much of it is to come.
     pub(super) fn room(&mut self) -> Option<(&mut Vec<u8>, usize)> {
-        let left = self.declared.checked_sub(self.bytes.len())?;
+        let left = (self.declared as usize).checked_sub(self.bytes.len())?;
         if self.bytes.is_empty() || left == 0 {
             return None;
         }
@@ -93,7 +95,7 @@ impl<'a> Growing<'a> {
 
     /// The most that is held of it, in bytes.
     const fn most(&self) -> usize {
-        self.bounds.own.saturating_add(self.slack)
+        self.bounds.own.saturating_add(self.slack as usize)
     }
 
     /// Draws what is lacking for `size` bytes.

@@ -19,6 +19,9 @@ pub(super) struct Declared {
     pub(super) foreign: bool,
 }
 
+/// JSON's type as nearly everybody writes it.
+pub(super) const PLAIN_JSON: &str = "application/json";
+
 const JSON: Declared = Declared {
     kind: Kind::Json,
     foreign: false,
@@ -116,12 +119,14 @@ pub(super) fn is_type(field: &str) -> bool {
 }
 
 fn is_plain_json(field: &str) -> bool {
-    const JSON: &[u8] = b"application/json";
-    let Some((start, rest)) = field.as_bytes().split_at_checked(JSON.len()) else {
+    if field == PLAIN_JSON {
+        return true;
+    }
+    let Some((start, rest)) = field.as_bytes().split_at_checked(PLAIN_JSON.len()) else {
         return false;
     };
     let is = |text: &[u8]| rest.eq_ignore_ascii_case(text);
-    start.eq_ignore_ascii_case(JSON)
+    start.eq_ignore_ascii_case(PLAIN_JSON.as_bytes())
         && (rest.is_empty() || is(b"; charset=utf-8") || is(b";charset=utf-8"))
 }
 

@@ -20,11 +20,11 @@ pub(crate) fn classify(
     bytes: Bytes,
 ) -> Result<Body, Failure> {
     let codings = content_encoding.and_then(|field| Codings::add(None, field.as_bytes()));
-    answer::read(Described::new(content_type, codings), bytes, DEPTH)
+    answer::read(Described::new(content_type, codings), bytes, DEPTH.into())
 }
 
 /// How deep JSON may nest here.
-pub(crate) const DEPTH: usize = 64;
+pub(crate) const DEPTH: u16 = 64;
 
 /// Bytes that come one by one cost a look at the whole head each; after so many they come in pieces.
 const ONE_BY_ONE: usize = 256;

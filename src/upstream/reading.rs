@@ -39,7 +39,7 @@ pub(super) struct Rules<'a> {
     /// What the body may take.
     pub(super) bounds: Bounds<'a>,
     /// How deep JSON may nest.
-    pub(super) depth: usize,
+    pub(super) depth: u16,
     /// Told of the final head.
     pub(super) heard: &'a Heard,
 }
@@ -432,7 +432,7 @@ impl<'a> Reading<'a> {
                 let body = if head.framing == Framing::None {
                     Ok(Body::Empty)
                 } else {
-                    answer::read(head.described, bytes, self.rules.depth)
+                    answer::read(head.described, bytes, self.rules.depth.into())
                 };
                 (judged(head.status, body, share), self.lasts)
             }
@@ -466,7 +466,7 @@ impl Packed<'_> {
 pub(super) struct Inflated {
     status: StatusCode,
     described: Described,
-    depth: usize,
+    depth: u16,
 }
 
 impl Inflated {
@@ -475,7 +475,7 @@ impl Inflated {
         match body {
             Ok(body) => {
                 let (bytes, share) = body.finish();
-                let body = answer::read(self.described, bytes, self.depth);
+                let body = answer::read(self.described, bytes, self.depth.into());
                 judged(self.status, body, share)
             }
             Err(failure) => Err(failure.with_status(self.status)),
