@@ -212,7 +212,7 @@ async fn attempt<U: Upstream, O: Observer>(
     }
     let elapsed = watched.finish(&result);
     let ended = watched.started + elapsed;
-    if held || pause::is_pause(ended.saturating_duration_since(until)) {
+    if held || (ended > until && pause::is_pause(ended - until)) {
         // Neither its time nor its failure is the upstream's.
         return result;
     }

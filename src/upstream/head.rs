@@ -5,7 +5,12 @@ use std::{mem::MaybeUninit, time::Duration};
 
 use http::StatusCode;
 
-use super::{answer::Described, coding::Codings, keep_alive, media};
+use super::{
+    answer::Described,
+    coding::Codings,
+    keep_alive::{self, Idle},
+    media,
+};
 
 /// How many fields a head may have: some answers set hundreds of cookies. The space for them is on the stack, and isn't touched
 /// where there are fewer.
@@ -47,7 +52,7 @@ pub(super) struct Head {
     /// The upstream may take another request on the connection (RFC 9112, section 9.3).
     pub(super) lasts: bool,
     /// How long the connection may then wait for it, as far as the upstream says.
-    pub(super) idle: Duration,
+    pub(super) idle: Idle,
     /// What the body is.
     pub(super) described: Described,
     /// When it wants to be asked again, in seconds from now (RFC 9110, section 10.2.3). The other form, a date, is not worth
@@ -95,7 +100,7 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
         },
         lasts: is_over
             && !said.close
-            && !said.idle.is_zero()
+            && !said.idle.is_none()
             && (answer.version == Some(1) || said.keep_alive),
         idle: said.idle,
         described: Described::new(said.content_type, said.codings),
@@ -109,7 +114,7 @@ struct Said<'a> {
     framing: Framing,
     close: bool,
     keep_alive: bool,
-    idle: Duration,
+    idle: Idle,
     /// In visible ASCII.
     content_type: Option<&'a str>,
     codings: Option<Box<Codings>>,
@@ -122,7 +127,7 @@ impl<'a> Said<'a> {
             framing: Framing::Close,
             close: false,
             keep_alive: false,
-            idle: Duration::MAX,
+            idle: Idle::UNSAID,
             content_type: None,
             codings: None,
             retry_after: None,
@@ -436,8 +441,8 @@ mod tests {
             let parsed = parse(head.as_bytes(), false).unwrap().unwrap();
             assert!(parsed.lasts, "{head}");
             assert_eq!(
-                parsed.idle,
-                idle.map_or(Duration::MAX, Duration::from_secs),
+                parsed.idle.time(),
+                idle.map_or(Idle::UNSAID.time(), Duration::from_secs),
                 "{head}"
             );
         }

@@ -9,11 +9,33 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// The longest time that means anything; larger numbers mean the same.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long the connection may wait for its next request, by one line of the field: the server's time less a margin, zero
-/// where the connection takes no other request. [`Duration::MAX`] where the line says nothing of it.
+/// How long a connection may wait for its next request. Small, as it is a part of every head: in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Idle(u32);
+
+impl Idle {
+    /// The server says nothing of it.
+    pub(super) const UNSAID: Self = Self(u32::MAX);
+
+    /// It takes no other request.
+    pub(super) const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The time; longer than any connection lives where the server says nothing.
+    pub(super) const fn time(self) -> Duration {
+        Duration::from_millis(self.0 as u64)
+    }
+
+    fn of(time: Duration) -> Self {
+        Self(u32::try_from(time.as_millis()).unwrap_or(u32::MAX))
+    }
+}
+
+/// Reads one line of the field: the server's time less a margin.
 #[cold]
-pub(super) fn idle(value: &[u8]) -> Duration {
-    let mut idle = Duration::MAX;
+pub(super) fn idle(value: &[u8]) -> Idle {
+    let mut idle = Idle::UNSAID;
     // Parameters are separated by commas; semicolons are met too.
     for parameter in value.split(|byte| b",;".contains(byte)) {
         let mut sides = parameter.splitn(2, |byte| *byte == b'=');
@@ -22,9 +44,9 @@ pub(super) fn idle(value: &[u8]) -> Duration {
             continue;
         };
         if name.eq_ignore_ascii_case(b"timeout") {
-            idle = idle.min(within(number));
+            idle = idle.min(Idle::of(within(number)));
         } else if name.eq_ignore_ascii_case(b"max") && number.is_zero() {
-            return Duration::ZERO;
+            return Idle::of(Duration::ZERO);
         }
     }
     idle
@@ -67,7 +89,7 @@ mod tests {
             ("timeout=3", 2_000),
             ("timeout=75", 74_000),
         ] {
-            assert_eq!(idle(value.as_bytes()), ms(idle_ms), "{value}");
+            assert_eq!(idle(value.as_bytes()).time(), ms(idle_ms), "{value}");
         }
     }
 
@@ -86,14 +108,14 @@ mod tests {
             "timeout=9, timeout=5",
             "x=\"y\", , timeout=5, z",
         ] {
-            assert_eq!(idle(value.as_bytes()), ms(4_000), "{value}");
+            assert_eq!(idle(value.as_bytes()).time(), ms(4_000), "{value}");
         }
     }
 
     #[test]
     fn a_connection_that_takes_no_other_request_is_not_kept() {
         for value in ["timeout=0", "max=0", "timeout=5, max=0", "timeout=\"0\""] {
-            assert_eq!(idle(value.as_bytes()), Duration::ZERO, "{value}");
+            assert!(idle(value.as_bytes()).is_none(), "{value}");
         }
     }
 
@@ -114,10 +136,10 @@ mod tests {
             "max=",
             "max=-0",
         ] {
-            assert_eq!(idle(value.as_bytes()), Duration::MAX, "{value}");
+            assert_eq!(idle(value.as_bytes()), Idle::UNSAID, "{value}");
         }
         let endless = idle(b"timeout=99999999999999999999999999");
-        assert_eq!(endless, LONGEST - MARGIN);
-        assert_eq!(idle(b"timeout=\xff\x00"), Duration::MAX);
+        assert_eq!(endless.time(), LONGEST - MARGIN);
+        assert_eq!(idle(b"timeout=\xff\x00"), Idle::UNSAID);
     }
 }

@@ -15,6 +15,7 @@ use super::{
     chunks::Chunks,
     coding::Format,
     head::{self, Framing, Head},
+    keep_alive::Idle,
 };
 use crate::fanout::{Body, Failure, FailureKind, Heard, Reply, Share, StatusSet};
 
@@ -55,7 +56,7 @@ pub(super) struct Reading<'a> {
     /// The connection may take another request after this.
     lasts: bool,
     /// How long the connection may wait for it, as far as the answer says.
-    idle: Duration,
+    idle: Idle,
 }
 
 /// What comes next.
@@ -160,7 +161,7 @@ impl<'a> Reading<'a> {
             answered: false,
             garbled: false,
             lasts: false,
-            idle: Duration::MAX,
+            idle: Idle::UNSAID,
         }
     }
 
@@ -187,7 +188,7 @@ impl<'a> Reading<'a> {
 
     /// How long the connection may wait for another request, as far as the answer says.
     pub(super) const fn idle(&self) -> Duration {
-        self.idle
+        self.idle.time()
     }
 
     /// The final head has come, or will not.
