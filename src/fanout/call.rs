@@ -125,6 +125,12 @@ async fn hedged<U: Upstream, O: Observer>(
         result = &mut first => return result,
         () = sleep(after) => {}
     }
+    // What has come may not have been seen yet.
+    tokio::select! {
+        biased;
+        result = &mut first => return result,
+        () = pause::turn() => {}
+    }
     // It may have been answered, had anybody looked.
     let held = scope.holds() != holds || pause::is_pause(began.elapsed().saturating_sub(after));
     if held

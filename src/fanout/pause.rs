@@ -25,6 +25,14 @@ pub(crate) fn is_pause(late: Duration) -> bool {
     late > LATE
 }
 
+/// Lets the runtime look at the sockets. Who waits for several things may ask this again before the runtime had its turn, so once
+/// is not enough.
+pub(super) async fn turn() {
+    for _ in 0..3 {
+        yield_now().await;
+    }
+}
+
 /// Gives what has come of work whose time was over at `due`: what is there now or, after a pause, within [`LOOK`].
 pub(super) async fn last_look<F: Future + Unpin>(due: Instant, work: F) -> Option<F::Output> {
     match over(due).await {
@@ -35,8 +43,7 @@ pub(super) async fn last_look<F: Future + Unpin>(due: Instant, work: F) -> Optio
 
 /// Lets what has come be seen, and says for how long to look at it; `None`: once, as there was no pause.
 pub(super) async fn over(due: Instant) -> Option<Duration> {
-    // The runtime looks at the sockets before it goes on with this.
-    yield_now().await;
+    turn().await;
     is_pause(due.elapsed()).then_some(LOOK)
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     coding::{Codings, Format},
-    media::{self, Declared, Kind},
+    media::{self, Charset, Declared, Kind},
     value::{self, Fault},
 };
 use crate::fanout::{Body, Failure, FailureKind, Labels};
@@ -70,11 +70,11 @@ impl Described {
 /// deeper.
 pub(super) fn read(described: Described, bytes: Bytes, depth: usize) -> Result<Body, Failure> {
     let Described {
-        declared: Declared { kind, foreign },
+        declared: Declared { kind, charset },
         more,
     } = described;
     if kind == Kind::Json && more.is_none() {
-        return json(&bytes, foreign, depth);
+        return json(&bytes, charset, depth);
     }
     let More {
         content_type,
@@ -85,7 +85,7 @@ pub(super) fn read(described: Described, bytes: Bytes, depth: usize) -> Result<B
     let strange = codings.as_ref().and_then(|codings| codings.strange());
     if kind == Kind::Json {
         return match strange {
-            None => json(&bytes, foreign, depth),
+            None => json(&bytes, charset, depth),
             Some(name) => Err(Failure::new(
                 FailureKind::InvalidBody,
                 format!("the upstream sent its JSON in {name}, which is not inflated here"),
@@ -99,7 +99,9 @@ pub(super) fn read(described: Described, bytes: Bytes, depth: usize) -> Result<B
     let is_text = kind != Kind::Binary
         && strange.is_none()
         // The mark says more than the type.
-        && (!foreign || marked || bytes.is_ascii())
+        && (charset == Charset::Own
+            || marked
+            || charset == Charset::WithAscii && bytes.is_ascii())
         && std::str::from_utf8(&bytes).is_ok()
         && (kind == Kind::Text || !bytes.contains(&0));
     Ok(if is_text {
@@ -118,7 +120,8 @@ pub(super) fn read(described: Described, bytes: Bytes, depth: usize) -> Result<B
     })
 }
 
-fn json(bytes: &Bytes, foreign: bool, depth: usize) -> Result<Body, Failure> {
+fn json(bytes: &Bytes, charset: Charset, depth: usize) -> Result<Body, Failure> {
+    let foreign = charset != Charset::Own;
     let invalid = |why: Cow<'static, str>| Failure::new(FailureKind::InvalidBody, why);
     let own = bytes.strip_prefix(MARK).unwrap_or(bytes);
     let text = std::str::from_utf8(own).map_err(|_| invalid(not_utf_8(bytes, foreign).into()))?;
@@ -199,6 +202,23 @@ mod tests {
                 Err(FailureKind::InvalidBody),
                 "{bytes:?}"
             );
+        }
+    }
+
+    #[test]
+    fn ascii_is_text_only_where_its_bytes_mean_what_they_mean_in_ascii() {
+        let text = |charset: &str, bytes| {
+            let kind = format!("text/plain; charset={charset}");
+            matches!(body(Some(&kind), bytes), Ok(Body::Text { .. }))
+        };
+        assert!(text("iso-8859-1", b"abc") && text("shift_jis", b"abc"));
+        for (charset, bytes) in [
+            ("iso-2022-jp", &b"\x1b$BF|K\\\x1b(B"[..]),
+            ("utf-7", b"+ZeVnLA-"),
+            ("utf-16be", b"aa"),
+            ("hz-gb-2312", b"~{VPND~}"),
+        ] {
+            assert!(!text(charset, bytes), "{charset}");
         }
     }
 

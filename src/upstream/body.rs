@@ -106,7 +106,11 @@ impl<'a> Growing<'a> {
                 "the upstream's body is larger than {own} bytes"
             )));
         }
-        if !self.share.cover(size.min(own)) {
+        // What is still compressed may take less once it is inflated, and then draws that.
+        if !self
+            .share
+            .cover(size.min(own).saturating_sub(self.slack as usize))
+        {
             let total = shared.total();
             return Err(too_large(format!(
                 "with this body, the aggregate's bodies are together larger than {total} bytes"
@@ -171,6 +175,24 @@ mod tests {
         assert!(bytes[3_000..].iter().all(|&byte| byte == b'2'));
         share.keep();
         assert_eq!(shared.left(), 5_000);
+    }
+
+    #[test]
+    fn a_small_body_that_will_be_inflated_draws_what_it_is_inflated_to() {
+        let shared = Allowance::new(1_500);
+        let mut packed = growing(1 << 20, &shared);
+        packed.widen();
+        packed.declare(1_600).unwrap();
+        packed.push(&[b'1'; 1_600]).unwrap();
+        let (_, share) = packed.finish();
+        let bounds = Bounds {
+            own: 1 << 20,
+            shared: &shared,
+        };
+        let mut body = Growing::inflated(bounds, share);
+        body.push(&[b'1'; 1_480]).unwrap();
+        body.finish().1.keep();
+        assert_eq!(shared.left(), 20);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Reads the head of an HTTP/1.x answer for what decides its framing (RFC 9112, section 6.3) and what its body is. Pure:
 //! bytes in, facts out.
 
-use std::{mem::MaybeUninit, time::Duration};
+use std::{borrow::Cow, mem::MaybeUninit, time::Duration};
 
 use http::StatusCode;
 
@@ -103,7 +103,7 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
             && !said.idle.is_none()
             && (answer.version == Some(1) || said.keep_alive),
         idle: said.idle,
-        described: Described::new(said.content_type, said.codings),
+        described: Described::new(said.content_type.as_deref(), said.codings),
         retry_after: said.retry_after,
     }))
 }
@@ -115,8 +115,7 @@ struct Said<'a> {
     close: bool,
     keep_alive: bool,
     idle: Idle,
-    /// In visible ASCII.
-    content_type: Option<&'a str>,
+    content_type: Option<Cow<'a, str>>,
     codings: Option<Box<Codings>>,
     retry_after: Option<Duration>,
 }
@@ -141,8 +140,8 @@ impl<'a> Said<'a> {
                 11 if is("retry-after") && said.retry_after.is_none() => {
                     said.retry_after = number(field.value).map(Duration::from_secs);
                 }
-                12 if is("content-type") => match said.content_type {
-                    None => said.content_type = visible(field.value),
+                12 if is("content-type") => match said.content_type.take() {
+                    None => said.content_type = Some(text(field.value)),
                     Some(before) => said.content_type = Some(later(before, field.value)),
                 },
                 14 if is("content-length") => {
@@ -180,23 +179,23 @@ impl<'a> Said<'a> {
     }
 }
 
-/// A type as far as it is visible ASCII. What else stands in it can only be in a parameter.
-fn visible(value: &[u8]) -> Option<&str> {
+/// A type as text: what is no UTF-8 is taken for ISO-8859-1, as old servers mean it.
+fn text(value: &[u8]) -> Cow<'_, str> {
     // By far the most common, and found by one comparison.
     if value == media::PLAIN_JSON.as_bytes() {
-        return Some(media::PLAIN_JSON);
+        return Cow::Borrowed(media::PLAIN_JSON);
     }
-    let is_visible = |byte: &u8| *byte == b'\t' || (b' '..=b'~').contains(byte);
     let value = value.trim_ascii();
-    let end = value.iter().position(|byte| !is_visible(byte));
-    let text = std::str::from_utf8(&value[..end.unwrap_or(value.len())]).ok()?;
-    (end.is_none() || text.contains(';')).then_some(text)
+    std::str::from_utf8(value).map_or_else(
+        |_| Cow::Owned(value.iter().copied().map(char::from).collect()),
+        Cow::Borrowed,
+    )
 }
 
 /// Of several types the last that is one, as for one field that lists them.
 #[cold]
-fn later<'a>(before: &'a str, value: &'a [u8]) -> &'a str {
-    visible(value)
+fn later<'a>(before: Cow<'a, str>, value: &'a [u8]) -> Cow<'a, str> {
+    Some(text(value))
         .filter(|text| media::is_type(text))
         .unwrap_or(before)
 }
@@ -287,6 +286,34 @@ mod tests {
                 framing(&head),
                 Err("the answer says its length more than once")
             );
+        }
+    }
+
+    #[test]
+    fn a_type_is_read_whole_whatever_its_parameters_are_written_in() {
+        for (value, shown) in [
+            (
+                &b"text/csv; name=\"caf\xe9\""[..],
+                "text/csv; name=\"caf\u{e9}\"",
+            ),
+            (
+                b"text/csv; name=\"caf\xc3\xa9\"",
+                "text/csv; name=\"caf\u{e9}\"",
+            ),
+            (
+                b" application/vnd.x; name=\"\xe9\"; charset=utf-8\t",
+                "application/vnd.x; name=\"\u{e9}\"; charset=utf-8",
+            ),
+            (b"application/\xe9+json", "application/\u{e9}+json"),
+        ] {
+            let head = [
+                &b"HTTP/1.1 200 OK\r\nContent-Type: "[..],
+                value,
+                b"\r\n\r\n",
+            ]
+            .concat();
+            let head = parse(&head, false).unwrap().unwrap();
+            assert_eq!(head.described, Described::new(Some(shown), None));
         }
     }
 

@@ -15,8 +15,18 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Declared {
     pub(super) kind: Kind,
-    /// Its character set is another than UTF-8, by its own word.
-    pub(super) foreign: bool,
+    pub(super) charset: Charset,
+}
+
+/// The character set of a text, by its own word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Charset {
+    /// UTF-8, a part of it, or none that is named.
+    Own,
+    /// Another one, in which ASCII's bytes mean what they mean in ASCII; of a name that nobody knows that is likely.
+    WithAscii,
+    /// One in which ASCII's bytes may mean something else.
+    WithoutAscii,
 }
 
 /// JSON's type as nearly everybody writes it.
@@ -24,7 +34,7 @@ pub(super) const PLAIN_JSON: &str = "application/json";
 
 const JSON: Declared = Declared {
     kind: Kind::Json,
-    foreign: false,
+    charset: Charset::Own,
 };
 
 /// Subtypes that are text without saying so. docs/http.md has the same list.
@@ -97,6 +107,30 @@ const TEXTS: [&str; 63] = [
 /// The names of UTF-8 and of what is a part of it.
 const OWN: [&str; 5] = ["utf-8", "utf8", "us-ascii", "ascii", "unicode-1-1-utf-8"];
 
+/// How the names of character sets begin in which ASCII's bytes may mean something else: those that shift, those of two or four
+/// bytes, and EBCDIC.
+const WITHOUT_ASCII: [&str; 19] = [
+    "utf-7",
+    "utf7",
+    "utf-16",
+    "utf16",
+    "utf-32",
+    "utf32",
+    "ucs-",
+    "ucs2",
+    "ucs4",
+    "unicode",
+    "iso-10646",
+    "iso-2022",
+    "csiso2022",
+    "hz-",
+    "ebcdic",
+    "ibm037",
+    "ibm1047",
+    "cp037",
+    "cp500",
+];
+
 /// Takes a field apart.
 pub(super) fn declared(field: Option<&str>) -> Declared {
     match field {
@@ -104,11 +138,11 @@ pub(super) fn declared(field: Option<&str>) -> Declared {
         Some(field) if is_plain_json(field) => JSON,
         Some(field) => last(field).unwrap_or(Declared {
             kind: Kind::Undeclared,
-            foreign: is_foreign(parameters(field)),
+            charset: charset(parameters(field)),
         }),
         None => Declared {
             kind: Kind::Undeclared,
-            foreign: false,
+            charset: Charset::Own,
         },
     }
 }
@@ -143,14 +177,14 @@ fn one(text: &str) -> Option<Declared> {
     if !is_token(top) || !is_token(sub) || essence == "*/*" {
         return None;
     }
-    let charset = charset(parameters(text));
+    let named = charset_name(parameters(text));
     let kind = match kind(top, sub) {
-        Kind::Binary if charset.is_some_and(is_own) => Kind::Text,
+        Kind::Binary if named.is_some_and(is_own) => Kind::Text,
         kind => kind,
     };
     Some(Declared {
         kind,
-        foreign: charset.is_some_and(|charset| !is_own(charset)),
+        charset: named.map_or(Charset::Own, named_charset),
     })
 }
 
@@ -180,7 +214,7 @@ fn parameters(text: &str) -> &str {
 }
 
 /// The first character set that is named, in quotation marks or not.
-fn charset(parameters: &str) -> Option<&str> {
+fn charset_name(parameters: &str) -> Option<&str> {
     outside_quotes(parameters, ';').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         let is_charset = name.trim_ascii().eq_ignore_ascii_case("charset");
@@ -189,8 +223,22 @@ fn charset(parameters: &str) -> Option<&str> {
     })
 }
 
-fn is_foreign(parameters: &str) -> bool {
-    charset(parameters).is_some_and(|charset| !is_own(charset))
+fn charset(parameters: &str) -> Charset {
+    charset_name(parameters).map_or(Charset::Own, named_charset)
+}
+
+fn named_charset(name: &str) -> Charset {
+    let begins = |start: &&str| {
+        let name = name.as_bytes().get(..start.len());
+        name.is_some_and(|name| name.eq_ignore_ascii_case(start.as_bytes()))
+    };
+    if is_own(name) {
+        Charset::Own
+    } else if WITHOUT_ASCII.iter().any(begins) {
+        Charset::WithoutAscii
+    } else {
+        Charset::WithAscii
+    }
 }
 
 fn is_own(charset: &str) -> bool {
@@ -316,21 +364,34 @@ mod tests {
 
     #[test]
     fn the_first_character_set_counts() {
-        for (field, foreign) in [
-            ("text/plain", false),
-            ("text/plain; charset=utf-8", false),
-            ("text/plain; charset='utf-8'", false),
-            ("text/plain; charset = \"UTF-8\" ; x", false),
-            ("text/plain; charset=us-ascii", false),
-            ("text/plain; charset=", false),
-            ("text/plain; charset=iso-8859-1", true),
-            ("text/plain; charset=\"windows-1252\"", true),
-            ("text/plain;a=\"; charset=utf-8\";CHARSET=utf-16", true),
-            ("text/plain; charset=latin1; charset=utf-8", true),
-            ("text/plain; charset=utf-8; charset=latin1", false),
-            ("; charset=latin1", true),
+        use Charset::{Own, WithAscii, WithoutAscii};
+        for (field, charset) in [
+            ("text/plain", Own),
+            ("text/plain; charset=utf-8", Own),
+            ("text/plain; charset='utf-8'", Own),
+            ("text/plain; charset = \"UTF-8\" ; x", Own),
+            ("text/plain; charset=us-ascii", Own),
+            ("text/plain; charset=", Own),
+            ("text/plain; charset=unicode-1-1-utf-8", Own),
+            ("text/plain; charset=iso-8859-1", WithAscii),
+            ("text/plain; charset=\"windows-1252\"", WithAscii),
+            ("text/plain; charset=shift_jis", WithAscii),
+            ("text/plain; charset=unknown", WithAscii),
+            (
+                "text/plain;a=\"; charset=utf-8\";CHARSET=utf-16",
+                WithoutAscii,
+            ),
+            ("text/plain; charset=UTF-16BE", WithoutAscii),
+            ("text/plain; charset=utf-7", WithoutAscii),
+            ("text/plain; charset=ISO-2022-JP", WithoutAscii),
+            ("text/plain; charset=hz-gb-2312", WithoutAscii),
+            ("text/plain; charset=latin1; charset=utf-8", WithAscii),
+            ("text/plain; charset=utf-8; charset=latin1", Own),
+            ("; charset=latin1", WithAscii),
+            ("text/plain; name=\"é\"; charset=latin1", WithAscii),
+            ("application/x; name=\"é\"; charset=utf-8", Own),
         ] {
-            assert_eq!(declared(Some(field)).foreign, foreign, "{field}");
+            assert_eq!(declared(Some(field)).charset, charset, "{field}");
         }
     }
 

@@ -20,7 +20,12 @@ const CALLS: usize = 8;
 
 /// What an aggregate of eight calls is answered by a gateway that is stopped from when the last has been sent, and whether a
 /// circuit is still closed then.
-fn through_a_pause(behaviour: Behaviour, settings: &str, deadline: &str) -> (Answer, bool) {
+fn through_a_pause(
+    pause: Duration,
+    behaviour: Behaviour,
+    settings: &str,
+    deadline: &str,
+) -> (Answer, bool) {
     let upstream = Upstream::always(behaviour);
     let calls: Vec<_> = (0..CALLS)
         .map(|index| format!("{{ upstream = \"well\", name = \"call_{index}\" }}"))
@@ -36,7 +41,7 @@ fn through_a_pause(behaviour: Behaviour, settings: &str, deadline: &str) -> (Ans
     within(SOON, "all requests", || {
         (upstream.requests().len() == CALLS).then_some(())
     });
-    paused(&gateway, || {});
+    paused(&gateway, pause, || {});
     let answer = read(client).unwrap();
     let metrics = get(address, "/metrics");
     let closed = metrics
@@ -47,12 +52,12 @@ fn through_a_pause(behaviour: Behaviour, settings: &str, deadline: &str) -> (Ans
 }
 
 /// Stops the process for so long, and does this meanwhile.
-fn paused(gateway: &Running, meanwhile: impl FnOnce()) {
+fn paused(gateway: &Running, pause: Duration, meanwhile: impl FnOnce()) {
     gateway.signal("STOP");
     let stopped = Instant::now();
     meanwhile();
     within(SOON, "the end of the pause", || {
-        (stopped.elapsed() > PAUSE).then_some(())
+        (stopped.elapsed() > pause).then_some(())
     });
     gateway.signal("CONT");
 }
@@ -70,7 +75,7 @@ fn answers_that_come_while_the_process_is_stopped_are_taken_though_their_time_is
         (Response::pong(), "hedge = { after = \"1s\" }", "2s"),
         (large, "", "10s"),
     ] {
-        let (answer, closed) = through_a_pause(late(response), settings, deadline);
+        let (answer, closed) = through_a_pause(PAUSE, late(response), settings, deadline);
         assert_eq!(answer.status, 200, "{settings} {deadline}");
         for index in 0..CALLS {
             let result = answer.result(&format!("call_{index}"));
@@ -81,9 +86,23 @@ fn answers_that_come_while_the_process_is_stopped_are_taken_though_their_time_is
 }
 
 #[test]
+fn a_pause_that_ends_about_when_a_hedged_calls_time_does_costs_it_nothing_either() {
+    let settings = "hedge = { after = \"1s\" }";
+    for pause in [1_970, 2_000, 2_030, 2_060] {
+        let pause = Duration::from_millis(pause);
+        let (answer, closed) = through_a_pause(pause, late(Response::pong()), settings, "10s");
+        for index in 0..CALLS {
+            let result = answer.result(&format!("call_{index}"));
+            assert_eq!(result, "ok", "{pause:?}");
+        }
+        assert!(closed, "{pause:?}");
+    }
+}
+
+#[test]
 fn calls_that_a_pause_left_without_an_answer_fail_and_their_upstream_is_not_blamed() {
     for (deadline, failure) in [("10s", "timeout"), ("1s", "deadline")] {
-        let (answer, closed) = through_a_pause(Behaviour::HangBeforeHead, "", deadline);
+        let (answer, closed) = through_a_pause(PAUSE, Behaviour::HangBeforeHead, "", deadline);
         answer.problem(504, "upstream-timeout");
         for index in 0..CALLS {
             assert_eq!(answer.result(&format!("call_{index}")), failure);
@@ -101,7 +120,7 @@ fn a_request_that_comes_while_the_process_is_stopped_is_answered_though_its_time
     client.write_all(b"GET /livez HTTP/1.1\r\n").unwrap();
     // The one worker has seen the first line by now.
     assert_eq!(get(address, "/livez").status, 200);
-    paused(&gateway, || {
+    paused(&gateway, PAUSE, || {
         client
             .write_all(b"Host: a\r\nConnection: close\r\n\r\n")
             .unwrap();
