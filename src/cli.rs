@@ -21,7 +21,10 @@ use std::{future::Future, process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, LocalOptions};
 
-use crate::duration;
+use crate::{duration, telemetry::log};
+
+/// How long the end of the process waits for its last log lines, which nobody may read.
+const LAST_LINES: Duration = Duration::from_millis(200);
 
 /// An HTTP aggregation gateway: one request in, several upstream calls out, sequentially or concurrently, one answer
 /// back, with the time of every call.
@@ -76,6 +79,8 @@ pub fn main() -> ExitCode {
         Command::OpenApi(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
+    // An error comes after the lines that led to it.
+    log::flush(LAST_LINES);
     match result {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::Badly) => ExitCode::FAILURE,

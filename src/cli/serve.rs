@@ -58,11 +58,12 @@ pub(super) fn on_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let (told, stop) = oneshot::channel();
     actix_web::rt::spawn(async move {
         let signal = signals.next().await;
-        tracing::info!(signal, "stopping; a second signal ends it at once");
         // If nobody waits any more, the process is about to end anyway.
         let _ = told.send(());
+        tracing::info!(signal, "stopping; a second signal ends it at once");
         let signal = signals.next().await;
         tracing::warn!(signal, "ended before the stop was over");
+        log::flush(super::LAST_LINES);
         std::process::exit(1);
     });
     Ok(async move {

@@ -1,6 +1,17 @@
 //! Log lines on standard error, as text or as JSON. Standard output belongs to the commands' own results.
+//!
+//! The log is the process's own, as its standard error is: the one thing in telemetry that is not made anew for each gateway.
+
+mod queue;
+
+use std::{
+    io,
+    sync::{LazyLock, OnceLock},
+    time::Duration,
+};
 
 use anstream::{AutoStream, ColorChoice};
+use prometheus::IntCounter;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     Layer as _,
@@ -8,6 +19,20 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
     util::{SubscriberInitExt as _, TryInitError},
 };
+
+use queue::Queue;
+
+/// Lines that found no room, because nobody reads the log as fast as it is written.
+static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
+    IntCounter::new(
+        "gather_log_lines_dropped_total",
+        "Log lines that were lost: nobody reads them as fast as they are written.",
+    )
+    .expect("the name is a metric's")
+});
+
+/// Where lines are put, once logging was started.
+static LINES: OnceLock<Queue> = OnceLock::new();
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +52,44 @@ pub struct Settings {
     pub level: LevelFilter,
 }
 
-/// Starts logging for the whole process, panics included.
+/// Why logging can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// It was started before.
+    #[error("logging was started before")]
+    Twice(#[from] TryInitError),
+    /// There is no thread to write lines.
+    #[error("the thread that writes log lines could not be started")]
+    Thread(#[from] io::Error),
+}
+
+/// The count of lines that found no room, `gather_log_lines_dropped_total`.
+pub(super) fn dropped() -> IntCounter {
+    DROPPED.clone()
+}
+
+/// Waits until all lines so far are written, for `bound` at most: who reads them may have stopped.
+pub fn flush(bound: Duration) {
+    if let Some(lines) = LINES.get() {
+        lines.flush(bound);
+    }
+}
+
+/// Starts logging for the whole process, panics included. Who logs never waits for who reads the log.
 ///
 /// # Errors
-/// When logging was started before.
-pub fn start(settings: Settings) -> Result<(), TryInitError> {
+/// When logging was started before, or the system starts no thread.
+pub fn start(settings: Settings) -> Result<(), LogError> {
+    let queue = Queue::start(io::stderr(), dropped(), |lines| {
+        tracing::warn!(
+            lines,
+            "log lines were dropped: nobody reads them fast enough"
+        );
+    })?;
+    let lines = LINES.get_or_init(|| queue).clone();
     let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(move || lines.clone())
         .with_ansi(colour);
     let lines = match settings.format {
         Format::Text => lines.boxed(),

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     exemplars::{Exemplar, Exemplars},
-    open_metrics,
+    log, open_metrics,
 };
 use crate::fanout::{
     Cause, Circuit, Event, FailureKind, Mode, Observer, Outcome, UpstreamId, Verdict,
@@ -107,6 +107,7 @@ impl Metrics {
     pub fn new(names: &Names<'_>) -> Result<Self, Error> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
+        registry.register(Box::new(log::dropped()))?;
         let build = add(
             &registry,
             GaugeVec::new(

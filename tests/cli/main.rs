@@ -28,6 +28,7 @@ mod stop;
 mod terminal;
 mod tracing;
 mod trust;
+mod unread;
 
 use std::fmt::Write as _;
 

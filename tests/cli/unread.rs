@@ -1,0 +1,120 @@
+//! A log whose reader stands still: the pipe is full, and the gateway goes on as if it were read.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    process::{Child, Stdio},
+};
+
+use crate::{
+    before,
+    program::{eventually, gather, get, try_get},
+    upstream::{Response, Upstream},
+};
+
+/// A gateway whose standard error is a pipe that nobody reads yet. Dropping it kills it.
+struct Unread {
+    child: Child,
+    address: SocketAddr,
+    _files: tempfile::TempDir,
+}
+
+impl Unread {
+    fn serve(format: &str, upstream: &Upstream) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let file = files.path().join("gather.toml");
+        let address = crate::program::free_address();
+        let text = format!(
+            "server.listen = \"{address}\"\nserver.workers = 1\nserver.grace = \"0s\"\nlog.format = \"{format}\"\n{}",
+            before(&[upstream.url("/ping")])
+        );
+        std::fs::write(&file, text).unwrap();
+        let mut command = gather();
+        command.arg("serve").arg("-c").arg(file);
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let unread = Self {
+            child,
+            address,
+            _files: files,
+        };
+        eventually("a gateway that is ready", || {
+            try_get(address, "/readyz", &[])
+                .ok()
+                .filter(|answer| answer.status == 200)
+        });
+        unread
+    }
+
+    /// Has more written than the pipe and the gateway hold: the log has a refused request's path.
+    fn fill(&self) {
+        let path = format!("/{}", "x".repeat(6000));
+        for _ in 0..300 {
+            assert_eq!(get(self.address, &path).status, 404);
+        }
+    }
+
+    fn dropped(&self) -> u64 {
+        let answer = get(self.address, "/metrics");
+        let metrics = answer.text();
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("gather_log_lines_dropped_total "));
+        line.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap()
+    }
+
+    fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_no_answer_and_what_was_lost_is_counted_and_told() {
+    for (format, told) in [("text", "lines="), ("json", "\"lines\":")] {
+        let upstream = Upstream::always(Response::pong());
+        let mut gateway = Unread::serve(format, &upstream);
+        assert_eq!(gateway.dropped(), 0);
+        gateway.fill();
+        let dropped = gateway.dropped();
+        assert!(dropped > 0, "the log still has room");
+        let answer = get(gateway.address, "/aggregate");
+        assert_eq!(answer.json()["outcome"], "complete", "{}", answer.text());
+
+        // Its reader goes on.
+        let log = BufReader::new(gateway.child.stderr.take().unwrap());
+        let lines = log.lines().map(Result::unwrap);
+        let line = lines
+            .skip_while(|line| !line.contains("log lines were dropped"))
+            .next()
+            .unwrap();
+        let (_, number) = line.split_once(told).unwrap_or_else(|| panic!("{line}"));
+        let digits = number
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(number.len());
+        assert!(
+            number[..digits].parse::<u64>().unwrap() >= dropped,
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_a_stop() {
+    let upstream = Upstream::always(Response::pong());
+    let mut gateway = Unread::serve("text", &upstream);
+    gateway.fill();
+    assert!(gateway.dropped() > 0, "the log still has room");
+    gateway.terminate();
+    let status = eventually("the end of the gateway", || {
+        gateway.child.try_wait().unwrap()
+    });
+    assert_eq!(status.code(), Some(0));
+}
