@@ -5,6 +5,8 @@
 
 ARG RUST_VERSION=1.95
 FROM rust:${RUST_VERSION}-slim-bookworm AS build
+# A pipe whose first command fails is a failure.
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /build
 
 # The allocator's build wants make, which the image may not have.

@@ -1,7 +1,13 @@
 //! When to stop, and in which order: not ready but still answering for `grace`, then the listener closes and what is in
-//! flight gets `drain`, then the end. SIGTERM and SIGINT mean the same; the second one ends it at once.
+//! flight gets `drain`, then the end. SIGTERM, SIGINT and SIGQUIT mean the same; the second one ends it at once.
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -16,32 +22,73 @@ pub struct Settings {
     pub drain: Duration,
 }
 
-/// The process's two signals to stop.
+/// The process's signals to stop, and those that must not end it.
 #[derive(Debug)]
 pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    stopping: Vec<Named>,
+    ignored: Vec<Named>,
 }
 
+type Named = (&'static str, Signal);
+
 impl Signals {
-    /// Takes both signals over from their defaults.
+    /// Takes the signals to stop over from their defaults. The others keep theirs: a command in a terminal ends with it.
     ///
     /// # Errors
     /// When the system doesn't let the process listen to signals.
-    pub fn listen() -> io::Result<Self> {
+    pub fn to_stop() -> io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            stopping: listen(&[
+                ("SIGTERM", SignalKind::terminate()),
+                ("SIGINT", SignalKind::interrupt()),
+                ("SIGQUIT", SignalKind::quit()),
+            ])?,
+            ignored: Vec::new(),
         })
     }
 
-    /// Waits for the next of them and names it.
-    pub async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
+    /// The same for a service, which no other signal that scripts and log rotation send may end either.
+    ///
+    /// # Errors
+    /// When the system doesn't let the process listen to signals.
+    pub fn of_a_service() -> io::Result<Self> {
+        Ok(Self {
+            ignored: listen(&[
+                ("SIGHUP", SignalKind::hangup()),
+                ("SIGUSR1", SignalKind::user_defined1()),
+                ("SIGUSR2", SignalKind::user_defined2()),
+            ])?,
+            ..Self::to_stop()?
+        })
     }
+
+    /// Waits for the next signal to stop and names it. Those that are ignored are told.
+    pub async fn next(&mut self) -> &'static str {
+        poll_fn(|cx| {
+            for (name, signal) in &mut self.ignored {
+                while signal.poll_recv(cx) == Poll::Ready(Some(())) {
+                    tracing::warn!(
+                        signal = *name,
+                        "ignored: SIGTERM, SIGINT and SIGQUIT stop the gateway"
+                    );
+                }
+            }
+            let arrived =
+                |(name, signal): &mut Named| signal.poll_recv(cx).is_ready().then_some(*name);
+            match self.stopping.iter_mut().find_map(arrived) {
+                Some(name) => Poll::Ready(name),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+fn listen(kinds: &[(&'static str, SignalKind)]) -> io::Result<Vec<Named>> {
+    let named = kinds
+        .iter()
+        .map(|(name, kind)| signal(*kind).map(|signal| (*name, signal)));
+    named.collect()
 }
 
 /// Goes through a stop: `leave` is what the listener needs before it closes, in its own time; `close` ends it and waits for

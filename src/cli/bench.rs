@@ -20,7 +20,7 @@ use self::{
     tally::Tally,
 };
 use super::{Done, answer, block_on, client, screen, serve};
-use crate::fanout::Mode;
+use crate::{fanout::Mode, shutdown::Signals};
 
 /// The time of a mode's load where neither this nor a number of requests is given.
 const DURATION: Duration = Duration::from_secs(10);
@@ -94,7 +94,7 @@ impl Bench {
     }
 
     async fn measure(&self, urls: Vec<(Mode, Uri)>) -> anyhow::Result<Vec<(Mode, Tally)>> {
-        let mut stop = Box::pin(serve::on_signal()?);
+        let mut stop = Box::pin(serve::on_signal(Signals::to_stop()?));
         let mut runs = Vec::new();
         for (mode, url) in urls {
             let client = client::Client::to(url, self.asked.max_time)?;

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     fanout::{Body, Reply},
+    shutdown::Signals,
     upstream::Following,
 };
 
@@ -70,7 +71,7 @@ impl Call {
     async fn watch(&self, url: http::Uri) -> anyhow::Result<(StatusCode, Answer)> {
         let accept = (header::ACCEPT, HeaderValue::from_static(ACCEPT));
         let client = client::Client::asking(url, self.asked.max_time, vec![accept])?;
-        let stop = serve::on_signal()?;
+        let stop = serve::on_signal(Signals::to_stop()?);
         let mut watch = Watch::begin();
         let ended = tokio::select! {
             ended = timeout(self.asked.max_time, self.follow(&client, &mut watch)) => {

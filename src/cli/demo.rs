@@ -31,6 +31,7 @@ use crate::{
     config,
     fanout::{Mode, Reply},
     ping::{self, Seen, Watch},
+    shutdown::Signals,
     telemetry::log,
 };
 
@@ -74,7 +75,7 @@ impl Demo {
     }
 
     async fn show(self) -> anyhow::Result<Done> {
-        let stop = serve::on_signal()?;
+        let stop = serve::on_signal(Signals::to_stop()?);
         let services = self.services()?;
         let text = self.configuration(&services)?;
         let config = config::load_text("the demo's configuration", &text)?;

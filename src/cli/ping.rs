@@ -10,6 +10,7 @@ use super::{Done, block_on, serve};
 use crate::{
     ping,
     port::{self, Sharing},
+    shutdown::Signals,
     telemetry::log,
 };
 
@@ -47,7 +48,7 @@ impl Ping {
         })?;
         serve::allow_many_sockets();
         block_on(async {
-            let stop = serve::on_signal()?;
+            let stop = serve::on_signal(Signals::to_stop()?);
             let listener = port::open(self.listen, Sharing::Alone).with_context(|| {
                 format!("can't listen on {}; choose another --listen", self.listen)
             })?;

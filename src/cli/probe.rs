@@ -5,11 +5,12 @@ use std::{
     time::Duration,
 };
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::Args;
 use http::StatusCode;
 
 use super::{Done, answer, block_on, check::Files, client};
+use crate::fanout::Reply;
 
 /// Asks a running gateway's /readyz; exit status 0 when it is ready.
 ///
@@ -32,16 +33,15 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080
 
 impl Probe {
     pub(super) fn run(self) -> anyhow::Result<Done> {
-        let url = match &self.url {
-            Some(url) => url.clone(),
+        let urls = match &self.url {
+            Some(url) => vec![url.clone()],
             None => local(
                 self.configured()
                     .or_else(from_environment)
                     .unwrap_or(LISTEN),
             ),
         };
-        let url = client::url(&url, "/readyz")?;
-        let reply = block_on(client::get(url, self.timeout))?;
+        let reply = block_on(first(&urls, self.timeout))?;
         if reply.status != StatusCode::OK {
             bail!("not ready: {}", answer::refusal(&reply));
         }
@@ -67,14 +67,32 @@ fn from_environment() -> Option<SocketAddr> {
         .ok()
 }
 
-/// Where to ask a gateway of this host that listens on `address`.
-fn local(address: SocketAddr) -> String {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+/// The first answer at one of `urls`, else the failure of the first.
+async fn first(urls: &[String], timeout: Duration) -> anyhow::Result<Reply> {
+    let mut failure = None;
+    for url in urls {
+        match client::get(client::url(url, "/readyz")?, timeout).await {
+            Ok(reply) => return Ok(reply),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    Err(failure.unwrap_or_else(|| anyhow!("there is nowhere to ask")))
+}
+
+/// Where to ask a gateway of this host that listens on `address`. One that listens on all addresses of IPv6 takes IPv4 too, and
+/// is on that alone where a container has no IPv6.
+fn local(address: SocketAddr) -> Vec<String> {
+    let ips: &[IpAddr] = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        IpAddr::V6(ip) if ip.is_unspecified() => &[
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ],
+        ip => return vec![format!("http://{}", SocketAddr::new(ip, address.port()))],
     };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
+    ips.iter()
+        .map(|ip| format!("http://{}", SocketAddr::new(*ip, address.port())))
+        .collect()
 }
 
 #[cfg(test)]
@@ -84,8 +102,8 @@ mod tests {
     #[test]
     fn every_address_of_the_host_is_asked_at_loopback() {
         let local = |address: &str| local(address.parse().unwrap());
-        assert_eq!(local("0.0.0.0:81"), "http://127.0.0.1:81");
-        assert_eq!(local("[::]:81"), "http://[::1]:81");
-        assert_eq!(local("10.0.0.1:81"), "http://10.0.0.1:81");
+        assert_eq!(local("0.0.0.0:81"), ["http://127.0.0.1:81"]);
+        assert_eq!(local("[::]:81"), ["http://[::1]:81", "http://127.0.0.1:81"]);
+        assert_eq!(local("10.0.0.1:81"), ["http://10.0.0.1:81"]);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     telemetry::log,
 };
 
-/// Runs the gateway until SIGTERM or SIGINT.
+/// Runs the gateway until SIGTERM, SIGINT or SIGQUIT.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
@@ -39,7 +39,7 @@ impl Serve {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let stop = on_signal()?;
+    let stop = on_signal(Signals::of_a_service()?);
     let application = Application::build(config)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -53,8 +53,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 /// Ready with the first signal to stop; the second one ends the process at once.
-pub(super) fn on_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut signals = Signals::listen()?;
+pub(super) fn on_signal(mut signals: Signals) -> impl Future<Output = ()> {
     let (told, stop) = oneshot::channel();
     actix_web::rt::spawn(async move {
         let signal = signals.next().await;
@@ -66,9 +65,9 @@ pub(super) fn on_signal() -> anyhow::Result<impl Future<Output = ()>> {
         log::flush(super::LAST_LINES);
         std::process::exit(1);
     });
-    Ok(async move {
+    async move {
         let _ = stop.await;
-    })
+    }
 }
 
 /// A gateway needs a socket a client and one a call; the soft limit is often 1024.

@@ -38,6 +38,13 @@ fn a_ready_gateway_is_0_and_not_a_word() {
 }
 
 #[test]
+fn a_gateway_on_all_addresses_is_asked_by_ipv4_where_there_is_no_ipv6() {
+    let (_gateway, address) = gateway("");
+    let listen = format!("[::]:{}", address.port());
+    probe(&[("GATHER__SERVER__LISTEN", &listen)]).expect(0);
+}
+
+#[test]
 fn a_stopping_gateway_is_1_and_the_reason() {
     let (gateway, address) = gateway("server.grace = \"1h\"\nserver.drain = \"1h\"");
     gateway.signal("TERM");

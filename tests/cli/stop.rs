@@ -99,6 +99,28 @@ fn sigint_goes_through_all_stages_and_ends_with_0() {
 }
 
 #[test]
+fn sigquit_goes_through_all_stages_and_ends_with_0() {
+    goes_through_all_stages("QUIT");
+}
+
+#[test]
+fn signals_that_mean_something_to_others_neither_stop_it_nor_cut_a_request() {
+    let (upstream, toml) = slow_and_fast();
+    let (mut gateway, address) = Running::serve(&toml);
+    let waiting = in_flight(address, "/aggregate/slow", &upstream);
+    for name in ["HUP", "USR1", "USR2"] {
+        gateway.signal(name);
+        let told = format!("SIG{name}");
+        gateway.line(|line| line.contains(&told).then_some(()));
+    }
+    assert!(gateway.is_running());
+    assert_eq!(get(address, "/readyz").status, 200);
+    let answer = parse(&rest(waiting));
+    assert_eq!(answer.json()["outcome"], "complete", "{}", answer.text());
+    gateway.stop().expect(0);
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once_with_1() {
     for (first, second) in [
         ("TERM", "TERM"),
