@@ -6,4 +6,4 @@ mod stream;
 pub mod types;
 
 pub use json::{Comparison, comparison, comparison_summary, members, string, summary};
-pub use stream::{END, Framing, HEARTBEAT};
+pub use stream::{END, Framing};

@@ -109,10 +109,10 @@ where
     let mut response = match (streamed, query.run) {
         (None, Run::Once(_)) => Answer::keeping(place, job.once(&choice).await?),
         (None, Run::Compare) => Answer::keeping(place, job.compare(&choice).await?),
-        (Some(framing), _) if stream::has_ended(request, framing) => {
+        (Some(wanted), _) if stream::has_ended(request, wanted.framing) => {
             stream::over(&job, &query, wait)?
         }
-        (Some(framing), _) => stream::start(job, framing, query.into_owned(), wait, place)?,
+        (Some(wanted), _) => stream::start(job, wanted, query.into_owned(), wait, place)?,
     };
     if held
         && let Some(seconds) = preferred

@@ -6,6 +6,7 @@ use std::{
     cell::RefCell,
     convert::Infallible,
     future::Future as _,
+    ops::RangeInclusive,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -17,11 +18,12 @@ use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     http::{
         Method,
-        header::{self, Header as _, HeaderName, Quality},
+        header::{self, Header as _, HeaderName, Quality, QualityItem},
     },
 };
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
+use mime::Mime;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
@@ -31,7 +33,7 @@ use super::{
     query::{Query, Run},
 };
 use crate::{
-    compose::{self, Comparison, END, Framing, HEARTBEAT},
+    compose::{self, Comparison, END, Framing},
     fanout::{
         self, Choice, Event, Forward, Mode, Observer, Outcome, Pace, Permit, Upstream, Verdict,
     },
@@ -40,7 +42,9 @@ use crate::{
 
 const GATHER_CALLS: HeaderName = HeaderName::from_static("gather-calls");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// By this, nginx passes each piece on as it comes.
+/// Asks whoever is on the way to pass each piece on as it comes (RFC 10036).
+const INCREMENTAL: HeaderName = HeaderName::from_static("incremental");
+/// The same for nginx.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The longest list of calls in a header: proxies bound a head's size, at 4 or 8 KiB as a rule.
@@ -56,12 +60,27 @@ const PIECE: usize = 2 * 1024;
 /// How long a run may be left alone without a doubt about what its attempts did meanwhile.
 const UNNOTICED: Duration = Duration::from_millis(50);
 
-/// How often a stream of events says that it is alive: well within what balancers and proxies allow a silent connection,
+/// How long a stream of events may be silent: well within what balancers and proxies allow a silent connection,
 /// which is 30 s where it is little.
 const HEARTBEATS: Duration = Duration::from_secs(5);
 
-/// Whether a request wants a stream, and which: where it names one and doesn't rather have JSON.
-pub(super) fn wanted(request: &HttpRequest) -> Option<Framing> {
+/// The parameter of a media type by which a reader of lines asks for heartbeats, in seconds.
+const HEARTBEAT_PARAMETER: &str = "heartbeat";
+
+/// How far apart heartbeats of lines may be, in seconds.
+const HEARTBEAT_SECONDS: RangeInclusive<u64> = 1..=300;
+
+/// A stream as its client wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// How its messages are told apart.
+    pub(super) framing: Framing,
+    /// How long it may be silent before it says that it is alive.
+    heartbeats: Option<Duration>,
+}
+
+/// Reads from a request whether it wants a stream: where it names one and doesn't rather have JSON.
+pub(super) fn wanted(request: &HttpRequest) -> Option<Wanted> {
     let field = request.headers().get(header::ACCEPT)?;
     let names = |media_type: &str| {
         let bytes = field.as_bytes();
@@ -76,22 +95,47 @@ pub(super) fn wanted(request: &HttpRequest) -> Option<Framing> {
         return None;
     }
     let accept = header::Accept::parse(request).ok()?;
-    let weight = |media_type: &str| {
+    let item = |media_type: &str| {
         let items = accept.iter();
         items
             .filter(|item| item.item.essence_str() == media_type)
-            .map(|item| item.quality)
-            .max()
+            .max_by_key(|item| item.quality)
     };
-    let json = weight("application/json");
+    let json = item("application/json").map(|item| item.quality);
+    // The most specific range counts (RFC 9110, section 12.5.1). Who names a stream prefers it to what only a range takes.
+    let ranged = ["application/*", "*/*"].into_iter().find_map(item);
+    let ranged = ranged.map(|item| item.quality);
+    let is_preferred = |weight: Quality| match (json, ranged) {
+        (Some(json), _) => weight > json,
+        (None, Some(ranged)) => weight >= ranged,
+        (None, None) => true,
+    };
     [Framing::Lines, Framing::Events]
         .into_iter()
-        .filter_map(|framing| Some((framing, weight(framing.media_type())?)))
-        .filter(|&(_, weight)| weight > Quality::ZERO && Some(weight) > json)
+        .filter_map(|framing| Some((framing, item(framing.media_type())?)))
+        .filter(|(_, item)| item.quality > Quality::ZERO && is_preferred(item.quality))
         // The first of those that weigh the same.
         .rev()
-        .max_by_key(|&(_, weight)| weight)
-        .map(|(framing, _)| framing)
+        .max_by_key(|(_, item)| item.quality)
+        .map(|(framing, item)| Wanted {
+            framing,
+            heartbeats: heartbeats(framing, item),
+        })
+}
+
+/// How long a stream may be silent: events have a bound of their own, lines only where their reader asks for one. Who does
+/// has to pass over empty lines.
+fn heartbeats(framing: Framing, item: &QualityItem<Mime>) -> Option<Duration> {
+    match framing {
+        Framing::Events => Some(HEARTBEATS),
+        Framing::Lines => {
+            let seconds = item.item.get_param(HEARTBEAT_PARAMETER)?.as_str();
+            let seconds = seconds.parse().ok();
+            seconds
+                .filter(|seconds| HEARTBEAT_SECONDS.contains(seconds))
+                .map(Duration::from_secs)
+        }
+    }
 }
 
 /// Whether the field that was looked at is not the only one of its name.
@@ -119,7 +163,10 @@ pub(super) fn over<U: Upstream<Context = Forward>>(
 /// Begins the stream of what comes of `job`, which keeps its `place` to the end.
 pub(super) fn start<U>(
     job: Job<U>,
-    framing: Framing,
+    Wanted {
+        framing,
+        heartbeats,
+    }: Wanted,
     query: Query<'static>,
     wait: Option<Duration>,
     place: Permit,
@@ -130,8 +177,10 @@ where
     let (mode, names) = announced(&job, &query, wait)?;
     let mut response = HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, framing.media_type()))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Whoever transforms a stream holds it back.
+        .insert_header((header::CACHE_CONTROL, "no-store, no-transform"))
         .insert_header((header::VARY, "accept"))
+        .insert_header((INCREMENTAL, "?1"))
         .insert_header((ACCEL_BUFFERING, "no"))
         .finish();
     put(&mut response, GATHER_MODE, mode);
@@ -156,8 +205,12 @@ where
     let body = Stream {
         run: Some(Box::pin(run)),
         outbox,
-        rest: Bytes::new(),
-        heartbeat: (framing == Framing::Events).then(|| Box::pin(sleep(HEARTBEATS))),
+        // Some proxies hold an answer's head back until a byte of its body comes.
+        rest: match framing {
+            Framing::Events => Bytes::from_static(framing.heartbeat()),
+            Framing::Lines => Bytes::new(),
+        },
+        heartbeat: heartbeats.map(Heartbeat::every),
         handed: None,
         _place: place,
     };
@@ -326,11 +379,26 @@ struct Stream {
     outbox: Rc<Outbox>,
     /// What was taken from the outbox and not handed over yet.
     rest: Bytes,
-    heartbeat: Option<Pin<Box<Sleep>>>,
+    heartbeat: Option<Heartbeat>,
     /// When the last piece was handed over, until the next is asked for.
     handed: Option<Instant>,
     /// Its place among the requests in flight.
     _place: Permit,
+}
+
+/// The bound on a stream's silence.
+struct Heartbeat {
+    every: Duration,
+    next: Pin<Box<Sleep>>,
+}
+
+impl Heartbeat {
+    fn every(every: Duration) -> Self {
+        Self {
+            every,
+            next: Box::pin(sleep(every)),
+        }
+    }
 }
 
 impl Stream {
@@ -376,13 +444,13 @@ impl MessageBody for Stream {
             let Some(heartbeat) = &mut this.heartbeat else {
                 return Poll::Pending;
             };
-            if heartbeat.as_mut().poll(cx).is_pending() {
+            if heartbeat.next.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            piece = Some(Bytes::from_static(HEARTBEAT));
+            piece = Some(Bytes::from_static(this.outbox.framing.heartbeat()));
         }
         if let Some(heartbeat) = &mut this.heartbeat {
-            heartbeat.as_mut().reset(now + HEARTBEATS);
+            heartbeat.next.as_mut().reset(now + heartbeat.every);
         }
         this.handed = Some(now);
         Poll::Ready(piece.map(Ok))

@@ -13,7 +13,7 @@ fn asked(accept: &[&str]) -> Option<Framing> {
     for field in accept {
         request = request.append_header((header::ACCEPT, *field));
     }
-    wanted(&request.to_http_request())
+    wanted(&request.to_http_request()).map(|wanted| wanted.framing)
 }
 
 #[test]
@@ -29,6 +29,16 @@ fn a_stream_is_for_who_names_one_and_does_not_rather_have_json() {
         ),
         (&["text/event-stream"], Some(Framing::Events)),
         (&["text/event-stream, */*"], Some(Framing::Events)),
+        (&["text/event-stream;q=0.5, */*"], None),
+        (&["application/*, text/event-stream;q=0.9"], None),
+        (
+            &["application/*;q=0.1, */*, text/event-stream;q=0.9"],
+            Some(Framing::Events),
+        ),
+        (
+            &["application/json;q=0.1, */*, text/event-stream;q=0.9"],
+            Some(Framing::Events),
+        ),
         (&["*/*", "text/event-stream"], Some(Framing::Events)),
         (&["application/json, application/x-ndjson"], None),
         (
@@ -54,6 +64,29 @@ fn a_stream_is_for_who_names_one_and_does_not_rather_have_json() {
     assert_eq!(wanted(&head.to_http_request()), None);
 }
 
+#[test]
+fn who_reads_lines_may_ask_for_heartbeats_and_who_reads_events_has_them() {
+    for (accept, expected) in [
+        ("application/x-ndjson", None),
+        ("application/x-ndjson;heartbeat=10", Some(10)),
+        (
+            "application/x-ndjson; charset=utf-8; heartbeat=300",
+            Some(300),
+        ),
+        ("application/x-ndjson;heartbeat=0", None),
+        ("application/x-ndjson;heartbeat=301", None),
+        ("application/x-ndjson;heartbeat=soon", None),
+        ("application/x-ndjson;heartbeat=10, */*;q=0.1", Some(10)),
+        ("text/event-stream", Some(5)),
+        ("text/event-stream;heartbeat=10", Some(5)),
+    ] {
+        let request = TestRequest::get().insert_header((header::ACCEPT, accept));
+        let wanted = wanted(&request.to_http_request()).unwrap();
+        let expected = expected.map(Duration::from_secs);
+        assert_eq!(wanted.heartbeats, expected, "{accept}");
+    }
+}
+
 fn stream(
     framing: Framing,
     run: impl Future<Output = ()> + 'static,
@@ -64,7 +97,7 @@ fn stream(
         run: Some(Box::pin(run)),
         outbox: Rc::clone(outbox),
         rest: Bytes::new(),
-        heartbeat: (framing == Framing::Events).then(|| Box::pin(sleep(HEARTBEATS))),
+        heartbeat: (framing == Framing::Events).then(|| Heartbeat::every(HEARTBEATS)),
         handed: None,
         _place: limit.acquire().unwrap(),
     }
@@ -81,7 +114,10 @@ async fn a_silent_stream_of_events_says_every_five_seconds_that_it_is_alive() {
     let mut body = stream(Framing::Events, std::future::pending(), &outbox);
     let began = Instant::now();
     for beats in 1..=3 {
-        assert_eq!(next(&mut body).await.as_deref(), Some(HEARTBEAT));
+        assert_eq!(
+            next(&mut body).await.as_deref(),
+            Some(Framing::Events.heartbeat())
+        );
         assert_eq!(began.elapsed(), HEARTBEATS * beats);
     }
 }
@@ -111,6 +147,16 @@ async fn a_stream_of_lines_has_no_heartbeat() {
     let mut body = stream(Framing::Lines, std::future::pending(), &outbox);
     let waited = tokio::time::timeout(HEARTBEATS * 10, next(&mut body)).await;
     assert!(waited.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_whose_reader_asks_for_it_have_an_empty_one_after_silence() {
+    let outbox = Rc::new(Outbox::new(Framing::Lines));
+    let mut body = stream(Framing::Lines, std::future::pending(), &outbox);
+    body.heartbeat = Some(Heartbeat::every(Duration::from_secs(10)));
+    let began = Instant::now();
+    assert_eq!(next(&mut body).await.as_deref(), Some(&b"\n"[..]));
+    assert_eq!(began.elapsed(), Duration::from_secs(10));
 }
 
 #[tokio::test(start_paused = true)]

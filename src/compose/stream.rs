@@ -16,9 +16,6 @@ pub enum Framing {
 /// What the last event is called by a browser that connects again after it, in `Last-Event-ID`.
 pub const END: &str = "end";
 
-/// A comment, which a reader of events skips: so that nobody on the way takes the connection for dead.
-pub const HEARTBEAT: &[u8] = b":\n\n";
-
 impl Framing {
     /// The stream's media type.
     #[must_use]
@@ -26,6 +23,16 @@ impl Framing {
         match self {
             Self::Lines => "application/x-ndjson",
             Self::Events => "text/event-stream",
+        }
+    }
+
+    /// A message that says nothing, so that nobody on the way takes the connection for dead: a comment, which every reader of
+    /// events passes over, or an empty line, which not every reader of lines does.
+    #[must_use]
+    pub const fn heartbeat(self) -> &'static [u8] {
+        match self {
+            Self::Lines => b"\n",
+            Self::Events => b":\n\n",
         }
     }
 

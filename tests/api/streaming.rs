@@ -138,7 +138,8 @@ async fn each_result_is_a_line_the_moment_it_is_settled_and_the_last_line_is_all
     let (head, mut reader) = Reader::ask(&gateway, "/aggregate", &[LINES]).await;
     for (name, value) in [
         ("content-type", "application/x-ndjson"),
-        ("cache-control", "no-store"),
+        ("cache-control", "no-store, no-transform"),
+        ("incremental", "?1"),
         ("vary", "accept"),
         ("gather-mode", "concurrent"),
         ("gather-calls", "slow,quick"),
@@ -196,6 +197,10 @@ async fn events_are_the_same_under_names() {
     let (gateway, go, _upstreams) = quick_and_slow("").await;
     let (head, mut reader) = Reader::ask(&gateway, "/aggregate", &[EVENTS]).await;
     assert_eq!(head.header("content-type"), Some("text/event-stream"));
+    assert_eq!(head.header("cache-control"), Some("no-store, no-transform"));
+    assert_eq!(head.header("incremental"), Some("?1"));
+    // A proxy that holds the head back until a byte of the body comes passes it on now.
+    assert_eq!(reader.next("\n\n").await.unwrap(), ":\n\n");
     let first = reader.next("\n\n").await.unwrap();
     assert!(
         first.starts_with("event: result\ndata: {\"index\":1,\"name\":\"quick\","),

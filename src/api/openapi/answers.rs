@@ -86,7 +86,12 @@ fn good(endpoint: &Endpoint, compressed: &[&str], head: bool) -> Value {
     let always = [&ALWAYS[..], &["Gather-Mode"]].concat();
     let mut sometimes = WHOLE.to_vec();
     sometimes.retain(|name| !always.contains(name));
-    sometimes.extend(["Gather-Calls", "X-Accel-Buffering", "Preference-Applied"]);
+    sometimes.extend([
+        "Gather-Calls",
+        "Incremental",
+        "X-Accel-Buffering",
+        "Preference-Applied",
+    ]);
     sometimes.extend(["Vary", "Content-Encoding"].iter().filter(|name| {
         // A stream depends on `Accept`, whether or not anything is compressed.
         **name == "Vary" || compressed.contains(name)

@@ -49,6 +49,11 @@ fn of_runs() -> Vec<Field> {
             json!({"type": "string", "examples": ["users,orders"]}),
         ),
         (
+            "Incremental",
+            "That proxies are to pass each piece of a stream on as it comes (RFC 10036).",
+            json!({"type": "string", "enum": ["?1"]}),
+        ),
+        (
             "X-Accel-Buffering",
             "Of a stream: keeps nginx from gathering small pieces.",
             json!({"type": "string", "enum": ["no"]}),
@@ -74,7 +79,7 @@ fn of_any() -> Vec<Field> {
         (
             "Cache-Control",
             "Whether the answer may be kept.",
-            json!({"type": "string", "enum": ["no-store", "no-cache"]}),
+            json!({"type": "string", "enum": ["no-store", "no-store, no-transform", "no-cache"]}),
         ),
         (
             "Retry-After",
