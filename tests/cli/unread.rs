@@ -90,11 +90,9 @@ fn a_log_that_nobody_reads_stops_no_answer_and_what_was_lost_is_counted_and_told
 
         // Its reader goes on.
         let log = BufReader::new(gateway.child.stderr.take().unwrap());
-        let lines = log.lines().map(Result::unwrap);
-        let line = lines
-            .skip_while(|line| !line.contains("log lines were dropped"))
-            .next()
-            .unwrap();
+        let mut lines = log.lines().map(Result::unwrap);
+        let line = lines.find(|line| line.contains("log lines were dropped"));
+        let line = line.unwrap();
         let (_, number) = line.split_once(told).unwrap_or_else(|| panic!("{line}"));
         let digits = number
             .find(|c: char| !c.is_ascii_digit())

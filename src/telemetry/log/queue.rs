@@ -165,6 +165,10 @@ mod tests {
     }
 
     impl Write for Reader {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it stands for a reader that stands still"
+        )]
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             while self.stopped.load(Ordering::Acquire) {
                 thread::sleep(Duration::from_millis(1));
