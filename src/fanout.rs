@@ -39,7 +39,7 @@ pub use latency::Latency;
 pub use limit::{Limit, Permit};
 pub use outcome::{Blame, CallResult, Outcome, Verdict};
 pub use pace::Pace;
-pub(crate) use pause::is_pause;
+pub(crate) use pause::{is_pause, turn};
 pub use plan::{Aggregate, Call, Choice, Plan, PlanError, UpstreamId};
 pub use policy::{Completion, Mode, Need, OnFailure, UnknownPolicy};
 pub use reply::{Body, Failure, FailureKind, Heard, Labels, Reply};

@@ -13,7 +13,7 @@ const NAME: &str = "gather";
 const DETAIL: &str = "the request has come through this gateway before, so an upstream leads back to it: give that upstream \
                       the URL of the service itself (gateways that call one another on purpose need different configurations)";
 
-/// What all processes with the same upstreams and aggregates have in common: by it they know what they have sent themselves.
+/// The identity shared by all processes with the same upstreams and aggregates, by which they recognise their own requests.
 #[derive(Debug, Clone)]
 pub struct Deployment {
     id: String,
@@ -31,14 +31,14 @@ impl Deployment {
     /// Its member of the list, which every request upstream carries.
     ///
     /// # Panics
-    /// Never: it is letters and digits.
+    /// Never: the text is visible ASCII.
     #[must_use]
     pub fn member(&self) -> HeaderValue {
         let member = format!("{NAME}; id={}", self.id);
-        HeaderValue::from_str(&member).expect("letters and digits")
+        HeaderValue::from_str(&member).expect("visible ASCII")
     }
 
-    /// What the request has come through before, as one value; `None` where its client says nothing.
+    /// Reads the `CDN-Loop` of the client as one value; `None` where there is none.
     ///
     /// # Errors
     /// When it has come through this deployment, or through a gateway of this name that doesn't say which.
@@ -70,14 +70,14 @@ impl Deployment {
         Ok(before.filter(|before| !before.is_empty()))
     }
 
-    /// Whether a member of the list is this deployment, or a gateway of this name without an id. What is malformed is nobody.
+    /// Is true for a member that names this deployment, or a `gather` without an id. A malformed member names nobody.
     fn is_named_by(&self, member: &[u8]) -> bool {
         let mut parts = split(member, b';').unwrap_or_default().into_iter();
         let name = parts.next().unwrap_or_default().trim_ascii();
         if !name.eq_ignore_ascii_case(NAME.as_bytes()) {
             return false;
         }
-        let mut is_nameless = true;
+        let mut has_no_id = true;
         for parameter in parts.map(<[u8]>::trim_ascii) {
             if parameter.is_empty() {
                 continue;
@@ -89,11 +89,11 @@ impl Deployment {
                 if value.eq_ignore_ascii_case(self.id.as_bytes()) {
                     return true;
                 }
-                is_nameless = false;
+                has_no_id = false;
             }
-            is_nameless &= !value.is_empty();
+            has_no_id &= !value.is_empty();
         }
-        is_nameless
+        has_no_id
     }
 }
 

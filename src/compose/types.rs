@@ -150,7 +150,7 @@ pub struct Succeeded {
     /// The upstream's, where the body is not JSON.
     #[schema(nullable = false)]
     pub content_type: Option<String>,
-    /// The upstream's, where the body is still in it.
+    /// The words of the upstream's `Content-Encoding`, where a body in base64 may still be encoded so.
     #[schema(nullable = false)]
     pub content_encoding: Option<String>,
     #[schema(nullable = false)]

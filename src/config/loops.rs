@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use http::Uri;
 
-/// Whether who connects to `url` comes to `listen`.
+/// Tells whether a connection to `url` arrives at `listen`.
 pub(super) fn leads_to(url: &Uri, listen: SocketAddr) -> bool {
     let standard = if url.scheme_str() == Some("https") {
         443
@@ -21,7 +21,8 @@ pub(super) fn leads_to(url: &Uri, listen: SocketAddr) -> bool {
     addresses.into_iter().any(|address| takes(listen, address))
 }
 
-/// What a host is without asking anybody: an address however it is written, or a name of this very host (RFC 6761, 6.3).
+/// The addresses of a host, as far as they are known without a look-up: an address however it is written, or a name of this
+/// very host (RFC 6761, 6.3).
 fn addresses(host: &str) -> Vec<IpAddr> {
     let bare = host
         .strip_prefix('[')

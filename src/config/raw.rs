@@ -211,7 +211,7 @@ macro_rules! upstream_settings {
             pub(super) keep_alive: Option<HumanDuration>,
             /// The largest body taken, from 1B to 1GiB. Default `1MiB`.
             pub(super) max_body: Option<Size>,
-            /// How deep its JSON may nest. Default 64, which every client reads.
+            /// How deep its JSON may nest, from 1 to 1000; deeper is `invalid_body`. Default 64, which common clients read.
             pub(super) max_depth: Option<Count<1, MOST_DEPTH>>,
             /// Whether an answer that only the end of its connection ends is refused: nobody can see whether such an answer
             /// was cut short. Default `false`.
@@ -231,8 +231,8 @@ macro_rules! upstream_settings {
             pub(super) budget: Option<Table<RawBudget>>,
             /// When attempts are refused, because too many have failed. Default: never.
             pub(super) breaker: Option<Table<RawBreaker>>,
-            /// Which of the client's headers go upstream. Default: none. Without tracing `traceparent` and `tracestate` do in any
-            /// case.
+            /// Which of the client's headers go upstream. Default: none. Without tracing, `traceparent` and `tracestate` go
+            /// too, unless `headers` sets them.
             #[schemars(with = "Option<Vec<String>>")]
             pub(super) forward_headers: Option<Texts>,
             /// Which of the client's query parameters go upstream. Default: none.

@@ -27,7 +27,7 @@ pub(crate) fn is_pause(late: Duration) -> bool {
 
 /// Lets the runtime look at the sockets. Who waits for several things may ask this again before the runtime had its turn, so once
 /// is not enough.
-pub(super) async fn turn() {
+pub(crate) async fn turn() {
     for _ in 0..3 {
         yield_now().await;
     }

@@ -167,7 +167,7 @@ impl Target {
 
     fn late(&self, limit: TimeLimit, what: &str) -> String {
         if limit.is_the_attempts() {
-            format!("{what} before the call's time was over")
+            format!("{what} before the attempt's time was over")
         } else {
             format!("{what} within {:?}", self.timeout)
         }

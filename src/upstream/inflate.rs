@@ -26,8 +26,8 @@ const STEP_OUT: usize = 32 * 1024;
 /// Inflates the body and judges it.
 ///
 /// # Errors
-/// `protocol` where the body is not what its coding says or is cut short, `too_large` where it takes too much, and what a plain
-/// body fails of.
+/// `protocol` where the body is not what its coding says or is cut short, `too_large` where it takes too much, or any
+/// failure of a plain body.
 pub(super) async fn unpack(packed: Packed<'_>) -> Result<Reply, Failure> {
     let Packed {
         format,

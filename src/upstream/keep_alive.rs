@@ -14,10 +14,10 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Idle(u32);
 
 impl Idle {
-    /// The server says nothing of it.
+    /// No time was given.
     pub(super) const UNSAID: Self = Self(u32::MAX);
 
-    /// It takes no other request.
+    /// The connection takes no other request.
     pub(super) const fn is_none(self) -> bool {
         self.0 == 0
     }

@@ -59,7 +59,7 @@ struct Idle {
 }
 
 impl Pool {
-    /// `keep_alive` is the longest that a connection will have to wait.
+    /// An empty pool. `keep_alive`: the longest time that a connection may wait.
     pub(super) fn new(open: Box<Open>, keep_alive: Duration) -> Self {
         Self {
             open,

@@ -49,8 +49,8 @@ pub enum Unprepared {
 }
 
 impl Prepared {
-    /// Makes an upstream ready, with its session settings out of `sessions`, which were made for it too, and its name among those of the
-    /// other upstreams, as they share the threads that look them up.
+    /// Makes an upstream ready: with its session settings out of `sessions`, which were made for it too, and with its name among
+    /// those of the other upstreams, which share the threads that look names up.
     ///
     /// # Errors
     /// When the name to verify is none, or there is no thread to look the host's name up.

@@ -117,7 +117,7 @@ impl Rest {
         followed.map(drop).map_err(|Stop(failure)| failure)
     }
 
-    /// How many of `bytes`, which come next on the wire, belong to the body; `data` is given what they bring of it.
+    /// Passes the body's part of `bytes` to `data`, and returns how many of `bytes` it took.
     fn follow(
         &mut self,
         bytes: &[u8],

@@ -3,12 +3,9 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use tokio::{
-    task::yield_now,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
-use crate::fanout::is_pause;
+use crate::fanout::{is_pause, turn};
 
 /// When the time for a connection ends.
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +49,8 @@ impl TimeLimit {
             if !is_pause(end.elapsed()) {
                 return;
             }
-            // The driver tells of the sockets before this task runs again.
-            yield_now().await;
+            // The runtime looks at the sockets before this goes on.
+            turn().await;
             if end == self.until {
                 return;
             }
