@@ -78,7 +78,10 @@ async fn no_connection_is_a_connect_failure_also_where_the_calls_own_time_is_sho
     let settings = "connect_timeout = \"3s\"\ntimeout = \"200ms\"";
     let pair = Pair::new(&full.url(), settings).await;
     let call = pair.ask().await;
-    call.failed("connect", "no connection before the call's time was over");
+    call.failed(
+        "connect",
+        "no connection before the attempt's time was over",
+    );
     assert!(call.json["elapsed_ms"].as_f64().unwrap() >= 199.0);
     assert_eq!(pair.attempts("connect").await, 1.0);
 }
@@ -92,7 +95,7 @@ async fn no_connection_is_a_connect_failure_also_where_the_plans_deadline_is_sho
         let answer = pair.gateway.aggregate(query).await;
         let sick = &answer.json()["results"][0];
         assert_eq!(sick["failure"], "connect", "{query}: {sick}");
-        let detail = "no connection before the call's time was over";
+        let detail = "no connection before the attempt's time was over";
         assert_eq!(sick["detail"], detail, "{query}");
     }
     assert_eq!(pair.attempts("connect").await, 3.0);
@@ -107,7 +110,7 @@ async fn a_handshake_that_takes_the_calls_own_time_is_a_tls_failure() {
     let pair = Pair::new(&url, settings).await;
     pair.ask()
         .await
-        .failed("tls", "no TLS session before the call's time was over");
+        .failed("tls", "no TLS session before the attempt's time was over");
 }
 
 #[actix_web::test]
