@@ -226,6 +226,7 @@ fn spans(
         .map(|upstream| Target {
             name: &upstream.name,
             url: &upstream.url,
+            port: upstream.port(),
             method: &upstream.method,
         })
         .collect();

@@ -36,5 +36,5 @@ pub use follow::Following;
 pub use names::Names;
 pub use prepare::{Prepared, Unprepared};
 pub use roots::Roots;
-pub use settings::{Settings, TlsSettings};
+pub use settings::{Settings, TlsSettings, standard_port};
 pub use tls::{Sessions, TlsError};

@@ -5,15 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use http::Uri;
 
+use crate::upstream::standard_port;
+
 /// Tells whether a connection to `url` arrives at `listen`.
 pub(super) fn leads_to(url: &Uri, listen: SocketAddr) -> bool {
-    let standard = if url.scheme_str() == Some("https") {
-        443
-    } else {
-        80
-    };
     // Port 0 takes a free one, which nobody knows yet.
-    if listen.port() == 0 || url.port_u16().unwrap_or(standard) != listen.port() {
+    if listen.port() == 0 || url.port_u16().unwrap_or_else(|| standard_port(url)) != listen.port() {
         return false;
     }
     let listen = listen.ip().to_canonical();

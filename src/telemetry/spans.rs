@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Method, Uri, uri::Scheme};
+use http::{Method, Uri};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanProcessor as _};
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -51,6 +51,8 @@ pub struct Target<'a> {
     pub name: &'a str,
     /// Its URL.
     pub url: &'a Uri,
+    /// The port that it is connected to.
+    pub port: u16,
     /// The method of its attempts.
     pub method: &'a Method,
 }
@@ -137,8 +139,6 @@ impl Spans {
 impl Made {
     fn of(target: &Target<'_>) -> Self {
         let url = target.url;
-        let secure = url.scheme() == Some(&Scheme::HTTPS);
-        let port = url.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let host = url.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         Self {
@@ -146,7 +146,7 @@ impl Made {
             attributes: vec![
                 KeyValue::new("http.request.method", shared(target.method.as_str())),
                 KeyValue::new("server.address", shared(bare)),
-                KeyValue::new("server.port", i64::from(port)),
+                KeyValue::new("server.port", i64::from(target.port)),
                 KeyValue::new("url.full", shared(&shown(url))),
                 KeyValue::new("network.protocol.version", "1.1"),
                 KeyValue::new("gather.upstream", shared(target.name)),

@@ -64,15 +64,13 @@ impl Prepared {
     ) -> Result<Self, Unprepared> {
         let host = settings.url.host().expect("a checked URL has a host");
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let secure = settings.url.scheme() == Some(&Scheme::HTTPS);
-        let standard = if secure { 443 } else { 80 };
         let session = sessions.with(&settings, host)?;
         let host = match host.parse() {
             Ok(address) => Host::Address(address),
             Err(_) => Host::Name(names.name(host)?),
         };
         Ok(Self {
-            port: settings.url.port_u16().unwrap_or(standard),
+            port: settings.port(),
             settings: Arc::new(settings),
             host,
             session,

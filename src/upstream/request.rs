@@ -1,9 +1,9 @@
 //! The bytes of one upstream's requests (RFC 9112, section 3), made ready at start but for what a client's request adds. Pure.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, header, uri::Scheme};
+use http::{HeaderName, HeaderValue, Method, header};
 
-use super::Settings;
+use super::{Settings, standard_port};
 use crate::fanout::{Forward, Place};
 
 /// Says who is asking, as RFC 9110 wants it of a client.
@@ -145,15 +145,11 @@ fn write_line(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
 /// The authority, without a port that is the scheme's own (RFC 9110, sections 4.2.1 and 7.2): some servers know themselves by
 /// this text alone.
 fn host(settings: &Settings) -> &str {
-    let standard = match settings.url.scheme() == Some(&Scheme::HTTPS) {
-        true => 443,
-        false => 80,
-    };
     let Some(authority) = settings.url.authority() else {
         return "";
     };
     match authority.port_u16() {
-        Some(port) if port != standard => authority.as_str(),
+        Some(port) if port != standard_port(&settings.url) => authority.as_str(),
         _ => authority.host(),
     }
 }

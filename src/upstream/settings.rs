@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderName, HeaderValue, Method, Uri, uri::Scheme};
 use tokio_rustls::rustls::{RootCertStore, sign::CertifiedKey};
 
 use crate::fanout::{LaneSettings, StatusSet};
@@ -45,6 +45,26 @@ pub struct Settings {
     pub forward_query: Vec<String>,
     /// Whom to trust and who to be, for `https`.
     pub tls: TlsSettings,
+}
+
+impl Settings {
+    /// The port to connect to: the URL's, else its scheme's own.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.url
+            .port_u16()
+            .unwrap_or_else(|| standard_port(&self.url))
+    }
+}
+
+/// The port of the URL's scheme, `http` or `https` (RFC 9110, sections 4.2.1 and 4.2.2).
+#[must_use]
+pub fn standard_port(url: &Uri) -> u16 {
+    if url.scheme() == Some(&Scheme::HTTPS) {
+        443
+    } else {
+        80
+    }
 }
 
 #[cfg(test)]

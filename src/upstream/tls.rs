@@ -165,32 +165,14 @@ fn session_error(error: &std::io::Error) -> Option<&rustls::Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio_rustls::rustls::{pki_types::PrivateKeyDer, sign::CertifiedKey};
 
     use super::*;
-    use crate::fanout::{LaneSettings, StatusSet};
 
     fn settings(url: &'static str, tls: &TlsSettings) -> Settings {
         Settings {
-            name: "one".into(),
-            url: http::Uri::from_static(url),
-            method: http::Method::GET,
-            headers: Vec::new(),
-            body: None,
-            timeout: Duration::from_secs(1),
-            connect_timeout: Duration::from_secs(1),
-            keep_alive: Duration::from_secs(1),
-            max_body: 1,
-            max_depth: 1,
-            framed: false,
-            compressed: false,
-            success: StatusSet::successful(),
-            lane: LaneSettings::default(),
-            forward_headers: Vec::new(),
-            forward_query: Vec::new(),
             tls: tls.clone(),
+            ..Settings::of(url)
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::fanout::pause::{LATE, LOOK};
+use crate::fanout::{LOOK, is_pause};
 
 /// A timer whose time mostly moves on.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Clock {
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             if self.timer.deadline() >= until {
-                if until != time || until.elapsed() <= LATE {
+                if until != time || !is_pause(until.elapsed()) {
                     return Poll::Ready(());
                 }
                 until = Instant::now() + LOOK;
