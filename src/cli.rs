@@ -23,7 +23,7 @@ use tokio::runtime::{Builder, LocalOptions};
 
 use crate::{duration, telemetry::log};
 
-/// How long the end of the process waits for its last log lines, which nobody may read.
+/// The time that the end of the process waits for its last log lines, which nobody may read.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
 /// An HTTP aggregation gateway: one request in, several upstream calls out, sequentially or concurrently, one answer

@@ -128,7 +128,7 @@ fn unknown(name: &str) -> Problem {
     Problem::new(ProblemKind::UnknownAggregate, detail)
 }
 
-/// Whether a head can be seen at once to have no preference and nothing that is passed on, as most small ones have not.
+/// Tells at once of most small heads that they have no preference and nothing that is passed on.
 fn is_plain(request: &HttpRequest, forwarded: &[HeaderName]) -> bool {
     let headers = request.headers();
     let is_read = |name: &HeaderName| *name == PREFER || forwarded.contains(name);
@@ -143,7 +143,7 @@ fn preferred(request: &HttpRequest) -> Option<u64> {
         .find_map(preferred_wait)
 }
 
-/// What of the request its calls may pass on: of a `plain` head nothing. Fields that the client's `Connection` names end
+/// Takes what its calls may pass on of the request: nothing of a `plain` head. Fields that the client's `Connection` names end
 /// here (RFC 9110, 7.6.1).
 fn forward<U>(
     request: &HttpRequest,

@@ -60,22 +60,22 @@ const PIECE: usize = 2 * 1024;
 /// How long a run may be left alone without a doubt about what its attempts did meanwhile.
 const UNNOTICED: Duration = Duration::from_millis(50);
 
-/// How long a stream of events may be silent: well within what balancers and proxies allow a silent connection,
+/// The longest silence of a stream of events: well within what balancers and proxies allow a silent connection,
 /// which is 30 s where it is little.
 const HEARTBEATS: Duration = Duration::from_secs(5);
 
 /// The parameter of a media type by which a reader of lines asks for heartbeats, in seconds.
 const HEARTBEAT_PARAMETER: &str = "heartbeat";
 
-/// How far apart heartbeats of lines may be, in seconds.
+/// The distance that heartbeats of lines may have, in seconds.
 const HEARTBEAT_SECONDS: RangeInclusive<u64> = 1..=300;
 
 /// A stream as its client wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wanted {
-    /// How its messages are told apart.
+    /// The way in which its messages are told apart.
     pub(super) framing: Framing,
-    /// How long it may be silent before it says that it is alive.
+    /// The longest silence before it says that it is alive.
     heartbeats: Option<Duration>,
 }
 
@@ -123,7 +123,7 @@ pub(super) fn wanted(request: &HttpRequest) -> Option<Wanted> {
         })
 }
 
-/// How long a stream may be silent: events have a bound of their own, lines only where their reader asks for one. Who does
+/// The longest silence of a stream: events have a bound of their own, lines only where their reader asks for one. Who does
 /// has to pass over empty lines.
 fn heartbeats(framing: Framing, item: &QualityItem<Mime>) -> Option<Duration> {
     match framing {

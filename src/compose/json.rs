@@ -234,7 +234,7 @@ fn plain(json: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(json, text);
 }
 
-/// What U+2028 and U+2029 begin with in UTF-8.
+/// The bytes with which U+2028 and U+2029 begin in UTF-8.
 const SEPARATORS: [u8; 2] = [0xe2, 0x80];
 
 /// Writes JSON as always, but the line separators as escapes.

@@ -44,7 +44,7 @@ pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(4);
 /// The longest that a connection may be told to wait. Beyond it a value is more likely wrong than meant.
 pub(super) const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(60 * 60);
 
-/// How deep JSON may nest: the least of the bounds of common clients, and far above what a page needs.
+/// The depth to which JSON may nest: the least of the bounds of common clients, and far above what a page needs.
 pub(super) const MAX_DEPTH: usize = 64;
 
 /// The deepest JSON that may be allowed. Few clients read more.

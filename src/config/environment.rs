@@ -17,7 +17,7 @@ pub(super) struct Variables {
     pub(super) tree: Map<String, Value>,
     /// Which variable set which path.
     pub(super) names: BTreeMap<KeyPath, String>,
-    /// What each path was set to.
+    /// The text that each path was set to.
     pub(super) texts: BTreeMap<KeyPath, String>,
 }
 
@@ -93,7 +93,7 @@ fn set(node: &mut Value, steps: &[Step], name: &String, text: String) -> Result<
     set(child, rest, name, text)
 }
 
-/// Whether a text has quotes around it, as a file of variables gives them to a program that does not know them.
+/// Tells whether a text has quotes around it, as a file of variables gives them to a program that does not know them.
 pub(super) fn is_quoted(text: &str) -> bool {
     let text = text.trim();
     let with = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);

@@ -36,7 +36,7 @@ struct Source {
 #[derive(Debug)]
 enum Kind {
     File(config::FileFormat),
-    /// What the variable sets.
+    /// A variable, and the path that it sets.
     Variable(KeyPath),
 }
 
@@ -142,7 +142,7 @@ impl Layers {
         })
     }
 
-    /// Whether the value at a path is a variable's whole text, and has quotes around it.
+    /// Tells whether the value at a path is a variable's whole text, and has quotes around it.
     pub(super) fn is_quoted_variable(&self, path: &KeyPath) -> bool {
         let of_path = |source: &&Source| matches!(&source.kind, Kind::Variable(set) if set == path);
         let source = self.sources.iter().find(of_path);

@@ -67,7 +67,7 @@ fn number(text: &str) -> Option<u64> {
         .flatten()
 }
 
-/// Whether a listener takes what is sent to an address.
+/// Tells whether a listener takes what is sent to an address.
 fn takes(listen: IpAddr, address: IpAddr) -> bool {
     // To no address in particular means to this host.
     let address = match address {
@@ -82,7 +82,7 @@ fn takes(listen: IpAddr, address: IpAddr) -> bool {
     }
 }
 
-/// Whether an address is this host's. Nothing is sent to find out: only a host's own addresses can be bound.
+/// Tells whether an address is this host's. Nothing is sent to find out: only a host's own addresses can be bound.
 fn is_own(address: IpAddr) -> bool {
     let can_be_bound = |address: IpAddr| UdpSocket::bind((address, 0)).is_ok();
     // For documentation, so nobody's. Where even these can be bound, a system allows any (`ip_nonlocal_bind`).

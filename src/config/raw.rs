@@ -206,17 +206,18 @@ macro_rules! upstream_settings {
             pub(super) timeout: Option<HumanDuration>,
             /// Looking up the name, connecting and the TLS handshake. Default `1s`.
             pub(super) connect_timeout: Option<HumanDuration>,
-            /// How long a connection may wait for its next request, up to 1h; `0s` keeps none. Below the time after which
+            /// The time that a connection may wait for its next request, up to 1h; `0s` keeps none. Below the time after which
             /// the upstream closes it. Default `4s`.
             pub(super) keep_alive: Option<HumanDuration>,
             /// The largest body taken, from 1B to 1GiB. Default `1MiB`.
             pub(super) max_body: Option<Size>,
-            /// How deep its JSON may nest, from 1 to 1000; deeper is `invalid_body`. Default 64, which common clients read.
+            /// The depth to which its JSON may nest, from 1 to 1000; deeper is `invalid_body`. Default 64, which common
+            /// clients read.
             pub(super) max_depth: Option<Count<1, MOST_DEPTH>>,
-            /// Whether an answer that only the end of its connection ends is refused: nobody can see whether such an answer
+            /// Refuses answers that only the end of their connection ends: nobody can see whether such an answer
             /// was cut short. Default `false`.
             pub(super) framed: Option<bool>,
-            /// Whether it is asked for gzip or brotli. Default `false`. What comes compressed is inflated in any case.
+            /// Asks it for gzip or brotli. Default `false`. What comes compressed is inflated in any case.
             pub(super) compressed: Option<bool>,
             /// The statuses that count as success: `"404"`, or `"2xx"` for a class. Default `["2xx"]`.
             #[schemars(with = "Option<Vec<String>>", inner(regex(pattern = "^([1-5][0-9][0-9]|[1-5]xx)$")))]

@@ -28,11 +28,11 @@ use crate::upstream::TlsSettings;
 pub(super) struct Tls {
     pub(super) settings: TlsSettings,
     pub(super) files: TlsFiles,
-    /// Whether it names roots, good or not.
+    /// True if it names roots, good or not.
     pub(super) names_roots: bool,
 }
 
-/// What has been read so far, by where it stands; or all that is wrong with it.
+/// The files read so far, by where they stand; or all that is wrong with them.
 #[derive(Default)]
 pub(super) struct Material {
     roots: BTreeMap<PathBuf, Result<Arc<RootCertStore>, Vec<String>>>,
@@ -126,7 +126,7 @@ fn absolute(place: PathBuf) -> PathBuf {
     std::path::absolute(&place).unwrap_or(place)
 }
 
-/// What is in a file.
+/// The contents of a file.
 fn contents(place: &Path) -> Result<Vec<u8>, String> {
     files::bytes(place).map_err(|message| format!("{}: {message}", place.display()))
 }

@@ -33,7 +33,7 @@ impl From<Remark> for Mistake {
     }
 }
 
-/// What the two variables say.
+/// The values of the two variables.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Variables {
     file: Option<OsString>,

@@ -56,7 +56,7 @@ struct Part {
 pub(super) struct Checked {
     pub(super) settings: Settings,
     pub(super) files: TlsFiles,
-    /// Whether it trusts the roots that all share.
+    /// True if it trusts the roots that all share.
     pub(super) shares_roots: bool,
 }
 

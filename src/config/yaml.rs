@@ -21,7 +21,7 @@ const MOST_VALUES: usize = 200_000;
 /// So many bytes of text count as a value more: a long text is built as often as its aliases stand for it.
 const VALUE_BYTES: usize = 64;
 
-/// What the tags begin with that YAML itself defines, `!!str` and its like.
+/// The beginning of the tags that YAML itself defines, `!!str` and its like.
 const CORE: &str = "tag:yaml.org,2002:";
 
 /// What a value takes with its aliases replaced.
@@ -56,7 +56,7 @@ struct Tagged {
     message: String,
 }
 
-/// What is beyond all bounds in `text`, or else every tag that would have no effect; each with its place. Text that is no
+/// Finds what is beyond all bounds in `text`, or else every tag that would have no effect; each with its place. Text that is no
 /// YAML has neither: its parser tells.
 pub(super) fn flaws(text: &str) -> Vec<(KeyPath, String)> {
     let mut walk = Walk::default();
@@ -93,7 +93,7 @@ pub(super) fn flaws(text: &str) -> Vec<(KeyPath, String)> {
     told.collect()
 }
 
-/// What there is of a text so far.
+/// A text as far as it has been read.
 #[derive(Default)]
 struct Walk {
     open: Vec<Open>,
@@ -213,7 +213,7 @@ impl Walk {
     }
 }
 
-/// Whether the loader makes of a tagged text what its tag says.
+/// Tells whether the loader makes of a tagged text what its tag says.
 fn effect_on_text(tag: &Tag, style: TScalarStyle, text: &str) -> Result<(), String> {
     let core = core(tag);
     let is_plain = style == TScalarStyle::Plain;
@@ -277,7 +277,7 @@ fn refusal(tag: &Tag) -> String {
 mod tests {
     use super::*;
 
-    /// What is beyond all bounds.
+    /// A text that is beyond all bounds.
     fn excess(text: &str) -> Option<String> {
         let mut found = flaws(text).into_iter();
         let first = found.next().map(|(_, message)| message);

@@ -12,15 +12,15 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// How late a timer fires at most in a process that runs: a worker gives way many times in that. Also the period by which
+/// The latest that a timer fires in a process that runs: a worker gives way many times in that. Also the period by which
 /// Linux rations the processor of a container.
 const LATE: Duration = Duration::from_millis(100);
 
-/// How long a last look may take after a pause. What has come is there at once; of a larger answer the rest has to be asked
+/// The time that a last look may take after a pause. What has come is there at once; of a larger answer the rest has to be asked
 /// for, as a socket holds only so much of it.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
-/// Whether so much time after a timer's own means that nobody could look.
+/// Tells whether so much time after a timer's own means that nobody could look.
 pub(crate) fn is_pause(late: Duration) -> bool {
     late > LATE
 }

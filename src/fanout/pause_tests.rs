@@ -112,7 +112,7 @@ impl Bench {
     }
 }
 
-/// What came of all calls, if it was the same.
+/// The result of all calls, if it was the same.
 fn all(outcome: &Outcome) -> Result<StatusCode, FailureKind> {
     let result = |call: &crate::fanout::CallResult| match &call.result {
         Ok(reply) => Ok(reply.status),

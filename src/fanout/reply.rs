@@ -47,14 +47,14 @@ pub enum Body {
     },
     /// Anything else.
     Binary {
-        /// What the upstream said that it is.
+        /// The upstream's own words on them.
         labels: Box<Labels>,
         /// The bytes as they came.
         bytes: Bytes,
     },
 }
 
-/// What an upstream said of a body.
+/// An upstream's words on a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels {
     /// Its `Content-Type`, if it sent one.

@@ -164,7 +164,7 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// Whether a plain reading takes the type for JSON: by one of the parts between commas, and what stands before its semicolon.
+/// Tells whether a plain reading takes the type for JSON: by one of the parts between commas, and what stands before its semicolon.
 fn says_json(text: &str) -> bool {
     let mut quoted = false;
     let mut escaped = false;
@@ -198,7 +198,7 @@ fn says_json(text: &str) -> bool {
     })
 }
 
-/// How deep a JSON value is nested.
+/// Counts how deep a JSON value is nested.
 fn depth(value: &str) -> usize {
     let (mut open, mut most) = (0_usize, 0);
     let (mut quoted, mut escaped) = (false, false);

@@ -10,14 +10,14 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How long an address that brought no connection comes after the others. A dead one then costs one new connection in half a
-/// minute some of its time; one that is back has its share again before most kept connections have ended.
+/// The time for which an address that brought no connection comes after the others. A dead one then costs one new connection
+/// in half a minute some of its time; one that is back has its share again before most kept connections have ended.
 const AVOIDED: Duration = Duration::from_secs(30);
 
-/// How many addresses are remembered, a bound on memory alone: a name has rarely more.
+/// The number of addresses that are remembered, a bound on memory alone: a name has rarely more.
 const REMEMBERED: usize = 64;
 
-/// What one worker knows of an upstream's addresses.
+/// One worker's knowledge of an upstream's addresses.
 pub(super) struct Addresses {
     /// Counts connections, so that each begins at another address.
     turn: Cell<usize>,

@@ -22,12 +22,12 @@ pub(super) struct Described {
     more: Option<Box<More>>,
 }
 
-/// What not every head says.
+/// The parts that not every head has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct More {
     /// Kept where the answer tells it.
     content_type: Option<Box<str>>,
-    /// What `Content-Encoding` says, if it says anything.
+    /// The words of `Content-Encoding`, if it has any.
     codings: Option<Box<Codings>>,
 }
 
@@ -49,7 +49,7 @@ impl Described {
         }
     }
 
-    /// What the body has to be inflated by before it is read.
+    /// The format that the body has to be inflated from before it is read.
     pub(super) fn format(&self) -> Option<Format> {
         self.more.as_ref()?.codings.as_ref()?.format()
     }
@@ -154,7 +154,7 @@ fn not_utf_8(bytes: &[u8], foreign: bool) -> &'static str {
     }
 }
 
-/// Whether it begins as JSON does in UTF-16 or UTF-32: with their mark, or with a NUL beside an ASCII character.
+/// Tells whether it begins as JSON does in UTF-16 or UTF-32: with their mark, or with a NUL beside an ASCII character.
 fn is_wide(bytes: &[u8]) -> bool {
     matches!(
         bytes,

@@ -65,7 +65,7 @@ pub struct Adapter {
     settings: Arc<Settings>,
     pool: Pool,
     template: Template,
-    /// How long a connection may wait for its next request.
+    /// The time that a connection may wait for its next request.
     keep_alive: Duration,
     /// Whether the last attempt that ended here brought a reply.
     answering: Cell<bool>,
@@ -113,7 +113,7 @@ impl Adapter {
             && (self.answering.get() || self.watch.may_resend())
     }
 
-    /// Whether a connection on which an answer like this was read to its end may take another request. Some servers close it
+    /// Tells whether a connection may take another request after an answer like this was read to its end. Some servers close it
     /// without a word once a handler has failed or a request was refused, which a request that can be sent again survives.
     fn is_trusted_after(&self, result: &Result<Reply, Failure>) -> bool {
         self.is_trusted_with(match result {
@@ -243,7 +243,7 @@ impl Upstream for Adapter {
     }
 }
 
-/// How long a connection may wait for its next request, if its upstream doesn't say less.
+/// The time that a connection may wait for its next request, if its upstream doesn't say less.
 fn keep_alive(settings: &Settings) -> Duration {
     let body = settings.body.as_ref().map_or(0, Bytes::len);
     match settings.lane.repeatable {

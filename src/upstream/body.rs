@@ -18,7 +18,7 @@ pub(super) struct Bounds<'a> {
 pub(super) struct Growing<'a> {
     bounds: Bounds<'a>,
     share: Share<'a>,
-    /// How much larger than its bound it may be, as it will be inflated: what can't be compressed gets larger.
+    /// The bytes by which it may exceed its bound, as it will be inflated: what can't be compressed gets larger.
     slack: u32,
     /// Its length, where it is known. Its memory is taken with its first byte, and all of it with the second piece.
     declared: u32,

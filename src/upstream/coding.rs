@@ -2,10 +2,10 @@
 
 use super::media::is_token;
 
-/// How many codings are named in a sentence.
+/// The number of codings that a sentence names.
 const MOST: usize = 4;
 
-/// What can be inflated.
+/// The formats that can be inflated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Gzip,
@@ -25,7 +25,7 @@ impl Format {
     }
 }
 
-/// What the fields of one answer say. There is none where they say nothing, or `identity`.
+/// The codings that the fields of one answer name. None is made where they name none, or `identity`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Codings {
     /// Their words in order, with commas between them. What is no word is left out.
@@ -59,7 +59,7 @@ impl Codings {
         &self.words
     }
 
-    /// What the body is to be inflated by, if it is in exactly one coding, and that is one of ours.
+    /// The format to inflate the body from, if it is in exactly one coding, and that is one of ours.
     pub(super) fn format(&self) -> Option<Format> {
         match self.known[..] {
             ["gzip"] => Some(Format::Gzip),

@@ -12,8 +12,8 @@ use super::{
     media,
 };
 
-/// How many fields a head may have: some answers set hundreds of cookies. The space for them is on the stack, and isn't touched
-/// where there are fewer.
+/// The most fields that a head may have: some answers set hundreds of cookies. The space for them is on the stack, and isn't
+/// touched where there are fewer.
 pub(super) const MAX_FIELDS: usize = 256;
 
 /// How an answer's body ends.
@@ -51,7 +51,7 @@ pub(super) struct Head {
     pub(super) framing: Framing,
     /// The upstream may take another request on the connection (RFC 9112, section 9.3).
     pub(super) lasts: bool,
-    /// How long the connection may then wait for it, as far as the upstream says.
+    /// The time that the connection may then wait for it, as far as the upstream says.
     pub(super) idle: Idle,
     /// What the body is.
     pub(super) described: Described,

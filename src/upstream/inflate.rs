@@ -14,13 +14,13 @@ use super::{
 };
 use crate::fanout::{Failure, Reply};
 
-/// How long it goes on before others have a turn. By the clock, as the same bytes may say little or much.
+/// The time that it goes on before others have a turn. By the clock, as the same bytes may say little or much.
 const TURN: Duration = Duration::from_micros(300);
 
-/// How much of the body is read in one step, in bytes: a hostile one has a table to build for each dozen of them.
+/// The part of the body that is read in one step, in bytes: a hostile one has a table to build for each dozen of them.
 const STEP_IN: usize = 4 * 1024;
 
-/// How much is inflated in one step, in bytes.
+/// The most that is inflated in one step, in bytes.
 const STEP_OUT: usize = 32 * 1024;
 
 /// Inflates the body and judges it.
@@ -65,7 +65,7 @@ async fn inflate(format: Format, bytes: &[u8], body: &mut Growing<'_>) -> Result
     }
 }
 
-/// What a step has brought, in bytes at the start of its output.
+/// The bytes that a step has brought, at the start of its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// More may follow.
@@ -114,7 +114,7 @@ impl<'a> Inflater<'a> {
     }
 }
 
-/// Whether deflated bytes have zlib's header (RFC 1950), as they should; some servers leave it out. No encoder begins a bare
+/// Tells whether deflated bytes have zlib's header (RFC 1950), as they should; some servers leave it out. No encoder begins a bare
 /// stream (RFC 1951) with what would pass for one.
 fn is_zlib(bytes: &[u8]) -> bool {
     let is_method = |first: u8| first & 0x0f == 8 && first >> 4 <= 7;
@@ -141,7 +141,7 @@ impl<'a> Deflate<'a> {
         }
     }
 
-    /// How much a step has brought, and whether that was the stream's end.
+    /// The size that a step has brought, and whether that was the stream's end.
     fn step(&mut self, output: &mut [u8]) -> Result<(usize, bool), Fault> {
         let input = &self.bytes[..self.bytes.len().min(STEP_IN)];
         let (read, written) = (self.engine.total_in(), self.engine.total_out());
@@ -204,7 +204,7 @@ impl Gzip<'_> {
     }
 }
 
-/// How many bytes a member's header takes.
+/// Counts the bytes of a member's header.
 fn header(bytes: &[u8]) -> Result<usize, Fault> {
     const SUM: u8 = 1 << 1;
     const EXTRA: u8 = 1 << 2;
@@ -329,7 +329,7 @@ impl<'a> Brotli<'a> {
         }
     }
 
-    /// How many bytes are the same with the window that was asked for: beyond, distances may mean something else.
+    /// Counts the bytes that are the same with the window that was asked for: beyond, distances may mean something else.
     const fn reach(&self) -> usize {
         (1 << self.window) - 16
     }

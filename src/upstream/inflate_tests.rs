@@ -46,7 +46,7 @@ fn brotli(bytes: &[u8], window: u32) -> Vec<u8> {
     packed
 }
 
-/// What comes of it, step by step.
+/// Inflates it step by step.
 fn steps(format: Format, packed: &[u8]) -> Result<Vec<u8>, Fault> {
     let mut inflater = Inflater::new(format, packed);
     let mut space = vec![0; STEP_OUT];

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// How much earlier than the server a connection is given up. A request may be on its way for so long, or waiting in a busy
-/// server's queue of connections.
+/// The time by which a connection is given up before the server would. A request may be on its way for so long, or waiting in
+/// a busy server's queue of connections.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// The longest time that means anything; larger numbers mean the same.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a connection may wait for its next request. Small, as it is a part of every head: in milliseconds.
+/// The time that a connection may wait for its next request. Small, as it is a part of every head: in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Idle(u32);
 

@@ -107,8 +107,8 @@ const TEXTS: [&str; 63] = [
 /// The names of UTF-8 and of what is a part of it.
 const OWN: [&str; 5] = ["utf-8", "utf8", "us-ascii", "ascii", "unicode-1-1-utf-8"];
 
-/// How the names of character sets begin in which ASCII's bytes may mean something else: those that shift, those of two or four
-/// bytes, and EBCDIC.
+/// The beginnings of the names of character sets in which ASCII's bytes may mean something else: those that shift, those of
+/// two or four bytes, and EBCDIC.
 const WITHOUT_ASCII: [&str; 19] = [
     "utf-7",
     "utf7",
@@ -147,7 +147,7 @@ pub(super) fn declared(field: Option<&str>) -> Declared {
     }
 }
 
-/// Whether the field has a type at all.
+/// Tells whether the field has a type at all.
 pub(super) fn is_type(field: &str) -> bool {
     last(field).is_some()
 }

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::watch;
 
-/// How many threads look names up at most. A gateway has rarely more names, and each gets a thread of its own up to then; of
+/// The most threads that look names up. A gateway has rarely more names, and each gets a thread of its own up to then; of
 /// more names, eight would have to hang at a time to keep another waiting, which still has its turn when one of them ends.
 const THREADS: usize = 8;
 

@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::fanout::Failure;
 
-/// How long a connection is used at all, so that a changed address is found in time. An upstream whose connections may wait
+/// The time that a connection is used at all, so that a changed address is found in time. An upstream whose connections may wait
 /// for longer has said that its address stays.
 const LIFETIME: Duration = Duration::from_secs(75);
 

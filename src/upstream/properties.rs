@@ -23,7 +23,7 @@ pub(crate) fn classify(
     answer::read(Described::new(content_type, codings), bytes, DEPTH.into())
 }
 
-/// How deep JSON may nest here.
+/// The depth to which JSON may nest here.
 pub(crate) const DEPTH: u16 = 64;
 
 /// Bytes that come one by one cost a look at the whole head each; after so many they come in pieces.

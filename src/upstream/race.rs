@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::addresses::Addresses;
 
-/// How long an address has before the next is tried beside it: what RFC 8305 recommends.
+/// The time that an address has before the next is tried beside it: what RFC 8305 recommends.
 const DELAY: Duration = Duration::from_millis(250);
 
 /// The least that RFC 8305 allows. An address that had less has not shown to be slow.

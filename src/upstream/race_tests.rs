@@ -8,7 +8,7 @@ use super::*;
 
 const ADDRESSES: [&str; 3] = ["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"];
 
-/// How an address takes a connection.
+/// The way in which an address takes a connection.
 #[derive(Clone, Copy)]
 enum Does {
     Accept(u64),

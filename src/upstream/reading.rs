@@ -39,7 +39,7 @@ pub(super) struct Rules<'a> {
     pub(super) framed: bool,
     /// What the body may take.
     pub(super) bounds: Bounds<'a>,
-    /// How deep JSON may nest.
+    /// The depth to which JSON may nest.
     pub(super) depth: u16,
     /// Told of the final head.
     pub(super) heard: &'a Heard,
@@ -51,11 +51,11 @@ pub(super) struct Reading<'a> {
     at: At<'a>,
     interim: usize,
     answered: bool,
-    /// What came first was no HTTP.
+    /// True if the first bytes were no HTTP.
     garbled: bool,
     /// The connection may take another request after this.
     lasts: bool,
-    /// How long the connection may wait for it, as far as the answer says.
+    /// The time that the connection may wait for it, as far as the answer says.
     idle: Idle,
 }
 
@@ -186,7 +186,7 @@ impl<'a> Reading<'a> {
         self.garbled
     }
 
-    /// How long the connection may wait for another request, as far as the answer says.
+    /// The time that the connection may wait for another request, as far as the answer says.
     pub(super) const fn idle(&self) -> Duration {
         self.idle.time()
     }
@@ -463,7 +463,7 @@ impl Packed<'_> {
     }
 }
 
-/// What else there is to know of an answer whose body is inflated.
+/// The rest of an answer whose body is inflated.
 pub(super) struct Inflated {
     status: StatusCode,
     described: Described,
@@ -471,7 +471,7 @@ pub(super) struct Inflated {
 }
 
 impl Inflated {
-    /// What comes of the answer with this body.
+    /// Judges the answer with this body.
     pub(super) fn judge(self, body: Result<Growing<'_>, Failure>) -> Result<Reply, Failure> {
         match body {
             Ok(body) => {
@@ -498,7 +498,7 @@ fn judged(
     }
 }
 
-/// Whether these bytes, which may be few, begin an HTTP answer. Empty lines before it are let pass, as httparse does.
+/// Tells whether these bytes, which may be few, begin an HTTP answer. Empty lines before it are let pass, as httparse does.
 fn begins_an_answer(bytes: &[u8]) -> bool {
     let blank = bytes.iter().take_while(|byte| b"\r\n".contains(byte));
     let start = bytes.get(blank.count()..).unwrap_or_default();

@@ -46,7 +46,7 @@ impl Roots {
         }
     }
 
-    /// Whether nobody is trusted.
+    /// True if nobody is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.store.is_empty()

@@ -25,15 +25,15 @@ pub struct Settings {
     pub timeout: Duration,
     /// Looking up the name, connecting and the TLS handshake, together.
     pub connect_timeout: Duration,
-    /// How long a connection may wait for its next request; zero keeps none.
+    /// The time that a connection may wait for its next request; zero keeps none.
     pub keep_alive: Duration,
     /// The largest body taken, in bytes.
     pub max_body: usize,
-    /// How deep its JSON may nest, at least 1.
+    /// The depth to which its JSON may nest, at least 1.
     pub max_depth: usize,
-    /// Whether an answer that only the end of its connection ends is refused.
+    /// True if an answer that only the end of its connection ends is refused.
     pub framed: bool,
-    /// Whether it is asked for gzip or brotli.
+    /// True if it is asked for gzip or brotli.
     pub compressed: bool,
     /// The statuses that count as success.
     pub success: StatusSet,

@@ -35,7 +35,7 @@ impl TimeLimit {
         end.map_or(self.until, |end| end.min(self.until))
     }
 
-    /// Whether the attempt's own end comes first.
+    /// Tells whether the attempt's own end comes first.
     pub(super) fn is_the_attempts(self) -> bool {
         self.end == self.until
     }

@@ -16,10 +16,10 @@ use tokio_rustls::{
 
 use super::{Roots, Settings, TlsSettings};
 
-/// How many servers' sessions are kept at least.
+/// The least number of servers whose sessions are kept.
 const SERVERS: usize = 32;
 
-/// How many tickets rustls keeps of one server; its bound on sessions counts them.
+/// The number of tickets that rustls keeps of one server; its bound on sessions counts them.
 const TICKETS: usize = 8;
 
 /// Why the TLS settings of an upstream can't be used.

@@ -197,7 +197,7 @@ impl Scan<'_> {
     }
 }
 
-/// How many bytes come before the first that is a quotation mark, a backslash or a control character.
+/// Counts the bytes before the first that is a quotation mark, a backslash or a control character.
 fn plain(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
@@ -219,7 +219,7 @@ fn plain(bytes: &[u8]) -> usize {
     start + rest.iter().position(is_end).unwrap_or(rest.len())
 }
 
-/// What is open, from the outermost to the innermost: a bit each, set for an object.
+/// The open objects and lists, from the outermost to the innermost: a bit each, set for an object.
 #[derive(Default)]
 struct Open {
     depth: usize,
@@ -248,7 +248,7 @@ impl Open {
         }
     }
 
-    /// Whether the innermost is an object.
+    /// True where the innermost is an object; `None` where nothing is open.
     const fn innermost(&self) -> Option<bool> {
         if self.depth == 0 {
             return None;

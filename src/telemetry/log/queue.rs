@@ -14,16 +14,16 @@ use std::{
 
 use prometheus::IntCounter;
 
-/// How much may wait to be written, in bytes: some thousand lines, for a reader that stands still for a moment.
+/// The most that may wait to be written, in bytes: some thousand lines, for a reader that stands still for a moment.
 const MOST: usize = 1024 * 1024;
 
-/// How long the thread lets lines gather before it writes them. It is asleep meanwhile, so that nobody has to wake it.
+/// The time that the thread lets lines gather before it writes them. It is asleep meanwhile, so that nobody has to wake it.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What is written at once, in bytes: what a pipe takes.
+/// The most that is written at once, in bytes: as much as a pipe takes.
 const PIECE: usize = 64 * 1024;
 
-/// What waits to be written, and what did not find room.
+/// Counts of what waits to be written, and of what did not find room.
 #[derive(Debug)]
 struct Waiting {
     bytes: AtomicUsize,
@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    /// What was written; stands still while `stopped`.
+    /// Keeps what was written; stands still while `stopped`.
     #[derive(Clone, Default)]
     struct Reader {
         stopped: Arc<AtomicBool>,

@@ -11,7 +11,7 @@ const SERVICE_NAME: &str = "service.name";
 const NAME: &str = "OTEL_SERVICE_NAME";
 const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
-/// Who sends, by the environment of this process.
+/// Describes the sender, by the environment of this process.
 pub(super) fn resource() -> Resource {
     let set = |variable| env::var(variable).ok().filter(|text| !text.is_empty());
     let attributes = attributes(&set(ATTRIBUTES).unwrap_or_default()).unwrap_or_else(|reason| {
