@@ -10,7 +10,7 @@ use super::{
     checked::{Admin, Config, Log, Server, TlsFiles, Tracing},
     defaults, headers, loops,
     mistake::{KeyPath, Mistake},
-    quantities::LONGEST,
+    quantities::{LONGEST, MemorySize},
     raw::{RawAdmin, RawConfig, RawServer},
     review::{Review, Slot},
     tracing, trust,
@@ -161,17 +161,28 @@ fn server(
     };
     let header_timeout = review.duration(&at("header_timeout"), raw.header_timeout);
     let write_timeout = review.duration(&at("write_timeout"), raw.write_timeout);
+    let keep_alive = review.duration(&at("keep_alive"), raw.keep_alive);
+    let deadline_headers = raw
+        .deadline_headers
+        .map(|names| headers::of_callers(&at("deadline_headers"), names, review));
     Some(Server {
         listen: raw.listen.map_or(defaults::LISTEN, |Listen(listen)| listen),
         workers: count(raw.workers, defaults::workers().get()),
         max_connections: count(raw.max_connections, defaults::MAX_CONNECTIONS),
         max_in_flight: count(raw.max_in_flight, defaults::MAX_REQUESTS),
+        memory: raw.memory.map(|MemorySize(bytes)| bytes),
+        max_headers: count(raw.max_headers, defaults::MAX_HEADERS),
         header_timeout: header_timeout
             .or(Slot::Given(defaults::HEADER_TIMEOUT))
             .given()?,
         write_timeout: write_timeout
             .or(Slot::Given(defaults::WRITE_TIMEOUT))
             .given()?,
+        keep_alive: keep_alive
+            .or(Slot::Given(defaults::CLIENT_KEEP_ALIVE))
+            .given()?,
+        half_close: raw.half_close.unwrap_or(false),
+        deadline_headers: deadline_headers.unwrap_or_default(),
         drain: drain?,
         grace: raw.grace.map_or(defaults::GRACE, |grace| grace.0),
         reuse_port: raw.reuse_port.unwrap_or(false),

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::Uri;
+use http::{HeaderName, Uri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ pub struct Config {
 }
 
 /// The public listener and how it stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -51,10 +51,20 @@ pub struct Server {
     pub max_connections: NonZeroUsize,
     /// Aggregates answered at a time, over all workers.
     pub max_in_flight: NonZeroUsize,
+    /// The most bytes that the bodies and answers of all requests hold together. `None` is half of what there is.
+    pub memory: Option<u64>,
+    /// The most header fields of a request, 1 to 1000.
+    pub max_headers: NonZeroUsize,
     /// How long a client may take for a request's head.
     pub header_timeout: Duration,
     /// How long a client may take for each 64 KiB of an answer, or for the rest of it.
     pub write_timeout: Duration,
+    /// How long a client's idle connection is kept.
+    pub keep_alive: Duration,
+    /// Whether clients are served that close their half of the connection after the request.
+    pub half_close: bool,
+    /// Request header fields that say, in milliseconds, how long their caller will wait.
+    pub deadline_headers: Vec<HeaderName>,
     /// How long requests in flight get at a stop. Never shorter than the longest deadline.
     pub drain: Duration,
     /// How long `/readyz` says 503 before the listener closes. May be zero.

@@ -22,6 +22,16 @@ pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// not read must not hold its answer for longer.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The most header fields of a request: as many as nginx, Apache and most frameworks take.
+pub(super) const MAX_HEADERS: usize = 100;
+
+/// The most header fields that may be allowed. A head of 64 KiB holds few more.
+pub(super) const MOST_HEADERS: usize = 1000;
+
+/// A client's idle connection. Above the 60 s after which common load balancers close theirs, so that they never send into
+/// a connection that is about to go.
+pub(super) const CLIENT_KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 /// How much longer than the longest deadline requests in flight get at a stop: time to write the answer out.
 pub(super) const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 

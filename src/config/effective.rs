@@ -10,7 +10,7 @@ use super::{
     checked::{Aggregate, Config, TlsFiles},
     headers,
     lanes::{self, Ratio},
-    quantities::{HumanDuration, Size},
+    quantities::{HumanDuration, MemorySize, Size},
     raw::{
         RawAdmin, RawAggregate, RawConfig, RawLog, RawMethod, RawMode, RawOnFailure, RawServer,
         RawTls, RawTracing, RawUpstream, Texts,
@@ -49,8 +49,17 @@ pub(super) fn raw(config: &Config) -> RawConfig {
             workers: Some(Count(server.workers.get())),
             max_connections: Some(Count(server.max_connections.get())),
             max_in_flight: Some(Count(server.max_in_flight.get())),
+            memory: server.memory.map(MemorySize),
+            max_headers: Some(Count(server.max_headers.get())),
             header_timeout: Some(HumanDuration(server.header_timeout)),
             write_timeout: Some(HumanDuration(server.write_timeout)),
+            keep_alive: Some(HumanDuration(server.keep_alive)),
+            half_close: Some(server.half_close),
+            deadline_headers: Some(
+                (server.deadline_headers.iter())
+                    .map(|name| Some(name.to_string()))
+                    .collect(),
+            ),
             drain: Some(HumanDuration(server.drain)),
             grace: Some(HumanDuration(server.grace)),
             reuse_port: Some(server.reuse_port),

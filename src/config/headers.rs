@@ -97,6 +97,21 @@ pub(super) fn forwarded(path: &KeyPath, raw: Texts, review: &mut Review<'_>) -> 
     names
 }
 
+/// The headers in which callers say something to the gateway itself, less those that are refused.
+pub(super) fn of_callers(path: &KeyPath, raw: Texts, review: &mut Review<'_>) -> Vec<HeaderName> {
+    let mut names = Vec::new();
+    for (index, written) in raw.into_iter().enumerate() {
+        let path = path.index(index);
+        match written.and_then(|written| name(&path, &written, review)) {
+            Some(name) if names.contains(&name) => {
+                review.mistake(&path, format!("the header `{name}` is listed twice"));
+            }
+            name => names.extend(name),
+        }
+    }
+    names
+}
+
 /// Puts a trace's context into force. Who traces sends its own with every attempt, whatever is configured; who doesn't passes
 /// the client's on, as a gateway must not cut a trace. A state belongs to its parent, so a fixed parent has none of the
 /// client's.

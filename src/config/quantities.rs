@@ -1,7 +1,7 @@
 //! Quantities with their units, as text: durations and sizes. A bare number is refused, with a word on how it would
 //! be written. Knows no setting.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, ops::RangeInclusive, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -62,6 +62,9 @@ impl JsonSchema for HumanDuration {
     }
 }
 
+/// The least memory that a gateway can be told to live with, and the most.
+const MEMORY: RangeInclusive<u64> = 1024 * 1024..=1024 * LARGEST;
+
 /// A number of bytes as text, from 1 to [`LARGEST`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Size(pub(super) u64);
@@ -69,13 +72,24 @@ pub(super) struct Size(pub(super) u64);
 const SIZE: &str = r#"a size such as "512B", "64KiB" or "1MiB""#;
 
 fn size(text: &str) -> Result<Size, &'static str> {
+    let range = r#"a size from "1B" to "1GiB""#;
+    bytes(text, SIZE, &(1..=LARGEST), range).map(Size)
+}
+
+/// A number of bytes within `range`. What was expected instead is `form`, or `bounds` where it is out of it.
+fn bytes(
+    text: &str,
+    form: &'static str,
+    range: &RangeInclusive<u64>,
+    bounds: &'static str,
+) -> Result<u64, &'static str> {
     if !text.ends_with(|c: char| c.is_ascii_alphabetic()) {
-        return Err(SIZE);
+        return Err(form);
     }
     match text.parse::<bytesize::ByteSize>() {
-        Ok(size) if (1..=LARGEST).contains(&size.0) => Ok(Size(size.0)),
-        Ok(_) => Err(r#"a size from "1B" to "1GiB""#),
-        Err(_) => Err(SIZE),
+        Ok(size) if range.contains(&size.0) => Ok(size.0),
+        Ok(_) => Err(bounds),
+        Err(_) => Err(form),
     }
 }
 
@@ -90,18 +104,67 @@ impl<'de> Deserialize<'de> for Size {
 }
 
 impl Serialize for Size {
-    /// In the largest unit that makes it a whole number.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let units = [
-            (bytesize::GIB, "GiB"),
-            (bytesize::MIB, "MiB"),
-            (bytesize::KIB, "KiB"),
-        ];
-        let whole = units
-            .into_iter()
-            .find(|(unit, _)| self.0.is_multiple_of(*unit));
-        let (unit, name) = whole.unwrap_or((1, "B"));
-        serializer.collect_str(&format_args!("{}{name}", self.0 / unit))
+        in_whole_units(self.0, serializer)
+    }
+}
+
+/// Writes a number of bytes in the largest unit that makes it a whole number.
+fn in_whole_units<S: Serializer>(bytes: u64, serializer: S) -> Result<S::Ok, S::Error> {
+    let units = [
+        (bytesize::GIB, "GiB"),
+        (bytesize::MIB, "MiB"),
+        (bytesize::KIB, "KiB"),
+    ];
+    let whole = units
+        .into_iter()
+        .find(|(unit, _)| bytes.is_multiple_of(*unit));
+    let (unit, name) = whole.unwrap_or((1, "B"));
+    serializer.collect_str(&format_args!("{}{name}", bytes / unit))
+}
+
+/// The memory of a process as text, 1 MiB to 1 TiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MemorySize(pub(super) u64);
+
+const MEMORY_PATTERN: &str = "^[0-9]+(\\.[0-9]+)?\\s*[kKmMgGtT][iI]?[bB]?$";
+
+const MEMORY_SIZE: &str = r#"a size such as "128MiB" or "1GiB""#;
+
+fn memory_size(text: &str) -> Result<MemorySize, &'static str> {
+    let range = r#"a size from "1MiB" to "1024GiB""#;
+    bytes(text, MEMORY_SIZE, &MEMORY, range).map(MemorySize)
+}
+
+impl<'de> Deserialize<'de> for MemorySize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Text {
+            expected: MEMORY_SIZE,
+            unit: Some("B"),
+            parse: memory_size,
+        })
+    }
+}
+
+impl Serialize for MemorySize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        in_whole_units(self.0, serializer)
+    }
+}
+
+impl JsonSchema for MemorySize {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "MemorySize".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Size::json_schema(generator);
+        schema.insert("pattern".to_owned(), MEMORY_PATTERN.into());
+        schema
     }
 }
 
@@ -194,5 +257,15 @@ mod tests {
             );
         }
         assert!(refusal::<Size>(json!(1024)).contains("such as \"1024B\""));
+    }
+
+    #[test]
+    fn a_process_may_have_more_memory_than_a_body() {
+        for (text, bytes) in [("1MiB", 1 << 20), ("24GiB", 24 << 30), ("1TiB", 1 << 40)] {
+            assert_eq!(MemorySize::deserialize(json!(text)).unwrap().0, bytes);
+        }
+        for text in ["1023KiB", "1025GiB"] {
+            assert!(refusal::<MemorySize>(json!(text)).contains("to \"1024GiB\""));
+        }
     }
 }

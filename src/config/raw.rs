@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     calls::{RawCall, WaitFor},
     checked::{LogFormat, LogLevel},
-    defaults::{MOST_CALLS, MOST_CONNECTIONS, MOST_DEPTH, MOST_WORKERS},
+    defaults::{MOST_CALLS, MOST_CONNECTIONS, MOST_DEPTH, MOST_HEADERS, MOST_WORKERS},
     lanes::{Failures, HedgeAfter, MOST_ATTEMPTS, MOST_EXTRA, Ratio},
-    quantities::{HumanDuration, Size},
+    quantities::{HumanDuration, MemorySize, Size},
     values::{Count, Listen, Table},
 };
 
@@ -61,10 +61,23 @@ pub(super) struct RawServer {
     pub(super) max_connections: Option<Count<1, MOST_CONNECTIONS>>,
     /// Aggregates answered at a time, over all workers; beyond it 503. Default 4096.
     pub(super) max_in_flight: Option<Count<1, MOST_CONNECTIONS>>,
+    /// The most bytes that the bodies and answers of all requests may hold together; beyond it 503. Default: half of what
+    /// the container may have, or else of the machine's memory.
+    pub(super) memory: Option<MemorySize>,
+    /// The most header fields of a request; beyond it 431. Default 100.
+    pub(super) max_headers: Option<Count<1, MOST_HEADERS>>,
     /// How long a client may take for a request's head. Default `5s`.
     pub(super) header_timeout: Option<HumanDuration>,
     /// How long a client may take for each 64 KiB of an answer, or for the rest of it. Default `30s`.
     pub(super) write_timeout: Option<HumanDuration>,
+    /// How long a client's idle connection is kept. Default `75s`.
+    pub(super) keep_alive: Option<HumanDuration>,
+    /// Whether clients are served that close their half of the connection after the request. Default `false`: such a
+    /// client has left, and its calls are cancelled.
+    pub(super) half_close: Option<bool>,
+    /// Request header fields in which a caller says how many milliseconds it will wait, such as
+    /// `x-envoy-expected-rq-timeout-ms`. They shorten the deadline as `timeout` does. Default: none.
+    pub(super) deadline_headers: Option<Texts>,
     /// How long requests in flight get at a stop. Default: the longest deadline and 5s; not shorter than the longest
     /// deadline.
     pub(super) drain: Option<HumanDuration>,

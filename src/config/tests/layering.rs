@@ -87,8 +87,9 @@ fn a_mistake_in_a_variable_is_told_with_its_name() {
              table such as { upstream = \"users\" }",
             "GATHER__LOG__LEVEL: log.level: found \"\", expected one of `off`, `error`, `warn`, `info`, `debug`, `trace`",
             "GATHER__SERVER__GRACE: server.grace: found 5, expected text with a unit, such as \"5s\"",
-            "GATHER__SERVER__LISTNE: server.listne: unknown key, did you mean `listen`? Allowed here: compression, console, drain, grace, \
-             header_timeout, listen, max_connections, max_in_flight, reuse_port, workers, write_timeout",
+            "GATHER__SERVER__LISTNE: server.listne: unknown key, did you mean `listen`? Allowed here: compression, console, deadline_headers, \
+             drain, grace, half_close, header_timeout, keep_alive, listen, max_connections, max_headers, max_in_flight, memory, \
+             reuse_port, workers, write_timeout",
             "GATHER__SERVER__WORKERS: server.workers: found 80.7, expected a whole number from 1 to 512",
             "GATHER__SEVRER__LISTEN: sevrer: unknown key, did you mean `server`? Allowed here: $schema, admin, \
              aggregates, defaults, log, server, tracing, upstreams",

@@ -223,8 +223,32 @@ const BAD_ELSEWHERE: &[(&str, &str)] = &[
         "server.max_connections: found a number that is too large",
     ),
     (
+        "[server]\nmemory = '1KiB'",
+        "server.memory: found \"1KiB\", expected a size from \"1MiB\" to \"1024GiB\"",
+    ),
+    (
+        "[server]\nmemory = 1048576",
+        "server.memory: found 1048576, expected text with a unit",
+    ),
+    (
+        "[server]\nmax_headers = 0",
+        "server.max_headers: found 0, expected a whole number from 1 to 1000",
+    ),
+    (
+        "[server]\nkeep_alive = '0s'",
+        "server.keep_alive: found \"0s\", expected a duration longer than zero",
+    ),
+    (
+        "[server]\ndeadline_headers = ['X-Wait', 'x-wait']",
+        "server.deadline_headers[1]: the header `x-wait` is listed twice",
+    ),
+    (
+        "[server]\ndeadline_headers = ['connection']",
+        "server.deadline_headers[0]: the header `connection` belongs",
+    ),
+    (
         "[server]\nconsoles = true",
-        "server.consoles: unknown key, did you mean `console`? Allowed here: compression, console, drain, grace, header_timeout, listen, max_connections, max_in_flight, reuse_port, workers, write_timeout",
+        "server.consoles: unknown key, did you mean `console`? Allowed here: compression, console, deadline_headers, drain, grace, half_close, header_timeout, keep_alive, listen, max_connections, max_headers, max_in_flight, memory, reuse_port, workers, write_timeout",
     ),
     (
         "[tracing]\notlp_endpoint = 'collector:4318'",
