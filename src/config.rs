@@ -47,7 +47,7 @@ pub use self::{
 };
 use self::{
     layers::{Layers, Text},
-    mistake::Origin,
+    mistake::{Origin, Report},
     review::Review,
 };
 use crate::upstream::Roots;
@@ -99,13 +99,17 @@ pub fn roots() -> Result<Option<Roots>, Mistakes> {
 fn finish(mut layers: Layers) -> Result<Config, Mistakes> {
     let mut report = layers.report();
     let decoded = decode::decode(&mut layers, &mut report);
+    let mut warnings = Report::default();
     let mut review = Review {
         layers: &layers,
         refused: &decoded.refused,
         report: &mut report,
+        warnings: &mut warnings,
     };
     let config = decoded.raw.and_then(|raw| check::check(raw, &mut review));
-    report.into_result(config)
+    let mut config = report.into_result(config)?;
+    config.warnings.extend(warnings.into_found());
+    Ok(config)
 }
 
 /// There is no configuration where one is looked for.

@@ -286,8 +286,12 @@ impl Problem {
         let name = match error {
             PlanError::UnknownCall(_) | PlanError::RepeatedCall(_) => "calls",
             // The aggregate's own `wait_for` can be met by all of its calls.
-            PlanError::QuorumTooLarge { .. } if choice.completion.is_none() => "calls",
-            PlanError::QuorumTooLarge { .. } => "wait_for",
+            PlanError::QuorumTooLarge { .. } | PlanError::NothingRequired
+                if choice.completion.is_none() =>
+            {
+                "calls"
+            }
+            PlanError::QuorumTooLarge { .. } | PlanError::NothingRequired => "wait_for",
         };
         let detail = format!("parameter `{name}`: {error}");
         Self::new(ProblemKind::InvalidParameter, detail).with_members(parameter(name))

@@ -150,9 +150,13 @@ impl<'q> Query<'q> {
             }
             "wait_for" => {
                 let completion = Some(&*value)
-                    .filter(|value| matches!(*value, "all" | "first") || is_number(value))
+                    .filter(|value| {
+                        matches!(*value, "all" | "required" | "first") || is_number(value)
+                    })
                     .and_then(|value| value.parse().ok())
-                    .ok_or_else(|| invalid("`all`, `first` or a number of calls from 1"))?;
+                    .ok_or_else(|| {
+                        invalid("`all`, `required`, `first` or a number of calls from 1")
+                    })?;
                 self.completion = Some(completion);
             }
             _ if value.split(',').any(str::is_empty) => {

@@ -41,7 +41,7 @@ fn listed<'a>(aggregate: &'a config::Aggregate, upstreams: &[&'a str]) -> Listed
         deadline_ms: aggregate.deadline.as_millis(),
         concurrency: aggregate.concurrency.get(),
         wait_for: match aggregate.completion {
-            Completion::All => None,
+            Completion::All | Completion::Required => None,
             Completion::Quorum(needed) => Some(needed.get()),
         },
         compare: aggregate.compare,

@@ -87,6 +87,25 @@ fn aggregate(
         .given();
     let completion = completion(path, raw.wait_for, entries.as_ref().map(Vec::len), review);
     let calls = entries.and_then(|entries| calls(&path.key("calls"), entries, upstreams, review));
+    if let (Some(Completion::Required), Some(calls)) = (completion, &calls)
+        && calls.iter().all(|call| call.need == Need::Optional)
+    {
+        let message =
+            "found \"required\", but every call is optional: there is nothing to wait for";
+        review.mistake(&path.key("wait_for"), message);
+    }
+    if let (Some(completion), Some(calls)) = (completion, &calls)
+        && completion != Completion::Required
+        && !matches!(raw.on_failure, Some(RawOnFailure::Fail))
+    {
+        for (index, call) in calls.iter().enumerate() {
+            if call.need == Need::Optional {
+                let message = "has no effect here, but for callers that send wait_for=required; set `wait_for = \"required\"` or \
+                               `on_failure = \"fail\"`";
+                review.warning(&path.key("calls").index(index).key("optional"), message);
+            }
+        }
+    }
     Some(Aggregate {
         name: Arc::from(name),
         calls: calls?,
@@ -114,6 +133,7 @@ fn completion(
 ) -> Option<Completion> {
     match raw {
         Some(WaitFor::First) => Some(Completion::FIRST),
+        Some(WaitFor::Required) => Some(Completion::Required),
         Some(WaitFor::Count(needed)) => {
             if let Some(calls) = calls.filter(|&calls| (1..needed).contains(&calls)) {
                 let message =

@@ -31,7 +31,8 @@ pub(super) struct RawCallTable {
     pub(super) upstream: Option<String>,
     /// The call's own name in the answer, once per aggregate. Default: the upstream's.
     pub(super) name: Option<String>,
-    /// Whether the aggregate with `on_failure = "fail"` can do without it. Default `false`.
+    /// Whether the aggregate can do without it: with `on_failure = "fail"` its failure ends nothing, and
+    /// `wait_for = "required"` does not wait for it. Default `false`.
     pub(super) optional: Option<bool>,
 }
 
@@ -97,6 +98,8 @@ impl JsonSchema for RawCall {
 pub(super) enum WaitFor {
     /// `"all"`
     All,
+    /// `"required"`
+    Required,
     /// `"first"`
     First,
     /// A number of calls, from 1.
@@ -111,12 +114,13 @@ impl<'de> Deserialize<'de> for WaitFor {
             type Value = WaitFor;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(r#""all", "first" or a number of calls from 1"#)
+                f.write_str(r#""all", "required", "first" or a number of calls from 1"#)
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<WaitFor, E> {
                 match text {
                     "all" => Ok(WaitFor::All),
+                    "required" => Ok(WaitFor::Required),
                     "first" => Ok(WaitFor::First),
                     _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
                 }
@@ -138,6 +142,7 @@ impl Serialize for WaitFor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::All => "all".serialize(serializer),
+            Self::Required => "required".serialize(serializer),
             Self::First => "first".serialize(serializer),
             Self::Count(calls) => calls.serialize(serializer),
         }
@@ -155,7 +160,7 @@ impl JsonSchema for WaitFor {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"anyOf": [
-            {"enum": ["all", "first"]},
+            {"enum": ["all", "required", "first"]},
             {"type": "integer", "minimum": 1, "maximum": MOST_CALLS}
         ]})
     }
@@ -183,8 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_waited_for_is_one_of_two_words_or_a_number() {
+    fn what_is_waited_for_is_one_of_three_words_or_a_number() {
         assert_eq!(WaitFor::deserialize(json!("all")).unwrap(), WaitFor::All);
+        assert_eq!(
+            WaitFor::deserialize(json!("required")).unwrap(),
+            WaitFor::Required
+        );
         assert_eq!(
             WaitFor::deserialize(json!("first")).unwrap(),
             WaitFor::First

@@ -202,6 +202,7 @@ fn aggregate(aggregate: &Aggregate, config: &Config) -> RawAggregate {
         max_body: Some(Size(aggregate.max_body as u64)),
         wait_for: Some(match aggregate.completion {
             Completion::All => WaitFor::All,
+            Completion::Required => WaitFor::Required,
             Completion::FIRST => WaitFor::First,
             Completion::Quorum(needed) => WaitFor::Count(needed.get()),
         }),

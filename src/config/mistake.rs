@@ -203,6 +203,16 @@ impl Report {
         self.found.len()
     }
 
+    /// What was noted, in order.
+    pub(super) fn into_found(self) -> impl Iterator<Item = Mistake> {
+        let mistake = |(_, path, message, origin): (usize, KeyPath, String, String)| Mistake {
+            origin,
+            path: path.to_string(),
+            message,
+        };
+        self.found.into_iter().map(mistake)
+    }
+
     /// `value`, or every mistake if there is one. No value without a mistake can't be; it is told as one.
     pub(super) fn into_result<T>(mut self, value: Option<T>) -> Result<T, Mistakes> {
         match value {
@@ -212,12 +222,7 @@ impl Report {
             }
             _ => {}
         }
-        let mistake = |(_, path, message, origin): (usize, KeyPath, String, String)| Mistake {
-            origin,
-            path: path.to_string(),
-            message,
-        };
-        Err(Mistakes(self.found.into_iter().map(mistake).collect()))
+        Err(Mistakes(self.into_found().collect()))
     }
 }
 

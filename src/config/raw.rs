@@ -336,7 +336,8 @@ pub(super) struct RawAggregate {
     pub(super) deadline: Option<HumanDuration>,
     /// The bodies of all its calls together, from 1B to 1GiB; what does not fit is `too_large`. Default `16MiB`.
     pub(super) max_body: Option<Size>,
-    /// `all`: every call settles. `first` or a number: that many succeed, and the rest are cancelled. Default `all`.
+    /// `all`: every call settles. `required`: every call that is not optional does, and the rest are cancelled. `first` or a
+    /// number: that many succeed, and the rest are cancelled. Default `all`.
     pub(super) wait_for: Option<WaitFor>,
     /// `partial`: a failed call is reported in its place. `fail`: it ends the aggregate, unless the call is
     /// `optional`. Default `partial`.

@@ -63,12 +63,19 @@ pub(super) struct Review<'a> {
     pub(super) layers: &'a Layers,
     pub(super) refused: &'a BTreeSet<KeyPath>,
     pub(super) report: &'a mut Report,
+    /// What is odd and no mistake.
+    pub(super) warnings: &'a mut Report,
 }
 
 impl Review<'_> {
     /// Notes what is wrong at `path`.
     pub(super) fn mistake(&mut self, path: &KeyPath, message: impl Into<String>) {
         self.report.add(self.layers.origin(path), path, message);
+    }
+
+    /// Notes what is odd at `path` and no mistake.
+    pub(super) fn warning(&mut self, path: &KeyPath, message: impl Into<String>) {
+        self.warnings.add(self.layers.origin(path), path, message);
     }
 
     /// What there is of the setting at `path`, whose raw value is `raw`.

@@ -19,38 +19,65 @@ pub(super) struct Tally {
     completion: Completion,
     on_failure: OnFailure,
     open: usize,
+    /// Those of the open calls that are not optional.
+    required: usize,
     succeeded: usize,
 }
 
 impl Tally {
-    pub(super) const fn new(completion: Completion, on_failure: OnFailure, calls: usize) -> Self {
-        Self {
+    pub(super) fn new(
+        completion: Completion,
+        on_failure: OnFailure,
+        needs: impl Iterator<Item = Need>,
+    ) -> Self {
+        let mut tally = Self {
             completion,
             on_failure,
-            open: calls,
+            open: 0,
+            required: 0,
             succeeded: 0,
+        };
+        for need in needs {
+            tally.open += 1;
+            tally.required += (need == Need::Required) as usize;
         }
+        tally
     }
 
-    pub(super) const fn succeeded(&mut self) -> Decision {
-        self.open -= 1;
+    pub(super) fn succeeded(&mut self, need: Need) -> Decision {
+        self.settled(need);
         self.succeeded += 1;
         match self.completion {
             Completion::Quorum(needed) if self.succeeded >= needed.get() => Decision::Met,
-            _ => Decision::GoOn,
+            Completion::Quorum(_) | Completion::All | Completion::Required => self.waiting(),
         }
     }
 
-    pub(super) const fn failed(&mut self, need: Need) -> Decision {
-        self.open -= 1;
-        if matches!((self.on_failure, need), (OnFailure::Fail, Need::Required)) {
+    pub(super) fn failed(&mut self, need: Need) -> Decision {
+        self.settled(need);
+        if (self.on_failure, need) == (OnFailure::Fail, Need::Required) {
             return Decision::Lost;
         }
         match self.completion {
             Completion::Quorum(needed) if self.succeeded + self.open < needed.get() => {
                 Decision::Lost
             }
-            _ => Decision::GoOn,
+            Completion::Quorum(_) | Completion::All | Completion::Required => self.waiting(),
+        }
+    }
+
+    fn settled(&mut self, need: Need) {
+        self.open -= 1;
+        self.required -= (need == Need::Required) as usize;
+    }
+
+    /// The decision where only the number of open calls counts.
+    fn waiting(&self) -> Decision {
+        // Where all are settled the plan is over anyway.
+        if self.completion == Completion::Required && self.required == 0 && self.open > 0 {
+            Decision::Met
+        } else {
+            Decision::GoOn
         }
     }
 }
@@ -65,31 +92,54 @@ mod tests {
         Completion::Quorum(NonZeroUsize::new(needed).unwrap())
     }
 
+    /// A tally of so many calls, none of them optional.
+    fn tally(completion: Completion, on_failure: OnFailure, calls: usize) -> Tally {
+        let needs = std::iter::repeat_n(Need::Required, calls);
+        Tally::new(completion, on_failure, needs)
+    }
+
     #[test]
     fn waiting_for_all_never_ends_a_plan_early() {
-        let mut tally = Tally::new(Completion::All, OnFailure::Partial, 2);
+        let mut tally = tally(Completion::All, OnFailure::Partial, 2);
         assert_eq!(tally.failed(Need::Required), Decision::GoOn);
-        assert_eq!(tally.succeeded(), Decision::GoOn);
+        assert_eq!(tally.succeeded(Need::Required), Decision::GoOn);
     }
 
     #[test]
     fn a_quorum_is_met_by_its_last_success_and_not_before() {
-        let mut tally = Tally::new(quorum(2), OnFailure::Partial, 3);
-        assert_eq!(tally.succeeded(), Decision::GoOn);
-        assert_eq!(tally.succeeded(), Decision::Met);
+        let mut tally = tally(quorum(2), OnFailure::Partial, 3);
+        assert_eq!(tally.succeeded(Need::Required), Decision::GoOn);
+        assert_eq!(tally.succeeded(Need::Required), Decision::Met);
     }
 
     #[test]
     fn a_quorum_is_lost_with_the_failure_that_puts_it_out_of_reach() {
-        let mut tally = Tally::new(quorum(2), OnFailure::Partial, 3);
+        let mut tally = tally(quorum(2), OnFailure::Partial, 3);
         assert_eq!(tally.failed(Need::Required), Decision::GoOn);
         assert_eq!(tally.failed(Need::Required), Decision::Lost);
     }
 
     #[test]
     fn an_optional_call_may_fail_where_a_required_one_may_not() {
-        let mut tally = Tally::new(Completion::All, OnFailure::Fail, 3);
+        let needs = [Need::Required, Need::Optional, Need::Optional];
+        let mut tally = Tally::new(Completion::All, OnFailure::Fail, needs.into_iter());
         assert_eq!(tally.failed(Need::Optional), Decision::GoOn);
         assert_eq!(tally.failed(Need::Required), Decision::Lost);
+    }
+
+    #[test]
+    fn the_last_required_call_ends_the_wait_however_it_settles() {
+        use Need::{Optional, Required};
+        for fails in [false, true] {
+            let needs = [Required, Optional, Required, Optional].into_iter();
+            let mut tally = Tally::new(Completion::Required, OnFailure::Partial, needs);
+            assert_eq!(tally.succeeded(Required), Decision::GoOn);
+            assert_eq!(tally.failed(Optional), Decision::GoOn);
+            let last = match fails {
+                true => tally.failed(Required),
+                false => tally.succeeded(Required),
+            };
+            assert_eq!(last, Decision::Met);
+        }
     }
 }

@@ -159,7 +159,11 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
             sent,
             slots: (0..calls).map(|_| Slot::Waiting).collect(),
             next: 0,
-            tally: Tally::new(plan.completion, plan.on_failure, calls),
+            tally: Tally::new(
+                plan.completion,
+                plan.on_failure,
+                plan.calls.iter().map(|call| call.need),
+            ),
         }
     }
 
@@ -181,9 +185,10 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
         elapsed: Duration,
         result: Result<Reply, Failure>,
     ) -> Decision {
+        let need = self.plan.calls[index].need;
         let decision = match &result {
-            Ok(_) => self.tally.succeeded(),
-            Err(_) => self.tally.failed(self.plan.calls[index].need),
+            Ok(_) => self.tally.succeeded(need),
+            Err(_) => self.tally.failed(need),
         };
         let start = match self.slots[index] {
             Slot::Running { start } => start,
@@ -281,7 +286,10 @@ fn given_up(end: End) -> Failure {
             FailureKind::Cancelled,
             "another call's failure ended the plan",
         ),
-        End::Enough => Failure::new(FailureKind::Cancelled, "enough other calls had succeeded"),
+        End::Enough => Failure::new(
+            FailureKind::Cancelled,
+            "the calls that were waited for had settled",
+        ),
         End::Done | End::Dropped => Failure::new(FailureKind::Cancelled, "the client went away"),
     }
 }

@@ -456,6 +456,45 @@ fn a_choice_that_cannot_be_planned_says_why() {
     );
 }
 
+#[test]
+fn required_calls_can_be_waited_for_only_where_there_is_one() {
+    let mut aggregate = aggregate([good(1), good(1)]);
+    aggregate.completion = Completion::Required;
+    aggregate.calls[1].need = Need::Optional;
+    let plan = |name| {
+        let choice = Choice {
+            calls: Some(vec![name]),
+            ..Choice::default()
+        };
+        let plan = aggregate.plan(&choice, Mode::Concurrent, far());
+        plan.map(drop)
+    };
+    assert_eq!(plan("call_0"), Ok(()));
+    assert_eq!(plan("call_1"), Err(PlanError::NothingRequired));
+}
+
+#[tokio::test(start_paused = true)]
+async fn optional_calls_are_taken_as_far_as_they_are_there_when_the_required_ones_have_settled() {
+    for mode in [Mode::Concurrent, Mode::Sequential] {
+        let mut aggregate = aggregate([good(10), good(100), bad(120), good(793)]);
+        aggregate.completion = Completion::Required;
+        for optional in [0, 3] {
+            aggregate.calls[optional].need = Need::Optional;
+        }
+        let outcome = outcome(&aggregate, mode).await;
+        let (elapsed, last) = match mode {
+            Mode::Concurrent => (ms(120), FailureKind::Cancelled),
+            Mode::Sequential => (ms(230), FailureKind::Skipped),
+        };
+        assert_eq!(outcome.elapsed, elapsed);
+        assert_eq!(outcome.verdict, Verdict::Partial);
+        assert_eq!(
+            kinds(&outcome),
+            [None, None, Some(FailureKind::Status), Some(last)]
+        );
+    }
+}
+
 fn far() -> Instant {
     Instant::now() + ms(1_000_000)
 }

@@ -96,10 +96,19 @@ impl Outcome {
 pub(super) fn judge(
     completion: Completion,
     on_failure: OnFailure,
-    needs: impl Iterator<Item = Need>,
+    needs: impl Iterator<Item = Need> + Clone,
     results: &[CallResult],
 ) -> Verdict {
-    let succeeded = results.iter().filter(|call| call.result.is_ok()).count();
+    let is_required = |need: Need| need == Need::Required;
+    let only_required = completion == Completion::Required;
+    // Those that are waited for, and those of them that succeeded.
+    let (mut waited, mut succeeded) = (0, 0);
+    for (call, need) in results.iter().zip(needs.clone()) {
+        if !only_required || is_required(need) {
+            waited += 1;
+            succeeded += usize::from(call.result.is_ok());
+        }
+    }
     let failed: Vec<_> = results
         .iter()
         .zip(needs)
@@ -108,17 +117,16 @@ pub(super) fn judge(
             (!failure.kind.is_given_up()).then_some((failure.kind, need))
         })
         .collect();
-    let is_required = |need: Need| need == Need::Required;
     let forbidden =
         on_failure == OnFailure::Fail && failed.iter().any(|&(_, need)| is_required(need));
     // Where a required call ended the plan, the others' failures have no part in it.
     let all_time = failed
         .iter()
-        .filter(|&&(_, need)| !forbidden || is_required(need))
+        .filter(|&&(_, need)| !(forbidden || only_required) || is_required(need))
         .all(|(kind, _)| kind.is_time());
     let reached = match completion {
         Completion::Quorum(needed) => succeeded >= needed.get(),
-        Completion::All => succeeded > 0,
+        Completion::All | Completion::Required => succeeded > 0,
     };
     if !reached || forbidden {
         return Verdict::Failed(if all_time {
@@ -128,7 +136,7 @@ pub(super) fn judge(
         });
     }
     match completion {
-        Completion::All if succeeded < results.len() => Verdict::Partial,
+        Completion::All | Completion::Required if succeeded < waited => Verdict::Partial,
         _ => Verdict::Complete,
     }
 }
@@ -247,6 +255,34 @@ mod tests {
             judge(Completion::All, OnFailure::Fail, needs, &results),
             Verdict::Failed(Blame::Time)
         );
+    }
+
+    #[test]
+    fn a_plan_that_waits_for_required_calls_is_judged_by_them_alone() {
+        use FailureKind::{Cancelled, Connect, Timeout};
+        let needs = [Need::Required, Need::Required, Need::Optional].into_iter();
+        for (failures, expected) in [
+            ([None, None, Some(Cancelled)], Verdict::Complete),
+            ([None, None, Some(Connect)], Verdict::Complete),
+            ([None, Some(Connect), None], Verdict::Partial),
+            (
+                [Some(Timeout), Some(Timeout), None],
+                Verdict::Failed(Blame::Time),
+            ),
+            (
+                [Some(Timeout), Some(Timeout), Some(Connect)],
+                Verdict::Failed(Blame::Time),
+            ),
+            (
+                [Some(Timeout), Some(Connect), None],
+                Verdict::Failed(Blame::Upstream),
+            ),
+        ] {
+            let results = failures.map(|failure| call(0, 1, failure));
+            let needs = needs.clone();
+            let found = judge(Completion::Required, OnFailure::Partial, needs, &results);
+            assert_eq!(found, expected, "{failures:?}");
+        }
     }
 
     #[test]

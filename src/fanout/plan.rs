@@ -70,6 +70,9 @@ pub enum PlanError {
     /// `calls` names something twice.
     #[error("the call `{0}` is named twice")]
     RepeatedCall(String),
+    /// `wait_for` is `required`, and every call is optional.
+    #[error("calls that are not optional are to be waited for, but every call is optional")]
+    NothingRequired,
     /// `wait_for` asks for more successes than there are calls.
     #[error("{needed} calls are to be waited for, but only {calls} would be made")]
     QuorumTooLarge {
@@ -80,8 +83,8 @@ pub enum PlanError {
     },
 }
 
-/// The calls of one request, in order, and the rules for them. Valid by construction: it has a call, and a quorum that
-/// can be met.
+/// The calls of one request, in order, and the rules for them. Valid by construction: it has a call, and something to wait
+/// for that can come.
 #[derive(Debug)]
 pub struct Plan<'a, U> {
     pub(super) calls: Vec<&'a Call<U>>,
@@ -124,6 +127,10 @@ impl<U> Aggregate<U> {
                 needed: needed.get(),
                 calls: calls.len(),
             });
+        }
+        let is_required = |call: &&Call<U>| call.need == Need::Required;
+        if completion == Completion::Required && !calls.iter().any(is_required) {
+            return Err(PlanError::NothingRequired);
         }
         let width = match mode {
             Mode::Sequential => NonZeroUsize::MIN,

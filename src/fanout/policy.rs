@@ -60,6 +60,8 @@ impl FromStr for Mode {
 pub enum Completion {
     /// Every call settles.
     All,
+    /// Every call that is not optional settles; the others are then cancelled.
+    Required,
     /// This many calls succeed; the others are cancelled as soon as they have.
     Quorum(NonZeroUsize),
 }
@@ -73,6 +75,7 @@ impl fmt::Display for Completion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::All => f.write_str("all"),
+            Self::Required => f.write_str("required"),
             Self::FIRST => f.write_str("first"),
             Self::Quorum(needed) => needed.fmt(f),
         }
@@ -85,9 +88,10 @@ impl FromStr for Completion {
     fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
         match text {
             "all" => Ok(Self::All),
+            "required" => Ok(Self::Required),
             "first" => Ok(Self::FIRST),
             number => number.parse().map(Self::Quorum).map_err(|_| UnknownPolicy {
-                allowed: "`all`, `first` or a number of calls from 1",
+                allowed: "`all`, `required`, `first` or a number of calls from 1",
             }),
         }
     }
@@ -114,7 +118,7 @@ impl fmt::Display for OnFailure {
 /// Whether a plan can do without a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// With `on_failure = "fail"` its failure ends the plan.
+    /// With `on_failure = "fail"` its failure ends the plan. `wait_for = "required"` waits for it.
     Required,
     /// Its failure never ends the plan.
     Optional,

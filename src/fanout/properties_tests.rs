@@ -4,7 +4,7 @@ use proptest::{collection::vec, option, prelude::*};
 
 use crate::fanout::{
     Mode,
-    simulation::{Case, End, Rules, Script, Step, check},
+    simulation::{Case, End, Rules, Script, Step, Waits, check},
 };
 
 /// How many random plans `cargo test` runs.
@@ -62,7 +62,7 @@ fn case() -> impl Strategy<Value = Case> {
         1..9_usize,
         1..1_000_u16,
         option::weighted(0.2, 0..1_000_u16),
-        option::of(1..9_usize),
+        waits(),
         any::<bool>(),
         option::weighted(0.2, 0..1_000_u16),
         any::<u64>(),
@@ -74,7 +74,7 @@ fn case() -> impl Strategy<Value = Case> {
                 width,
                 deadline,
                 spent,
-                needed,
+                waits,
                 strict,
                 leaves,
                 seed,
@@ -90,13 +90,21 @@ fn case() -> impl Strategy<Value = Case> {
                     width,
                     deadline,
                     spent: spent.unwrap_or(0),
-                    needed,
+                    waits,
                     strict,
                     leaves,
                     seed,
                 }
             },
         )
+}
+
+fn waits() -> impl Strategy<Value = Waits> {
+    prop_oneof![
+        Just(Waits::All),
+        Just(Waits::Required),
+        (1..9_usize).prop_map(Waits::Quorum),
+    ]
 }
 
 #[test]

@@ -71,6 +71,16 @@ pub(crate) struct Rules {
     pub(crate) tenths: u8,
 }
 
+/// The end of a plan's wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    All,
+    /// Where a call is not optional; else for all.
+    Required,
+    /// So many successes, from 1; no more than the calls are taken.
+    Quorum(usize),
+}
+
 /// A whole plan with its upstreams. Times are in milliseconds.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
@@ -84,8 +94,7 @@ pub(crate) struct Case {
     pub(crate) deadline: u16,
     /// How much of the deadline is over when the plan begins, as for the second run of a comparison.
     pub(crate) spent: u16,
-    /// A quorum; no more than the calls are taken.
-    pub(crate) needed: Option<usize>,
+    pub(crate) waits: Waits,
     pub(crate) strict: bool,
     /// When the client goes away, if it does.
     pub(crate) leaves: Option<u16>,
@@ -102,8 +111,16 @@ impl Case {
         &self.lanes[self.lane(call)]
     }
 
-    fn needed(&self) -> Option<NonZeroUsize> {
-        NonZeroUsize::new(self.needed?.min(self.scripts.len()))
+    fn completion(&self) -> Completion {
+        match self.waits {
+            Waits::Required if self.scripts.iter().any(|script| !script.optional) => {
+                Completion::Required
+            }
+            Waits::All | Waits::Required => Completion::All,
+            Waits::Quorum(needed) => {
+                Completion::Quorum(at_least_one(needed.min(self.scripts.len())))
+            }
+        }
     }
 
     /// What the plan has for itself.
@@ -234,7 +251,7 @@ fn aggregate(case: &Case, world: &Rc<World>) -> Aggregate<Scripted> {
         mode: case.mode,
         concurrency: at_least_one(case.width),
         deadline: ms(case.deadline),
-        completion: case.needed().map_or(Completion::All, Completion::Quorum),
+        completion: case.completion(),
         on_failure: if case.strict {
             OnFailure::Fail
         } else {
@@ -391,13 +408,19 @@ fn check_ledger(case: &Case, ledger: &Ledger<'_>, took: Duration) {
 
 fn check_outcome(case: &Case, outcome: &Outcome, ledger: &Ledger<'_>) {
     assert_eq!(outcome.results.len(), case.scripts.len());
-    let mut succeeded = 0;
+    // Of all calls, and of those that the plan waits for.
+    let (mut succeeded, mut waited, mut waited_succeeded) = (0, 0, 0);
+    let completion = case.completion();
     let mut last_end = Duration::ZERO;
     for (index, result) in outcome.results.iter().enumerate() {
         assert_eq!(&*result.name, format!("call_{index}"), "plan order");
         assert_eq!(result.attempts, ledger.calls.borrow()[index].tried);
         assert!(result.start + result.elapsed <= outcome.elapsed + ms(1));
         succeeded += usize::from(result.result.is_ok());
+        if completion != Completion::Required || !case.scripts[index].optional {
+            waited += 1;
+            waited_succeeded += usize::from(result.result.is_ok());
+        }
         if case.mode == Mode::Sequential {
             assert!(result.start >= last_end, "one after another");
             last_end = result.start + result.elapsed;
@@ -406,17 +429,43 @@ fn check_outcome(case: &Case, outcome: &Outcome, ledger: &Ledger<'_>) {
             assert!(result.attempts > 0, "a reply without an attempt");
         }
     }
-    let wanted = case.needed().map_or(1, NonZeroUsize::get);
+    let wanted = match completion {
+        Completion::Quorum(needed) => needed.get(),
+        Completion::All | Completion::Required => 1,
+    };
     match outcome.verdict {
-        Verdict::Complete | Verdict::Partial => assert!(succeeded >= wanted),
-        Verdict::Failed(_) => assert!(succeeded < wanted || case.strict),
+        Verdict::Complete | Verdict::Partial => assert!(waited_succeeded >= wanted),
+        Verdict::Failed(_) => assert!(waited_succeeded < wanted || case.strict),
     }
-    match outcome.verdict {
-        Verdict::Partial => assert!(succeeded < outcome.results.len()),
-        Verdict::Complete if case.needed().is_none() => {
-            assert_eq!(succeeded, outcome.results.len());
+    match (outcome.verdict, completion) {
+        (Verdict::Partial, Completion::Quorum(_)) => panic!("a quorum is met or it is not"),
+        (Verdict::Partial, _) => assert!(waited_succeeded < waited),
+        (Verdict::Complete, Completion::All | Completion::Required) => {
+            assert_eq!(waited_succeeded, waited);
         }
-        Verdict::Complete | Verdict::Failed(_) => {}
+        (Verdict::Complete | Verdict::Failed(_), _) => {}
     }
+    check_end(case, outcome, succeeded);
     assert!(outcome.critical_path() <= outcome.elapsed + ms(1));
+}
+
+/// No plan goes on when it has what it waits for, and none ends before.
+fn check_end(case: &Case, outcome: &Outcome, succeeded: usize) {
+    let end = |index: usize| outcome.results[index].start + outcome.results[index].elapsed;
+    let calls = 0..outcome.results.len();
+    let given_up = calls.clone().filter(|&index| {
+        let failure = outcome.results[index].result.as_ref().err();
+        failure.is_some_and(|failure| failure.kind.is_given_up())
+    });
+    let is_ended_early = given_up.count() > 0;
+    let time_is_over = outcome.elapsed >= case.time();
+    match case.completion() {
+        Completion::Quorum(needed) => assert!(succeeded <= needed.get()),
+        Completion::All => assert!(!is_ended_early || case.strict || time_is_over),
+        Completion::Required => {
+            let required = calls.filter(|&index| !case.scripts[index].optional);
+            let last = required.map(end).max().unwrap_or_default();
+            assert!(case.strict || time_is_over || outcome.elapsed <= last + ms(1));
+        }
+    }
 }

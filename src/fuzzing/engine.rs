@@ -4,7 +4,7 @@ use arbitrary::{Result, Unstructured};
 
 use crate::fanout::{
     Mode,
-    simulation::{Case, End, Rules, Script, Step, check},
+    simulation::{Case, End, Rules, Script, Step, Waits, check},
 };
 
 /// Makes a plan of `bytes` and runs it.
@@ -37,7 +37,11 @@ fn case(bytes: &mut Unstructured<'_>) -> Result<Case> {
         } else {
             0
         },
-        needed: sometimes(bytes, |bytes| bytes.int_in_range(1..=9))?,
+        waits: match bytes.int_in_range(0..=3)? {
+            0 => Waits::Quorum(bytes.int_in_range(1..=9)?),
+            1 => Waits::Required,
+            _ => Waits::All,
+        },
         strict: bytes.arbitrary()?,
         leaves: sometimes(bytes, |bytes| bytes.int_in_range(0..=1000))?,
         seed: bytes.arbitrary()?,

@@ -307,3 +307,25 @@ async fn a_subset_too_small_for_the_configured_number_is_the_fault_of_calls() {
     assert_eq!(upstream.upstream.connections(), 0);
     assert_eq!(gateway.aggregate("?calls=a&wait_for=1").await.status, 200);
 }
+
+#[actix_web::test]
+async fn optional_calls_do_not_hold_up_an_answer_that_waits_for_the_required_ones() {
+    let upstream = fast_and_silent();
+    let urls = ["fast", "silent"].map(|name| (name, upstream.url(&format!("/{name}"))));
+    let rest = "aggregates.default = { calls = [\"fast\", { upstream = \"silent\", optional = true }], \
+                wait_for = \"required\" }";
+    let gateway = Gateway::before(&urls, rest).await;
+    for query in ["", "?wait_for=required"] {
+        let answer = gateway.aggregate(query).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let json = answer.json();
+        assert_eq!(json["outcome"], "complete", "{json}");
+        assert_eq!(json["results"][0]["ok"], true, "{json}");
+        assert_eq!(json["results"][1]["failure"], "cancelled", "{json}");
+    }
+    let answer = gateway.aggregate("?calls=silent").await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.json()["parameter"], "calls");
+    let answer = gateway.aggregate("?calls=silent&wait_for=required").await;
+    assert_eq!(answer.json()["parameter"], "wait_for");
+}

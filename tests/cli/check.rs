@@ -280,7 +280,34 @@ fn what_is_printed_says_what_becomes_of_a_traces_context() {
 fn the_configurations_that_come_with_gather_are_good() {
     for shipped in ["config/gather.toml", "deploy/gather.toml"] {
         let name = repository(shipped);
-        run(&["check", "-c", name.to_str().unwrap()]).expect(0);
+        let checked = run(&["check", "-c", name.to_str().unwrap()]).expect(0);
+        assert_eq!(checked.stderr, "", "{shipped}");
+    }
+}
+
+#[test]
+fn an_optional_call_without_an_effect_is_a_warning() {
+    let warning = |settings: &str| {
+        let (_place, name) = file(&format!(
+            "[upstreams.users]\nurl = \"http://users\"\n[upstreams.history]\nurl = \"http://history\"\n\
+             [aggregates.home]\ncalls = [\"users\", {{ upstream = \"history\", optional = true }}]\n{settings}"
+        ));
+        run(&["check", "-c", &name]).expect(0).stderr
+    };
+    for settings in ["", "wait_for = 1", "on_failure = \"partial\""] {
+        let told = warning(settings);
+        let place = "aggregates.home.calls[1].optional: has no effect";
+        assert!(
+            told.starts_with("warning: ") && told.contains(place),
+            "{settings}: {told}"
+        );
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    for settings in [
+        "wait_for = \"required\"",
+        "on_failure = \"fail\"\nwait_for = 1",
+    ] {
+        assert_eq!(warning(settings), "", "{settings}");
     }
 }
 

@@ -116,7 +116,7 @@ const SHOWN: usize = 3;
 fn outcome(endpoint: &Endpoint, mode: Mode, failed: Option<Blame>) -> Outcome {
     let calls = endpoint.calls.iter().take(SHOWN);
     let needed = match endpoint.completion {
-        Completion::All => SHOWN,
+        Completion::All | Completion::Required => SHOWN,
         Completion::Quorum(needed) => needed.get(),
     };
     let mut results: Vec<CallResult> = Vec::new();
@@ -152,7 +152,7 @@ fn outcome(endpoint: &Endpoint, mode: Mode, failed: Option<Blame>) -> Outcome {
             }),
             None => Err(Failure::new(
                 FailureKind::Cancelled,
-                "enough other calls have succeeded",
+                "the calls that were waited for had settled",
             )),
         };
         results.push(CallResult {

@@ -153,11 +153,11 @@ fn wait_for(endpoint: &Endpoint) -> Value {
     };
     let schema = json!({
         "anyOf": [
-            {"type": "string", "enum": ["all", "first"]},
+            {"type": "string", "enum": ["all", "required", "first"]},
             {"type": "integer", "minimum": 1, "maximum": endpoint.calls.len()},
         ],
         "default": default,
     });
-    let about = "What ends the run: that all calls are settled, or that one or this many have succeeded; no more than are made.";
+    let about = "What ends the run: that all calls are settled, or all that are not optional, or that one or this many have succeeded; no more than are made.";
     query("wait_for", about, &schema)
 }

@@ -127,7 +127,7 @@ headers = { accept = "text/plain" }
 success = ["2xx", "404"]
 [aggregates.home]
 calls = ["users", { upstream = "users", name = "again", optional = true }]
-wait_for = 2
+wait_for = "required"
 compare = true
 "#;
     let yaml = r#"
@@ -140,12 +140,12 @@ upstreams:
 aggregates:
   home:
     calls: [users, { upstream: users, name: again, optional: true }]
-    wait_for: 2
+    wait_for: required
     compare: true
 "#;
     let json = r#"{"$schema": "gather.schema.json", "server": {"workers": 2, "grace": "0s"}, "upstreams": {"users": {
         "url": "http://users/a?b=c", "headers": {"accept": "text/plain"}, "success": ["2xx", "404"]}}, "aggregates":
-        {"home": {"calls": ["users", {"upstream": "users", "name": "again", "optional": true}], "wait_for": 2,
+        {"home": {"calls": ["users", {"upstream": "users", "name": "again", "optional": true}], "wait_for": "required",
         "compare": true}}}"#;
     let place = tempfile::tempdir().unwrap();
     let debug = |name: &str, text| {

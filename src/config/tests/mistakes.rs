@@ -99,7 +99,7 @@ const COERCIONS: &[(&str, &str)] = &[
     ),
     (
         "[aggregates.a]\ncalls = ['users']\nwait_for = '1'",
-        "aggregates.a.wait_for: found \"1\", expected \"all\", \"first\"",
+        "aggregates.a.wait_for: found \"1\", expected \"all\", \"required\", \"first\"",
     ),
     (
         "[aggregates.a]\ncalls = 'users'",

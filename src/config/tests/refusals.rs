@@ -313,6 +313,10 @@ const BAD_ELSEWHERE: &[(&str, &str)] = &[
         "aggregates.a.calls[0].upstream: no upstream has the name `user`, did you mean `users`?",
     ),
     (
+        "[aggregates.a]\ncalls = [{ upstream = 'users', optional = true }]\nwait_for = 'required'",
+        "aggregates.a.wait_for: found \"required\", but every call is optional",
+    ),
+    (
         "[aggregates.a]\ncalls = [{ name = 'x' }]",
         "aggregates.a.calls[0].upstream: missing",
     ),
@@ -346,7 +350,7 @@ const BAD_ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "[aggregates.a]\ncalls = ['users']\nwait_for = 0",
-        "aggregates.a.wait_for: found 0, expected \"all\", \"first\"",
+        "aggregates.a.wait_for: found 0, expected \"all\", \"required\", \"first\"",
     ),
     (
         "[aggregates.a]\ncalls = ['users']\non_failure = 'stop'",
