@@ -44,6 +44,10 @@ pub(super) fn parse(text: &str) -> Result<Uri, String> {
             "found a fragment (#…), which is never sent; expected a URL without one".to_owned(),
         );
     }
+    let after_scheme = text.split_once("//").map_or("", |(_, rest)| rest);
+    if let Some(path) = after_scheme.find(['/', '?']) {
+        check_characters(&after_scheme[path..])?;
+    }
     let uri: Uri = text
         .parse()
         .map_err(|_| format!("not a URL, expected {EXPECTED}"))?;
@@ -73,10 +77,54 @@ pub(super) fn parse(text: &str) -> Result<Uri, String> {
     }
     let port = authority.strip_prefix(host).unwrap_or_default();
     match port.strip_prefix(':').map(str::parse::<u16>) {
-        None if port.is_empty() => Ok(uri),
-        Some(Ok(1..)) => Ok(uri),
-        _ => Err("expected a port from 1 to 65535 after the host".to_owned()),
+        None if port.is_empty() => {}
+        Some(Ok(1..)) => {}
+        _ => return Err("expected a port from 1 to 65535 after the host".to_owned()),
     }
+    Ok(uri)
+}
+
+/// Refuses what no path and no query of a URL has (RFC 3986, section 3.3 and 3.4). Brackets and bars are taken as browsers
+/// and servers take them.
+fn check_characters(text: &str) -> Result<(), String> {
+    for (place, found) in text.char_indices() {
+        match found {
+            '{' | '}' => {
+                return Err(format!(
+                    "found `{found}`, which no URL has, and nothing would be put in its place; expected the URL to send, \
+                     with {} for the character itself",
+                    encoded(found)
+                ));
+            }
+            '%' => {
+                let digits = text.as_bytes().get(place + 1..place + 3);
+                if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+                    return Err(
+                        "found `%` without two hexadecimal digits after it; the character itself is %25"
+                            .to_owned(),
+                    );
+                }
+            }
+            '[' | ']' | '|' => {}
+            _ if found.is_ascii_alphanumeric() || "-._~:/?@!$&'()*+,;=".contains(found) => {}
+            // A control character would not show.
+            _ => {
+                return Err(format!(
+                    "found `{}`, which no URL has; expected {} in its place",
+                    found.escape_debug(),
+                    encoded(found)
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The character as a URL has it.
+fn encoded(character: char) -> String {
+    let mut bytes = [0; 4];
+    let bytes = character.encode_utf8(&mut bytes).bytes();
+    bytes.map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// The URL with the values of its query masked.
@@ -108,6 +156,7 @@ mod tests {
             "http://127.0.0.1:9001/ping",
             "http://[::1]:9001/",
             "http://my_service:80",
+            "http://users/%7Bid%7D;v=1/~me?filter[name]=a|b&c=/?@:",
         ] {
             assert!(parse(url).is_ok(), "{url}");
         }
@@ -130,6 +179,39 @@ mod tests {
             ("http://users/#top", "found a fragment"),
             ("http://me:hunter2@users/", "found a user or password"),
             ("http://me@users/", "found a user or password"),
+            (
+                "http://users/{id}",
+                "found `{`, which no URL has, and nothing would be put in its place",
+            ),
+            ("http://users/?id={id}", "found `{`"),
+            (
+                "http://users/a b",
+                "found ` `, which no URL has; expected %20",
+            ),
+            (
+                "http://users/caf\u{e9}",
+                "found `\u{e9}`, which no URL has; expected %C3%A9",
+            ),
+            (
+                "http://users/?a=\"b\"",
+                "found `\\\"`, which no URL has; expected %22",
+            ),
+            (
+                "http://users/a\\b",
+                "found `\\\\`, which no URL has; expected %5C",
+            ),
+            (
+                "http://users/\u{7}",
+                "found `\\u{7}`, which no URL has; expected %07",
+            ),
+            (
+                "http://users/50%",
+                "found `%` without two hexadecimal digits",
+            ),
+            (
+                "http://users/?a=%zz",
+                "found `%` without two hexadecimal digits",
+            ),
             ("http://users:0/", "expected a port from 1 to 65535"),
             ("http://users:/", "expected a port from 1 to 65535"),
             ("http://users:99999/", "expected a port from 1 to 65535"),
