@@ -16,7 +16,10 @@ use crate::{
 use super::error::shown;
 
 /// Gather's own parameters.
-const OWN: [&str; 5] = ["mode", "concurrency", "calls", "timeout", "wait_for"];
+const OWN: [&str; 5] = ["mode", "concurrency", CALLS, "timeout", "wait_for"];
+
+/// The one among them that is a list.
+const CALLS: &str = "calls";
 
 /// How a request wants its aggregate run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +111,8 @@ impl<'q> Query<'q> {
                 continue;
             };
             let name = OWN[index];
-            if std::mem::replace(&mut seen[index], true) {
+            // Lists come in either form of RFC 6570: with commas, or with the name again for each.
+            if std::mem::replace(&mut seen[index], true) && name != CALLS {
                 return Err(QueryError::Repeated { name });
             }
             if value.is_empty() {
@@ -162,7 +166,12 @@ impl<'q> Query<'q> {
             _ if value.split(',').any(str::is_empty) => {
                 return Err(invalid("names of calls with one comma between them"));
             }
-            _ => self.calls = Some(value),
+            _ => {
+                self.calls = Some(match self.calls.take() {
+                    None => value,
+                    Some(before) => Cow::Owned(format!("{before},{value}")),
+                });
+            }
         }
         Ok(())
     }
@@ -261,11 +270,35 @@ mod tests {
                 _ => "1",
             };
             let twice = format!("{name}={value}&{name}={value}");
-            assert_eq!(parse(&twice).unwrap_err(), QueryError::Repeated { name });
+            match parse(&twice) {
+                Ok(_) => assert_eq!(name, CALLS),
+                Err(error) => assert_eq!(error, QueryError::Repeated { name }),
+            }
             for empty in [format!("{name}="), name.to_owned()] {
                 assert_eq!(parse(&empty).unwrap_err(), QueryError::Empty { name });
             }
         }
+    }
+
+    #[test]
+    fn a_list_comes_with_commas_or_with_its_name_again() {
+        for text in [
+            "calls=a,b,c",
+            "calls=a&calls=b&calls=c",
+            "calls=a,b&calls=c",
+        ] {
+            let query = parse(text).unwrap();
+            assert_eq!(
+                query.choice(None).calls,
+                Some(vec!["a", "b", "c"]),
+                "{text}"
+            );
+        }
+        for text in ["calls=a&calls=", "calls=a&calls"] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error, QueryError::Empty { name: CALLS }, "{text}");
+        }
+        assert!(parse("calls=a&calls=b,,c").is_err());
     }
 
     #[test]

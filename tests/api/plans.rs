@@ -141,6 +141,8 @@ async fn a_subset_of_the_calls_is_made_in_the_order_given() {
         ("?calls=b", &["b"][..]),
         ("?calls=c,a", &["c", "a"]),
         ("?calls=b%2Ca", &["b", "a"]),
+        ("?calls=c&calls=a", &["c", "a"]),
+        ("?calls=c,a&calls=b", &["c", "a", "b"]),
         ("?calls=c,b,a", &["c", "b", "a"]),
     ] {
         let before = upstream.upstream.requests().len();
