@@ -3,6 +3,7 @@
 mod console;
 mod deployment;
 mod surface;
+mod watch;
 
 use std::{
     cell::LazyCell,
@@ -46,10 +47,11 @@ use crate::{
         Metrics, Names,
         spans::{self, Spans, Target},
     },
-    upstream::{self, Adapter, Prepared, Roots, Sessions, Unprepared, Watch},
+    upstream::{self, Adapter, Prepared, Roots, Sessions, Unprepared},
 };
 
 pub use surface::openapi;
+use watch::{Counting, Reach};
 
 /// How much of an answer the kernel takes that it can't send yet, in bytes. By default it takes megabytes for a client that
 /// doesn't read, and then says nothing for as long as it takes to send most of them.
@@ -286,6 +288,7 @@ struct Blueprint {
     aggregates: Vec<config::Aggregate>,
     upstreams: Vec<Prepared>,
     lanes: Vec<Arc<Lane>>,
+    reach: Vec<Arc<Reach>>,
     in_flight: Arc<Limit>,
     deployment: Deployment,
 }
@@ -302,6 +305,10 @@ impl Blueprint {
         let lanes = upstreams
             .iter()
             .map(|upstream| Arc::new(Lane::new(upstream.lane.clone())))
+            .collect();
+        let reach = upstreams
+            .iter()
+            .map(|upstream| Arc::new(Reach::of(&upstream.name)))
             .collect();
         let mut host_names = upstream::Names::default();
         let upstreams = upstreams
@@ -322,6 +329,7 @@ impl Blueprint {
             aggregates,
             upstreams,
             lanes,
+            reach,
             in_flight: Arc::new(Limit::new(max_in_flight)),
             deployment,
         })
@@ -338,6 +346,7 @@ impl Blueprint {
                     metrics: Arc::clone(metrics),
                     upstream: UpstreamId(index),
                     lane: Arc::clone(&self.lanes[index]),
+                    reach: Arc::clone(&self.reach[index]),
                 };
                 Rc::new(Adapter::new(prepared, Rc::new(watch)))
             })
@@ -389,27 +398,6 @@ impl Blueprint {
                 on_failure: aggregate.on_failure,
             },
         }
-    }
-}
-
-/// Counts what happens below an upstream's attempts.
-struct Counting {
-    metrics: Arc<Metrics>,
-    upstream: UpstreamId,
-    lane: Arc<Lane>,
-}
-
-impl Watch for Counting {
-    fn opened(&self) {
-        self.metrics.opened(self.upstream);
-    }
-
-    fn resent(&self) {
-        self.metrics.resent(self.upstream);
-    }
-
-    fn may_resend(&self) -> bool {
-        self.lane.pays_for_another()
     }
 }
 

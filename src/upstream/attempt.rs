@@ -50,6 +50,8 @@ const READ_FOR_SURE: usize = SMALL;
 pub trait Watch {
     /// A connection was opened.
     fn opened(&self) {}
+    /// No connection could be opened.
+    fn unreachable(&self, _failure: &Failure) {}
     /// A pooled connection turned out to be closed or brought no answer, and the request was sent again on a new one.
     fn resent(&self) {}
     /// Whether a request may be sent again though the upstream's last answer was none to be glad of; if so it is paid for.

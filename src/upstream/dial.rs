@@ -72,7 +72,10 @@ impl Service<ConnectInfo<Uri>> for Dialer {
                     target.watch.opened();
                     Ok(Connection::new(info.request().clone(), link))
                 }
-                Err(failure) => Err(ConnectError::Io(io::Error::other(Refused(failure)))),
+                Err(failure) => {
+                    target.watch.unreachable(&failure);
+                    Err(ConnectError::Io(io::Error::other(Refused(failure))))
+                }
             }
         }))
     }

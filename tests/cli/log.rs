@@ -1,6 +1,10 @@
 //! The log of `gather serve`: one line a request, with what it is about and nothing secret.
 
-use std::net::SocketAddr;
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener},
+    thread,
+};
 
 use serde_json::Value;
 
@@ -324,4 +328,55 @@ fn a_request_refused_for_load_is_a_line_that_says_so() {
     assert_eq!(line["problem"], "overloaded", "{line}");
     assert_eq!(line["path"], "/aggregate", "{line}");
     assert_eq!(line["status"], 503, "{line}");
+}
+
+#[test]
+fn an_upstream_without_a_connection_is_told_with_its_reason_once_and_when_it_is_well_again() {
+    // Its port is taken by nobody until the second part.
+    let port = free_address();
+    let base = before(&[
+        format!("http://{port}/ping"),
+        "http://no-such-host.invalid/".to_owned(),
+    ]);
+    let (gateway, address) = Running::serve(&format!(
+        "server.grace = \"0s\"\nlog.format = \"json\"\ndefaults.connect_timeout = \"5s\"\n{base}"
+    ));
+    for _ in 0..5 {
+        assert_eq!(get(address, "/aggregate").status, 502);
+    }
+    let listener = TcpListener::bind(port).unwrap();
+    let answering = thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        assert!(connection.read(&mut request).unwrap() > 0);
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+        connection.write_all(answer).unwrap();
+    });
+    eventually("an answer", || {
+        (get(address, "/aggregate").status == 200).then_some(())
+    });
+    answering.join().unwrap();
+    let finished = gateway.stop().expect(0);
+    let lines = json_lines(&finished.stderr);
+    let about = |message: &str| -> Vec<String> {
+        let lines = lines.iter().filter(|line| line["message"] == message);
+        lines
+            .map(|line| format!("{} {} {}", line["level"], line["upstream"], line["reason"]))
+            .collect()
+    };
+    let mut lost = about("no connection to an upstream");
+    lost.sort();
+    let reasons = [
+        "the upstream refused the connection",
+        "the upstream's name could not be resolved",
+    ];
+    assert_eq!(lost.len(), 2, "{}", finished.stderr);
+    for (line, reason) in lost.iter().zip(reasons) {
+        assert!(
+            line.starts_with("\"WARN\"") && line.contains(reason),
+            "{line}"
+        );
+    }
+    let found = about("an upstream can be connected to again");
+    assert_eq!(found.len(), 1, "{}", finished.stderr);
 }

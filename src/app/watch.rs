@@ -1,0 +1,164 @@
+//! Takes note of what happens below an upstream's attempts: counts it, and tells the log when the upstream can no longer
+//! be connected to, why, and when it can be again. Knows nothing of how connections are made.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    fanout::{Failure, Lane, UpstreamId},
+    telemetry::Metrics,
+    upstream::Watch,
+};
+
+/// The time in which one line about an upstream may be written, after the first [`BURST`]. One of two addresses that is dead
+/// would make a line for each connection else.
+const DISTANCE: Duration = Duration::from_secs(10);
+
+/// The lines about an upstream that may follow one another at once.
+const BURST: u32 = 6;
+
+/// Counts and tells for one upstream on one worker.
+pub(super) struct Counting {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) upstream: UpstreamId,
+    pub(super) lane: Arc<Lane>,
+    /// Shared by all workers.
+    pub(super) reach: Arc<Reach>,
+}
+
+impl Watch for Counting {
+    fn opened(&self) {
+        self.metrics.opened(self.upstream);
+        if self.reach.is_lost.load(Ordering::Relaxed) {
+            self.reach.found(Instant::now());
+        }
+    }
+
+    fn unreachable(&self, failure: &Failure) {
+        self.reach.lost(&failure.detail, Instant::now());
+    }
+
+    fn resent(&self) {
+        self.metrics.resent(self.upstream);
+    }
+
+    fn may_resend(&self) -> bool {
+        self.lane.pays_for_another()
+    }
+}
+
+/// Remembers what the log was told of the connections to one upstream.
+#[derive(Debug)]
+pub(super) struct Reach {
+    upstream: Arc<str>,
+    /// Whether the log was told last that there is no connection. Looked at for each that is opened.
+    is_lost: AtomicBool,
+    /// Locked only while connections fail, and for the one that ends that.
+    told: Mutex<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    reason: Option<String>,
+    /// When all lines that were written have been paid for, by [`DISTANCE`] each.
+    paid: Option<Instant>,
+}
+
+impl Told {
+    /// Asks for another line, and pays for it.
+    fn may_tell(&mut self, now: Instant) -> bool {
+        let paid = self.paid.map_or(now, |paid| paid.max(now));
+        let is_allowed = paid.duration_since(now) <= DISTANCE * (BURST - 1);
+        if is_allowed {
+            self.paid = Some(paid + DISTANCE);
+        }
+        is_allowed
+    }
+}
+
+impl Reach {
+    /// An upstream of which nothing is known yet.
+    pub(super) fn of(upstream: &Arc<str>) -> Self {
+        Self {
+            upstream: Arc::clone(upstream),
+            is_lost: AtomicBool::new(false),
+            told: Mutex::default(),
+        }
+    }
+
+    /// Tells the reason, where it is not the one that was told last. Returns whether it did.
+    fn lost(&self, reason: &str, now: Instant) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.reason.as_deref() == Some(reason) || !told.may_tell(now) {
+            return false;
+        }
+        told.reason = Some(reason.to_owned());
+        self.is_lost.store(true, Ordering::Relaxed);
+        drop(told);
+        tracing::warn!(
+            upstream = &*self.upstream,
+            reason,
+            "no connection to an upstream"
+        );
+        true
+    }
+
+    /// Tells that there is a connection again. Returns whether it did.
+    fn found(&self, now: Instant) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.reason.is_none() || !told.may_tell(now) {
+            return false;
+        }
+        told.reason = None;
+        self.is_lost.store(false, Ordering::Relaxed);
+        drop(told);
+        tracing::warn!(
+            upstream = &*self.upstream,
+            "an upstream can be connected to again"
+        );
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reason_is_told_once_and_the_end_of_it_too() {
+        let reach = Reach::of(&"users".into());
+        let began = Instant::now();
+        let after = |seconds| began + Duration::from_secs(seconds);
+        assert!(!reach.found(began), "nothing was lost");
+        assert!(reach.lost("refused", began));
+        assert!(!reach.lost("refused", after(60)));
+        assert!(reach.lost("no such name", after(61)));
+        assert!(reach.found(after(120)));
+        assert!(!reach.found(after(180)));
+        assert!(reach.lost("refused", after(240)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_comes_and_goes_makes_a_few_lines_and_then_one_every_ten_seconds() {
+        let reach = Reach::of(&"users".into());
+        let began = Instant::now();
+        let mut lines = 0;
+        for tenth in 0..1_000 {
+            let now = began + Duration::from_millis(100) * tenth;
+            let told = match tenth % 3 {
+                0 => reach.found(now),
+                1 => reach.lost("refused", now),
+                _ => reach.lost("late", now),
+            };
+            lines += u32::from(told);
+        }
+        assert!((15..=16).contains(&lines), "{lines}");
+    }
+}
