@@ -176,6 +176,12 @@ impl Application {
         self.admin.as_ref().unwrap_or(&self.public).address
     }
 
+    /// Where the admin listener is, if there is one.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.address)
+    }
+
     /// Serves until `stop` is ready, then goes through an orderly stop.
     ///
     /// # Errors

@@ -101,7 +101,7 @@ impl<U: Upstream<Context = Forward>> Job<U> {
         Err(QueryError::Invalid {
             name: "mode",
             found: "compare".to_owned(),
-            expected: "`sequential` or `concurrent`: this aggregate is not set to be compared",
+            expected: "`sequential` or `concurrent`, as this aggregate has no `compare = true`",
         }
         .into())
     }

@@ -44,7 +44,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         address = %application.address(),
-        operations = %application.operations_address(),
+        admin = application.admin_address().map(tracing::field::display),
         "listening"
     );
     application.run_until_stopped(stop).await?;

@@ -55,6 +55,11 @@ fn three_calls_in_a_row_take_three_times_as_long_as_three_together() {
         "{}",
         finished.stdout
     );
+    // Twenty answers have no p99, and it is said of each mode.
+    for (at, mode) in [(7, "sequential"), (8, "concurrent")] {
+        let remark = format!("{mode}: of 20 answers the p99 is the slowest");
+        assert!(lines[at].starts_with(&remark), "{}", finished.stdout);
+    }
     let page = std::fs::read_to_string(&file).unwrap();
     assert!(page.contains("curve sequential") && page.contains("curve concurrent"));
     assert_eq!(

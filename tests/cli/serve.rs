@@ -225,7 +225,7 @@ fn the_operational_routes_move_to_the_admin_listener() {
         before(&[upstream.url("/")])
     );
     let (gateway, address) = Running::serve(&toml);
-    let operations = gateway.address("operations");
+    let operations = gateway.address("admin");
     assert_ne!(address, operations);
     for route in ["/metrics", "/livez", "/readyz"] {
         assert_eq!(get(operations, route).status, 200, "{route}");

@@ -199,7 +199,7 @@ fn the_admin_listener_tells_the_stop_until_the_end() {
     let (upstream, toml) = slow_and_fast();
     let toml = format!("admin.listen = \"127.0.0.1:0\"\n{toml}");
     let (gateway, address) = Running::serve(&toml);
-    let operations = gateway.address("operations");
+    let operations = gateway.address("admin");
     let waiting = in_flight(address, "/aggregate/slow", &upstream);
     gateway.signal("TERM");
     eventually("a closed public listener", || {

@@ -91,7 +91,7 @@ async fn ask(address: SocketAddr, keeps: bool, over: Arc<AtomicBool>) -> Seen {
 /// Starts a gateway and waits until it says, on a port of its own, that it is ready.
 fn start(listen: SocketAddr, toml: &str) -> (Running, SocketAddr) {
     let (running, address) = Running::serve_at(listen, toml);
-    let operations = running.address("operations");
+    let operations = running.address("admin");
     eventually("a ready gateway", || {
         (get(operations, "/readyz").status == 200).then_some(())
     });

@@ -20,6 +20,9 @@ const SHARES: [(f64, &str); 5] = [
     (1.0, "max"),
 ];
 
+/// The fewest answers of which one in a hundred is slower than the p99.
+const ENOUGH: u64 = 100;
+
 /// A row of the table.
 pub(super) struct Row {
     /// The mode, or what else the row is of.
@@ -112,6 +115,12 @@ impl Report<'_> {
         for (mode, run) in self.runs {
             if run.cut_short {
                 said.push(format!("{mode} was stopped before its end"));
+            }
+            let answers = run.latency.len();
+            if (1..ENOUGH).contains(&answers) {
+                said.push(format!(
+                    "{mode}: of {answers} answers the p99 is the slowest; {ENOUGH} are the least for one"
+                ));
             }
             let others: Vec<_> = run
                 .outcomes

@@ -72,6 +72,8 @@ pub(super) struct Exporter {
     queued: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
     failing: AtomicBool,
+    /// For the log: it holds no secret.
+    endpoint: String,
     /// Why the last POST failed, where the exporter only says that it did.
     reason: Arc<Mutex<String>>,
 }
@@ -100,6 +102,7 @@ impl Exporter {
             queued,
             metrics,
             failing: AtomicBool::new(false),
+            endpoint: settings.endpoint.to_string(),
             reason,
         })
     }
@@ -115,7 +118,7 @@ impl Exporter {
                 self.metrics.spans_dropped(count as u64);
                 if !self.failing.swap(true, Ordering::Relaxed) {
                     let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
-                    tracing::warn!(%error, reason = reason.as_str(), "spans can't be sent; they are dropped until they can");
+                    tracing::warn!(endpoint = self.endpoint, %error, reason = reason.as_str(), "spans can't be sent; they are dropped until they can");
                 }
             }
         }
