@@ -61,6 +61,7 @@ const RULES: &[Rule] = &[
         part: "cli",
         knows: &[
             "app",
+            "compose",
             "config",
             "duration",
             "fanout",

@@ -4,58 +4,55 @@ use std::{io, time::Duration};
 
 use anyhow::{Context as _, bail};
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::value::RawValue;
 
 use super::{
     client, screen,
     waterfall::{self, Bar, Status, Style, Waterfall, duration},
 };
-use crate::fanout::Reply;
+use crate::{
+    compose::types::{
+        CallReport, Comparison, Run, StreamedComparison, StreamedOutcome, StreamedResult,
+    },
+    fanout::Reply,
+};
 
 /// One run, or both of a comparison.
 #[derive(Debug)]
 pub(super) enum Answer {
     Single(Run),
-    Compared {
-        sequential: Run,
-        concurrent: Run,
-        speedup: Option<f64>,
-    },
+    Compared(Comparison),
 }
 
-/// One run of an aggregate.
-#[derive(Debug, Deserialize)]
-pub(super) struct Run {
-    aggregate: String,
-    mode: String,
-    outcome: String,
-    elapsed_ms: f64,
-    sequential_ms: f64,
-    /// A stream has told them before.
-    #[serde(default)]
-    results: Vec<CallResult>,
+/// One message of a streamed answer.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// A call is settled.
+    Result(StreamedResult),
+    /// All the rest, and the end.
+    Outcome(Box<Ending>),
 }
 
-/// What came of one call.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct CallResult {
-    pub(super) name: String,
-    ok: bool,
-    status: Option<u16>,
-    start_ms: f64,
-    elapsed_ms: f64,
-    attempts: u32,
-    #[serde(default)]
-    hedges: u32,
-    failure: Option<String>,
-    detail: Option<String>,
+/// The last message of a streamed answer: all but the results.
+#[derive(Debug)]
+pub(super) enum Ending {
+    Single(StreamedOutcome),
+    Compared(StreamedComparison),
 }
 
+/// Members that tell the shapes of an answer apart. No upstream's JSON is looked at.
 #[derive(Deserialize)]
-struct Comparison {
-    sequential: Run,
-    concurrent: Run,
-    speedup: Option<f64>,
+struct Marks {
+    mode: Option<String>,
+    index: Option<IgnoredAny>,
+    results: Option<IgnoredAny>,
+}
+
+impl Marks {
+    fn is_comparison(&self) -> bool {
+        self.mode.as_deref() == Some("compare")
+    }
 }
 
 #[derive(Deserialize)]
@@ -76,83 +73,85 @@ impl Problem {
 
 /// Why an answer is not what was asked for: in a problem's own words, else by its status.
 pub(super) fn refusal(reply: &Reply) -> String {
-    let problem = json(reply).and_then(|value| Ok(serde_json::from_value::<Problem>(value)?));
-    match problem {
+    match serde_json::from_slice::<Problem>(client::bytes(&reply.body)) {
         Ok(problem) => problem.told(reply.status),
         Err(_) => reply.status.to_string(),
     }
 }
 
-fn json(reply: &Reply) -> anyhow::Result<serde_json::Value> {
-    serde_json::from_str(&client::text(&reply.body)).with_context(|| {
+/// The answer's JSON, as it came.
+fn json(reply: &Reply) -> anyhow::Result<&str> {
+    let json: Result<&RawValue, _> = serde_json::from_slice(client::bytes(&reply.body));
+    let json = json.with_context(|| {
         format!(
             "the answer ({}) is not JSON: is that a gateway?",
             reply.status
         )
-    })
+    })?;
+    Ok(json.get())
+}
+
+impl Message {
+    /// Reads a line of a stream.
+    pub(super) fn read(line: &[u8]) -> serde_json::Result<Self> {
+        let marks: Marks = serde_json::from_slice(line)?;
+        if marks.index.is_some() {
+            return Ok(Self::Result(serde_json::from_slice(line)?));
+        }
+        let ending = match marks.is_comparison() {
+            true => Ending::Compared(serde_json::from_slice(line)?),
+            false => Ending::Single(serde_json::from_slice(line)?),
+        };
+        Ok(Self::Outcome(Box::new(ending)))
+    }
 }
 
 impl Answer {
     /// Reads what a gateway answered; a problem without results is an error with the problem's own words.
     pub(super) fn read(reply: &Reply) -> anyhow::Result<Self> {
-        Self::of(reply, json(reply)?)
-    }
-
-    fn of(reply: &Reply, value: serde_json::Value) -> anyhow::Result<Self> {
-        if value.get("mode").is_some_and(|mode| mode == "compare") {
-            let runs: Comparison = serde_json::from_value(value).context(STRANGE)?;
-            return Ok(Self::Compared {
-                sequential: runs.sequential,
-                concurrent: runs.concurrent,
-                speedup: runs.speedup,
-            });
+        let json = json(reply)?;
+        let marks: Marks = serde_json::from_str(json).context(STRANGE)?;
+        if marks.is_comparison() {
+            let runs = serde_json::from_str(json).context(STRANGE)?;
+            return Ok(Self::Compared(runs));
         }
-        if value.get("results").is_some() {
-            return Ok(Self::Single(
-                serde_json::from_value(value).context(STRANGE)?,
-            ));
+        if marks.results.is_some() {
+            let run = serde_json::from_str(json).context(STRANGE)?;
+            return Ok(Self::Single(run));
         }
-        let problem: Problem = serde_json::from_value(value).context(STRANGE)?;
+        let problem: Problem = serde_json::from_str(json).context(STRANGE)?;
         bail!("{}", problem.told(reply.status))
     }
 
     /// Puts together what a stream has told: the last message and, run by run, the results before it.
-    pub(super) fn streamed(
-        outcome: serde_json::Value,
-        mut results: Vec<Vec<CallResult>>,
-    ) -> anyhow::Result<Self> {
-        let mut next = || match results.is_empty() {
-            true => Vec::new(),
-            false => results.remove(0),
+    pub(super) fn streamed(ending: Ending, results: Vec<Vec<CallReport>>) -> Self {
+        let mut results = results.into_iter();
+        let mut run = |summary| Run {
+            summary,
+            results: results.next().unwrap_or_default(),
         };
-        if outcome.get("mode").is_some_and(|mode| mode == "compare") {
-            let mut runs: Comparison = serde_json::from_value(outcome).context(STRANGE)?;
-            runs.sequential.results = next();
-            runs.concurrent.results = next();
-            return Ok(Self::Compared {
-                sequential: runs.sequential,
-                concurrent: runs.concurrent,
-                speedup: runs.speedup,
-            });
+        match ending {
+            Ending::Single(told) => Self::Single(run(told.summary)),
+            Ending::Compared(told) => Self::Compared(Comparison {
+                aggregate: told.aggregate,
+                mode: told.mode,
+                sequential: run(told.sequential),
+                concurrent: run(told.concurrent),
+                speedup: told.speedup,
+            }),
         }
-        let mut run: Run = serde_json::from_value(outcome).context(STRANGE)?;
-        run.results = next();
-        Ok(Self::Single(run))
     }
 
     /// Whether everything that was asked for came.
     pub(super) fn is_complete(&self) -> bool {
-        self.runs().iter().all(|run| run.outcome == "complete")
+        let mut runs = self.runs().into_iter();
+        runs.all(|run| run.summary.outcome.0 == "complete")
     }
 
     fn runs(&self) -> Vec<&Run> {
         match self {
             Self::Single(run) => vec![run],
-            Self::Compared {
-                sequential,
-                concurrent,
-                ..
-            } => vec![sequential, concurrent],
+            Self::Compared(runs) => vec![&runs.sequential, &runs.concurrent],
         }
     }
 
@@ -164,14 +163,14 @@ impl Answer {
             Self::Single(run) => writeln!(
                 out,
                 "{} {}: {} in {}; one after another {}{}",
-                run.aggregate,
-                run.mode,
-                run.outcome,
-                duration(run.elapsed(), style.unicode),
-                if run.is_cut() { "at least " } else { "" },
-                duration(millis(run.sequential_ms), style.unicode),
+                run.summary.aggregate,
+                run.summary.mode.0,
+                run.summary.outcome.0,
+                duration(elapsed(run), style.unicode),
+                if is_cut(run) { "at least " } else { "" },
+                duration(millis(run.summary.sequential_ms), style.unicode),
             ),
-            Self::Compared { speedup, .. } => match speedup {
+            Self::Compared(runs) => match runs.speedup {
                 Some(ratio) => writeln!(out, "concurrent is {ratio:.2} times as fast"),
                 None => writeln!(out, "no ratio: a run was not complete"),
             },
@@ -181,20 +180,19 @@ impl Answer {
 
 const STRANGE: &str = "the answer is not one of a gateway";
 
-impl Run {
-    pub(super) fn elapsed(&self) -> Duration {
-        millis(self.elapsed_ms)
-    }
+/// The time of a run.
+pub(super) fn elapsed(run: &Run) -> Duration {
+    millis(run.summary.elapsed_ms)
+}
 
-    /// Whether some call was given up before its end, so that nobody knows what it would have cost.
-    fn is_cut(&self) -> bool {
-        let cut = ["cancelled", "skipped", "deadline"];
-        let mut failures = self
-            .results
-            .iter()
-            .filter_map(|call| call.failure.as_deref());
-        failures.any(|failure| cut.contains(&failure))
-    }
+/// Says if some call was given up before its end, so that nobody knows its whole cost.
+fn is_cut(run: &Run) -> bool {
+    run.results.iter().any(|call| match call {
+        CallReport::Succeeded(_) => false,
+        CallReport::Failed(call) => {
+            ["cancelled", "skipped", "deadline"].contains(&&*call.failure.0)
+        }
+    })
 }
 
 /// Draws runs in the same columns and on the same axis.
@@ -203,25 +201,25 @@ pub(super) fn draw_together(
     out: &mut dyn io::Write,
     style: Style,
 ) -> io::Result<()> {
-    let scale = runs.iter().map(|run| run.elapsed()).max();
+    let scale = runs.iter().map(|run| elapsed(run)).max();
     let notes: Vec<Vec<_>> = runs
         .iter()
-        .map(|run| run.results.iter().map(CallResult::note).collect())
+        .map(|run| run.results.iter().map(note).collect())
         .collect();
     let bars: Vec<Vec<_>> = runs
         .iter()
         .zip(&notes)
         .map(|(run, notes)| {
             let calls = run.results.iter().zip(notes);
-            calls.map(|(call, note)| call.bar(note)).collect()
+            calls.map(|(call, note)| bar(call, note)).collect()
         })
         .collect();
     let timelines: Vec<_> = runs
         .iter()
         .zip(&bars)
         .map(|(run, bars)| Waterfall {
-            title: &run.mode,
-            total: run.elapsed(),
+            title: &run.summary.mode.0,
+            total: elapsed(run),
             bars,
             scale,
         })
@@ -229,39 +227,40 @@ pub(super) fn draw_together(
     waterfall::draw_together(&timelines, out, style)
 }
 
-impl CallResult {
-    /// What came of it, and whether a hedge was among its attempts; how many there were is the bar's to show.
-    pub(super) fn note(&self) -> String {
-        let end = match (&self.failure, self.status) {
-            (Some(failure), _) => failure.clone(),
-            (None, Some(status)) => status.to_string(),
-            (None, None) => String::new(),
-        };
-        let hedged = if self.hedges > 0 { " hedged" } else { "" };
-        match &self.detail {
-            Some(detail) if !self.ok => format!("{end}{hedged}: {detail}"),
-            _ => format!("{end}{hedged}"),
-        }
+/// The end of a call as text, and if a hedge was among its attempts; the bar shows their number.
+pub(super) fn note(call: &CallReport) -> String {
+    let hedged = if call.times().hedges.is_some_and(|hedges| hedges > 0) {
+        " hedged"
+    } else {
+        ""
+    };
+    match call {
+        CallReport::Succeeded(call) => format!("{}{hedged}", call.status),
+        CallReport::Failed(call) => format!("{}{hedged}: {}", call.failure.0, call.detail),
     }
+}
 
-    /// From the run's start to the call's end.
-    pub(super) fn end(&self) -> Duration {
-        millis(self.start_ms) + millis(self.elapsed_ms)
-    }
+/// From the run's start to the call's end.
+pub(super) fn end(call: &CallReport) -> Duration {
+    let times = call.times();
+    millis(times.start_ms) + millis(times.elapsed_ms)
+}
 
-    pub(super) fn bar<'a>(&'a self, note: &'a str) -> Bar<'a> {
-        Bar {
-            name: &self.name,
-            start: millis(self.start_ms),
-            elapsed: millis(self.elapsed_ms),
-            status: match self.failure.as_deref() {
-                _ if self.ok => Status::Ok,
-                Some("cancelled" | "skipped") => Status::Cancelled,
+pub(super) fn bar<'a>(call: &'a CallReport, note: &'a str) -> Bar<'a> {
+    let times = call.times();
+    Bar {
+        name: &times.name,
+        start: millis(times.start_ms),
+        elapsed: millis(times.elapsed_ms),
+        status: match call {
+            CallReport::Succeeded(_) => Status::Ok,
+            CallReport::Failed(call) => match &*call.failure.0 {
+                "cancelled" | "skipped" => Status::Cancelled,
                 _ => Status::Failed,
             },
-            note,
-            attempts: self.attempts,
-        }
+        },
+        note,
+        attempts: times.attempts,
     }
 }
 
@@ -272,13 +271,13 @@ fn millis(millis: f64) -> Duration {
 
 /// Prints an answer on standard output, as it came or drawn.
 pub(super) fn show(reply: &Reply, as_json: bool) -> anyhow::Result<Answer> {
-    let value = json(reply)?;
     let mut out = screen::out();
     if as_json {
+        json(reply)?;
         // A refusal too: whoever reads it by program wants it whole.
         io::Write::write_fmt(&mut out, format_args!("{}\n", client::text(&reply.body)))?;
     }
-    let answer = Answer::of(reply, value)?;
+    let answer = Answer::read(reply)?;
     if !as_json {
         answer.draw(&mut out, screen::style())?;
     }

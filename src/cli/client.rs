@@ -1,7 +1,7 @@
 //! Asks a running gateway, for the commands that do: the same adapter as towards upstreams, so TLS, limits and truncated
 //! answers are treated alike.
 
-use std::{rc::Rc, time::Duration};
+use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
@@ -213,22 +213,17 @@ pub(super) async fn get(url: Uri, timeout: Duration) -> anyhow::Result<Reply> {
     Client::to(url, timeout)?.ask().await
 }
 
-/// The body's JSON, if it is that.
-pub(super) fn json(body: &Body) -> Option<&[u8]> {
+/// The body's bytes, whatever they are.
+pub(super) fn bytes(body: &Body) -> &[u8] {
     match body {
-        Body::Json(bytes) => Some(bytes),
-        Body::Empty | Body::Text { .. } | Body::Binary { .. } => None,
+        Body::Empty => b"",
+        Body::Json(bytes) | Body::Text { text: bytes, .. } | Body::Binary { bytes, .. } => bytes,
     }
 }
 
 /// The body as text, for showing it.
-pub(super) fn text(body: &Body) -> String {
-    match body {
-        Body::Empty => String::new(),
-        Body::Json(bytes) | Body::Text { text: bytes, .. } | Body::Binary { bytes, .. } => {
-            String::from_utf8_lossy(bytes).into_owned()
-        }
-    }
+pub(super) fn text(body: &Body) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes(body))
 }
 
 #[cfg(test)]

@@ -189,7 +189,12 @@ impl Demo {
             let style = screen::style();
             answer::draw_together(&[sequential, concurrent], &mut out, style)?;
             writeln!(out)?;
-            ratio(&mut out, style, sequential.elapsed(), concurrent.elapsed())?;
+            ratio(
+                &mut out,
+                style,
+                answer::elapsed(sequential),
+                answer::elapsed(concurrent),
+            )?;
         }
         let well = runs.iter().all(Answer::is_complete);
         Ok(if well { Done::Well } else { Done::Badly })

@@ -1,5 +1,8 @@
-//! The shapes of what is written here, as types: for the OpenAPI document, which describes them. `json` and `stream` write without
-//! them; a test (`tests/api/openapi.rs`) holds what they write against these.
+//! The shapes of what is written here, as types: for the OpenAPI document, which describes them, and for the commands, which read
+//! them. `json` and `stream` write without them; a test (`tests/api/openapi.rs`) holds what they write against these.
+//!
+//! An upstream's JSON is skipped, as not all of it can be made into a value. serde's `untagged`, and `flatten` around a call's
+//! result, would try to: there they are for the schemas alone, and `try_from` says how the shape is read.
 #![expect(
     missing_docs,
     reason = "what a type says of itself is not said again of a field"
@@ -7,8 +10,8 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::value::RawValue;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema},
@@ -66,7 +69,7 @@ impl ToSchema for RunOutcome {
 }
 
 /// A failure's class as a call shows it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct FailureClass(pub String);
 
 impl PartialSchema for FailureClass {
@@ -109,16 +112,78 @@ pub struct Run {
 }
 
 /// What came of one call.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(untagged, try_from = "CallMembers")]
 #[schema(as = CallResult)]
 pub enum CallReport {
     Succeeded(Succeeded),
     Failed(Failed),
 }
 
+impl CallReport {
+    /// The members that each result has.
+    #[must_use]
+    pub const fn times(&self) -> &CallTimes {
+        match self {
+            Self::Succeeded(call) => &call.times,
+            Self::Failed(call) => &call.times,
+        }
+    }
+}
+
+/// All members that a call's result may have, to read it by.
+#[derive(Deserialize)]
+struct CallMembers {
+    name: String,
+    ok: bool,
+    status: Option<u16>,
+    start_ms: f64,
+    elapsed_ms: f64,
+    attempts: u32,
+    hedges: Option<u32>,
+    #[serde(default)]
+    body: IgnoredAny,
+    content_type: Option<String>,
+    content_encoding: Option<String>,
+    encoding: Option<Encoding>,
+    failure: Option<FailureClass>,
+    detail: Option<String>,
+}
+
+impl TryFrom<CallMembers> for CallReport {
+    type Error = &'static str;
+
+    fn try_from(call: CallMembers) -> Result<Self, Self::Error> {
+        let times = CallTimes {
+            name: call.name,
+            start_ms: call.start_ms,
+            elapsed_ms: call.elapsed_ms,
+            attempts: call.attempts,
+            hedges: call.hedges,
+        };
+        if call.ok {
+            return Ok(Self::Succeeded(Succeeded {
+                times,
+                ok: true,
+                status: call.status.ok_or("a call succeeded without a status")?,
+                body: call.body,
+                content_type: call.content_type,
+                content_encoding: call.content_encoding,
+                encoding: call.encoding,
+            }));
+        }
+        Ok(Self::Failed(Failed {
+            times,
+            ok: false,
+            status: call.status,
+            failure: call.failure.ok_or("a call failed without a failure")?,
+            detail: call.detail.ok_or("a call failed without a detail")?,
+        }))
+    }
+}
+
 /// What every call's result says.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct CallTimes {
     /// The call's name in its aggregate.
     pub name: String,
@@ -136,7 +201,7 @@ pub struct CallTimes {
 }
 
 /// A call that succeeded.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct Succeeded {
     #[serde(flatten)]
     pub times: CallTimes,
@@ -146,7 +211,8 @@ pub struct Succeeded {
     #[schema(minimum = 100, maximum = 999)]
     pub status: u16,
     /// The upstream's body: JSON as it came, a text as a string, anything else in base64, `null` for none.
-    pub body: Value,
+    #[schema(value_type = Value)]
+    pub body: IgnoredAny,
     /// The upstream's, where the body is not JSON.
     #[schema(nullable = false)]
     pub content_type: Option<String>,
@@ -158,7 +224,7 @@ pub struct Succeeded {
 }
 
 /// A call that failed.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct Failed {
     #[serde(flatten)]
     pub times: CallTimes,
@@ -189,7 +255,7 @@ fn only(value: bool) -> utoipa::openapi::Object {
 }
 
 /// How a body that is neither JSON nor text is written.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
     Base64,
@@ -232,6 +298,7 @@ pub enum CompareMode {
 
 /// A call's result as a stream tells it, the moment it is settled.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(try_from = "Box<RawValue>")]
 pub struct StreamedResult {
     /// Of a comparison, which run it is of.
     #[schema(nullable = false)]
@@ -240,6 +307,25 @@ pub struct StreamedResult {
     pub index: u32,
     #[serde(flatten)]
     pub result: CallReport,
+}
+
+impl TryFrom<Box<RawValue>> for StreamedResult {
+    type Error = serde_json::Error;
+
+    fn try_from(message: Box<RawValue>) -> Result<Self, Self::Error> {
+        #[derive(Deserialize)]
+        struct Place {
+            mode: Option<RunMode>,
+            index: u32,
+        }
+        let Place { mode, index } = serde_json::from_str(message.get())?;
+        let result = serde_json::from_str(message.get())?;
+        Ok(Self {
+            mode,
+            index,
+            result,
+        })
+    }
 }
 
 /// The last message of a stream of one run: all but the results. Of a run that failed it has a problem's members too.

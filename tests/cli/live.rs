@@ -12,7 +12,7 @@ use crate::{
 
 /// `gather` with these arguments on a terminal, if one can be had.
 #[allow(clippy::print_stdout, reason = "a test that can't be run says why")]
-fn on_a_terminal(arguments: &str) -> Option<Command> {
+pub(crate) fn on_a_terminal(arguments: &str) -> Option<Command> {
     if which("script").is_none() {
         assert!(std::env::var_os("CI").is_none(), "there is no `script`");
         println!("skipped: there is no `script`, which comes with util-linux (Debian: bsdutils)");
@@ -35,7 +35,7 @@ fn on_a_terminal(arguments: &str) -> Option<Command> {
 }
 
 /// What the terminal shows in the end: lines that were drawn over are gone.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in text.split_inclusive('\n') {
         let mut line = line.replace('\r', "");

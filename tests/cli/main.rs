@@ -13,6 +13,7 @@ mod tls;
 mod upstream;
 
 mod bench;
+mod bodies;
 mod call;
 mod check;
 mod command_line;

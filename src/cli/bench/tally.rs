@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use hdrhistogram::Histogram;
 use serde::Deserialize;
 
-use crate::fanout::{Failure, Reply};
+use crate::{
+    cli::client,
+    fanout::{Failure, Reply},
+};
 
 /// The longest latency that is told apart from longer ones.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
@@ -69,9 +72,7 @@ impl Tally {
             Ok(reply) => reply,
             Err(failure) => return add(&mut self.failures, failure.kind.as_str()),
         };
-        let said = crate::cli::client::json(&reply.body)
-            .and_then(|json| serde_json::from_slice::<Said>(json).ok())
-            .unwrap_or_default();
+        let said: Said = serde_json::from_slice(client::bytes(&reply.body)).unwrap_or_default();
         if !reply.status.is_success() {
             let name = problem(said.r#type.as_deref()).unwrap_or(reply.status.as_str());
             return add(&mut self.failures, name);

@@ -1,27 +1,11 @@
 //! The messages of a streamed answer, out of the pieces in which it comes. Pure.
 
 use anyhow::{Context as _, bail};
-use serde_json::Value;
 
-use crate::cli::answer::CallResult;
+use crate::cli::answer::Message;
 
 /// The longest line that is waited for: a result's body may be as large as a whole answer.
 const LONGEST: usize = 64 * 1024 * 1024;
-
-/// One line.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// A call is settled.
-    Result {
-        /// The mode of its run, in a comparison.
-        run: Option<String>,
-        /// Its place in the plan.
-        index: usize,
-        call: CallResult,
-    },
-    /// All the rest, and the end.
-    Outcome(Value),
-}
 
 /// Lines as far as they have come.
 #[derive(Debug, Default)]
@@ -42,7 +26,8 @@ impl Lines {
         let mut used = 0;
         while let Some(size) = self.held[searched..].iter().position(|byte| *byte == b'\n') {
             let end = searched + size;
-            take(read(&self.held[used..end])?)?;
+            let message = Message::read(&self.held[used..end]);
+            take(message.context("the gateway sent a line that is none of an answer")?)?;
             used = end + 1;
             searched = used;
         }
@@ -54,33 +39,18 @@ impl Lines {
     }
 }
 
-fn read(line: &[u8]) -> anyhow::Result<Message> {
-    let strange = "the gateway sent a line that is none of an answer";
-    let value: Value = serde_json::from_slice(line).context(strange)?;
-    let Some(index) = value.get("index") else {
-        if value.get("outcome").is_none() {
-            bail!(strange);
-        }
-        return Ok(Message::Outcome(value));
-    };
-    let index = index.as_u64().and_then(|index| usize::try_from(index).ok());
-    let run = value.get("mode").and_then(Value::as_str).map(str::to_owned);
-    Ok(Message::Result {
-        run,
-        index: index.context(strange)?,
-        call: serde_json::from_value(value).context(strange)?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::answer::Ending;
 
     const RESULT: &str = r#"{"mode":"sequential","index":1,"name":"a","ok":true,"status":200,"start_ms":0.1,"elapsed_ms":2.0,"attempts":1,"body":"pong"}"#;
 
+    const OUTCOME: &str = r#"{"aggregate":"x","mode":"sequential","outcome":"complete","elapsed_ms":2.1,"sequential_ms":2.0,"server_timing":"total;dur=2.1"}"#;
+
     #[test]
     fn messages_come_with_their_lines_end_however_they_are_cut_up() {
-        let text = format!("{RESULT}\n{{\"outcome\":\"complete\"}}\n");
+        let text = format!("{RESULT}\n{OUTCOME}\n");
         for size in [1, 7, text.len()] {
             let mut lines = Lines::default();
             let mut messages = Vec::new();
@@ -92,18 +62,26 @@ mod tests {
                     })
                     .unwrap();
             }
-            let [
-                Message::Result { run, index, call },
-                Message::Outcome(outcome),
-            ] = &messages[..]
-            else {
+            let [Message::Result(result), Message::Outcome(ending)] = &messages[..] else {
                 panic!("{messages:?}");
             };
-            assert_eq!(
-                (run.as_deref(), *index, &*call.name),
-                (Some("sequential"), 1, "a")
-            );
-            assert_eq!(outcome["outcome"], "complete");
+            let Ending::Single(outcome) = &**ending else {
+                panic!("{ending:?}");
+            };
+            let mode = result.mode.as_ref().map(|mode| &*mode.0);
+            let name = &*result.result.times().name;
+            assert_eq!((mode, result.index, name), (Some("sequential"), 1, "a"));
+            assert_eq!(outcome.summary.outcome.0, "complete");
+        }
+    }
+
+    #[test]
+    fn a_body_is_skipped_whatever_json_it_is() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        for body in ["1e400", "-1E+999", &"9".repeat(40), r#""\ud800""#, &deep] {
+            let line = RESULT.replace("\"pong\"", body);
+            let pushed = Lines::default().push(format!("{line}\n").as_bytes(), |_| Ok(()));
+            assert!(pushed.is_ok(), "{pushed:?}");
         }
     }
 
@@ -117,6 +95,7 @@ mod tests {
             "{\"index\":-1}",
             "{\"index\":\"0\",\"name\":\"a\"}",
             "{\"index\":0}",
+            "{\"outcome\":\"complete\"}",
         ] {
             let mut lines = Lines::default();
             let pushed = lines.push(format!("{line}\n").as_bytes(), |_| Ok(()));

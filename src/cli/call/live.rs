@@ -4,12 +4,13 @@
 use std::{io, time::Duration};
 
 use anyhow::{Context as _, bail};
-use serde_json::Value;
 
-use super::lines::Message;
-use crate::cli::{
-    answer::{Answer, CallResult},
-    waterfall::{self, Bar, Status, Style, Waterfall},
+use crate::{
+    cli::{
+        answer::{self, Answer, Ending, Message},
+        waterfall::{self, Bar, Status, Style, Waterfall},
+    },
+    compose::types::{CallReport, StreamedResult},
 };
 
 /// More calls than any plan has.
@@ -19,7 +20,7 @@ const MOST: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Announced {
     pub(super) mode: String,
-    /// Empty where the gateway doesn't say.
+    /// Empty where the gateway doesn't say: they would make its head too long.
     pub(super) names: Vec<String>,
     /// How many calls are under way at a time, as far as the caller has bounded it.
     pub(super) concurrency: Option<usize>,
@@ -28,9 +29,10 @@ pub(super) struct Announced {
 /// A streamed answer as far as it has come.
 #[derive(Debug)]
 pub(super) struct Live {
+    /// By place in the plan; empty texts where they are not known.
     names: Vec<String>,
     runs: Vec<Run>,
-    outcome: Option<Value>,
+    ending: Option<Box<Ending>>,
 }
 
 #[derive(Debug)]
@@ -40,7 +42,10 @@ struct Run {
     width: usize,
     /// When it began, from the beginning of all; `None` before.
     began: Option<Duration>,
-    results: Vec<Option<CallResult>>,
+    /// One a call that is known of.
+    results: Vec<Option<CallReport>>,
+    /// Set once all its calls are known of.
+    is_known: bool,
 }
 
 impl Live {
@@ -57,73 +62,116 @@ impl Live {
             },
             began: (at == 0).then_some(Duration::ZERO),
             results: announced.names.iter().map(|_| None).collect(),
+            is_known: !announced.names.is_empty(),
         });
         Self {
             runs: runs.collect(),
             names: announced.names,
-            outcome: None,
+            ending: None,
         }
     }
 
     /// Takes a message that came so long after the beginning.
     pub(super) fn take(&mut self, message: Message, now: Duration) -> anyhow::Result<()> {
-        if self.outcome.is_some() {
+        if self.ending.is_some() {
             bail!("the gateway went on after its answer's last line");
         }
         match message {
-            Message::Outcome(outcome) => self.outcome = Some(outcome),
-            Message::Result { run, index, call } => {
-                let is_it = |known: &Run| run.as_deref().is_none_or(|run| run == known.mode);
-                let at = self.runs.iter().position(is_it);
-                let at = at.context("the gateway sent a result of a run that nobody asked for")?;
-                let known = self.runs[at].results.len();
-                let results = &mut self.runs[at].results;
-                if index >= known && self.names.is_empty() && index < MOST {
-                    results.resize_with(index + 1, || None);
-                }
-                let Some(slot) = results.get_mut(index) else {
-                    bail!("the gateway sent result {index} of {known}");
-                };
-                if slot.replace(call).is_some() {
-                    bail!("the gateway sent result {index} twice");
-                }
-                self.runs[at].began.get_or_insert(now);
-                let is_over = !self.names.is_empty() && self.runs[at].is_settled();
-                if is_over && let Some(next) = self.runs.get_mut(at + 1) {
-                    next.began.get_or_insert(now);
-                }
+            Message::Outcome(ending) => {
+                self.ending = Some(ending);
+                self.runs.iter_mut().for_each(|run| run.is_known = true);
+                Ok(())
             }
+            Message::Result(result) => self.settle(result, now),
+        }
+    }
+
+    fn settle(&mut self, result: StreamedResult, now: Duration) -> anyhow::Result<()> {
+        let StreamedResult {
+            mode,
+            index,
+            result,
+        } = result;
+        let is_it = |known: &Run| mode.as_ref().is_none_or(|mode| mode.0 == known.mode);
+        let at = self.runs.iter().position(is_it);
+        let at = at.context("the gateway sent a result of a run that nobody asked for")?;
+        self.learn(at);
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        let run = &mut self.runs[at];
+        if !run.is_known && (run.results.len()..MOST).contains(&index) {
+            run.results.resize_with(index + 1, || None);
+            self.names.resize(run.results.len(), String::new());
+        }
+        let known = run.results.len();
+        let Some(slot) = run.results.get_mut(index) else {
+            bail!("the gateway sent result {index} of {known}");
+        };
+        self.names[index].clone_from(&result.times().name);
+        if slot.replace(result).is_some() {
+            bail!("the gateway sent result {index} twice");
+        }
+        run.began.get_or_insert(now);
+        let is_over = run.is_settled();
+        if is_over && let Some(next) = self.runs.get_mut(at + 1) {
+            next.began.get_or_insert(now);
         }
         Ok(())
     }
 
+    /// Learns from a result of the run at `at`: those before it are over, and their calls are its calls too.
+    fn learn(&mut self, at: usize) {
+        let (before, after) = self.runs.split_at_mut(at);
+        before.iter_mut().for_each(|run| run.is_known = true);
+        if let (Some(before), Some(run)) = (before.last(), after.first_mut())
+            && !run.is_known
+        {
+            run.results.resize_with(before.results.len(), || None);
+            run.is_known = true;
+        }
+    }
+
     /// Whether the last message has come and nothing is missing.
     pub(super) fn is_whole(&self) -> bool {
-        let (told, all) = self.settled();
-        self.outcome.is_some() && told == all
+        self.ending.is_some() && self.runs.iter().all(Run::is_settled)
     }
 
     /// The whole answer.
     pub(super) fn answer(self) -> anyhow::Result<Answer> {
-        let (told, all) = self.settled();
-        let outcome = self
-            .outcome
-            .with_context(|| format!("the answer broke off after {told} of {all} results"))?;
-        if told < all {
-            bail!("the answer ended with {told} of {all} results");
+        if self.ending.is_some() && !self.is_whole() {
+            bail!("the answer ended with {} results", self.progress());
         }
+        let broken_off = self.broken_off();
+        let ending = self.ending.context(broken_off)?;
         let results = self
             .runs
             .into_iter()
             .map(|run| run.results.into_iter().flatten().collect());
-        Answer::streamed(outcome, results.collect())
+        Ok(Answer::streamed(*ending, results.collect()))
     }
 
-    /// How many results have come, of how many that are known of.
-    pub(super) fn settled(&self) -> (usize, usize) {
-        let all = self.runs.iter().map(|run| run.results.len()).sum();
+    /// Says if there is anything to show.
+    pub(super) fn has_results(&self) -> bool {
+        self.settled() > 0
+    }
+
+    fn settled(&self) -> usize {
         let results = self.runs.iter().flat_map(|run| &run.results);
-        (results.flatten().count(), all)
+        results.flatten().count()
+    }
+
+    /// The number of results that have come, and of all where that is known.
+    pub(super) fn progress(&self) -> String {
+        let settled = self.settled();
+        if !self.runs.iter().all(|run| run.is_known) {
+            return settled.to_string();
+        }
+        let all: usize = self.runs.iter().map(|run| run.results.len()).sum();
+        format!("{settled} of {all}")
+    }
+
+    /// The sentence on a stream that was cut.
+    pub(super) fn broken_off(&self) -> String {
+        format!("the answer broke off after {} results", self.progress())
     }
 
     /// Draws all runs, on one time axis, as they are so long after the beginning.
@@ -159,13 +207,13 @@ impl Live {
 
 impl Run {
     fn is_settled(&self) -> bool {
-        self.results.iter().all(Option::is_some)
+        self.is_known && self.results.iter().all(Option::is_some)
     }
 
     /// How long it has been under way, or was.
     fn elapsed(&self, now: Duration) -> Duration {
-        if !self.results.is_empty() && self.is_settled() {
-            let ends = self.results.iter().flatten().map(CallResult::end);
+        if self.is_settled() {
+            let ends = self.results.iter().flatten().map(answer::end);
             return ends.max().unwrap_or_default();
         }
         self.began
@@ -174,7 +222,7 @@ impl Run {
 
     /// What is to be said of each call that is settled.
     fn notes(&self) -> Vec<String> {
-        let note = |result: &Option<CallResult>| result.as_ref().map(CallResult::note);
+        let note = |result: &Option<CallReport>| result.as_ref().map(answer::note);
         self.results
             .iter()
             .map(|result| note(result).unwrap_or_default())
@@ -183,13 +231,13 @@ impl Run {
 
     fn bars<'a>(&'a self, names: &'a [String], notes: &'a [String], now: Duration) -> Vec<Bar<'a>> {
         let elapsed = self.elapsed(now);
-        let mut ends: Vec<_> = self.results.iter().flatten().map(CallResult::end).collect();
+        let mut ends: Vec<_> = self.results.iter().flatten().map(answer::end).collect();
         ends.sort_unstable();
         let mut started = ends.len();
         let most = started.saturating_add(self.width);
-        let bar = |(index, result): (usize, &'a Option<CallResult>)| {
+        let bar = |(index, result): (usize, &'a Option<CallReport>)| {
             if let Some(call) = result {
-                return call.bar(&notes[index]);
+                return answer::bar(call, &notes[index]);
             }
             // Calls start in plan order; one that had to wait has started when another one ended.
             let before = started.checked_sub(self.width);

@@ -29,6 +29,24 @@ fn result(run: &str, index: usize, name: &str, start: u64, elapsed: u64) -> Stri
     )
 }
 
+const OUTCOME: &str = "{\"aggregate\":\"x\",\"mode\":\"concurrent\",\"outcome\":\"complete\",\"elapsed_ms\":1,\
+                       \"sequential_ms\":1,\"server_timing\":\"total;dur=1.0\"}\n";
+
+/// The last line of a comparison.
+fn compared() -> String {
+    let run = |mode: &str| {
+        format!(
+            "{{\"aggregate\":\"x\",\"mode\":\"{mode}\",\"outcome\":\"complete\",\"elapsed_ms\":1,\"sequential_ms\":1}}"
+        )
+    };
+    format!(
+        "{{\"aggregate\":\"x\",\"mode\":\"compare\",\"outcome\":\"complete\",\"elapsed_ms\":2,\"sequential_ms\":2,\
+         \"sequential\":{},\"concurrent\":{},\"speedup\":2.0,\"server_timing\":\"total;dur=2.0\"}}\n",
+        run("sequential"),
+        run("concurrent")
+    )
+}
+
 /// Takes lines that come so long after the beginning.
 fn told(live: &mut Live, text: &str, now: Duration) -> anyhow::Result<()> {
     Lines::default().push(text.as_bytes(), |message| live.take(message, now))
@@ -76,17 +94,7 @@ fn both_runs_of_a_comparison_are_on_one_axis_and_the_second_waits_for_the_first(
     for (index, name) in ["a", "b"].into_iter().enumerate() {
         told(&mut live, &result(second, index, name, 0, 300), ms(900)).unwrap();
     }
-    let run = |mode: &str| {
-        format!(
-            "{{\"aggregate\":\"x\",\"mode\":\"{mode}\",\"outcome\":\"complete\",\"elapsed_ms\":1,\"sequential_ms\":1}}"
-        )
-    };
-    let last = format!(
-        "{{\"aggregate\":\"x\",\"mode\":\"compare\",\"outcome\":\"complete\",\"sequential\":{},\"concurrent\":{},\"speedup\":2.0}}\n",
-        run("sequential"),
-        run("concurrent")
-    );
-    told(&mut live, &last, ms(901)).unwrap();
+    told(&mut live, &compared(), ms(901)).unwrap();
     assert!(live.is_whole());
     assert!(live.answer().unwrap().is_complete());
 }
@@ -96,14 +104,59 @@ fn without_names_rows_appear_as_results_come() {
     let mut live = live("concurrent", &[], None);
     told(&mut live, &result("", 1, "b", 0, 100), ms(100)).unwrap();
     told(&mut live, &result("", 0, "a", 0, 200), ms(200)).unwrap();
-    let drawn = drawn(&live, ms(200));
-    assert!(drawn.find("  a  ") < drawn.find("  b  "), "{drawn}");
+    let shown = drawn(&live, ms(400));
+    assert!(shown.find("  a  ") < shown.find("  b  "), "{shown}");
+    // More may come, so it goes on.
+    assert!(shown.contains("400.0 ms"), "{shown}");
+    assert_eq!(live.progress(), "2");
+    assert_eq!(live.broken_off(), "the answer broke off after 2 results");
+    told(&mut live, OUTCOME, ms(401)).unwrap();
+    assert!(live.is_whole());
+    assert_eq!(live.progress(), "2 of 2");
+}
+
+#[test]
+fn without_names_a_result_that_is_missing_at_the_end_is_missed() {
+    let mut live = live("concurrent", &[], None);
+    told(&mut live, &result("", 2, "c", 0, 100), ms(100)).unwrap();
+    told(&mut live, OUTCOME, ms(200)).unwrap();
+    assert!(!live.is_whole());
+    let error = live.answer().unwrap_err().to_string();
+    assert_eq!(error, "the answer ended with 1 of 3 results");
+}
+
+#[test]
+fn the_second_run_of_a_comparison_has_the_names_of_the_first() {
+    let mut live = live("compare", &[], None);
+    for (index, name) in ["a", "b", "c"].into_iter().enumerate() {
+        let line = result("\"mode\":\"sequential\",", index, name, 0, 100);
+        told(&mut live, &line, ms(300)).unwrap();
+    }
+    assert_eq!(live.progress(), "3");
+    let line = result("\"mode\":\"concurrent\",", 1, "b", 0, 100);
+    told(&mut live, &line, ms(400)).unwrap();
+    assert_eq!(live.progress(), "4 of 6");
+    let drawn = drawn(&live, ms(500));
+    assert_eq!(drawn.matches("running").count(), 2, "{drawn}");
+    let error = told(
+        &mut live,
+        &result("\"mode\":\"concurrent\",", 3, "d", 0, 1),
+        ms(500),
+    );
+    let error = error.unwrap_err().to_string();
+    assert_eq!(error, "the gateway sent result 3 of 3");
+    for (index, name) in [(0, "a"), (2, "c")] {
+        let line = result("\"mode\":\"concurrent\",", index, name, 0, 100);
+        told(&mut live, &line, ms(500)).unwrap();
+    }
+    told(&mut live, &compared(), ms(501)).unwrap();
+    assert!(live.is_whole());
+    assert!(live.answer().unwrap().is_complete());
 }
 
 #[test]
 fn what_no_gateway_sends_is_refused() {
     let whole = result("", 0, "a", 0, 1);
-    let outcome = "{\"outcome\":\"complete\"}\n";
     for (text, said) in [
         (whole.repeat(2), "result 0 twice"),
         (result("", 2, "c", 0, 1), "result 2 of 2"),
@@ -111,7 +164,7 @@ fn what_no_gateway_sends_is_refused() {
             result("\"mode\":\"other\",", 0, "a", 0, 1),
             "a run that nobody asked for",
         ),
-        (outcome.repeat(2), "after its answer's last line"),
+        (OUTCOME.repeat(2), "after its answer's last line"),
         ("nonsense\n".to_owned(), "none of an answer"),
     ] {
         let mut live = live("concurrent", &["a", "b"], None);
@@ -127,7 +180,7 @@ fn an_answer_that_breaks_off_says_how_much_there_was() {
     let error = cut.answer().unwrap_err().to_string();
     assert_eq!(error, "the answer broke off after 1 of 2 results");
     let mut short = live("concurrent", &["a", "b"], None);
-    told(&mut short, "{\"outcome\":\"complete\"}\n", ms(1)).unwrap();
+    told(&mut short, OUTCOME, ms(1)).unwrap();
     let error = short.answer().unwrap_err().to_string();
     assert_eq!(error, "the answer ended with 0 of 2 results");
 }

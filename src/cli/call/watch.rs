@@ -6,13 +6,10 @@ use anyhow::bail;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::{
-    lines::Message,
-    live::{Announced, Live},
-};
+use super::live::{Announced, Live};
 use crate::{
     cli::{
-        answer::{self, Answer},
+        answer::{self, Answer, Message},
         screen,
     },
     fanout::Reply,
@@ -52,8 +49,7 @@ impl Watch {
         let mut text = String::from_utf8_lossy(&frame).into_owned();
         // What has scrolled away can't be drawn over.
         if text.lines().count() >= screen::progress_rows() {
-            let (settled, all) = self.live.settled();
-            text = format!("{settled} of {all} calls settled\n");
+            text = format!("{} calls settled\n", self.live.progress());
         }
         let mut all = self.back();
         for line in text.lines() {
@@ -76,8 +72,7 @@ impl Watch {
 
     /// The stream was cut.
     pub(super) fn broken<T>(&self) -> anyhow::Result<T> {
-        let (told, all) = self.live.settled();
-        bail!("the answer broke off after {told} of {all} results")
+        bail!(self.live.broken_off())
     }
 
     /// Leaves the last drawing, on standard output: of the whole answer, or of what there is of it.
@@ -96,7 +91,7 @@ impl Watch {
                 Ok((StatusCode::OK, answer))
             }
             ended => {
-                if self.live.settled().0 > 0 {
+                if self.live.has_results() {
                     let now = self.began.elapsed();
                     self.live.draw(&mut screen::out(), screen::style(), now)?;
                 }
