@@ -11,6 +11,7 @@ pub mod edge;
 mod error;
 mod gateway;
 mod guard;
+mod head;
 mod job;
 mod openapi;
 mod operations;

@@ -86,46 +86,49 @@ fn tenths(duration: Duration) -> Decimal {
     Decimal::new(micros(duration).saturating_add(50) / 100, 1)
 }
 
-/// The longest field, in bytes. Clients and proxies commonly refuse heads above 8 KiB; the body has every call anyway.
-const MAX_FIELD: usize = 4096;
-
-/// The field for one outcome: the total, then each call in plan order with its status or its failure.
+/// The field for one outcome: the total, then each call in plan order with its status or its failure. It has at most `most` bytes,
+/// not below 512; what it leaves out is counted at its end.
 #[must_use]
-pub fn server_timing(total: Duration, outcome: &Outcome) -> String {
-    let mut text = with_total(total, outcome.results.len());
-    push_calls(&mut text, "", outcome);
+pub fn server_timing(total: Duration, outcome: &Outcome, most: usize) -> String {
+    let mut text = with_total(total, outcome.results.len(), most);
+    push_calls(&mut text, "", outcome, most);
     text
 }
 
-/// The field for two outcomes of one request: the total, each run, and each run's calls by `mode.name`.
+/// The field for two outcomes of one request: the total, each run, and each run's calls by `mode.name`. Each run has half of the
+/// room for calls.
 #[must_use]
-pub fn server_timing_of_both(total: Duration, runs: [&Outcome; 2]) -> String {
-    let mut text = with_total(total, runs[0].results.len() * 2);
+pub fn server_timing_of_both(total: Duration, runs: [&Outcome; 2], most: usize) -> String {
+    let mut text = with_total(total, runs[0].results.len() * 2, most);
     for run in runs {
         // Writing to a String can't fail.
         let _ = write!(text, ", {};dur={}", run.mode, tenths(run.elapsed).as_str());
     }
-    for run in runs {
-        push_calls(&mut text, run.mode.as_str(), run);
+    let half = usize::midpoint(text.len(), most);
+    for (run, most) in runs.into_iter().zip([half, most]) {
+        push_calls(&mut text, run.mode.as_str(), run, most);
     }
     text
 }
 
-fn with_total(total: Duration, calls: usize) -> String {
-    let mut text = String::with_capacity((24 + 40 * calls).min(MAX_FIELD));
+fn with_total(total: Duration, calls: usize, most: usize) -> String {
+    let mut text = String::with_capacity((24 + 40 * calls).min(most));
     text.push_str("total;dur=");
     text.push_str(tenths(total).as_str());
     text
 }
 
-/// What an entry takes beside its name, at the most, and the mark for those that are left out.
-const ENTRY: usize = 96;
+/// The most bytes of an entry beside its name and prefix.
+const ENTRY: usize = ", ._;dur=1844674407370955161.5;desc=\"circuit_open\"".len();
+
+/// The most bytes of the mark for entries that are left out, beside its prefix.
+const MARK: usize = ", ._more;desc=\"1000\"".len();
 
 /// Names are `[a-z][a-z0-9_]*` and descriptions statuses or failure classes, so nothing needs quoting beyond the marks.
-fn push_calls(text: &mut String, prefix: &str, outcome: &Outcome) {
+fn push_calls(text: &mut String, prefix: &str, outcome: &Outcome, most: usize) {
     let dot = if prefix.is_empty() { "" } else { "." };
     for (index, call) in outcome.results.iter().enumerate() {
-        if text.len() > MAX_FIELD - call.name.len() - prefix.len() - ENTRY {
+        if text.len() + call.name.len() + 2 * prefix.len() + ENTRY + MARK > most {
             // No call has a name that begins so.
             let left = outcome.results.len() - index;
             let _ = write!(text, ", {prefix}{dot}_more;desc=\"{left}\"");
@@ -165,6 +168,9 @@ mod tests {
 
     use super::*;
     use crate::fanout::{Body, CallResult, Failure, FailureKind, Mode, Reply, Verdict};
+
+    /// Room for what most tests have.
+    const ROOM: usize = 3000;
 
     fn outcome(mode: Mode) -> Outcome {
         let call = |name: &str, micros, result| CallResult {
@@ -218,7 +224,11 @@ mod tests {
 
     #[test]
     fn every_call_stands_in_the_field_with_its_status_or_failure() {
-        let text = server_timing(Duration::from_micros(2_001_913), &outcome(Mode::Concurrent));
+        let text = server_timing(
+            Duration::from_micros(2_001_913),
+            &outcome(Mode::Concurrent),
+            ROOM,
+        );
         assert_eq!(
             text,
             "total;dur=2001.9, ping_1;dur=2001.4;desc=\"200\", ping_2;dur=0.9;desc=\"status\""
@@ -229,15 +239,57 @@ mod tests {
     fn a_field_that_would_be_too_long_says_how_many_calls_it_leaves_out() {
         let mut outcome = outcome(Mode::Concurrent);
         outcome.results = vec![outcome.results[0].clone(); 1000];
-        for text in [
-            server_timing(Duration::ZERO, &outcome),
-            server_timing_of_both(Duration::ZERO, [&outcome, &outcome]),
-        ] {
-            assert!(text.len() <= MAX_FIELD, "{}", text.len());
-            let shown = text.matches("ping_1").count();
-            let (_, left) = text.split_once("_more;desc=\"").unwrap();
-            let left: usize = left.split('"').next().unwrap().parse().unwrap();
-            assert_eq!(shown + left, 1000, "{text}");
+        for most in [512, 2999, ROOM] {
+            let text = server_timing(Duration::ZERO, &outcome, most);
+            assert!(text.len() <= most, "{}", text.len());
+            // Another would not have fitted.
+            assert!(text.len() > most - 80, "{}", text.len());
+            assert_eq!(shown_and_left(&text, ""), 1000, "{text}");
+        }
+    }
+
+    /// The number of calls of that prefix, those that are left out included.
+    fn shown_and_left(text: &str, prefix: &str) -> usize {
+        let shown = text.matches(&format!(" {prefix}ping_1;")).count();
+        let mark = format!(" {prefix}_more;desc=\"");
+        let (_, left) = text.split_once(&mark).unwrap();
+        let left: usize = left.split('"').next().unwrap().parse().unwrap();
+        shown + left
+    }
+
+    #[test]
+    fn both_runs_have_as_much_room_for_their_calls() {
+        let outcomes = [Mode::Sequential, Mode::Concurrent].map(|mode| {
+            let mut outcome = outcome(mode);
+            outcome.results = vec![outcome.results[0].clone(); 1000];
+            outcome
+        });
+        let text = server_timing_of_both(Duration::ZERO, [&outcomes[0], &outcomes[1]], ROOM);
+        assert!(text.len() <= ROOM, "{}", text.len());
+        for prefix in ["sequential.", "concurrent."] {
+            assert_eq!(shown_and_left(&text, prefix), 1000, "{text}");
+        }
+        let shown = |prefix: &str| text.matches(&format!(" {prefix}ping_1;")).count();
+        assert!(
+            shown("sequential.").abs_diff(shown("concurrent.")) <= 1,
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_longest_entries_and_their_marks_fit() {
+        for kind in FailureKind::ALL {
+            let mut outcome = outcome(Mode::Sequential);
+            let mut call = outcome.results[1].clone();
+            call.name = "a".repeat(64).into();
+            call.elapsed = Duration::MAX;
+            call.result = Err(Failure::new(kind, "x"));
+            outcome.results = vec![call; 1000];
+            for most in 512..1024 {
+                let one = server_timing(Duration::MAX, &outcome, most);
+                let both = server_timing_of_both(Duration::MAX, [&outcome, &outcome], most);
+                assert!(one.len() <= most && both.len() <= most, "{kind}: {both}");
+            }
         }
     }
 
@@ -245,19 +297,19 @@ mod tests {
     fn a_call_that_is_named_total_does_not_stand_for_the_whole() {
         let mut outcome = outcome(Mode::Concurrent);
         outcome.results[0].name = "total".into();
-        let text = server_timing(Duration::ZERO, &outcome);
+        let text = server_timing(Duration::ZERO, &outcome, ROOM);
         assert!(
             text.starts_with("total;dur=0.0, _total;dur=2001.4;"),
             "{text}"
         );
-        let text = server_timing_of_both(Duration::ZERO, [&outcome, &outcome]);
+        let text = server_timing_of_both(Duration::ZERO, [&outcome, &outcome], ROOM);
         assert!(text.contains(", concurrent.total;dur=2001.4;"), "{text}");
     }
 
     #[test]
     fn two_runs_stand_apart_by_their_mode() {
         let runs = [&outcome(Mode::Sequential), &outcome(Mode::Concurrent)];
-        let text = server_timing_of_both(Duration::from_millis(4_004), runs);
+        let text = server_timing_of_both(Duration::from_millis(4_004), runs, ROOM);
         assert!(text.starts_with(
             "total;dur=4004.0, sequential;dur=2001.9, concurrent;dur=2001.9, sequential.ping_1;dur=2001.4;desc=\"200\""
         ));

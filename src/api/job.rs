@@ -15,6 +15,7 @@ use super::{
     error::Problem,
     gateway::{Exposed, Gateway},
     guard::{Account, Summary},
+    head::LONGEST_LIST,
     query::QueryError,
 };
 use crate::{
@@ -60,7 +61,7 @@ impl<U: Upstream<Context = Forward>> Job<U> {
         let mut response = self.respond(outcome.verdict, |json| {
             compose::members(json, &aggregate.name, &outcome);
         });
-        let timing = server_timing(total, &outcome);
+        let timing = server_timing(total, &outcome, LONGEST_LIST);
         let (mode, sequential) = (outcome.mode.as_str(), outcome.sequential());
         put_times(&mut response, mode, outcome.elapsed, sequential, &timing);
         self.sum_up(|| Summary::of(&aggregate.name, &outcome));
@@ -87,7 +88,7 @@ impl<U: Upstream<Context = Forward>> Job<U> {
         let mut response = self.respond(runs.verdict(), |json| {
             compose::comparison(json, &aggregate.name, runs);
         });
-        let timing = server_timing_of_both(total, [&sequential, &concurrent]);
+        let timing = server_timing_of_both(total, [&sequential, &concurrent], LONGEST_LIST);
         put_times(&mut response, "compare", total, runs.all(), &timing);
         self.sum_up(|| Summary::of_both(&aggregate.name, runs));
         Ok(response)

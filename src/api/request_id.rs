@@ -5,8 +5,8 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 /// The field, in the form that the libraries compare fast.
 pub(super) const NAME: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that is taken over.
-const LONGEST: usize = 128;
+/// The longest id that is taken over, in bytes.
+pub(super) const LONGEST: usize = 128;
 
 /// The request's id, as a field value of visible ASCII.
 #[derive(Debug, Clone)]

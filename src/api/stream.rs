@@ -29,6 +29,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::{
     error::{Problem, ProblemKind},
     guard::Summary,
+    head::LONGEST_LIST,
     job::{GATHER_MODE, Job, Onlookers, put},
     query::{Query, Run},
 };
@@ -46,9 +47,6 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const INCREMENTAL: HeaderName = HeaderName::from_static("incremental");
 /// The same for nginx.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-
-/// The longest list of calls in a header: proxies bound a head's size, at 4 or 8 KiB as a rule.
-const LONGEST_LIST: usize = 4 * 1024;
 
 /// How much may wait for its client before the run waits too, in bytes. It may be more by one result.
 const ROOM: usize = 4 * 1024;
@@ -184,6 +182,7 @@ where
         .insert_header((ACCEL_BUFFERING, "no"))
         .finish();
     put(&mut response, GATHER_MODE, mode);
+    // In part it would be taken for the whole. Each result has its call's name.
     if names.len() <= LONGEST_LIST {
         put(&mut response, GATHER_CALLS, &names);
     }
@@ -283,7 +282,7 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
         let outcome = self
             .run(choice, mode, deadline, self.job.began, None)
             .await?;
-        let timing = server_timing(self.job.began.elapsed(), &outcome);
+        let timing = server_timing(self.job.began.elapsed(), &outcome, LONGEST_LIST);
         self.end(outcome.verdict, &timing, |json| {
             compose::summary(json, &aggregate.name, &outcome);
         });
@@ -305,7 +304,7 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
             concurrent: &concurrent,
         };
         let total = self.job.began.elapsed();
-        let timing = server_timing_of_both(total, [&sequential, &concurrent]);
+        let timing = server_timing_of_both(total, [&sequential, &concurrent], LONGEST_LIST);
         self.end(runs.verdict(), &timing, |json| {
             compose::comparison_summary(json, &aggregate.name, runs, total);
         });

@@ -22,6 +22,7 @@ mod console;
 mod deadlines;
 mod departures;
 mod forwarding;
+mod heads;
 mod loops;
 mod malformed;
 mod openapi;

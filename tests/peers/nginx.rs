@@ -1,4 +1,5 @@
-//! nginx behind the gateway: kept connections, connections that it closes, and bodies that it sends slowly.
+//! nginx behind the gateway: kept connections, connections that it closes, and bodies that it sends slowly. And before it: heads
+//! that it takes.
 
 use std::{
     fs,
@@ -10,8 +11,9 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
+    gateway::Answer,
     needed,
-    program::{Running, eventually, free_address, get, which},
+    program::{Running, eventually, free_address, get, try_get, which},
     upstreams,
 };
 
@@ -214,4 +216,84 @@ fn an_error_of_nginx_is_a_status_failure_and_the_others_are_there() {
     assert_eq!(json["outcome"], "partial", "{json}");
     assert_eq!(json["results"][1]["failure"], "status", "{json}");
     assert_eq!(json["results"][1]["status"], 503, "{json}");
+}
+
+/// Asserts that an answer has so many calls that are all well, and that no proxy has put its own in its place.
+#[track_caller]
+fn is_whole(what: &str, answer: &Answer, runs: &[&str], calls: usize) {
+    assert_eq!(answer.status, 200, "{what}: {}", answer.text());
+    let json = answer.json();
+    for run in runs {
+        let run = if run.is_empty() { &json } else { &json[run] };
+        assert_eq!(run["outcome"], "complete", "{what}: {json}");
+        assert_eq!(run["results"].as_array().unwrap().len(), calls, "{what}");
+    }
+    let timing = answer.header("server-timing").unwrap();
+    assert!(timing.starts_with("total;dur="), "{what}: {timing}");
+}
+
+#[test]
+fn however_many_calls_there_are_and_however_long_their_names_nginx_takes_the_answer() {
+    let Some(upstream) = Nginx::start("") else {
+        return;
+    };
+    let long = |count: usize, length: usize| {
+        let name = move |number| format!("{}_{number:03}", "n".repeat(length - 4));
+        (0..count).map(name).collect::<Vec<_>>()
+    };
+    let plans = [
+        (
+            "numbered",
+            (1..=130).map(|number| format!("call_{number}")).collect(),
+        ),
+        ("forty", long(80, 40)),
+        (
+            "few",
+            (1..=62).map(|number| format!("call_{number}")).collect(),
+        ),
+        ("streamed", long(96, 40)),
+        ("longest", long(1000, 64)),
+    ];
+    let mut toml = format!(
+        "upstreams.stock.url = \"http://{}/stock\"\n",
+        upstream.address
+    );
+    for (aggregate, names) in &plans {
+        let calls = names
+            .iter()
+            .map(|name| format!("{{ upstream = \"stock\", name = \"{name}\" }}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        toml.push_str(&format!(
+            "[aggregates.{aggregate}]\ncalls = [{calls}]\ncompare = true\nconcurrency = 16\ndeadline = \"60s\"\n"
+        ));
+    }
+    let (_gateway, address) = Running::serve(&toml);
+    // nginx as it comes: nothing is set but where the gateway is.
+    let front = format!("location / {{ proxy_pass http://{address}; }}");
+    let front = Nginx::start(&front).unwrap();
+    for (aggregate, names) in &plans {
+        let target = format!("/aggregate/{aggregate}");
+        let id = ("X-Request-Id", &*"r".repeat(128));
+        let ask = |query: &str, accept: &str| {
+            let headers = [id, ("Accept", accept), ("Prefer", "wait=30")];
+            try_get(front.address, &format!("{target}{query}"), &headers).unwrap()
+        };
+        for query in ["", "?mode=sync"] {
+            let answer = ask(query, "*/*");
+            is_whole(&target, &answer, &[""], names.len());
+        }
+        let answer = ask("?mode=compare", "*/*");
+        is_whole(&target, &answer, &["sequential", "concurrent"], names.len());
+        for accept in ["application/x-ndjson", "text/event-stream"] {
+            for (query, runs) in [("", 1), ("?mode=compare", 2)] {
+                let answer = ask(query, accept);
+                assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+                let text = answer.dechunked();
+                let results = text.matches("\"attempts\":1").count();
+                assert_eq!(results, names.len() * runs, "{target}: {text}");
+                assert!(text.contains("\"server_timing\":\"total;dur="), "{target}");
+            }
+        }
+    }
 }

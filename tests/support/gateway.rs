@@ -46,6 +46,21 @@ impl Answer {
         std::str::from_utf8(&self.body).unwrap()
     }
 
+    /// A chunked body put together.
+    pub fn dechunked(&self) -> String {
+        let mut rest = self.text();
+        let mut text = String::new();
+        while let Some((size, after)) = rest.split_once("\r\n") {
+            let size = usize::from_str_radix(size, 16).unwrap();
+            text.push_str(&after[..size]);
+            rest = &after[size + 2..];
+            if size == 0 {
+                break;
+            }
+        }
+        text
+    }
+
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))

@@ -12,6 +12,7 @@ use crate::{
         deployment,
         edge::Fault,
         error::{Problem, ProblemKind},
+        head::LONGEST_LIST,
         query::QueryError,
     },
     compose::{self, Comparison, Framing},
@@ -100,7 +101,7 @@ pub(super) fn stream(endpoint: &Endpoint, framing: Framing) -> String {
     for (index, call) in outcome.results.iter().enumerate() {
         framing.result(&mut text, None, index, call);
     }
-    let timing = server_timing(outcome.elapsed, &outcome);
+    let timing = server_timing(outcome.elapsed, &outcome, LONGEST_LIST);
     framing.outcome(&mut text, |json| {
         compose::summary(json, &endpoint.name, &outcome);
         json.extend_from_slice(b",\"server_timing\":");

@@ -40,12 +40,13 @@ fn of_runs() -> Vec<Field> {
         ),
         (
             "Server-Timing",
-            "The time of the whole and of each call, with its status or class of failure (W3C Server Timing).",
+            "The time of the whole and of each call, with its status or class of failure (W3C Server Timing). Calls for which the \
+             head has no room are counted by `_more`.",
             json!({"type": "string", "examples": ["total;dur=2001.9, users;dur=2001.4;desc=\"200\""]}),
         ),
         (
             "Gather-Calls",
-            "Of a stream: the names of the plan's calls, in order. Left out above 4 KiB.",
+            "Of a stream: the names of the plan's calls, in order. Left out where the head has no room for all of them.",
             json!({"type": "string", "examples": ["users,orders"]}),
         ),
         (
