@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod answer;
+mod caller;
 mod compress;
 mod console;
 mod deployment;

@@ -29,7 +29,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use anyhow::Context as _;
-use http::uri::Scheme;
+use http::{HeaderName, uri::Scheme};
 use socket2::SockRef;
 use tokio::{sync::oneshot, task::JoinError};
 
@@ -113,7 +113,8 @@ impl Application {
             .then(|| console::console(&aggregates, &upstream_names, with_operations))
             .transpose()?;
         let (roots, most) = (|| roots.clone(), server.max_in_flight);
-        let blueprint = Arc::new(Blueprint::new(aggregates, upstreams, roots, most)?);
+        let blueprint = Blueprint::new(aggregates, upstreams, roots, most)?;
+        let blueprint = Arc::new(blueprint.heeding(&server.deadline_headers));
         let workers = server.workers;
 
         // Both are bound before either serves, and the one that may be shared is last: nobody is let in by a process that
@@ -297,6 +298,7 @@ struct Blueprint {
     reach: Vec<Arc<Reach>>,
     in_flight: Arc<Limit>,
     deployment: Deployment,
+    deadline_headers: Arc<[HeaderName]>,
 }
 
 impl Blueprint {
@@ -338,7 +340,14 @@ impl Blueprint {
             reach,
             in_flight: Arc::new(Limit::new(max_in_flight)),
             deployment,
+            deadline_headers: Arc::default(),
         })
+    }
+
+    /// The same, where callers say in these header fields for how many milliseconds they will wait.
+    fn heeding(mut self, deadline_headers: &[HeaderName]) -> Self {
+        self.deadline_headers = deadline_headers.into();
+        self
     }
 
     /// A gateway for the calling thread, with pools of its own.
@@ -394,6 +403,7 @@ impl Blueprint {
                 .iter()
                 .flat_map(|settings| settings.forward_query.iter().cloned())
                 .collect(),
+            deadline_headers: Arc::clone(&self.deadline_headers),
             aggregate: Aggregate {
                 name: Arc::clone(&aggregate.name),
                 calls,

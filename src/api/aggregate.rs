@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     answer::Answer,
+    caller,
     error::{self, Problem, ProblemKind, shown},
     gateway::{Exposed, Gateway},
     guard::Account,
@@ -95,7 +96,13 @@ where
         account.runs(&exposed.aggregate.name, mode);
     }
     let wait = preferred.map(Duration::from_secs);
-    let choice = query.choice(wait);
+    let bound = match &*exposed.deadline_headers {
+        [] => wait,
+        names => caller::shortest(wait, request.headers(), names, || {
+            gateway.metrics.ignored_deadline_header();
+        }),
+    };
+    let choice = query.choice(bound);
     // Only where it was the bound that held.
     let held =
         wait.is_some_and(|wait| choice.timeout == Some(wait) && wait < exposed.aggregate.deadline);
@@ -110,9 +117,9 @@ where
         (None, Run::Once(_)) => Answer::keeping(place, job.once(&choice).await?),
         (None, Run::Compare) => Answer::keeping(place, job.compare(&choice).await?),
         (Some(wanted), _) if stream::has_ended(request, wanted.framing) => {
-            stream::over(&job, &query, wait)?
+            stream::over(&job, &query, bound)?
         }
-        (Some(wanted), _) => stream::start(job, wanted, query.into_owned(), wait, place)?,
+        (Some(wanted), _) => stream::start(job, wanted, query.into_owned(), bound, place)?,
     };
     if held
         && let Some(seconds) = preferred

@@ -32,6 +32,8 @@ pub struct Exposed<U> {
     pub forward_headers: Vec<HeaderName>,
     /// The query parameters that some call of it passes on.
     pub forward_query: HashSet<String>,
+    /// The client's header fields that say for how many milliseconds it will wait.
+    pub deadline_headers: Arc<[HeaderName]>,
 }
 
 /// One worker's aggregates by name.

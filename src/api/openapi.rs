@@ -56,6 +56,8 @@ pub struct Endpoint {
     pub forward_headers: Vec<HeaderName>,
     /// The query parameters that some call of it passes on; each once.
     pub forward_query: Vec<String>,
+    /// The client's header fields that say for how many milliseconds it will wait.
+    pub deadline_headers: Vec<HeaderName>,
 }
 
 /// The document, in the order in which a person reads it.

@@ -20,7 +20,10 @@ pub fn openapi(
     document(&Surface {
         endpoints: aggregates
             .iter()
-            .map(|aggregate| endpoint(aggregate, upstreams))
+            .map(|aggregate| Endpoint {
+                deadline_headers: server.deadline_headers.clone(),
+                ..endpoint(aggregate, upstreams)
+            })
             .collect(),
         operations,
         console: server.console,
@@ -49,6 +52,7 @@ fn endpoint(aggregate: &config::Aggregate, upstreams: &[upstream::Settings]) -> 
         compare: aggregate.compare,
         forward_headers: forward_headers(called()),
         forward_query,
+        deadline_headers: Vec::new(),
     }
 }
 

@@ -24,6 +24,29 @@ const FRAMING: [&str; 9] = [
 /// Sent with every attempt by the gateway itself.
 const REQUEST_ID: &str = "x-request-id";
 
+/// Headers that say something else to the gateway or to whoever is on the way (RFC 9110, RFC 7240, RFC 7239, RFC 8586).
+const WITH_A_MEANING: [&str; 19] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "authorization",
+    "cdn-loop",
+    "content-type",
+    "cookie",
+    "date",
+    "forwarded",
+    "host",
+    "if-none-match",
+    "last-event-id",
+    "max-forwards",
+    "origin",
+    "prefer",
+    "range",
+    "referer",
+    "user-agent",
+    "via",
+];
+
 /// Which trace a request belongs to, and what tracers have added to it (W3C).
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
@@ -102,7 +125,15 @@ pub(super) fn of_callers(path: &KeyPath, raw: Texts, review: &mut Review<'_>) ->
     let mut names = Vec::new();
     for (index, written) in raw.into_iter().enumerate() {
         let path = path.index(index);
+        let has_a_meaning = |name: &HeaderName| {
+            let trace = [TRACE_PARENT, TRACE_STATE];
+            trace.contains(name) || WITH_A_MEANING.contains(&name.as_str())
+        };
         match written.and_then(|written| name(&path, &written, review)) {
+            Some(name) if has_a_meaning(&name) => {
+                let message = format!("the header `{name}` never says how long its caller waits");
+                review.mistake(&path, message);
+            }
             Some(name) if names.contains(&name) => {
                 review.mistake(&path, format!("the header `{name}` is listed twice"));
             }

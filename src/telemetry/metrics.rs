@@ -64,6 +64,7 @@ pub struct Metrics {
     problems: Vec<IntCounter>,
     panics: IntCounter,
     spans_dropped: IntCounter,
+    deadline_headers_ignored: IntCounter,
     ready: IntGauge,
 }
 
@@ -159,6 +160,13 @@ impl Metrics {
                     "Spans that were lost: there was no room for them, or the collector did not take them.",
                 )?,
             )?,
+            deadline_headers_ignored: add(
+                &registry,
+                IntCounter::new(
+                    "gather_deadline_headers_ignored_total",
+                    "Values of a configured deadline header that were no number of milliseconds.",
+                )?,
+            )?,
             ready: add(
                 &registry,
                 IntGauge::new(
@@ -244,6 +252,11 @@ impl Metrics {
     /// Counts a handler's panic.
     pub fn panicked(&self) {
         self.panics.inc();
+    }
+
+    /// Counts a caller's time that could not be read.
+    pub fn ignored_deadline_header(&self) {
+        self.deadline_headers_ignored.inc();
     }
 
     /// Counts spans that nobody will see.

@@ -125,7 +125,8 @@ async fn gateway() -> (Gateway, Upstream) {
             "[aggregates.{name}]\ncalls = [{calls}]\ncompare = true\nconcurrency = 16\ndeadline = \"{deadline}\"\n"
         ));
     }
-    let server = "server.workers = 1\nserver.grace = \"0s\"\nserver.compression = true";
+    // A time to keep connections that is told, and a long one.
+    let server = "server.workers = 1\nserver.grace = \"0s\"\nserver.compression = true\nserver.keep_alive = \"24h\"";
     (Gateway::start_with(server, &toml).await, upstream)
 }
 

@@ -15,6 +15,7 @@ mod aggregate;
 mod answers;
 mod attempts;
 mod bodies;
+mod caller_time;
 mod cancellation;
 mod compression;
 mod connections;

@@ -257,7 +257,8 @@ async fn the_operational_routes_are_in_it_where_they_are_served() {
 async fn what_an_aggregate_takes_is_told_as_it_is_configured() {
     let upstream = Upstream::always(Response::pong());
     let toml = format!(
-        r#"upstreams.a = {{ url = "{0}", forward_query = ["q"], forward_headers = ["x-tenant", "authorization", "prefer"] }}
+        r#"server.deadline_headers = ["x-left-ms"]
+        upstreams.a = {{ url = "{0}", forward_query = ["q"], forward_headers = ["x-tenant", "x-left-ms", "authorization", "prefer"] }}
         upstreams.b = {{ url = "{0}", forward_query = ["page", "q"] }}
         aggregates.home = {{ calls = ["a", "b"], mode = "sequential", concurrency = 3, deadline = "2s", wait_for = 2 }}
         aggregates.both = {{ calls = ["b"], compare = true }}"#,
@@ -279,6 +280,7 @@ async fn what_an_aggregate_takes_is_told_as_it_is_configured() {
         "wait_for",
         "page",
         "q",
+        "x-left-ms",
         "traceparent",
         "tracestate",
         "x-tenant",

@@ -93,6 +93,7 @@ async fn the_metrics_are_prometheus_text_and_there_from_the_start() {
         ("gather_shed_total", "counter"),
         ("gather_panics_total", "counter"),
         ("gather_log_lines_dropped_total", "counter"),
+        ("gather_deadline_headers_ignored_total", "counter"),
         ("gather_connections_opened_total", "counter"),
         ("gather_resent_total", "counter"),
         ("gather_retries_total", "counter"),

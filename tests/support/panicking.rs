@@ -82,6 +82,7 @@ fn exposed(name: &str, script: Script) -> Exposed<Script> {
         max_body: usize::MAX,
         forward_headers: Vec::new(),
         forward_query: Default::default(),
+        deadline_headers: Default::default(),
     }
 }
 

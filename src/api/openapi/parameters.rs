@@ -1,5 +1,6 @@
 //! What a request may say: query parameters and header fields.
 
+use http::HeaderName;
 use serde_json::{Map, Value, json};
 
 use super::{Endpoint, reference};
@@ -74,9 +75,16 @@ pub(super) fn of_aggregate(endpoint: &Endpoint) -> Value {
             "schema": {"type": "array", "items": {"type": "string"}},
         })
     }));
+    let about = "The whole milliseconds for which the caller will wait: they shorten the deadline as `timeout` does. `0` is no bound; \
+                 what is no number is ignored.";
+    let of_callers = endpoint.deadline_headers.iter();
+    all.extend(of_callers.map(|name| field(name.as_str(), about, Some("250"))));
     let is_known = |name: &str| {
-        let mut known = NO_PARAMETERS.iter().chain(&OWN_FIELDS);
-        known.any(|known| known.eq_ignore_ascii_case(name))
+        let of_callers = endpoint.deadline_headers.iter().map(HeaderName::as_str);
+        let known = NO_PARAMETERS.iter().chain(&OWN_FIELDS).copied();
+        known
+            .chain(of_callers)
+            .any(|known| known.eq_ignore_ascii_case(name))
     };
     let forwarded = endpoint.forward_headers.iter();
     all.extend(

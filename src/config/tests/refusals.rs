@@ -247,6 +247,26 @@ const BAD_ELSEWHERE: &[(&str, &str)] = &[
         "server.deadline_headers[0]: the header `connection` belongs",
     ),
     (
+        "[server]\ndeadline_headers = ['x-wait', 'Prefer']",
+        "server.deadline_headers[1]: the header `prefer` never says how long its caller waits",
+    ),
+    (
+        "[server]\ndeadline_headers = ['host']",
+        "server.deadline_headers[0]: the header `host` never says how long its caller waits",
+    ),
+    (
+        "[server]\ndeadline_headers = ['traceparent']",
+        "server.deadline_headers[0]: the header `traceparent` never says how long its caller waits",
+    ),
+    (
+        "[server]\ndeadline_headers = ['x wait']",
+        "server.deadline_headers[0]: found \"x wait\", expected the name of a header",
+    ),
+    (
+        "[server]\ndeadline_headers = ['x-request-id']",
+        "server.deadline_headers[0]: the header `x-request-id` is sent with every attempt by Gather itself",
+    ),
+    (
         "[server]\nconsoles = true",
         "server.consoles: unknown key, did you mean `console`? Allowed here: compression, console, deadline_headers, drain, grace, half_close, header_timeout, keep_alive, listen, max_connections, max_headers, max_in_flight, memory, reuse_port, workers, write_timeout",
     ),
