@@ -247,3 +247,29 @@ fn both_runs_of_a_comparison_grow_on_one_axis() {
     assert_eq!(axes[0], axes[1], "{shown}");
     assert!(shown.contains(" times as fast"), "{shown}");
 }
+
+#[test]
+fn a_gateway_that_has_no_room_for_the_names_of_its_calls_is_followed_all_the_same() {
+    let upstream = Upstream::always(Response::pong());
+    let calls: Vec<_> = (0..100)
+        .map(|number| {
+            let name = format!("{}_{number:03}", "n".repeat(60));
+            format!("{{ upstream = \"one\", name = \"{name}\" }}")
+        })
+        .collect();
+    let (_gateway, address) = Running::serve(&format!(
+        "upstreams.one.url = \"{}\"\n[aggregates.default]\ncalls = [{}]\ncompare = true\nconcurrency = 8",
+        upstream.url("/"),
+        calls.join(", ")
+    ));
+    for (mode, runs) in [("sync", 1), ("async", 1), ("compare", 2)] {
+        let Some(command) = on_a_terminal(&format!("call {address} --mode {mode}")) else {
+            return;
+        };
+        let shown = shown(&finish(command).expect(0).stdout);
+        let drawn = shown
+            .lines()
+            .filter(|line| line.trim_end().ends_with("200"));
+        assert_eq!(drawn.count(), 100 * runs, "{shown}");
+    }
+}
