@@ -3,7 +3,7 @@
 
 mod families;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::{
     Counter, Encoder as _, Error, Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge,
@@ -111,6 +111,7 @@ impl Metrics {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
         registry.register(Box::new(log::dropped()))?;
+        registry.register(Box::new(start_time()?))?;
         let build = add(
             &registry,
             GaugeVec::new(
@@ -427,6 +428,23 @@ impl UpstreamMetrics {
             self.duration.observe(elapsed.as_secs_f64());
         }
     }
+}
+
+/// The moment of this start, in seconds since 1970. The collector's own `process_start_time_seconds` needs `/proc/stat`, which
+/// a service with `ProcSubset=pid` does not see.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the time of day, which others compare"
+)]
+fn start_time() -> Result<Gauge, Error> {
+    let start = Gauge::new(
+        "gather_start_time_seconds",
+        "When the gateway began to serve, in seconds since 1970.",
+    )?;
+    // A clock before 1970 is set wrongly, and says so with zero.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    start.set(now.unwrap_or_default().as_secs_f64());
+    Ok(start)
 }
 
 /// The sum of the times of the calls that ran to their own end: those that were cut off have saved nobody anything.

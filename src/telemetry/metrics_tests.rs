@@ -33,6 +33,32 @@ fn every_series_is_there_before_the_first_request() {
 }
 
 #[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the time of day, which others compare"
+)]
+fn the_start_is_the_moment_in_which_the_metrics_were_made_and_stays_it() {
+    let now = || {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        since.as_secs_f64()
+    };
+    let before = now();
+    let metrics = metrics();
+    let after = now();
+    let start = || {
+        let line = line(&metrics, "gather_start_time_seconds ");
+        let (_, value) = line.split_once(' ').unwrap();
+        value.parse::<f64>().unwrap()
+    };
+    let first = start();
+    assert!(
+        (before..=after).contains(&first),
+        "{before} {first} {after}"
+    );
+    assert_eq!(start().to_bits(), first.to_bits());
+}
+
+#[test]
 fn a_dropped_request_counts_as_cancelled_and_leaves_no_gauge_behind() {
     let metrics = metrics();
     let guard = metrics.request(0, Mode::Concurrent, Instant::now());

@@ -101,6 +101,7 @@ async fn the_metrics_are_prometheus_text_and_there_from_the_start() {
         ("gather_circuit_state", "gauge"),
         ("gather_ready", "gauge"),
         ("gather_build_info", "gauge"),
+        ("gather_start_time_seconds", "gauge"),
         ("process_cpu_seconds_total", "counter"),
         ("process_resident_memory_bytes", "gauge"),
         ("process_open_fds", "gauge"),

@@ -82,6 +82,34 @@ fn variables_in(query: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// What the first selector of a query asks for, if it takes no notice of the job and the instance that are chosen. A recorded
+/// series has no instance, so it is never right.
+fn unfiltered(query: &str) -> Option<&str> {
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == ':';
+    let mut rest = query;
+    while let Some(start) = rest.find(is_name) {
+        rest = &rest[start..];
+        let end = rest.find(|letter| !is_name(letter)).unwrap_or(rest.len());
+        let (name, behind) = rest.split_at(end);
+        rest = behind;
+        let is_right = match name {
+            // An alert on a whole job has no instance, and one on a missing job has neither.
+            "ALERTS" => behind.split('}').next().is_some_and(|labels| {
+                labels.contains("job=~\"$job|\"") && labels.contains("instance=~\"$instance|\"")
+            }),
+            name if name.contains(':') => false,
+            name if name.starts_with("gather_") || name.starts_with("process_") => {
+                behind.starts_with("{job=~\"$job\", instance=~\"$instance\"")
+            }
+            _ => true,
+        };
+        if !is_right {
+            return Some(name);
+        }
+    }
+    None
+}
+
 /// What is wrong with a dashboard, where there are these others.
 fn faults(dashboard: &Value, uids: &BTreeSet<&str>) -> Vec<String> {
     let mut faults = Vec::new();
@@ -116,9 +144,15 @@ fn faults(dashboard: &Value, uids: &BTreeSet<&str>) -> Vec<String> {
         );
     }
     let names: BTreeSet<_> = variables.iter().map(|v| text(v, "name")).collect();
+    for fault in variable_faults(variables) {
+        check(false, fault);
+    }
     for target in targets(dashboard) {
+        let of = &target.of;
+        if let Some(series) = unfiltered(&target.query) {
+            check(false, format!("{of}: {series} of every gateway"));
+        }
         for variable in variables_in(&target.query) {
-            let of = &target.of;
             check(
                 names.contains(variable),
                 format!("{of}: no variable {variable}"),
@@ -152,6 +186,25 @@ fn faults(dashboard: &Value, uids: &BTreeSet<&str>) -> Vec<String> {
         }
     }
     faults.extend(places(panels));
+    faults
+}
+
+fn variable_faults(variables: &[Value]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for it in variables {
+        let name = text(it, "name");
+        if ["job", "instance"].contains(&name) {
+            if it["multi"] != true || it["includeAll"] != true {
+                faults.push(format!("{name}: takes one alone"));
+            }
+        } else if let Some(series) = unfiltered(text(it, "definition")) {
+            faults.push(format!("{name}: {series} of every gateway"));
+        }
+        // With a pattern for all, `process_*` would be every program's.
+        if name == "job" && !it["allValue"].is_null() {
+            faults.push("job: a pattern of its own for all".to_owned());
+        }
+    }
     faults
 }
 
@@ -245,6 +298,16 @@ fn nothing_is_wrong_with_the_dashboards() {
     assert_eq!(titles, ["Gather: overview", "Gather: one upstream"]);
 }
 
+/// A value's member, which is made where it isn't there, or an item.
+fn place<'a>(value: &'a mut Value, at: &str) -> &'a mut Value {
+    let (parent, key) = at.rsplit_once('/').unwrap();
+    match value.pointer_mut(parent) {
+        Some(Value::Object(members)) => members.entry(key).or_insert(Value::Null),
+        Some(Value::Array(items)) => &mut items[key.parse::<usize>().unwrap()],
+        _ => panic!("there is no {at}"),
+    }
+}
+
 #[test]
 fn the_check_itself_sees_what_it_should() {
     let dashboards = dashboards();
@@ -257,10 +320,36 @@ fn the_check_itself_sees_what_it_should() {
             json!("loki"),
             "no variable chooses",
         ),
+        ("/templating/list/1/name", json!("other"), "no variable job"),
         (
-            "/templating/list/1/name",
-            json!("other"),
-            "no variable aggregate",
+            "/templating/list/1/multi",
+            json!(false),
+            "job: takes one alone",
+        ),
+        (
+            "/templating/list/1/allValue",
+            json!(".*"),
+            "job: a pattern of its own",
+        ),
+        (
+            "/templating/list/3/definition",
+            json!("label_values(gather_requests_total, aggregate)"),
+            "aggregate: gather_requests_total of every",
+        ),
+        (
+            "/panels/0/targets/0/expr",
+            json!("sum(gather_ready{job=\"gather\"})"),
+            "gather_ready of every gateway",
+        ),
+        (
+            "/panels/0/targets/0/expr",
+            json!("sum(job:gather_requests:rate5m)"),
+            "job:gather_requests:rate5m of every",
+        ),
+        (
+            "/annotations/list/1/expr",
+            json!("ALERTS{job=\"gather\"}"),
+            "ALERTS of every gateway",
         ),
         (
             "/templating/list/1/datasource/uid",
@@ -290,9 +379,7 @@ fn the_check_itself_sees_what_it_should() {
         ("/panels/1/gridPos/w", json!(30), "out of the grid"),
     ] {
         let mut broken = dashboards[0].clone();
-        *broken
-            .pointer_mut(at)
-            .unwrap_or_else(|| panic!("there is no {at}")) = value;
+        *place(&mut broken, at) = value;
         let faults = faults(&broken, &uids);
         assert!(
             faults.iter().any(|known| known.contains(fault)),

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -51,36 +52,78 @@ fn replaced(query: &str, variables: &BTreeMap<String, String>) -> String {
     query
 }
 
-/// The values that the dashboard's variables have when it is opened, or when [`MIXED`] is chosen. Each list has some.
-fn variables(prometheus: &Prometheus, dashboard: &Value) -> BTreeMap<String, String> {
+/// What somebody has chosen above the panels, by a variable's name; for the others it is what they have at first.
+type Choices<'a> = BTreeMap<&'a str, Vec<String>>;
+
+/// The values of the dashboard's variables as they are put into a query: what is chosen, else all of them or [`MIXED`]. Each list
+/// has some.
+fn variables(
+    prometheus: &Prometheus,
+    dashboard: &Value,
+    choices: &Choices<'_>,
+) -> BTreeMap<String, String> {
     let variables = dashboard["templating"]["list"].as_array().unwrap();
     let queried = variables.iter().filter(|it| it["type"] == "query");
-    queried
-        .map(|it| {
-            let name = it["name"].as_str().unwrap().to_owned();
-            let definition = it["definition"].as_str().unwrap();
-            let values = definition.strip_prefix("label_values(").unwrap();
-            let (series, label) = values.trim_end_matches(')').split_once(", ").unwrap();
-            let values = prometheus.api(&format!("label/{label}/values"), &[("match[]", series)]);
-            let values = values.as_array().unwrap();
-            assert!(!values.is_empty(), "nothing to choose {name} from");
-            let chosen = match it["includeAll"] == true {
-                true => it["allValue"].as_str().unwrap(),
-                false => MIXED,
-            };
-            assert!(
-                chosen == ".*" || values.iter().any(|value| value == chosen),
-                "{values:?}"
-            );
-            (name, chosen.to_owned())
-        })
-        .collect()
+    let mut known = BTreeMap::new();
+    for it in queried {
+        let name = it["name"].as_str().unwrap();
+        let definition = replaced(it["definition"].as_str().unwrap(), &known);
+        let values = definition.strip_prefix("label_values(").unwrap();
+        let (series, label) = values.trim_end_matches(')').rsplit_once(", ").unwrap();
+        let values = prometheus.api(&format!("label/{label}/values"), &[("match[]", series)]);
+        let values: Vec<_> = values.as_array().unwrap().iter().map(text).collect();
+        let chosen = choices.get(name).cloned();
+        assert!(
+            chosen.is_some() || !values.is_empty(),
+            "nothing to choose {name} from"
+        );
+        let value = match (chosen, it["includeAll"] == true, it["allValue"].as_str()) {
+            (Some(chosen), ..) => interpolated(&chosen),
+            (None, true, Some(all)) => all.to_owned(),
+            (None, true, None) => interpolated(&values),
+            (None, false, _) => {
+                assert!(values.iter().any(|value| value == MIXED), "{values:?}");
+                MIXED.to_owned()
+            }
+        };
+        known.insert(name.to_owned(), value);
+    }
+    known
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// Values of a variable that takes several, as Grafana's Prometheus source writes them: parts of a pattern, escaped twice, for
+/// the pattern and for the text that it is in.
+fn interpolated(values: &[String]) -> String {
+    let escaped = values.iter().map(|value| {
+        let mut text = String::new();
+        for letter in value.chars() {
+            if r"\^$*{}[]'+?.()|".contains(letter) {
+                text.push_str(r"\\");
+            }
+            text.push(letter);
+        }
+        text
+    });
+    let escaped: Vec<_> = escaped.collect();
+    match &escaped[..] {
+        [one] => one.clone(),
+        several => format!("({})", several.join("|")),
+    }
 }
 
 /// The panels and marks that show nothing, with the query that has no result. What has shown something is in `filled`, and
 /// isn't asked again: a number of one moment may be zero in the next.
-fn empty(prometheus: &Prometheus, dashboard: &Value, filled: &mut BTreeSet<String>) -> Vec<String> {
-    let variables = variables(prometheus, dashboard);
+fn empty(
+    prometheus: &Prometheus,
+    dashboard: &Value,
+    choices: &Choices<'_>,
+    filled: &mut BTreeSet<String>,
+) -> Vec<String> {
+    let variables = variables(prometheus, dashboard, choices);
     targets(dashboard)
         .into_iter()
         .filter_map(|target| {
@@ -132,6 +175,7 @@ fn services() -> Upstream {
 /// A gateway under a load of everything, with a collector of spans that isn't there, and a Prometheus that scrapes it, with rules in a hurry so that alerts fire.
 struct Scene {
     prometheus: Prometheus,
+    address: SocketAddr,
     _load: Load,
     _gateway: Running,
     _services: Upstream,
@@ -179,6 +223,7 @@ impl Scene {
         load.add(1, address, "/nowhere", pause);
         Some(Self {
             prometheus,
+            address,
             _load: load,
             _gateway: gateway,
             _services: services,
@@ -190,13 +235,21 @@ impl Scene {
 fn no_panel_is_empty_and_every_recorded_series_is_there() {
     let Some(scene) = Scene::start() else { return };
     let prometheus = &scene.prometheus;
+    // Dots and colons are in it, and it isn't the only one that is chosen.
+    let these = [scene.address.to_string(), "10.0.0.1:8080".to_owned()];
+    let jobs = ["gather", "shop/gather (old)"].map(str::to_owned);
+    let several = Choices::from([("instance", these.to_vec()), ("job", jobs.to_vec())]);
     for dashboard in dashboards() {
-        let (mut filled, mut last) = (BTreeSet::new(), Vec::new());
-        let all = try_within(SCRAPES, || {
-            last = empty(prometheus, &dashboard, &mut filled);
-            last.is_empty().then_some(())
-        });
-        assert!(all.is_some(), "empty in {}: {last:#?}", dashboard["title"]);
+        for choices in [&Choices::new(), &several] {
+            let (mut filled, mut last) = (BTreeSet::new(), Vec::new());
+            let all = try_within(SCRAPES, || {
+                last = empty(prometheus, &dashboard, choices, &mut filled);
+                last.is_empty().then_some(())
+            });
+            let title = &dashboard["title"];
+            assert!(all.is_some(), "empty in {title} at {choices:?}: {last:#?}");
+        }
+        the_choice_of_a_job_and_of_an_instance_counts(prometheus, &dashboard);
     }
     prometheus.healthy_rules();
     for record in values_of("record") {
@@ -206,6 +259,28 @@ fn no_panel_is_empty_and_every_recorded_series_is_there() {
         );
     }
     what_is_empty_is_seen(prometheus);
+}
+
+/// Nothing is shown of a gateway that isn't chosen.
+fn the_choice_of_a_job_and_of_an_instance_counts(prometheus: &Prometheus, dashboard: &Value) {
+    for name in ["job", "instance"] {
+        let mut choices = Choices::from([(name, vec!["nobody".to_owned()])]);
+        // These lists are as empty as the panels.
+        for other in ["instance", "aggregate", "upstream"] {
+            choices
+                .entry(other)
+                .or_insert_with(|| vec![MIXED.to_owned()]);
+        }
+        let variables = variables(prometheus, dashboard, &choices);
+        for target in targets(dashboard) {
+            // What is about a whole job has no instance, and a count of none is a zero.
+            if target.query.contains("ALERTS{") {
+                continue;
+            }
+            let result = prometheus.query(&replaced(&target.query, &variables));
+            assert!(result.is_empty(), "{}, {name}: {result:?}", target.of);
+        }
+    }
 }
 
 /// The check itself: a panel that asks for what isn't there, and one whose graph never leaves the ground.
@@ -223,7 +298,8 @@ fn what_is_empty_is_seen(prometheus: &Prometheus) {
     let mut dashboard = dashboards().remove(0);
     dashboard["annotations"] = Value::Null;
     dashboard["panels"] = panels.to_vec().into();
-    let seen = empty(prometheus, &dashboard, &mut BTreeSet::new());
+    let choices = Choices::new();
+    let seen = empty(prometheus, &dashboard, &choices, &mut BTreeSet::new());
     assert_eq!(seen.len(), 3, "{seen:?}");
     assert!(
         !seen.iter().any(|empty| empty.starts_with("Good")),

@@ -160,6 +160,9 @@ fn the_gauges_and_the_process_are_there(scene: &Scene) {
         &format!("gather_build_info{{version=\"{version}\"}}"),
         |number| number == 1.0,
     );
+    prometheus.expect("time() - gather_start_time_seconds", |seconds| {
+        (0.0..600.0).contains(&seconds)
+    });
     for process in [
         "process_resident_memory_bytes",
         "process_virtual_memory_bytes",

@@ -203,10 +203,9 @@ impl Gateways {
     }
 
     /// Kills a gateway and starts it anew until Prometheus has seen three starts in the alert's time, however long one takes here.
-    /// A start's time has whole seconds.
     fn restart(&mut self) {
         let address = self.restarting.1;
-        let series = format!("process_start_time_seconds{{instance=\"{address}\"}}");
+        let series = format!("gather_start_time_seconds{{instance=\"{address}\"}}");
         let starts = format!("changes({series}[15s])");
         within(SCRAPES, "three starts in 15 s", || {
             let before = self.prometheus.number(&series).unwrap();
@@ -215,7 +214,7 @@ impl Gateways {
                 let toml = aggregate("default", "", &self.services);
                 let (running, _) = Running::serve_at(address, &toml);
                 self.restarting.0 = Some(running);
-                (number(address, "process_start_time_seconds") > before).then_some(())
+                (number(address, "gather_start_time_seconds") > before).then_some(())
             });
             self.prometheus.expect(&series, |start| start > before);
             self.prometheus
