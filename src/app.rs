@@ -110,7 +110,7 @@ impl Application {
         let with_operations = admin.is_none();
         let console = server
             .console
-            .then(|| console::console(&aggregates, &upstream_names, with_operations))
+            .then(|| console::console(&aggregates, &upstreams, with_operations))
             .transpose()?;
         let (roots, most) = (|| roots.clone(), server.max_in_flight);
         let blueprint = Blueprint::new(aggregates, upstreams, roots, most)?;

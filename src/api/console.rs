@@ -49,6 +49,8 @@ const FILES: &[(&str, &str, &[u8])] = &[
     file!("dom.js", SCRIPT),
     file!("exchange.js", SCRIPT),
     file!("exposition.js", SCRIPT),
+    file!("forbidden.js", SCRIPT),
+    file!("forwarded.js", SCRIPT),
     file!("form.js", SCRIPT),
     file!("history.js", SCRIPT),
     file!("json.js", SCRIPT),
@@ -68,6 +70,8 @@ pub struct Facts<'a> {
     pub version: &'static str,
     /// Whether this listener has `/metrics`.
     pub metrics: bool,
+    /// The upstreams that have a breaker. The metrics tell a state of every upstream, closed where there is none.
+    pub breakers: Vec<&'a str>,
     /// What can be run, in the order of their names.
     pub aggregates: Vec<Listed<'a>>,
 }
@@ -87,6 +91,10 @@ pub struct Listed<'a> {
     pub wait_for: Option<usize>,
     /// Whether `mode=compare` is allowed.
     pub compare: bool,
+    /// The query parameters that some of its calls pass on, each once.
+    pub forward_query: Vec<String>,
+    /// The header fields that some of its calls pass on, each once.
+    pub forward_headers: Vec<String>,
     /// Its calls, in plan order.
     pub calls: Vec<ListedCall<'a>>,
 }

@@ -1,4 +1,4 @@
-//! What the console's page is told of a checked configuration: names, modes and bounds, and no upstream's address.
+//! The facts of a checked configuration that the console's page is told: names, modes and bounds, and no upstream's address.
 
 use std::sync::Arc;
 
@@ -8,18 +8,26 @@ use crate::{
     api::{Console, Facts, Listed, ListedCall},
     config,
     fanout::{Completion, Need},
+    upstream,
 };
 
-/// The console of these aggregates, whose calls go to the upstreams of these names. `metrics` says whether its listener
-/// has `/metrics`.
+use super::surface;
+
+/// The console of these aggregates, whose calls go to these upstreams. `metrics` says whether its listener has
+/// `/metrics`.
 pub(super) fn console(
     aggregates: &[config::Aggregate],
-    upstreams: &[&str],
+    upstreams: &[upstream::Settings],
     metrics: bool,
 ) -> anyhow::Result<Arc<Console>> {
     let facts = Facts {
         version: env!("CARGO_PKG_VERSION"),
         metrics,
+        breakers: upstreams
+            .iter()
+            .filter(|upstream| upstream.lane.breaker.is_some())
+            .map(|upstream| &*upstream.name)
+            .collect(),
         aggregates: aggregates
             .iter()
             .map(|aggregate| listed(aggregate, upstreams))
@@ -29,10 +37,11 @@ pub(super) fn console(
     Ok(Arc::new(console))
 }
 
-fn listed<'a>(aggregate: &'a config::Aggregate, upstreams: &[&'a str]) -> Listed<'a> {
+fn listed<'a>(aggregate: &'a config::Aggregate, upstreams: &'a [upstream::Settings]) -> Listed<'a> {
+    let called = || aggregate.calls.iter().map(|call| &upstreams[call.upstream]);
     let calls = aggregate.calls.iter().map(|call| ListedCall {
         name: &call.name,
-        upstream: upstreams[call.upstream],
+        upstream: &upstreams[call.upstream].name,
         optional: call.need == Need::Optional,
     });
     Listed {
@@ -45,6 +54,11 @@ fn listed<'a>(aggregate: &'a config::Aggregate, upstreams: &[&'a str]) -> Listed
             Completion::Quorum(needed) => Some(needed.get()),
         },
         compare: aggregate.compare,
+        forward_query: surface::forward_query(called()),
+        forward_headers: surface::forward_headers(called())
+            .iter()
+            .map(|name| name.as_str().to_owned())
+            .collect(),
         calls: calls.collect(),
     }
 }

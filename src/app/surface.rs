@@ -33,11 +33,6 @@ pub fn openapi(
 
 fn endpoint(aggregate: &config::Aggregate, upstreams: &[upstream::Settings]) -> Endpoint {
     let called = || aggregate.calls.iter().map(|call| &upstreams[call.upstream]);
-    let mut forward_query: Vec<_> = called()
-        .flat_map(|settings| settings.forward_query.iter().cloned())
-        .collect();
-    forward_query.sort_unstable();
-    forward_query.dedup();
     Endpoint {
         name: aggregate.name.clone(),
         calls: aggregate
@@ -51,9 +46,21 @@ fn endpoint(aggregate: &config::Aggregate, upstreams: &[upstream::Settings]) -> 
         completion: aggregate.completion,
         compare: aggregate.compare,
         forward_headers: forward_headers(called()),
-        forward_query,
+        forward_query: forward_query(called()),
         deadline_headers: Vec::new(),
     }
+}
+
+/// The client's query parameters that some of these upstreams take, each once.
+pub(super) fn forward_query<'a>(
+    upstreams: impl Iterator<Item = &'a upstream::Settings>,
+) -> Vec<String> {
+    let mut names: Vec<_> = upstreams
+        .flat_map(|settings| settings.forward_query.iter().cloned())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// The client's header fields that some of these upstreams take, each once.

@@ -11,8 +11,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 async fn gateway(settings: &str) -> (Gateway, Upstream) {
     let upstream = Upstream::always(Response::pong());
     let urls = ["users", "orders"].map(|name| (name, upstream.url(&format!("/{name}"))));
-    let rest = "aggregates.default = { calls = [\"users\", \"orders\"], compare = true }\n\
-                aggregates.home = { calls = [\"orders\", { upstream = \"users\", name = \"people\", optional = true }], \
+    let rest = "upstreams.users.forward_query = [\"page\", \"id\"]\n\
+                upstreams.users.forward_headers = [\"Cookie\", \"X-Tenant\"]\n\
+                upstreams.orders.forward_query = [\"id\"]\n\
+                upstreams.orders.breaker = {}\n\
+                aggregates.default = { calls = [\"users\", \"orders\"], compare = true }\n\
+                aggregates.home = { calls = [\"orders\", { upstream = \"orders\", name = \"people\", optional = true }], \
                 mode = \"sequential\", concurrency = 1, deadline = \"1500ms\", wait_for = \"first\" }";
     let gateway = Gateway::before(&urls, &format!("{settings}\n{rest}")).await;
     (gateway, upstream)
@@ -164,10 +168,14 @@ async fn the_page_is_told_what_can_be_run_and_no_address() {
     let facts = facts.json();
     assert_eq!(facts["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(facts["metrics"], true);
+    assert_eq!(facts["breakers"], serde_json::json!(["orders"]));
+    // Without tracing, every upstream gets the caller's trace context.
     let expected = serde_json::json!([
         {
             "name": "default", "mode": "concurrent", "deadline_ms": 10_000, "concurrency": 1000,
             "wait_for": null, "compare": true,
+            "forward_query": ["id", "page"],
+            "forward_headers": ["cookie", "traceparent", "tracestate", "x-tenant"],
             "calls": [
                 {"name": "users", "upstream": "users", "optional": false},
                 {"name": "orders", "upstream": "orders", "optional": false},
@@ -176,9 +184,10 @@ async fn the_page_is_told_what_can_be_run_and_no_address() {
         {
             "name": "home", "mode": "sequential", "deadline_ms": 1500, "concurrency": 1,
             "wait_for": 1, "compare": false,
+            "forward_query": ["id"], "forward_headers": ["traceparent", "tracestate"],
             "calls": [
                 {"name": "orders", "upstream": "orders", "optional": false},
-                {"name": "people", "upstream": "users", "optional": true},
+                {"name": "people", "upstream": "orders", "optional": true},
             ],
         },
     ]);

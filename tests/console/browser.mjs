@@ -23,6 +23,7 @@ const SOON = 15_000;
 
 export const desktop = { viewport: { width: 1280, height: 900 }, colorScheme: "light" };
 export const phone = { viewport: { width: 360, height: 740 }, colorScheme: "light" };
+export const wider = { viewport: { width: 390, height: 844 }, colorScheme: "light" };
 
 /** A browser with a profile of its own that goes with it. */
 export function launch(executablePath) {

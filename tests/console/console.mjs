@@ -2,7 +2,9 @@
 // one whose metrics are elsewhere and which compresses, SCREENSHOTS, a directory for pictures, which may be missing, and ONLY, a
 // part of a scenario's name, if it is not all of them. The aggregates are those of tests/peers/console.rs.
 
+import { scenarios as bodies } from "./bodies.mjs";
 import { launch, open } from "./browser.mjs";
+import { scenarios as choose } from "./choose.mjs";
 import { scenarios as runs } from "./runs.mjs";
 import { scenarios as use } from "./use.mjs";
 
@@ -25,7 +27,7 @@ async function play([name, scenario], tab) {
   }
 }
 
-const chosen = Object.entries({ ...runs, ...use }).filter(([name]) => name.includes(ONLY));
+const chosen = Object.entries({ ...runs, ...use, ...bodies, ...choose }).filter(([name]) => name.includes(ONLY));
 const player = async (tab) => {
   while (chosen.length > 0) {
     await play(chosen.shift(), tab);

@@ -1,9 +1,11 @@
-// What stands between a browser and the gateway: a proxy that takes a prefix off, and one that breaks in the middle.
+// What stands between a browser and the gateway: a proxy that takes a prefix off, one that breaks in the middle, and one that
+// answers itself.
 
 import { createServer, request } from "node:http";
 
-/** A proxy on a free port that has what is at `origin` behind `prefix`. `cut` cuts the answers that are under way. */
-export async function proxy(origin, prefix) {
+/** A proxy on a free port that has what is at `origin` behind `prefix`. `cut` cuts the answers that are under way. To a path for
+    which `instead` has one, it answers with that stream. */
+export async function proxy(origin, prefix, instead = () => null) {
   const under = new Set();
   const server = createServer((asked, answer) => {
     if (!asked.url.startsWith(`${prefix}/`)) {
@@ -11,6 +13,11 @@ export async function proxy(origin, prefix) {
       return;
     }
     const path = asked.url.slice(prefix.length);
+    const stream = instead(path);
+    if (stream !== null) {
+      answer.writeHead(200, { "content-type": "application/x-ndjson" }).end(stream);
+      return;
+    }
     const onward = request(new URL(path, origin), { headers: { ...asked.headers, host: new URL(origin).host } }, (response) => {
       answer.writeHead(response.statusCode, response.headers);
       answer.flushHeaders();

@@ -1,65 +1,18 @@
-// The console's modules that need no page, by `node --test`.
+// The console's modules that need no page, by `node --test`. Those that read what comes are in reading.mjs.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 
-import { limit, options, target } from "../../src/api/console/choice.js";
+import { limit, options, sendable, target } from "../../src/api/console/choice.js";
 import { commands, quoted } from "../../src/api/console/curl.js";
 import { parse, sum } from "../../src/api/console/exposition.js";
-import { joined, pretty } from "../../src/api/console/json.js";
-import { Lines } from "../../src/api/console/lines.js";
+import { whyNot } from "../../src/api/console/forbidden.js";
 import { MOST, percentile, Records } from "../../src/api/console/records.js";
 import { Run } from "../../src/api/console/run.js";
 import { ceiling, marks, ratio, round, step, time } from "../../src/api/console/scale.js";
 import { paths, rate, Series } from "../../src/api/console/series.js";
-
-test("lines come whole, however the text is cut", () => {
-  const text = '{"a":"é"}\n\n{"b":2}\n{"c":';
-  for (let size = 1; size <= text.length; size += 1) {
-    const lines = new Lines();
-    const found = [];
-    for (let at = 0; at < text.length; at += size) {
-      found.push(...lines.push(text.slice(at, at + size)));
-    }
-    assert.deepEqual(found, ['{"a":"é"}', '{"b":2}'], `in pieces of ${size}`);
-    assert.equal(lines.rest, '{"c":');
-  }
-});
-
-test("JSON is laid out and no value of it changes", () => {
-  const text = '{"id":12345678901234567890,"price":1.50,"e":1E400,"list":[1,[],{}],"text":"{\\"a\\": [1,2]}\\\\","n":null}';
-  assert.equal(
-    pretty(text),
-    `{
-  "id": 12345678901234567890,
-  "price": 1.50,
-  "e": 1E400,
-  "list": [
-    1,
-    [],
-    {}
-  ],
-  "text": "{\\"a\\": [1,2]}\\\\",
-  "n": null
-}`,
-  );
-  const again = pretty(pretty(text));
-  assert.equal(again, pretty(text));
-  assert.equal(pretty('"pong"'), '"pong"');
-  assert.equal(pretty("}{"), "\n}{\n  ");
-});
-
-test("a stream's lines become the answer in one piece", () => {
-  const outcome = '{"aggregate":"a","outcome":"complete"}\n';
-  const whole = joined(['{"index":0}', '{"index":1}'], outcome);
-  assert.deepEqual(JSON.parse(whole), {
-    aggregate: "a",
-    outcome: "complete",
-    results: [{ index: 0 }, { index: 1 }],
-  });
-  assert.equal(joined(['{"index":0}'], null), '{"index":0}');
-});
+import "./reading.mjs";
 
 test("a shell reads a quoted word as it was", () => {
   for (const word of ["a b", "it's", "''", "$(id) `id` \\ \" * ~ & ;", "new\nline", "é"]) {
@@ -75,6 +28,8 @@ test("commands name both ways to ask, and a comparison only where there is one",
   assert.match(both, /^curl -N -H 'Accept: application\/x-ndjson' 'http/m);
   assert.match(both, /^curl 'http:\/\/gateway\/aggregate\?mode=compare'$/m);
   assert.doesNotMatch(commands(url), /compare/);
+  const headers = commands(url, `${url}&x`, [["x-tenant", "it's"], ["cookie", "a=b"]]);
+  assert.equal(headers.match(/-H 'x-tenant: it'\\''s' -H 'cookie: a=b' 'http/g).length, 3);
 });
 
 test("an axis grows in round steps and never falls short", () => {
@@ -252,15 +207,35 @@ test("the gateway's names are taken where they differ from the page's", () => {
 
 test("a choice is the address that a client would ask, and words", () => {
   const aggregate = { name: "home", concurrency: 5, calls };
-  const plain = { aggregate, concurrency: null, timeout: null, calls: null };
+  const plain = { aggregate, concurrency: null, timeout: null, waitFor: null, calls: null, parameters: [], headers: [] };
   assert.equal(target(plain, "sequential"), "aggregate/home?mode=sequential");
   assert.equal(target({ ...plain, aggregate: { ...aggregate, name: "default" } }, "concurrent"), "aggregate?mode=concurrent");
-  const chosen = { aggregate, concurrency: 2, timeout: "1.5 s&", calls: calls.slice(1) };
+  const chosen = { ...plain, concurrency: 2, timeout: "1.5 s&", calls: calls.slice(1) };
   assert.equal(target(chosen, "compare"), "aggregate/home?mode=compare&concurrency=2&timeout=1.5%20s%26&calls=b,c");
   assert.equal(options(plain), "");
   assert.equal(options(chosen), "concurrency 2 · timeout 1.5 s& · b, c");
+  const passing = {
+    ...plain,
+    waitFor: "first",
+    parameters: [["id", "a&b=c"], ["q[]", "é"]],
+    headers: [["x-tenant", "hidden"], ["cookie", "hidden"]],
+  };
+  assert.equal(target(passing, "sequential"), "aggregate/home?mode=sequential&wait_for=first&id=a%26b%3Dc&q%5B%5D=%C3%A9");
+  // They are kept in the browser, and a value may be a secret.
+  assert.equal(options(passing), "wait_for first · with id, q[], x-tenant, cookie");
+  assert.deepEqual(sendable(passing), [["x-tenant", "hidden"]]);
   const many = (letter) => ({ ...plain, calls: Array.from("abcdef", (name) => ({ name: letter + name.repeat(9) })) });
   assert.match(options(many("x")), /^6 calls \(\w+\)$/);
   assert.notEqual(options(many("x")), options(many("y")));
   assert.deepEqual([limit(plain, "concurrent"), limit(chosen, "concurrent"), limit(chosen, "sequential")], [5, 2, 1]);
+});
+
+test("what a page may not set is known, in any case", () => {
+  for (const name of ["Cookie", "host", "User-Agent", "Sec-Fetch-Mode", "proxy-authorization", "DNT", "via"]) {
+    assert.match(whyNot(name), /curl/, name);
+  }
+  assert.match(whyNot("Accept"), /stream/);
+  for (const name of ["authorization", "x-tenant", "traceparent", "accept-language", "security"]) {
+    assert.equal(whyNot(name), null, name);
+  }
 });

@@ -47,6 +47,14 @@ export const scenarios = {
       await page.keyboard.press("ArrowRight");
       assert.match(await page.textContent("#answer table"), /x-request-id/);
       await page.keyboard.press("ArrowRight");
+      await tab("ask-plain");
+      await page.keyboard.press("Enter");
+      await page.waitForFunction(() => /server-timing/.test(document.querySelector("#answer table")?.textContent));
+      // The focus is on what has come, and the way on is not lost.
+      const { region } = await page.evaluate(() => ({ region: document.activeElement.getAttribute("aria-label") }));
+      assert.equal(region, "The plain answer's headers");
+      await page.focus("input[name=part]:checked");
+      await page.keyboard.press("ArrowRight");
       const command = await page.textContent("#answer pre");
       assert.ok(command.includes(`curl -i '${CONSOLE}/aggregate/steps?mode=concurrent&concurrency=1&timeout=5s'`), command);
       await tab("clear");

@@ -42,12 +42,26 @@ fn upstream() -> Upstream {
         "/sick" => Response::new(503).into(),
         "/closing" => Behaviour::CloseBeforeHead,
         "/hanging" => Behaviour::HangBeforeHead,
+        "/deep" => Response::json(nested(900)).into(),
+        "/deeper" => Response::json(nested(1001)).into(),
+        "/echo" => {
+            let told = |name| request.header(name).unwrap_or_default();
+            let (query, tenant) = (request.query().unwrap_or_default(), told("x-tenant"));
+            let cookie = told("cookie");
+            let body = serde_json::json!({ "query": query, "tenant": tenant, "cookie": cookie });
+            Response::json(body.to_string()).into()
+        }
         "/exact" => Response::json(
             r#"{"id":12345678901234567890,"price":1.50,"markup":"<img src=x onerror=alert(1)>"}"#,
         )
         .into(),
         _ => Behaviour::from(Response::pong()).after(DELAY),
     })
+}
+
+/// Lists in lists.
+fn nested(depth: usize) -> String {
+    "[".repeat(depth) + &"]".repeat(depth)
 }
 
 /// The aggregates that the scripts run, before upstreams at `origin`.
@@ -63,6 +77,10 @@ fn configuration(origin: &str) -> String {
         upstreams.held = {{ url = "{origin}/hanging", timeout = "60s" }}
         upstreams.hanging = {{ url = "{origin}/hanging", timeout = "60s" }}
         upstreams.exact.url = "{origin}/exact"
+        upstreams.deep = {{ url = "{origin}/deep", max_depth = 1000 }}
+        upstreams.deeper = {{ url = "{origin}/deeper", max_depth = 1000 }}
+        upstreams.echo = {{ url = "{origin}/echo", forward_query = ["id", "q[]"], forward_headers = ["x-tenant", "cookie", "accept"] }}
+        upstreams.an_upstream_whose_name_is_long.url = "{origin}/quick"
         upstreams.broken = {{ url = "{origin}/sick", breaker = {{ failures = 1, open_for = "60s" }} }}
 
         [aggregates]
@@ -75,6 +93,10 @@ fn configuration(origin: &str) -> String {
         hanging = {{ calls = ["hanging"], deadline = "60s" }}
         exact = {{ calls = ["exact"] }}
         breaking = {{ calls = ["broken"] }}
+        deep = {{ calls = ["deep", "deeper"] }}
+        passing = {{ calls = ["echo"] }}
+        named = {{ calls = [{{ upstream = "an_upstream_whose_name_is_long", optional = true,
+                               name = "a_call_whose_name_is_as_long_as_any_that_the_gateway_takes_at_a" }}, "quick"] }}
         "#
     )
 }

@@ -1,4 +1,5 @@
-// What the gateway answered, for one run at a time: the JSON, the headers, and the command that asks for the same.
+// What the gateway answered, for one run at a time: the stream's JSON and headers, the answer that is no stream, and the command
+// that asks for the same.
 
 import { commands } from "./curl.js";
 import { byId, make, table, write } from "./dom.js";
@@ -9,13 +10,26 @@ const SHOWN = 200_000;
 
 const TITLES = { sequential: "Sequential", concurrent: "Concurrent" };
 
+/** What a part is, said above it. */
+const NOTES = {
+  json: "Put together from the stream that this page asks for, to draw each call as it ends.",
+  refused: "What came in place of a stream.",
+  headers: "The headers of the stream. An answer in one piece has others: see the next part.",
+  plain: "",
+  curl: "",
+};
+
 export class Answer {
-  /** By mode: `{ run, url, comparison, status, headers, text }`. */
+  /** By mode: `{ run, url, comparison, fields, wished, status, headers, text, plain }`; `fields` are the header fields that
+      were sent, `wished` those that were entered. */
   #kept = new Map();
   /** The mode that the reader has chosen, while it is there. */
   #picked = null;
+  /** Runs the aggregate again for its answer in one piece; resolves to what `whole` does, or null where it may not now. */
+  #ask;
 
-  constructor() {
+  constructor(ask) {
+    this.#ask = ask;
     byId("answer").addEventListener("change", (event) => {
       if (event.target.name === "of") {
         this.#picked = event.target.value;
@@ -55,12 +69,63 @@ export class Answer {
       return;
     }
     const part = document.querySelector("input[name=part]:checked").value;
-    byId("copy").hidden = part === "headers";
-    byId("answer-body").replaceChildren(part === "headers" ? headers(kept) : block(this.#text(kept, part), part));
+    write(byId("answer-note"), part === "json" && kept.text !== null ? NOTES.refused : NOTES[part]);
+    byId("answer-note").hidden = byId("answer-note").textContent === "";
+    let shown;
+    try {
+      shown = this.#part(kept, part);
+    } catch (error) {
+      // A text that is longer than the browser can have, for one.
+      shown = [make("p", { class: "muted" }, `This can't be shown here (${error.message}): ask with curl.`)];
+    }
+    byId("answer-body").replaceChildren(...shown);
+    byId("copy").hidden = byId("answer-body").querySelector("pre") === null;
   }
 
-  #text(kept, part) {
-    return part === "curl" ? commands(kept.url, kept.comparison) : body(kept);
+  #part(kept, part) {
+    switch (part) {
+      case "headers":
+        return [headers(kept, "The answer's headers")];
+      case "plain":
+        return this.#plain(kept);
+      case "curl":
+        return [block(commands(kept.url, kept.comparison, kept.wished), "The same as commands")];
+      default:
+        return json(kept.text ?? streamed(kept.run), "The answer's JSON");
+    }
+  }
+
+  /** The answer in one piece, or the button that asks for it. */
+  #plain(kept) {
+    if (kept.plain !== null && kept.plain.error === undefined) {
+      const { status, text } = kept.plain;
+      return [
+        headers(kept.plain, "The plain answer's headers"),
+        ...(text === "" ? [] : json(text, `The plain answer, with status ${status}`)),
+      ];
+    }
+    const button = make("button", { type: "button", id: "ask-plain", class: "plain" }, "Run it once more");
+    button.addEventListener("click", () => this.#again(kept, button));
+    const sentence =
+      "Without a stream, the answer comes in one piece once it is complete, with headers such as Server-Timing. " +
+      "To see it, the aggregate has to run once more, with all its calls.";
+    const failed = kept.plain === null ? null : make("p", { class: "mistake", role: "alert" }, kept.plain.error);
+    return [make("p", { class: "hint" }, sentence), make("p", {}, button), failed].filter((part) => part !== null);
+  }
+
+  async #again(kept, button) {
+    if (button.getAttribute("aria-disabled") === "true") {
+      return;
+    }
+    button.setAttribute("aria-disabled", "true");
+    write(button, "Running…");
+    kept.plain = (await this.#ask(kept)) ?? kept.plain;
+    const isShown = button.isConnected;
+    const hadFocus = document.activeElement === button || document.activeElement === document.body;
+    this.#show();
+    if (isShown && hadFocus) {
+      (byId("ask-plain") ?? byId("answer-body").querySelector("[tabindex]"))?.focus({ preventScroll: true });
+    }
   }
 
   async #copy() {
@@ -72,34 +137,36 @@ export class Answer {
   }
 }
 
-/** The answer's JSON, laid out. */
-function body({ run, text }) {
-  if (text !== null) {
-    return cut(text);
-  }
+/** The JSON that a run's lines make. */
+function streamed(run) {
   const lines = run.calls.filter((call) => call.line !== null).map((call) => call.line);
-  return cut(joined(lines, run.outcomeLine));
+  return joined(lines, run.outcomeLine);
 }
 
-function cut(text) {
-  if (text.length <= SHOWN) {
-    return pretty(text);
-  }
-  return `${pretty(text.slice(0, SHOWN))}\n\n… and ${text.length - SHOWN} characters more: ask with curl`;
+/** JSON laid out where that is possible, else as it came. */
+function json(text, what) {
+  const isLong = text.length > SHOWN;
+  const begun = isLong ? text.slice(0, SHOWN) : text;
+  const laidOut = pretty(begun);
+  const rest = isLong ? `\n\n… and ${text.length - SHOWN} characters more: ask with curl` : "";
+  const note = "As it came: it is nested too deeply, or would get too long, to be laid out.";
+  return [
+    ...(laidOut === null ? [make("p", { class: "hint", id: "as-it-came" }, note)] : []),
+    block((laidOut ?? begun) + rest, what),
+  ];
 }
 
-function block(text, part) {
-  const what = part === "curl" ? "The same as commands" : "The answer's JSON";
+function block(text, what) {
   return make("pre", { tabindex: "0", "aria-label": what, role: "region" }, text === "" ? "Nothing came." : text);
 }
 
-function headers({ status, headers }) {
+function headers({ status, headers }, caption) {
   if (status === null) {
     return make("p", { class: "muted" }, "No answer came.");
   }
   const rows = headers.map(([name, value]) => [name, value]);
-  const shown = table("The answer's headers", ["Header", "Value"], [["status", String(status)], ...rows]);
-  return make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The answer's headers" }, shown);
+  const shown = table(caption, ["Header", "Value"], [["status", String(status)], ...rows]);
+  return make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": caption }, shown);
 }
 
 /** Copies it where that is allowed; else marks it, so that the keyboard does. */

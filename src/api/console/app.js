@@ -1,9 +1,9 @@
 // The page: asks what can be run, runs what is chosen, one mode after the other, and gives what comes to those who show it.
 
 import { Answer } from "./answer.js";
-import { called, limit, options, target } from "./choice.js";
+import { called, limit, options, sendable, target } from "./choice.js";
 import { announce, byId, write } from "./dom.js";
-import { exchange } from "./exchange.js";
+import { exchange, whole } from "./exchange.js";
 import { Form } from "./form.js";
 import { History } from "./history.js";
 import { Live } from "./live.js";
@@ -15,10 +15,13 @@ import { shownRatio, Waterfall } from "./waterfall.js";
 /** How often bars move for who wants less motion, in milliseconds. */
 const CALM = 500;
 
+/** As much of the timeline as has to be seen while it is drawn, in pixels: a heading, an axis and some bars. */
+const ENOUGH = 320;
+
 const TITLES = { sequential: "Sequential", concurrent: "Concurrent" };
 
 const waterfall = new Waterfall();
-const answers = new Answer();
+const answers = new Answer(again);
 const records = new Records(storage());
 const history = new History(records);
 const lessMotion = matchMedia("(prefers-reduced-motion: reduce)");
@@ -28,6 +31,7 @@ let shown = { key: null, runs: new Map(), kept: new Map(), began: new Map() };
 /** The choice that was run last. */
 let latest = null;
 let stopping = null;
+let form = null;
 
 function storage() {
   try {
@@ -39,34 +43,61 @@ function storage() {
 }
 
 /** Runs a choice, mode by mode. A mode that was run before with the same choice stays, so that the two can be compared. */
-async function run(choice, form) {
-  const key = JSON.stringify([choice.aggregate.name, options(choice)]);
+async function run(choice) {
+  const key = JSON.stringify({ ...choice, aggregate: choice.aggregate.name, modes: null });
   if (shown.key !== key || choice.modes.length > 1) {
     shown = { key, runs: new Map(), kept: new Map(), began: new Map() };
   }
   latest = choice;
-  stopping = new AbortController();
-  form.isRunning = true;
-  document.body.dataset.running = "true";
-  const frames = follow(choice);
-  for (const mode of choice.modes) {
-    if (stopping.signal.aborted) {
-      break;
+  await busy(async () => {
+    const frames = follow(choice);
+    try {
+      for (const mode of choice.modes) {
+        if (stopping.signal.aborted) {
+          break;
+        }
+        const run = await one(choice, mode);
+        if (run.end === ENDS.refused || run.end === ENDS.unreachable) {
+          // The other mode would only say it again.
+          break;
+        }
+      }
+    } finally {
+      frames.stop();
     }
-    const run = await one(choice, mode);
-    if (run.end === ENDS.refused || run.end === ENDS.unreachable) {
-      // The other mode would only say it again.
-      break;
-    }
-  }
-  frames.stop();
-  delete document.body.dataset.running;
-  form.isRunning = false;
+  });
   draw(choice);
   const ratio = shownRatio();
   if (choice.modes.length > 1 && ratio !== "") {
     announce(`${last()} ${ratio}.`);
   }
+}
+
+/** Does something that can be stopped, and says so for as long as it lasts, however it ends. */
+async function busy(act) {
+  stopping = new AbortController();
+  form.isRunning = true;
+  document.body.dataset.running = "true";
+  try {
+    return await act();
+  } catch (error) {
+    broken(`The console has failed: ${error.message}. Load it anew.`);
+    return null;
+  } finally {
+    delete document.body.dataset.running;
+    form.isRunning = false;
+  }
+}
+
+/** Asks for a run's answer once more, in one piece; null while something else runs. */
+async function again({ url, fields, run }) {
+  if (document.body.dataset.running) {
+    return null;
+  }
+  announce(`${TITLES[run.mode]} run without a stream has begun.`);
+  const answer = await busy(() => whole(url, fields, stopping.signal));
+  announce(answer?.error ?? `The plain answer has come, with status ${answer?.status}.`);
+  return answer;
 }
 
 /** Runs it in one mode. */
@@ -76,7 +107,8 @@ async function one(choice, mode) {
   const url = new URL(target(choice, mode), document.baseURI).href;
   const compared = choice.aggregate.compare ? target(choice, "compare") : null;
   const comparison = compared && new URL(compared, document.baseURI).href;
-  const kept = { run, url, comparison, status: null, headers: [], text: null };
+  const fields = sendable(choice);
+  const kept = { run, url, comparison, fields, wished: choice.headers, status: null, headers: [], text: null, plain: null };
   shown.runs.delete(mode);
   // In the order of the modes, whichever ran last.
   shown.runs = sorted([...shown.runs, [mode, run]]);
@@ -86,7 +118,7 @@ async function one(choice, mode) {
   const clock = () => performance.now() - began;
   waterfall.show([...shown.runs.values()]);
   draw(choice);
-  reveal(byId("results"));
+  reveal(mode, mode === choice.modes[0]);
   announce(`${TITLES[mode]} run of ${count(calls.length, "call")} has begun.`);
 
   const head = (response) => {
@@ -100,10 +132,10 @@ async function one(choice, mode) {
   };
   const line = (text) => {
     const isLast = run.take(text, clock());
-    tell(run, text);
+    tell(run.latest);
     return isLast;
   };
-  const { end, problem } = await exchange(url, stopping.signal, head, line);
+  const { end, problem } = await exchange(url, fields, stopping.signal, head, line);
   if (end !== null) {
     run.close(ENDS[end], problem, clock());
     kept.text = problem?.text ?? null;
@@ -116,19 +148,22 @@ async function one(choice, mode) {
   return run;
 }
 
-/** Scrolls to what else would happen out of sight, as on a phone, where it is below the form. */
-function reveal(element) {
-  const { top, bottom } = element.getBoundingClientRect();
-  if (top > innerHeight - 120 || bottom < 0) {
-    element.scrollIntoView();
+/** Scrolls to a run that would else be drawn out of sight, as on a phone, where it is below the form. Who has scrolled away from
+    the timeline since the first run began wants to see something else. */
+function reveal(mode, isFirst) {
+  const { top, bottom } = byId("results").getBoundingClientRect();
+  if (isFirst && (top < 0 || top + ENOUGH > innerHeight)) {
+    byId("results").scrollIntoView();
+  }
+  if (isFirst || (bottom > 0 && top < innerHeight)) {
+    document.querySelector(`.run.${mode}`).scrollIntoView({ block: "nearest" });
   }
 }
 
 const sorted = (entries) => new Map(entries.sort(([a], [b]) => (a < b ? 1 : -1)));
 
 /** Tells of a call that failed; successes are told all together. */
-function tell(run, text) {
-  const { name, ok, failure, detail } = JSON.parse(text);
+function tell({ name, ok, failure, detail }) {
   if (ok === false && failure !== "cancelled" && failure !== "skipped") {
     announce(`${name} failed: ${failure}. ${detail ?? ""}`);
   }
@@ -202,8 +237,8 @@ async function start() {
   }
   const facts = await response.json();
   write(byId("version"), `version ${facts.version}`);
-  const form = new Form(facts.aggregates, {
-    run: (choice) => run(choice, form),
+  form = new Form(facts.aggregates, {
+    run,
     stop: () => stopping?.abort(),
   });
   addEventListener("keydown", (event) => {
@@ -212,11 +247,13 @@ async function start() {
     }
   });
   addEventListener("resize", () => latest && draw(latest));
-  new Live().start(facts.metrics);
+  new Live().start(facts.metrics, facts.breakers);
   document.body.dataset.ready = "true";
 }
 
-start().catch((error) => {
+function broken(sentence) {
   byId("broken").hidden = false;
-  write(byId("broken"), `The console could not start: ${error.message}. Is the gateway still running?`);
-});
+  write(byId("broken"), sentence);
+}
+
+start().catch((error) => broken(`The console could not start: ${error.message}. Is the gateway still running?`));

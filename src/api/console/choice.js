@@ -1,12 +1,15 @@
-// What has been chosen to run, as addresses and as words. A choice is `{ aggregate, modes, concurrency, timeout, calls }`:
-// the aggregate as the gateway lists it, the modes in turn, and null for each of the others that is left as configured.
+// What has been chosen to run, as addresses and as words. A choice is `{ aggregate, modes, concurrency, timeout, waitFor, calls,
+// parameters, headers }`: the aggregate as the gateway lists it, the modes in turn, null for each of the next four that is left as
+// configured, and what is passed on to upstreams, as lists of names and values.
+
+import { whyNot } from "./forbidden.js";
 
 /** The longest list of names that is written out. */
 const LONGEST = 40;
 
 /** The address that runs it in this mode, relative to the page. */
 export function target(choice, mode) {
-  const { aggregate, concurrency, timeout, calls } = choice;
+  const { aggregate, concurrency, timeout, waitFor, calls, parameters } = choice;
   const path = aggregate.name === "default" ? "aggregate" : `aggregate/${aggregate.name}`;
   const query = [`mode=${mode}`];
   if (concurrency !== null) {
@@ -15,11 +18,20 @@ export function target(choice, mode) {
   if (timeout !== null) {
     query.push(`timeout=${encodeURIComponent(timeout)}`);
   }
+  if (waitFor !== null) {
+    query.push(`wait_for=${waitFor}`);
+  }
   if (calls !== null) {
     query.push(`calls=${calls.map((call) => encodeURIComponent(call.name)).join(",")}`);
   }
+  for (const [name, value] of parameters) {
+    query.push(`${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
+  }
   return `${path}?${query.join("&")}`;
 }
+
+/** The header fields of it that this page may send. */
+export const sendable = ({ headers }) => headers.filter(([name]) => whyNot(name) === null);
 
 /** The calls that it makes. */
 export const called = (choice) => choice.calls ?? choice.aggregate.calls;
@@ -30,8 +42,9 @@ export function limit(choice, mode) {
   return mode === "sequential" ? 1 : most;
 }
 
-/** What differs from the configuration, in words; empty where nothing does. What has equal words is comparable. */
-export function options({ concurrency, timeout, calls }) {
+/** What differs from the configuration, in words; empty where nothing does. What has equal words is comparable. They are kept, so
+    they have no value of what is passed on, which may be a secret. */
+export function options({ concurrency, timeout, waitFor, calls, parameters, headers }) {
   const words = [];
   if (concurrency !== null) {
     words.push(`concurrency ${concurrency}`);
@@ -39,9 +52,16 @@ export function options({ concurrency, timeout, calls }) {
   if (timeout !== null) {
     words.push(`timeout ${timeout}`);
   }
+  if (waitFor !== null) {
+    words.push(`wait_for ${waitFor}`);
+  }
   if (calls !== null) {
     const names = calls.map((call) => call.name).join(", ");
     words.push(names.length > LONGEST ? `${calls.length} calls (${digest(names)})` : names);
+  }
+  const passed = [...parameters, ...headers].map(([name]) => name);
+  if (passed.length > 0) {
+    words.push(`with ${passed.join(", ")}`);
   }
   return words.join(" · ");
 }

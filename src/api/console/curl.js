@@ -5,15 +5,17 @@ export function quoted(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** Both ways to ask for the answer at `url`, and `comparison`, the URL that runs both modes, where there is one. */
-export function commands(url, comparison = null) {
+/** Both ways to ask for the answer at `url` with these header fields, and `comparison`, the URL that runs both modes, where
+    there is one. */
+export function commands(url, comparison = null, fields = []) {
+  const headers = fields.map(([name, value]) => `-H ${quoted(`${name}: ${value}`)} `).join("");
   const both = comparison
-    ? `\n\n# both modes in one request\ncurl ${quoted(comparison)}`
+    ? `\n\n# both modes in one request\ncurl ${headers}${quoted(comparison)}`
     : "";
   return (
-    `# the answer in one piece, with its headers\ncurl -i ${quoted(url)}\n\n` +
+    `# the answer in one piece, with its headers\ncurl -i ${headers}${quoted(url)}\n\n` +
     `# each result the moment it is there, as this page asks for it\n` +
-    `curl -N -H 'Accept: application/x-ndjson' ${quoted(url)}` +
+    `curl -N -H 'Accept: application/x-ndjson' ${headers}${quoted(url)}` +
     both
   );
 }

@@ -1,18 +1,19 @@
 // One request to the gateway, read as a stream: each line is given on the moment it is here. Knows nothing of what lines mean.
 
+import { read as readJson } from "./json.js";
 import { Lines } from "./lines.js";
 
 /** The longest part of a strange answer that is shown. */
 const SHOWN = 400;
 
 /**
- * Asks `url`. `head` gets the response, then `line` each line; `line` says whether it was the last.
+ * Asks `url` with these header fields, a list of names and values. `head` gets the response, then `line` each line; `line` says whether it was the last.
  * Resolves to `{ end: null }` after the last line, else to one of the ends of a run, with `problem` where one is known.
  */
-export async function exchange(url, signal, head, line) {
+export async function exchange(url, fields, signal, head, line) {
   try {
     const response = await fetch(url, {
-      headers: { accept: "application/x-ndjson" },
+      headers: [...fields, ["accept", "application/x-ndjson"]],
       cache: "no-store",
       signal,
     });
@@ -62,13 +63,26 @@ async function read(body, signal, line) {
   }
 }
 
+/**
+ * Asks `url` for its answer in one piece. Resolves to `{ status, headers, text }`, or to `{ error }` with a sentence.
+ */
+export async function whole(url, fields, signal) {
+  try {
+    const headers = [...fields, ["accept", "application/json"]];
+    const response = await fetch(url, { headers, cache: "no-store", signal });
+    return { status: response.status, headers: [...response.headers], text: await response.text() };
+  } catch (error) {
+    return { error: signal.aborted ? "Stopped." : `The gateway could not be reached (${error.message}).` };
+  }
+}
+
 /** What a refusal says of itself: a problem (RFC 9457), or whatever stands between here and the gateway. */
 async function refusal(response, type) {
   const text = await response.text();
   const status = response.status;
   if (type.startsWith("application/problem+json")) {
     try {
-      return { ...JSON.parse(text), status, text };
+      return { ...readJson(text), status, text };
     } catch {
       // Shown as it is.
     }

@@ -1,6 +1,7 @@
 // The form: shows what the chosen aggregate allows, and makes a choice of what was entered, or says what is wrong with it.
 
 import { byId, make, write } from "./dom.js";
+import { Forwarded } from "./forwarded.js";
 import { count, round } from "./scale.js";
 
 const MODES = {
@@ -12,6 +13,7 @@ const MODES = {
 export class Form {
   #aggregates;
   #form = byId("form");
+  #forwarded = new Forwarded();
   #run = byId("run");
   #stop = byId("stop");
 
@@ -66,14 +68,16 @@ export class Form {
     byId("concurrency").placeholder = String(most);
     write(byId("timeout-note"), `up to ${round(deadline)}`);
     byId("timeout").placeholder = round(deadline);
+    byId("wait-for").placeholder = String(needed ?? "all");
+    write(byId("wait-for-note"), `all, first, or a number up to ${calls.length}`);
+    this.#forwarded.show(aggregate);
     byId("calls").replaceChildren(
       ...calls.map((call) =>
         make(
           "label",
           {},
           make("input", { type: "checkbox", name: "call", value: call.name, checked: true }),
-          make("span", {}, call.name),
-          note(call),
+          make("span", { class: "whom" }, make("span", {}, call.name), note(call)),
         ),
       ),
     );
@@ -96,6 +100,8 @@ export class Form {
     const aggregate = this.#aggregate;
     const concurrency = byId("concurrency").value.trim();
     const timeout = byId("timeout").value.trim();
+    const waitFor = byId("wait-for").value.trim();
+    const { parameters, headers, wrong, input } = this.#forwarded.read();
     const chosen = new Set(this.#boxes.filter((box) => box.checked).map((box) => box.value));
     const calls = aggregate.calls.filter((call) => chosen.has(call.name));
     if (concurrency !== "" && !/^[1-9]\d{0,3}$/.test(concurrency)) {
@@ -103,6 +109,12 @@ export class Form {
     }
     if (timeout !== "" && !/[a-z]/i.test(timeout)) {
       return this.#complain("Timeout is a time with a unit, such as 500ms or 2s.", byId("timeout"));
+    }
+    if (waitFor !== "" && !/^(all|first|[1-9]\d{0,3})$/.test(waitFor)) {
+      return this.#complain("Wait for is all, first, or a number of successes from 1.", byId("wait-for"));
+    }
+    if (wrong !== undefined) {
+      return this.#complain(wrong, input);
     }
     if (calls.length === 0) {
       return this.#complain("Choose at least one call.", this.#boxes[0]);
@@ -113,6 +125,9 @@ export class Form {
       modes: MODES[new FormData(this.#form).get("mode")],
       concurrency: concurrency === "" ? null : Number(concurrency),
       timeout: timeout === "" ? null : timeout.replaceAll(/\s+/g, ""),
+      waitFor: waitFor === "" ? null : waitFor,
+      parameters,
+      headers,
       calls: calls.length === aggregate.calls.length ? null : calls,
     };
   }

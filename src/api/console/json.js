@@ -1,45 +1,185 @@
-// JSON text laid out for reading without being parsed into values: an upstream's 12345678901234567890 or 1.50 stays what it
-// is, where JSON.parse would make another number of it.
+// JSON text, read and laid out without making values of what upstreams wrote: 12345678901234567890 and 1.50 stay what they are,
+// where JSON.parse would make other numbers of them, and no depth, length or lone surrogate can be too much. Nothing here calls
+// itself, so nothing overflows.
 
 const INDENT = "  ";
 
-/** Valid JSON `text` with one member a line. Anything else comes out with other whitespace, and is not judged. */
-export function pretty(text) {
-  let out = "";
-  let depth = 0;
-  const line = () => "\n" + INDENT.repeat(depth);
-  // Strings whole, single marks, and everything else between them.
-  const tokens = text.match(/"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^\s"{}[\],:]+/gs) ?? [];
-  for (let at = 0; at < tokens.length; at += 1) {
-    const token = tokens[at];
-    if (token === "{" || token === "[") {
-      const close = token === "{" ? "}" : "]";
-      if (tokens[at + 1] === close) {
-        out += token + close;
-        at += 1;
-      } else {
-        depth += 1;
-        out += token + line();
-      }
-    } else if (token === "}" || token === "]") {
-      depth = Math.max(0, depth - 1);
-      out += line() + token;
-    } else if (token === ",") {
-      out += token + line();
-    } else if (token === ":") {
-      out += ": ";
-    } else {
-      out += token;
+/** Text that is nested deeper is not laid out: its indentation would be longer than itself. */
+const DEEPEST = 100;
+
+/** The longest text that comes out, for the same reason. */
+const LONGEST = 1_000_000;
+
+/** The place behind the string that begins at `at`; the end of the text where it doesn't end. */
+function behindString(text, at) {
+  let end = text.indexOf('"', at + 1);
+  while (end !== -1) {
+    let back = end - 1;
+    while (back > at && text[back] === "\\") {
+      back -= 1;
     }
+    if ((end - back) % 2 === 1) {
+      return end + 1;
+    }
+    end = text.indexOf('"', end + 1);
   }
-  return out;
+  return text.length;
 }
 
-/** The answer that a request without a stream gets, from a stream's lines: its last one with the results put into it. */
+const MARKS = new Set("{}[],:");
+const SPACE = /\s/;
+
+/** Strings whole, single marks, and everything else between them. */
+function* tokens(text) {
+  let at = 0;
+  while (at < text.length) {
+    const start = at;
+    if (text[at] === '"') {
+      at = behindString(text, at);
+      yield text.slice(start, at);
+    } else if (MARKS.has(text[at])) {
+      at += 1;
+      yield text[start];
+    } else if (SPACE.test(text[at])) {
+      at += 1;
+    } else {
+      while (at < text.length && text[at] !== '"' && !MARKS.has(text[at]) && !SPACE.test(text[at])) {
+        at += 1;
+      }
+      yield text.slice(start, at);
+    }
+  }
+}
+
+/** Valid JSON `text` with one member a line; null where it is nested too deeply or gets too long. Anything else comes out with
+    other whitespace, and is not judged. */
+export function pretty(text) {
+  const parts = [];
+  let length = 0;
+  let depth = 0;
+  const put = (part) => {
+    parts.push(part);
+    length += part.length;
+  };
+  const line = () => put("\n" + INDENT.repeat(depth));
+  // The mark that opened, until it is known whether anything is between it and the one that closes.
+  let opened = null;
+  for (const token of tokens(text)) {
+    if (opened !== null) {
+      put(opened);
+      if (token === (opened === "{" ? "}" : "]")) {
+        put(token);
+        opened = null;
+        continue;
+      }
+      depth += 1;
+      line();
+      opened = null;
+    }
+    if (token === "{" || token === "[") {
+      opened = token;
+    } else if (token === "}" || token === "]") {
+      depth = Math.max(0, depth - 1);
+      line();
+      put(token);
+    } else if (token === ",") {
+      put(token);
+      line();
+    } else {
+      put(token === ":" ? ": " : token);
+    }
+    if (depth > DEEPEST || length > LONGEST) {
+      return null;
+    }
+  }
+  if (opened !== null) {
+    depth += 1;
+    put(opened);
+    line();
+  }
+  return parts.join("");
+}
+
+/** The members of the JSON object `text` by name, each value as it was written and not judged. Of two with one name, the last.
+    Throws a SyntaxError where it is no object, or is cut. */
+export function members(text) {
+  const found = new Map();
+  const wrong = () => new SyntaxError("this is no whole JSON object");
+  let at = 0;
+  const skip = () => {
+    while (at < text.length && SPACE.test(text[at])) {
+      at += 1;
+    }
+  };
+  const take = (mark) => {
+    if (text[at] !== mark) {
+      throw wrong();
+    }
+    at += 1;
+    skip();
+  };
+  skip();
+  take("{");
+  while (text[at] !== "}") {
+    if (found.size > 0) {
+      take(",");
+    }
+    const name = at;
+    at = text[at] === '"' ? behindString(text, at) : at;
+    const key = JSON.parse(text.slice(name, at));
+    skip();
+    take(":");
+    const value = at;
+    at = behindValue(text, at);
+    if (at === value) {
+      throw wrong();
+    }
+    found.set(key, text.slice(value, at).trimEnd());
+  }
+  at += 1;
+  skip();
+  if (at !== text.length) {
+    throw wrong();
+  }
+  return found;
+}
+
+/** The place of the comma or the bracket that ends the value which begins at `at`; the end of the text where it doesn't end. */
+function behindValue(text, at) {
+  let depth = 0;
+  let place = at;
+  while (place < text.length) {
+    const letter = text[place];
+    if (letter === '"') {
+      place = behindString(text, place);
+      continue;
+    }
+    if (letter === "{" || letter === "[") {
+      depth += 1;
+    } else if (depth === 0 && (letter === "," || letter === "}" || letter === "]")) {
+      return place;
+    } else if (letter === "}" || letter === "]") {
+      depth -= 1;
+    }
+    place += 1;
+  }
+  return place;
+}
+
+/** The members that hold what upstreams have sent: kept as text, and never made values of. */
+const THEIRS = new Set(["body", "results"]);
+
+/** What the gateway itself says in an object: its members but for those that hold what upstreams have sent. */
+export function read(text) {
+  const own = [...members(text)].filter(([name]) => !THEIRS.has(name));
+  return Object.fromEntries(own.map(([name, value]) => [name, JSON.parse(value)]));
+}
+
+/** The JSON that a stream's lines make: its last one with the results put into it. */
 export function joined(results, outcome) {
   if (outcome === null) {
     return results.join("\n");
   }
-  const members = outcome.trim().replace(/\}$/, "");
-  return `${members},"results":[${results.join(",")}]}`;
+  const begun = outcome.trim().replace(/\}$/, "");
+  return `${begun},"results":[${results.join(",")}]}`;
 }

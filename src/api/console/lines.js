@@ -1,17 +1,23 @@
 // Newline-delimited JSON from pieces of text that end anywhere: in the middle of a line, or of none.
 
 export class Lines {
-  #rest = "";
+  /** The line that has begun, in its pieces: joined once it is whole, as a long one comes in many. */
+  #begun = [];
 
   /** The whole lines that this piece ends, without empty ones. */
   push(piece) {
-    const lines = (this.#rest + piece).split("\n");
-    this.#rest = lines.pop();
-    return lines.filter((line) => line.trim() !== "");
+    const parts = piece.split("\n");
+    const begun = parts.pop();
+    if (parts.length > 0) {
+      parts[0] = this.rest + parts[0];
+      this.#begun = [];
+    }
+    this.#begun.push(begun);
+    return parts.filter((line) => line.trim() !== "");
   }
 
   /** What came after the last newline: empty, unless the text was cut. */
   get rest() {
-    return this.#rest;
+    return this.#begun.join("");
   }
 }

@@ -21,18 +21,23 @@ export class Live {
     failures: tile("Failed attempts", "a second"),
   };
   #breakers = make("dd", { class: "breakers" });
+  /** The names of the upstreams that have a breaker. */
+  #guarded = new Set();
   #last = { requests: null, failures: null };
   #timer = null;
 
-  /** Begins to ask, or says why it doesn't. */
-  start(isServed) {
+  /** Begins to ask, or says why it doesn't; `guarded` names the upstreams that have a breaker. */
+  start(isServed, guarded) {
+    this.#guarded = new Set(guarded);
     if (!isServed) {
       this.#note("Live metrics are on the admin listener, which this page can't ask.");
       return;
     }
     const shown = Object.values(this.#tiles).map(({ group }) => group);
-    const breakers = make("div", { class: "tile" }, make("dt", {}, "Breakers"), this.#breakers);
-    byId("tiles").append(...shown, breakers);
+    if (this.#guarded.size > 0) {
+      shown.push(make("div", { class: "tile" }, make("dt", {}, "Breakers"), this.#breakers));
+    }
+    byId("tiles").append(...shown);
     document.addEventListener("visibilitychange", () => this.#next());
     this.#next();
   }
@@ -84,11 +89,11 @@ export class Live {
   }
 
   #showBreakers(samples) {
-    const states = samples.map(({ labels, value }) => [labels.upstream, STATES[value] ?? "unknown"]);
+    const ours = samples.filter(({ labels }) => this.#guarded.has(labels.upstream));
+    const states = ours.map(({ labels, value }) => [labels.upstream, STATES[value] ?? "unknown"]);
     const odd = states.filter(([, state]) => state !== "closed");
-    const all = states.length === 0 ? "none configured" : `${states.length} closed`;
     const texts =
-      odd.length === 0 ? [[all, "closed"]] : odd.map(([name, state]) => [`${name} ${state}`, state]);
+      odd.length === 0 ? [[`${states.length} closed`, "closed"]] : odd.map(([name, state]) => [`${name} ${state}`, state]);
     const key = JSON.stringify(texts);
     if (this.#breakers.dataset.key !== key) {
       this.#breakers.dataset.key = key;

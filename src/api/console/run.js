@@ -1,6 +1,8 @@
 // The state of one run: which calls wait, which are under way and which have settled, from the lines of its stream. Times are
 // milliseconds of the gateway's clock, which begins with the run; `clock` is this page's, which begins when it asks.
 
+import { read } from "./json.js";
+
 /** How a run ended other than by its last line. */
 export const ENDS = {
   refused: "refused",
@@ -20,6 +22,8 @@ export class Run {
     /** One of `ENDS`, and what there is to say of it: `{ title, detail, … }`. */
     this.end = null;
     this.problem = null;
+    /** What the line that came last says, without an upstream's body. */
+    this.latest = null;
     /** The request's id, once it is known. */
     this.id = null;
     this.#limit = limit;
@@ -61,7 +65,9 @@ export class Run {
 
   /** Takes one line, and says whether it was the last one. */
   take(line, clock) {
-    const value = JSON.parse(line);
+    const value = read(line);
+    value.elapsed_ms = time(value.elapsed_ms);
+    this.latest = value;
     if (!Number.isInteger(value.index)) {
       this.outcome = value;
       this.outcomeLine = line;
@@ -72,6 +78,7 @@ export class Run {
     }
     const call = this.calls[value.index];
     if (call !== undefined && call.result === null) {
+      value.start_ms = time(value.start_ms);
       call.result = value;
       call.line = line;
       const settled = value.start_ms + value.elapsed_ms;
@@ -140,3 +147,6 @@ export class Run {
     return this.calls.filter((call) => call.result?.ok).length;
   }
 }
+
+/** A time as a line says it; none where it says something else. */
+const time = (value) => (Number.isFinite(value) ? value : 0);

@@ -1,0 +1,41 @@
+// Header fields that a browser sets itself and lets no page set (the Fetch standard's forbidden request-headers), and those that
+// this page needs for itself.
+
+const NAMES = new Set([
+  "accept-charset",
+  "accept-encoding",
+  "access-control-request-headers",
+  "access-control-request-method",
+  "access-control-request-private-network",
+  "connection",
+  "content-length",
+  "cookie",
+  "cookie2",
+  "date",
+  "dnt",
+  "expect",
+  "host",
+  "keep-alive",
+  "origin",
+  "referer",
+  "set-cookie",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  // The standard leaves it to the page, Chromium does not.
+  "user-agent",
+  "via",
+]);
+
+/** Why this page can't set the field; null where it can. */
+export function whyNot(name) {
+  const lower = name.toLowerCase();
+  if (lower === "accept") {
+    return "This page sets it, to ask for a stream.";
+  }
+  if (NAMES.has(lower) || lower.startsWith("proxy-") || lower.startsWith("sec-")) {
+    return "A browser lets no page set it: it is in the curl command only.";
+  }
+  return null;
+}
