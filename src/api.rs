@@ -32,7 +32,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-pub use console::{Console, Facts, Listed, ListedCall};
+pub use console::{Console, Facts, Listed, ListedCall, Waits};
 pub use deployment::Deployment;
 pub use error::{Problem, ProblemKind};
 pub use gateway::{Exposed, Gateway, Shared};

@@ -87,8 +87,8 @@ pub struct Listed<'a> {
     pub deadline_ms: u128,
     /// The most calls at a time.
     pub concurrency: usize,
-    /// How many successes end it; none where it waits for all calls.
-    pub wait_for: Option<usize>,
+    /// What ends it; none where it waits for all calls.
+    pub wait_for: Option<Waits>,
     /// Whether `mode=compare` is allowed.
     pub compare: bool,
     /// The query parameters that some of its calls pass on, each once.
@@ -97,6 +97,16 @@ pub struct Listed<'a> {
     pub forward_headers: Vec<String>,
     /// Its calls, in plan order.
     pub calls: Vec<ListedCall<'a>>,
+}
+
+/// The end of its wait, where that is not that all calls have settled.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Waits {
+    /// A word: `required`.
+    Word(&'static str),
+    /// So many successes.
+    Successes(usize),
 }
 
 /// One call of it.

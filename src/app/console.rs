@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::{
-    api::{Console, Facts, Listed, ListedCall},
+    api::{Console, Facts, Listed, ListedCall, Waits},
     config,
     fanout::{Completion, Need},
     upstream,
@@ -50,8 +50,9 @@ fn listed<'a>(aggregate: &'a config::Aggregate, upstreams: &'a [upstream::Settin
         deadline_ms: aggregate.deadline.as_millis(),
         concurrency: aggregate.concurrency.get(),
         wait_for: match aggregate.completion {
-            Completion::All | Completion::Required => None,
-            Completion::Quorum(needed) => Some(needed.get()),
+            Completion::All => None,
+            Completion::Required => Some(Waits::Word("required")),
+            Completion::Quorum(needed) => Some(Waits::Successes(needed.get())),
         },
         compare: aggregate.compare,
         forward_query: surface::forward_query(called()),

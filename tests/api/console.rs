@@ -17,7 +17,8 @@ async fn gateway(settings: &str) -> (Gateway, Upstream) {
                 upstreams.orders.breaker = {}\n\
                 aggregates.default = { calls = [\"users\", \"orders\"], compare = true }\n\
                 aggregates.home = { calls = [\"orders\", { upstream = \"orders\", name = \"people\", optional = true }], \
-                mode = \"sequential\", concurrency = 1, deadline = \"1500ms\", wait_for = \"first\" }";
+                mode = \"sequential\", concurrency = 1, deadline = \"1500ms\", wait_for = \"first\" }\n\
+                aggregates.page = { calls = [\"users\", { upstream = \"orders\", optional = true }], wait_for = \"required\" }";
     let gateway = Gateway::before(&urls, &format!("{settings}\n{rest}")).await;
     (gateway, upstream)
 }
@@ -188,6 +189,16 @@ async fn the_page_is_told_what_can_be_run_and_no_address() {
             "calls": [
                 {"name": "orders", "upstream": "orders", "optional": false},
                 {"name": "people", "upstream": "orders", "optional": true},
+            ],
+        },
+        {
+            "name": "page", "mode": "concurrent", "deadline_ms": 10_000, "concurrency": 1000,
+            "wait_for": "required", "compare": false,
+            "forward_query": ["id", "page"],
+            "forward_headers": ["cookie", "traceparent", "tracestate", "x-tenant"],
+            "calls": [
+                {"name": "users", "upstream": "users", "optional": false},
+                {"name": "orders", "upstream": "orders", "optional": true},
             ],
         },
     ]);

@@ -47,7 +47,7 @@ export const scenarios = {
       await page.getByLabel("x-tenant header").fill("");
       await page.fill("#wait-for", "none");
       await page.click("#run");
-      assert.match(await page.textContent("#mistake"), /all, first, or a number/);
+      assert.match(await page.textContent("#mistake"), /all, required, first, or a number/);
       await page.fill("#wait-for", "");
       // An aggregate that passes nothing on but a trace has its fields folded away.
       await page.selectOption("#aggregate", "default");

@@ -62,14 +62,13 @@ export class Form {
     const aggregate = this.#aggregate;
     const { calls, mode, deadline_ms: deadline, wait_for: needed } = aggregate;
     const most = Math.min(aggregate.concurrency, calls.length);
-    const waits = needed === null ? "" : `, ends with ${needed} ${needed === 1 ? "success" : "successes"}`;
-    write(byId("about"), `${count(calls.length, "call")}, ${mode} by default${waits}`);
+    write(byId("about"), `${count(calls.length, "call")}, ${mode} by default${waits(needed)}`);
     write(byId("concurrency-note"), `1 to ${most}`);
     byId("concurrency").placeholder = String(most);
     write(byId("timeout-note"), `up to ${round(deadline)}`);
     byId("timeout").placeholder = round(deadline);
     byId("wait-for").placeholder = String(needed ?? "all");
-    write(byId("wait-for-note"), `all, first, or a number up to ${calls.length}`);
+    write(byId("wait-for-note"), `all, required, first, or a number up to ${calls.length}`);
     this.#forwarded.show(aggregate);
     byId("calls").replaceChildren(
       ...calls.map((call) =>
@@ -110,8 +109,8 @@ export class Form {
     if (timeout !== "" && !/[a-z]/i.test(timeout)) {
       return this.#complain("Timeout is a time with a unit, such as 500ms or 2s.", byId("timeout"));
     }
-    if (waitFor !== "" && !/^(all|first|[1-9]\d{0,3})$/.test(waitFor)) {
-      return this.#complain("Wait for is all, first, or a number of successes from 1.", byId("wait-for"));
+    if (waitFor !== "" && !/^(all|required|first|[1-9]\d{0,3})$/.test(waitFor)) {
+      return this.#complain("Wait for is all, required, first, or a number of successes from 1.", byId("wait-for"));
     }
     if (wrong !== undefined) {
       return this.#complain(wrong, input);
@@ -141,6 +140,17 @@ export class Form {
     field?.focus();
     return null;
   }
+}
+
+/** What ends a run, where that is not that all calls have settled. */
+function waits(needed) {
+  if (needed === null) {
+    return "";
+  }
+  if (needed === "required") {
+    return ", waits for the calls that are not optional";
+  }
+  return `, ends with ${needed} ${needed === 1 ? "success" : "successes"}`;
 }
 
 /** Whom a call of another name calls, and whether it may fail. */
