@@ -37,12 +37,15 @@ use std::{
 use actix_http::{KeepAlive, Request, ServiceConfig};
 use actix_server::GracefulShutdownSignal;
 use actix_service::Service;
-use actix_web::{HttpResponse, dev::ServiceResponse, rt::net::TcpStream};
+use actix_web::{body::MessageBody as _, dev::ServiceResponse, rt::net::TcpStream};
 use bytes::BytesMut;
 use tokio::task::yield_now;
 
-use self::connection::{Connection, Next};
 pub(super) use self::fault::Fault;
+use self::{
+    connection::{Connection, Next},
+    sending::Asked,
+};
 use crate::telemetry::Metrics;
 
 /// The longest request target, in bytes. Long enough for every parameter, short enough to log.
@@ -146,12 +149,17 @@ where
                 })
                 .await
             };
-            let response: HttpResponse = match answered {
-                Some(Ok(answered)) => answered.into(),
-                Some(Err(error)) => error.error_response(),
+            let (asked, response) = match answered {
+                Some(Ok(answered)) => {
+                    let (request, response) = answered.into_parts();
+                    (Asked::by(request, response.body().size()), response)
+                }
+                Some(Err(error)) => (Asked::Unknown, error.error_response()),
                 None => return Ok(()),
             };
-            connection.send(self, response.into()).await?;
+            if let Err(unsent) = connection.send(self, response.into()).await {
+                return connection.give_up(self, unsent, &asked);
+            }
             if connection.last {
                 return Box::pin(connection.part()).await;
             }

@@ -127,6 +127,11 @@ impl Account {
         self.streamed.set(true);
     }
 
+    /// The aggregate that it asks for, once that is known.
+    pub(super) fn aggregate(&self) -> Option<&str> {
+        self.running.get().map(|(aggregate, _)| &**aggregate)
+    }
+
     /// The id of its trace, for the log.
     fn trace_id(&self) -> Option<String> {
         self.trace.as_ref().map(|trace| trace.id())

@@ -63,6 +63,7 @@ pub struct Metrics {
     requests_in_flight: IntGauge,
     problems: Vec<IntCounter>,
     panics: IntCounter,
+    cut_off: IntCounter,
     spans_dropped: IntCounter,
     deadline_headers_ignored: IntCounter,
     ready: IntGauge,
@@ -152,6 +153,13 @@ impl Metrics {
                 IntCounter::new(
                     "gather_panics_total",
                     "Handlers that panicked and were answered with 500.",
+                )?,
+            )?,
+            cut_off: add(
+                &registry,
+                IntCounter::new(
+                    "gather_answers_cut_off_total",
+                    "Answers cut off by a reset: their clients did not read them in time.",
                 )?,
             )?,
             spans_dropped: add(
@@ -258,6 +266,11 @@ impl Metrics {
     /// Counts a caller's time that could not be read.
     pub fn ignored_deadline_header(&self) {
         self.deadline_headers_ignored.inc();
+    }
+
+    /// Counts an answer that was cut off because its client did not read it.
+    pub fn cut_off(&self) {
+        self.cut_off.inc();
     }
 
     /// Counts spans that nobody will see.

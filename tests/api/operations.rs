@@ -92,6 +92,7 @@ async fn the_metrics_are_prometheus_text_and_there_from_the_start() {
         ("gather_problems_total", "counter"),
         ("gather_shed_total", "counter"),
         ("gather_panics_total", "counter"),
+        ("gather_answers_cut_off_total", "counter"),
         ("gather_log_lines_dropped_total", "counter"),
         ("gather_deadline_headers_ignored_total", "counter"),
         ("gather_connections_opened_total", "counter"),

@@ -235,6 +235,9 @@ async fn large(write_timeout: &str) -> (Gateway, Upstream) {
     (Gateway::start_with(&server, &toml).await, upstream)
 }
 
+/// What counts answers that were cut off.
+const CUT_OFF: &str = "gather_answers_cut_off_total";
+
 #[actix_web::test]
 async fn a_client_that_does_not_read_its_answer_is_cut_off() {
     let (gateway, _upstream) = large("500ms").await;
@@ -255,6 +258,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off() {
         since.elapsed()
     );
     assert_eq!(gateway.get("/livez").await.status, 200);
+    assert_eq!(gateway.metric(CUT_OFF).await, 1.0);
 }
 
 #[actix_web::test]
@@ -292,6 +296,31 @@ async fn a_client_that_reads_slowly_but_steadily_gets_its_answer() {
         since.elapsed()
     );
     assert_eq!(crate::gateway::parse(&held).json()["outcome"], "complete");
+    assert_eq!(gateway.metric(CUT_OFF).await, 0.0);
+}
+
+#[actix_web::test]
+async fn a_stream_that_is_not_read_is_cut_off_and_counted_too() {
+    let (gateway, _upstream) = large("500ms").await;
+    let mut talk = Talk::with(&gateway).await;
+    talk.say("GET /aggregate HTTP/1.1\r\nHost: gather\r\nAccept: application/x-ndjson\r\n\r\n")
+        .await;
+    gateway.wait_metric(CUT_OFF, 1.0).await;
+    assert!(talk.tcp.take_error().unwrap().is_some(), "a reset");
+}
+
+#[actix_web::test]
+async fn a_client_that_leaves_while_it_does_not_read_is_not_counted_as_cut_off() {
+    let (gateway, _upstream) = large("20s").await;
+    let mut talk = Talk::with(&gateway).await;
+    talk.get("/aggregate").await;
+    let mut first = [0];
+    talk.tcp.peek(&mut first).await.unwrap();
+    drop(talk);
+    let mut next = Talk::with(&gateway).await;
+    next.get("/livez").await;
+    next.hear().await;
+    assert_eq!(gateway.metric(CUT_OFF).await, 0.0);
 }
 
 #[actix_web::test]

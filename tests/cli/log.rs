@@ -380,3 +380,33 @@ fn an_upstream_without_a_connection_is_told_with_its_reason_once_and_when_it_is_
     let found = about("an upstream can be connected to again");
     assert_eq!(found.len(), 1, "{}", finished.stderr);
 }
+
+#[test]
+fn an_answer_that_its_client_does_not_read_is_a_line_with_its_request_id() {
+    let text = format!("\"{}\"", "x".repeat(900_000));
+    let upstream = Upstream::always(Response::json(text));
+    let urls = [0; 4].map(|_| upstream.url("/"));
+    let (gateway, address) = Running::serve(&format!(
+        "server.grace = \"0s\"\nserver.write_timeout = \"300ms\"\nlog.format = \"json\"\n{}",
+        before(&urls)
+    ));
+    for accept in ["application/json", "application/x-ndjson"] {
+        let headers = [("X-Request-Id", accept), ("Accept", accept)];
+        let _unread = send(address, "/aggregate?mode=async", &headers).unwrap();
+        let line: Value = gateway.line(|line| {
+            let is_it = line.contains("cut off") && line.contains(accept);
+            is_it.then(|| serde_json::from_str(line).unwrap())
+        });
+        assert_eq!(line["level"], "INFO", "{line}");
+        assert_eq!(line["request_id"], accept, "{line}");
+        assert_eq!(line["aggregate"], "default", "{line}");
+        assert_eq!(line["path"], "/aggregate", "{line}");
+    }
+    let metrics = get(address, "/metrics");
+    assert!(
+        metrics
+            .text()
+            .contains("\ngather_answers_cut_off_total 2\n")
+    );
+    gateway.stop().expect(0);
+}

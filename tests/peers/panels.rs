@@ -29,8 +29,14 @@ const INTERVAL: Duration = Duration::from_millis(500);
 const RANGE: Duration = Duration::from_secs(30);
 const STEP: Duration = Duration::from_secs(1);
 
-/// No setting and no request makes a gateway panic, and the tests read its log: these panels must have a result, which is zero.
-const ZERO: [&str; 3] = ["Panics", "Lost log lines", "Unread deadlines"];
+/// No setting and no request makes a gateway panic, and the tests read its log and its answers: these panels must have a
+/// result, which is zero.
+const ZERO: [&str; 4] = [
+    "Panics",
+    "Answers cut off",
+    "Lost log lines",
+    "Unread deadlines",
+];
 
 /// The upstream to which everything happens.
 const MIXED: &str = "mixed";

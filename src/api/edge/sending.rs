@@ -5,6 +5,7 @@ use std::{
     future::poll_fn,
     io::{self, IoSlice},
     pin::{Pin, pin},
+    rc::Rc,
     task::{Context, Poll, ready},
 };
 
@@ -14,13 +15,32 @@ use actix_http::{
     body::{BodySize, MessageBody},
     h1::Message,
 };
+use actix_web::{HttpMessage as _, HttpRequest};
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::{io::AsyncWrite as _, time::Instant};
 
 use super::{Edge, SPACE, connection::Connection};
+use crate::api::guard::Account;
 
 /// How much of an answer a client must take within `write_timeout`, as long as there is more.
 const WRITE_PART: usize = 64 * 1024;
+
+/// Why an answer did not reach its client whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsent {
+    /// The client has gone.
+    Gone,
+    /// The client did not take its part of the answer in time.
+    Slow,
+    /// The answer broke off.
+    Broken,
+}
+
+impl From<io::Error> for Unsent {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
 
 /// An answer that waits for its client.
 #[derive(Debug)]
@@ -49,7 +69,7 @@ impl Connection {
         &mut self,
         edge: &Edge<S>,
         response: Response<B>,
-    ) -> io::Result<()> {
+    ) -> Result<(), Unsent> {
         let (mut response, body) = response.into_parts();
         if self.codec.upgrade() {
             // Nothing is upgraded, and the codec keeps no connection on which that was asked.
@@ -68,7 +88,8 @@ impl Connection {
             ..Sending::default()
         };
         let head = Message::Item((response, body.size()));
-        self.codec.encode(head, &mut sending.gathered)?;
+        let encoded = self.codec.encode(head, &mut sending.gathered);
+        encoded.map_err(|_| Unsent::Broken)?;
         let is_empty = matches!(body.size(), BodySize::None | BodySize::Sized(0));
         if self.wants_body && !is_empty {
             let size = body.size();
@@ -86,7 +107,7 @@ impl Connection {
         size: BodySize,
         mut body: Pin<&mut B>,
         sending: &mut Sending,
-    ) -> io::Result<()> {
+    ) -> Result<(), Unsent> {
         let mut left = match size {
             BodySize::Sized(length) => Some(length),
             BodySize::None | BodySize::Stream => None,
@@ -98,11 +119,12 @@ impl Connection {
             if let Some(left) = &mut left {
                 // More would be taken for the next answer.
                 let length = piece.len() as u64;
-                *left = left.checked_sub(length).ok_or(io::ErrorKind::InvalidData)?;
+                *left = left.checked_sub(length).ok_or(Unsent::Broken)?;
             }
             if size == BodySize::Stream || sending.gathered.len() + piece.len() <= SPACE {
                 let piece = Message::Chunk(Some(piece));
-                self.codec.encode(piece, &mut sending.gathered)?;
+                let encoded = self.codec.encode(piece, &mut sending.gathered);
+                encoded.map_err(|_| Unsent::Broken)?;
             } else {
                 sending.piece = piece;
             }
@@ -114,12 +136,14 @@ impl Connection {
         }
         match left {
             // What ends a body whose length was not known.
-            None => self
-                .codec
-                .encode(Message::Chunk(None), &mut sending.gathered),
+            None => {
+                let end = Message::Chunk(None);
+                let encoded = self.codec.encode(end, &mut sending.gathered);
+                encoded.map_err(|_| Unsent::Broken)
+            }
             Some(0) => Ok(()),
             // The client goes on waiting, unless the connection ends.
-            Some(_) => Err(io::ErrorKind::InvalidData.into()),
+            Some(_) => Err(Unsent::Broken),
         }
     }
 
@@ -130,19 +154,19 @@ impl Connection {
         body: Pin<&mut B>,
         sending: &mut Sending,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Bytes>>> {
+    ) -> Poll<Option<Result<Bytes, Unsent>>> {
         if let Poll::Ready(piece) = body.poll_next(cx) {
             // What failed is not a thing to tell: a body that breaks off breaks its connection.
-            return Poll::Ready(piece.map(|piece| piece.map_err(|_| io::ErrorKind::Other.into())));
+            return Poll::Ready(piece.map(|piece| piece.map_err(|_| Unsent::Broken)));
         }
-        if let Poll::Ready(Err(error)) = self.poll_write(edge, sending, cx) {
-            return Poll::Ready(Some(Err(error)));
+        if let Poll::Ready(Err(unsent)) = self.poll_write(edge, sending, cx) {
+            return Poll::Ready(Some(Err(unsent)));
         }
         ready!(self.poll_departure(edge, cx));
-        Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))
+        Poll::Ready(Some(Err(Unsent::Gone)))
     }
 
-    async fn write<S>(&mut self, edge: &Edge<S>, sending: &mut Sending) -> io::Result<()> {
+    async fn write<S>(&mut self, edge: &Edge<S>, sending: &mut Sending) -> Result<(), Unsent> {
         poll_fn(|cx| self.poll_write(edge, sending, cx)).await
     }
 
@@ -152,7 +176,7 @@ impl Connection {
         edge: &Edge<S>,
         sending: &mut Sending,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<Result<(), Unsent>> {
         loop {
             let rest = &sending.gathered[sending.written..];
             let tcp = Pin::new(&mut self.tcp);
@@ -169,7 +193,7 @@ impl Connection {
             };
             let taken = taken?;
             if taken == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                return Poll::Ready(Err(Unsent::Gone));
             }
             let of_rest = taken.min(rest.len());
             sending.written += of_rest;
@@ -187,23 +211,75 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready once the client has not taken its part of an answer in time: then the connection is cut.
+    /// Ready once the client has not taken its part of an answer in time.
     fn poll_stalled<S>(
         &mut self,
         edge: &Edge<S>,
         sending: &mut Sending,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Error> {
+    ) -> Poll<Unsent> {
         let stalled = sending.stalled.get_or_insert_with(|| Stalled {
             until: Instant::now() + edge.patience.write,
             taken: 0,
         });
         ready!(self.clock.poll(stalled.until, cx));
-        tracing::info!("a client was cut off: it did not read its answer in time");
-        // The kernel would go on holding what it has for the client. If it refuses, it does.
-        let _ = self.tcp.set_zero_linger();
-        Poll::Ready(io::ErrorKind::TimedOut.into())
+        Poll::Ready(Unsent::Slow)
     }
+
+    /// Ends the connection on which the answer to `asked` did not go out whole.
+    pub(super) fn give_up<S>(
+        &mut self,
+        edge: &Edge<S>,
+        unsent: Unsent,
+        asked: &Asked,
+    ) -> io::Result<()> {
+        match unsent {
+            Unsent::Gone | Unsent::Broken => Ok(()),
+            Unsent::Slow => {
+                edge.metrics.cut_off();
+                asked.tell_cut_off();
+                // The kernel would go on holding what it has for the client.
+                self.tcp.set_zero_linger()
+            }
+        }
+    }
+}
+
+/// Whose answer it is, for the log line of a client that doesn't read it.
+pub(super) enum Asked {
+    /// The request, which is merely let go a little later. To look for its account would cost every answer.
+    Request(HttpRequest),
+    /// A stream's account, which is there in any case. Its request is not held for as long as it may last.
+    Stream(Option<Rc<Account>>),
+    /// Nothing is known of it.
+    Unknown,
+}
+
+impl Asked {
+    /// What is kept of a request whose answer has a body of this size.
+    pub(super) fn by(request: HttpRequest, size: BodySize) -> Self {
+        match size {
+            BodySize::Stream => Self::Stream(account(&request)),
+            BodySize::None | BodySize::Sized(_) => Self::Request(request),
+        }
+    }
+
+    fn tell_cut_off(&self) {
+        let account = match self {
+            Self::Request(request) => account(request),
+            Self::Stream(account) => account.clone(),
+            Self::Unknown => None,
+        };
+        tracing::info!(
+            request_id = account.as_ref().map(|account| account.id.as_str()),
+            aggregate = account.as_ref().and_then(|account| account.aggregate()),
+            "a client was cut off: it did not read its answer in time"
+        );
+    }
+}
+
+fn account(request: &HttpRequest) -> Option<Rc<Account>> {
+    request.extensions().get::<Rc<Account>>().cloned()
 }
 
 #[cfg(test)]
