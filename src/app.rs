@@ -17,6 +17,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use actix_server::Server;
@@ -31,7 +32,7 @@ use actix_web::{
 use anyhow::Context as _;
 use http::{HeaderName, uri::Scheme};
 use socket2::SockRef;
-use tokio::{sync::oneshot, task::JoinError};
+use tokio::{sync::oneshot, task::JoinError, time::timeout};
 
 use crate::{
     api::{
@@ -56,6 +57,10 @@ use watch::{Counting, Reach};
 /// How much of an answer the kernel takes that it can't send yet, in bytes. By default it takes megabytes for a client that
 /// doesn't read, and then says nothing for as long as it takes to send most of them.
 const UNSENT: u32 = 128 * 1024;
+
+/// How long the connections of the operational listener get to end in order. Whoever scrapes or probes answers a close at
+/// once.
+const ADMIN_CLOSE: Duration = Duration::from_millis(250);
 
 /// A gateway that listens and is about to run.
 pub struct Application {
@@ -211,7 +216,8 @@ impl Application {
         };
         shutdown::stop(self.stop, &self.readiness, leave, || public.stop(true)).await;
         if let Some(admin) = admin {
-            admin.stop(false).await;
+            // The end of the process closes what has not closed by then.
+            let _ = timeout(ADMIN_CLOSE, admin.stop(true)).await;
         }
         if let Some(spans) = self.spans {
             stop_sending(spans).await;
@@ -454,6 +460,7 @@ where
     let patience = Patience {
         head: settings.header_timeout,
         write: settings.write_timeout,
+        idle: settings.keep_alive,
     };
     let connections = settings.max_connections.get().div_ceil(workers.get());
     // A whole number of seconds, and beyond `drain`: the exact bound is the stop's own.

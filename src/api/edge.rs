@@ -7,8 +7,9 @@
 //! - a head has `header_timeout`, each on its connection;
 //! - no route takes a body, so a request that announces one is its connection's last; it is not told to `100 Continue`,
 //!   and what comes of the body is read for a moment and dropped;
-//! - a client that doesn't read its answer has `write_timeout` for each part of it;
-//! - a client that leaves cancels the request that it waits for.
+//! - a client that doesn't read its answer has `write_timeout` for each part of it, and is then reset;
+//! - a client that leaves cancels the request that it waits for;
+//! - all other connections end in order: a close first, then a moment in which what still comes is read.
 //!
 //! A connection that waits owns no buffer: what is read and written goes through the worker's own.
 
@@ -60,10 +61,6 @@ const MAX_FIELDS: usize = 96;
 /// How much is read at a time, and of an answer gathered before it is written, in bytes.
 const SPACE: usize = 16 * 1024;
 
-/// How long an idle client may keep its connection. Above the 60 s after which common load balancers close theirs, so
-/// that they never send into a connection that is about to go.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -71,6 +68,8 @@ pub struct Patience {
     pub head: Duration,
     /// For each 64 KiB of an answer, or for what is left of it.
     pub write: Duration,
+    /// For its next request.
+    pub idle: Duration,
 }
 
 /// What the connections of one worker share.
@@ -99,7 +98,7 @@ impl<S> Edge<S> {
         Self {
             service,
             // The codec asks it for the date alone: times and ends of connections are decided here.
-            config: ServiceConfig::new(KeepAlive::Timeout(KEEP_ALIVE), none, none, false, None),
+            config: ServiceConfig::new(KeepAlive::Timeout(patience.idle), none, none, false, None),
             patience,
             metrics,
             stopping,
@@ -139,7 +138,8 @@ where
             let request = match next {
                 Next::Request(request) => request,
                 Next::Refused(fault) => return Box::pin(connection.refuse(self, fault)).await,
-                Next::Over => return Box::pin(connection.close(self)).await,
+                Next::Idle if Box::pin(connection.came_at_last(self)).await? => continue,
+                Next::Idle | Next::Over => return Box::pin(connection.part(self)).await,
             };
             let answered = {
                 let mut answering = pin!(self.service.call(request));
@@ -158,13 +158,10 @@ where
                 None => return Ok(()),
             };
             if let Err(unsent) = connection.send(self, response.into()).await {
-                return connection.give_up(self, unsent, &asked);
+                return Box::pin(connection.give_up(self, unsent, &asked)).await;
             }
-            if connection.last {
-                return Box::pin(connection.part()).await;
-            }
-            if !connection.keep() {
-                return Box::pin(connection.close(self)).await;
+            if connection.last || !connection.keep() {
+                return Box::pin(connection.part(self)).await;
             }
         }
     }

@@ -22,6 +22,7 @@ mod connections;
 mod console;
 mod deadlines;
 mod departures;
+mod endings;
 mod forwarding;
 mod heads;
 mod loops;

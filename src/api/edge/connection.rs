@@ -21,7 +21,8 @@ use actix_web::{
 };
 use bytes::{Buf as _, BytesMut};
 use tokio::{
-    io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf},
+    io::{AsyncRead as _, ReadBuf},
+    task::yield_now,
     time::Instant,
 };
 
@@ -61,7 +62,9 @@ pub(super) enum Next {
     Request(Request),
     /// Something that is none.
     Refused(Fault),
-    /// Nothing: the client has closed its side, was silent for too long, or the server stops.
+    /// Nothing for as long as a connection may be idle.
+    Idle,
+    /// Nothing: the client has closed its side, or the server stops.
     Over,
 }
 
@@ -136,7 +139,7 @@ impl Connection {
             // Half of an empty line may have begun it.
             Some(idle) if !self.heads.under_way() => {
                 self.late = None;
-                (idle, Next::Over)
+                (idle, Next::Idle)
             }
             _ => {
                 let late = || Instant::now() + edge.patience.head;
@@ -184,6 +187,17 @@ impl Connection {
         }
     }
 
+    /// Whether something has come after all when the time of an idle connection was over: what the reactor had not seen
+    /// by then is answered.
+    pub(super) async fn came_at_last<S>(&mut self, edge: &Edge<S>) -> io::Result<bool> {
+        yield_now().await;
+        yield_now().await;
+        match poll_fn(|cx| Poll::Ready(self.poll_read(edge, cx))).await {
+            Poll::Ready(read) => Ok(read? > 0),
+            Poll::Pending => Ok(false),
+        }
+    }
+
     /// Ready once the client has closed its side or is gone, while a request is being answered. What it sends meanwhile
     /// is held, up to the size of a head; a body is not.
     pub(super) fn poll_departure<S>(&mut self, edge: &Edge<S>, cx: &mut Context<'_>) -> Poll<()> {
@@ -223,21 +237,19 @@ impl Connection {
             body.len(),
             id.as_str()
         );
-        parting::part(&mut self.tcp, &[head.as_bytes(), &body].concat()).await
+        self.part_with(edge, &[head.as_bytes(), &body].concat())
+            .await
     }
 
-    /// Ends the connection after its last answer, whatever the client may still be sending.
-    pub(super) async fn part(&mut self) -> io::Result<()> {
-        parting::part(&mut self.tcp, b"").await
+    /// Ends the connection in order, whatever the client may still be sending.
+    pub(super) async fn part<S>(&mut self, edge: &Edge<S>) -> io::Result<()> {
+        self.part_with(edge, b"").await
     }
 
-    /// Ends a connection on which nothing is expected any more.
-    pub(super) async fn close<S>(&mut self, edge: &Edge<S>) -> io::Result<()> {
-        let gone = poll_fn(|cx| Poll::Ready(self.poll_departure(edge, cx))).await;
-        match gone {
-            Poll::Pending if !self.held.is_empty() => self.part().await,
-            _ => self.tcp.shutdown().await,
-        }
+    /// The same with these last bytes. A connection that parts holds no more than its state.
+    async fn part_with<S>(&mut self, edge: &Edge<S>, last: &[u8]) -> io::Result<()> {
+        self.held = BytesMut::new();
+        parting::part(&mut self.tcp, &edge.space, last).await
     }
 }
 
@@ -248,4 +260,49 @@ impl Connection {
 )]
 fn date() -> HttpDate {
     std::time::SystemTime::now().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use actix_server::Server;
+    use tokio::{io::AsyncWriteExt as _, net::TcpListener};
+
+    use super::*;
+    use crate::{
+        api::edge::Patience,
+        telemetry::{Metrics, Names},
+    };
+
+    #[actix_web::test]
+    async fn a_request_that_came_just_before_the_end_of_an_idle_connection_is_seen() {
+        let names = Names {
+            aggregates: &[],
+            upstreams: &[],
+            problems: &[],
+        };
+        let long = Duration::from_secs(60);
+        let patience = Patience {
+            head: long,
+            write: long,
+            idle: long,
+        };
+        let metrics = Arc::new(Metrics::new(&names).unwrap());
+        let stopping = Server::build().graceful_shutdown_signal();
+        let edge = Edge::new((), patience, metrics, stopping);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut connection = Connection::new(tcp, &edge);
+        assert!(!connection.came_at_last(&edge).await.unwrap());
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: gather\r\n\r\n")
+            .await
+            .unwrap();
+        assert!(connection.came_at_last(&edge).await.unwrap());
+        drop(client);
+        assert!(!connection.came_at_last(&edge).await.unwrap());
+    }
 }

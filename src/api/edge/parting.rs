@@ -1,8 +1,9 @@
-//! The end of a connection on which the client may still be sending: the last bytes are written, nothing more is said,
-//! and what comes is read for a moment. Without that, the kernel would answer unread bytes with a reset, which can
-//! overtake the last answer (RFC 9112, section 9.6).
+//! The end of a connection in order: the last bytes are written, nothing more is said, and what comes is read for a
+//! moment. Without that, the kernel would answer what was not read, or comes a moment later, with a reset. That can
+//! overtake the last answer (RFC 9112, section 9.6), and costs a proxy's own client its connection.
 
 use std::{
+    cell::RefCell,
     future::poll_fn,
     io,
     pin::Pin,
@@ -16,28 +17,33 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a parting may take, the writing of its last bytes included.
-const LINGER: Duration = Duration::from_secs(1);
+/// How long a parting may take, the writing of its last bytes included: the time for a client that is still sending.
+const LINGER: Duration = Duration::from_secs(5);
 
-/// Ends a connection with these bytes: ready once the client has them and has closed too, or its time is over.
-pub(super) async fn part(tcp: &mut TcpStream, last: &[u8]) -> io::Result<()> {
+/// How long a client may be silent meanwhile. What it sent before it knew has come by then, from the other side of the
+/// world too. Below the second after which the server first looks whether all connections have ended at a stop.
+const SILENCE: Duration = Duration::from_millis(750);
+
+/// Ends a connection with these bytes: ready once the client has them and has closed too, or its time is over. What
+/// comes goes through `space`.
+pub(super) async fn part(
+    tcp: &mut TcpStream,
+    space: &RefCell<Box<[u8]>>,
+    last: &[u8],
+) -> io::Result<()> {
     let parting = async {
         tcp.write_all(last).await?;
         tcp.shutdown().await?;
-        poll_fn(|cx| poll_rest(tcp, cx)).await;
+        while timeout(SILENCE, poll_fn(|cx| poll_more(tcp, space, cx))).await == Ok(true) {}
         Ok(())
     };
     timeout(LINGER, parting).await.unwrap_or(Ok(()))
 }
 
-/// Ready once nothing more comes. What came is not kept.
-fn poll_rest(tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
-    let mut space = [0; 4096];
-    loop {
-        let mut unread = ReadBuf::new(&mut space);
-        match ready!(Pin::new(&mut *tcp).poll_read(cx, &mut unread)) {
-            Ok(()) if !unread.filled().is_empty() => {}
-            _ => return Poll::Ready(()),
-        }
-    }
+/// Whether something has come, which is not kept, or the client has closed too.
+fn poll_more(tcp: &mut TcpStream, space: &RefCell<Box<[u8]>>, cx: &mut Context<'_>) -> Poll<bool> {
+    let mut space = space.borrow_mut();
+    let mut unread = ReadBuf::new(&mut space);
+    let read = ready!(Pin::new(tcp).poll_read(cx, &mut unread));
+    Poll::Ready(read.is_ok() && !unread.filled().is_empty())
 }

@@ -32,8 +32,10 @@ pub(super) enum Unsent {
     Gone,
     /// The client did not take its part of the answer in time.
     Slow,
-    /// The answer broke off.
+    /// The answer broke off, which its length or its chunks show.
     Broken,
+    /// The answer broke off, and a close would make it look whole.
+    BrokenWithoutEnd,
 }
 
 impl From<io::Error> for Unsent {
@@ -77,7 +79,8 @@ impl Connection {
                 .head_mut()
                 .set_connection_type(ConnectionType::Close);
         }
-        if body.size() == BodySize::Stream && !self.takes_chunks {
+        let is_unframed = body.size() == BodySize::Stream && !self.takes_chunks;
+        if is_unframed {
             response.head_mut().no_chunking(true);
             response
                 .head_mut()
@@ -93,7 +96,11 @@ impl Connection {
         let is_empty = matches!(body.size(), BodySize::None | BodySize::Sized(0));
         if self.wants_body && !is_empty {
             let size = body.size();
-            self.send_body(edge, size, pin!(body), &mut sending).await?;
+            let sent = self.send_body(edge, size, pin!(body), &mut sending).await;
+            sent.map_err(|unsent| match unsent {
+                Unsent::Broken if is_unframed => Unsent::BrokenWithoutEnd,
+                unsent => unsent,
+            })?;
         }
         self.write(edge, &mut sending).await?;
         // The next one to send finds it where it was.
@@ -227,14 +234,16 @@ impl Connection {
     }
 
     /// Ends the connection on which the answer to `asked` did not go out whole.
-    pub(super) fn give_up<S>(
+    pub(super) async fn give_up<S>(
         &mut self,
         edge: &Edge<S>,
         unsent: Unsent,
         asked: &Asked,
     ) -> io::Result<()> {
         match unsent {
-            Unsent::Gone | Unsent::Broken => Ok(()),
+            Unsent::Gone => Ok(()),
+            Unsent::Broken => self.part(edge).await,
+            Unsent::BrokenWithoutEnd => self.tcp.set_zero_linger(),
             Unsent::Slow => {
                 edge.metrics.cut_off();
                 asked.tell_cut_off();
@@ -304,6 +313,9 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
+    /// The piece that a body breaks off with.
+    const BREAK: &str = "break";
+
     /// A client that has asked so for a body that is told piece by piece.
     async fn asked(request: &str) -> (TcpStream, mpsc::Sender<&'static str>) {
         let (tell, told) = mpsc::channel::<&'static str>(1);
@@ -312,8 +324,11 @@ mod tests {
             "/",
             web::get().to(move || {
                 let told = stream::unfold(told.take().unwrap(), |mut told| async {
-                    let piece = told.recv().await?;
-                    Some((Ok::<_, io::Error>(Bytes::from(piece)), told))
+                    let piece = match told.recv().await? {
+                        BREAK => Err(io::Error::other(BREAK)),
+                        piece => Ok(Bytes::from(piece)),
+                    };
+                    Some((piece, told))
                 });
                 async { HttpResponse::Ok().streaming(told) }
             }),
@@ -326,6 +341,7 @@ mod tests {
         let patience = Patience {
             head: SOON,
             write: SOON,
+            idle: SOON,
         };
         let service = init_service(app).await;
         let metrics = Arc::new(Metrics::new(&names).unwrap());
@@ -392,5 +408,34 @@ mod tests {
                 "{head}"
             );
         }
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_breaks_off_ends_its_connection_in_order_where_its_chunks_show_it() {
+        let (mut client, tell) = asked(PLAIN).await;
+        tell.send("one").await.unwrap();
+        hear(&mut client, "3\r\none\r\n").await;
+        tell.send(BREAK).await.unwrap();
+        let mut rest = Vec::new();
+        let read = timeout(SOON, client.read_to_end(&mut rest)).await;
+        assert_eq!((read.unwrap().unwrap(), &rest[..]), (0, &b""[..]));
+        // No reset meets what was on its way.
+        client.write_all(PLAIN.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(client.take_error().unwrap().is_none());
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_breaks_off_is_reset_where_a_close_would_make_it_look_whole() {
+        let (mut client, tell) = asked("GET / HTTP/1.0\r\n\r\n").await;
+        tell.send("one").await.unwrap();
+        hear(&mut client, "one").await;
+        tell.send(BREAK).await.unwrap();
+        let mut rest = Vec::new();
+        let read = timeout(SOON, client.read_to_end(&mut rest)).await;
+        assert_eq!(
+            read.unwrap().unwrap_err().kind(),
+            io::ErrorKind::ConnectionReset
+        );
     }
 }
