@@ -1,8 +1,8 @@
 //! A log whose reader stands still: the pipe is full, and the gateway goes on as if it were read.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    net::SocketAddr,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
     process::{Child, Stdio},
 };
 
@@ -50,6 +50,23 @@ impl Unread {
         let path = format!("/{}", "x".repeat(6000));
         for _ in 0..300 {
             assert_eq!(get(self.address, &path).status, 404);
+        }
+    }
+
+    /// Does the same by what is no request: the edge of the gateway writes its lines itself.
+    fn fill_with_malformed(&self) {
+        // Far more than the pipe and the queue before it hold.
+        for _ in 0..300 {
+            if self.dropped() > 0 {
+                return;
+            }
+            for _ in 0..100 {
+                let mut client = TcpStream::connect(self.address).unwrap();
+                client.write_all(b"no request\r\n\r\n").unwrap();
+                let mut answer = String::new();
+                client.read_to_string(&mut answer).unwrap();
+                assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+            }
         }
     }
 
@@ -110,6 +127,22 @@ fn a_log_that_nobody_reads_does_not_hold_up_a_stop() {
     let mut gateway = Unread::serve("text", &upstream);
     gateway.fill();
     assert!(gateway.dropped() > 0, "the log still has room");
+    gateway.terminate();
+    let status = eventually("the end of the gateway", || {
+        gateway.child.try_wait().unwrap()
+    });
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn malformed_requests_of_a_client_stop_nothing_either() {
+    let upstream = Upstream::always(Response::pong());
+    let mut gateway = Unread::serve("text", &upstream);
+    gateway.fill_with_malformed();
+    assert!(gateway.dropped() > 0, "the log still has room");
+    let answer = get(gateway.address, "/aggregate");
+    assert_eq!(answer.json()["outcome"], "complete", "{}", answer.text());
+    assert_eq!(get(gateway.address, "/readyz").status, 200);
     gateway.terminate();
     let status = eventually("the end of the gateway", || {
         gateway.child.try_wait().unwrap()
