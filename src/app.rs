@@ -37,7 +37,7 @@ use tokio::{sync::oneshot, task::JoinError, time::timeout};
 use crate::{
     api::{
         self, Deployment, Exposed, Gateway, ProblemKind, Shared,
-        edge::{Edge, Patience},
+        edge::{Edge, HalfClose, Patience},
     },
     config::{self, Config},
     fanout::{Aggregate, Call, Lane, Limit, UpstreamId},
@@ -462,6 +462,10 @@ where
         write: settings.write_timeout,
         idle: settings.keep_alive,
     };
+    let half_close = match settings.half_close {
+        true => HalfClose::Waits,
+        false => HalfClose::Leaves,
+    };
     let connections = settings.max_connections.get().div_ceil(workers.get());
     // A whole number of seconds, and beyond `drain`: the exact bound is the stop's own.
     let shutdown_timeout = settings.drain.as_secs() + 2;
@@ -484,7 +488,7 @@ where
                 let stopping = stopping.clone();
                 async move {
                     let service = app.new_service(AppConfig::default()).await?;
-                    let edge = Rc::new(Edge::new(service, patience, metrics, stopping));
+                    let edge = Rc::new(Edge::new(service, patience, half_close, metrics, stopping));
                     Ok::<_, ()>(fn_service(move |tcp: TcpStream| {
                         tune(&tcp);
                         // The server's task would hold the connection's state twice.

@@ -21,6 +21,7 @@ mod heads;
 mod parting;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod reset;
 mod sending;
 
 use std::{
@@ -72,11 +73,21 @@ pub struct Patience {
     pub idle: Duration,
 }
 
+/// The meaning of a client's closing its half of the connection behind its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HalfClose {
+    /// The client has left: most close both halves at once, and nothing tells the two apart before something is sent.
+    Leaves,
+    /// The client waits for its answer. It has left once it resets the connection.
+    Waits,
+}
+
 /// What the connections of one worker share.
 pub struct Edge<S> {
     service: S,
     config: ServiceConfig,
     patience: Patience,
+    half_close: HalfClose,
     metrics: Arc<Metrics>,
     stopping: GracefulShutdownSignal,
     /// What was read is here until the same poll has looked at it.
@@ -91,6 +102,7 @@ impl<S> Edge<S> {
     pub fn new(
         service: S,
         patience: Patience,
+        half_close: HalfClose,
         metrics: Arc<Metrics>,
         stopping: GracefulShutdownSignal,
     ) -> Self {
@@ -100,6 +112,7 @@ impl<S> Edge<S> {
             // The codec asks it for the date alone: times and ends of connections are decided here.
             config: ServiceConfig::new(KeepAlive::Timeout(patience.idle), none, none, false, None),
             patience,
+            half_close,
             metrics,
             stopping,
             space: RefCell::new(vec![0; SPACE].into()),

@@ -1,5 +1,5 @@
 //! A client that goes away: its upstream calls end on the wire, no gauge is left behind, and it is counted as what it
-//! is. This pins that the server does not allow half-closed connections.
+//! is. A client that closes its half has gone, unless `half_close` is set.
 
 use std::time::Duration;
 

@@ -24,6 +24,7 @@ mod deadlines;
 mod departures;
 mod endings;
 mod forwarding;
+mod half_close;
 mod heads;
 mod loops;
 mod malformed;

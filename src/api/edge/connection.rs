@@ -27,11 +27,12 @@ use tokio::{
 };
 
 use super::{
-    Edge, MAX_HEAD,
+    Edge, HalfClose, MAX_HEAD,
     clock::Clock,
     fault::Fault,
     heads::{Head, Heads},
     parting,
+    reset::Reset,
 };
 use crate::api::request_id::RequestId;
 
@@ -54,6 +55,8 @@ pub(super) struct Connection {
     late: Option<Instant>,
     /// When a connection without a request ends; not known before its first one.
     idle: Option<Instant>,
+    /// The look-out for a reset, once a client that is served all the same has closed its half.
+    reset: Option<Reset>,
 }
 
 /// What comes next on a connection.
@@ -84,6 +87,7 @@ impl Connection {
             heads: Heads::default(),
             late: Some(late),
             idle: None,
+            reset: None,
         }
     }
 
@@ -198,12 +202,14 @@ impl Connection {
         }
     }
 
-    /// Ready once the client has closed its side or is gone, while a request is being answered. What it sends meanwhile
-    /// is held, up to the size of a head; a body is not.
+    /// Ready once the client has left, while a request is being answered. What it sends meanwhile is held, up to the size
+    /// of a head; a body is not.
     pub(super) fn poll_departure<S>(&mut self, edge: &Edge<S>, cx: &mut Context<'_>) -> Poll<()> {
         while self.held.len() < MAX_HEAD {
-            if !matches!(ready!(self.poll_read(edge, cx)), Ok(1..)) {
-                return Poll::Ready(());
+            match ready!(self.poll_read(edge, cx)) {
+                Ok(1..) => {}
+                Ok(0) if edge.half_close == HalfClose::Waits => return self.poll_reset(cx),
+                _ => return Poll::Ready(()),
             }
             if self.last {
                 self.held.clear();
@@ -211,6 +217,13 @@ impl Connection {
         }
         // The end of the answer wakes the connection.
         Poll::Pending
+    }
+
+    /// Ready once a client that has closed its half resets the connection.
+    #[cold]
+    fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let reset = self.reset.get_or_insert_with(|| Reset::of(&self.tcp));
+        reset.poll(cx)
     }
 
     /// Makes this fault's problem the last answer of the connection.
@@ -249,6 +262,7 @@ impl Connection {
     /// The same with these last bytes. A connection that parts holds no more than its state.
     async fn part_with<S>(&mut self, edge: &Edge<S>, last: &[u8]) -> io::Result<()> {
         self.held = BytesMut::new();
+        self.reset = None;
         parting::part(&mut self.tcp, &edge.space, last).await
     }
 }
@@ -290,7 +304,7 @@ mod tests {
         };
         let metrics = Arc::new(Metrics::new(&names).unwrap());
         let stopping = Server::build().graceful_shutdown_signal();
-        let edge = Edge::new((), patience, metrics, stopping);
+        let edge = Edge::new((), patience, HalfClose::Leaves, metrics, stopping);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut client = TcpStream::connect(address).await.unwrap();

@@ -307,7 +307,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        api::edge::Patience,
+        api::edge::{HalfClose, Patience},
         telemetry::{Metrics, Names},
     };
 
@@ -346,7 +346,13 @@ mod tests {
         let service = init_service(app).await;
         let metrics = Arc::new(Metrics::new(&names).unwrap());
         let stopping = Server::build().graceful_shutdown_signal();
-        let edge = Rc::new(Edge::new(service, patience, metrics, stopping));
+        let edge = Rc::new(Edge::new(
+            service,
+            patience,
+            HalfClose::Leaves,
+            metrics,
+            stopping,
+        ));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap())
             .await

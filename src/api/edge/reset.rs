@@ -1,0 +1,41 @@
+//! The look-out for a reset on a connection whose client has closed its half. A read tells nothing any more: it ends at
+//! once, for ever. Writing is the answer's business, and there may be nothing to write for a long time.
+
+use std::{
+    future::{Future, pending},
+    io,
+    net::TcpStream as Socket,
+    os::fd::AsFd as _,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use actix_web::rt::net::TcpStream;
+use tokio::io::Interest;
+
+/// Ready once the client has reset the connection.
+pub(super) struct Reset(Pin<Box<dyn Future<Output = ()>>>);
+
+impl Reset {
+    /// Watches this connection, by a descriptor of its own: who waits for an error holds on to the socket.
+    pub(super) fn of(tcp: &TcpStream) -> Self {
+        let watched = watched(tcp);
+        Self(Box::pin(async {
+            match watched {
+                // An error of the watch itself says that the worker ends.
+                Ok(tcp) => _ = tcp.ready(Interest::ERROR).await,
+                // There are no more descriptors: a write that fails has to tell.
+                Err(_) => pending().await,
+            }
+        }))
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+fn watched(tcp: &TcpStream) -> io::Result<TcpStream> {
+    let socket = Socket::from(tcp.as_fd().try_clone_to_owned()?);
+    TcpStream::from_std(socket)
+}
