@@ -58,7 +58,7 @@ use watch::{Counting, Reach};
 /// doesn't read, and then says nothing for as long as it takes to send most of them.
 const UNSENT: u32 = 128 * 1024;
 
-/// How long the connections of the operational listener get to end in order. Whoever scrapes or probes answers a close at
+/// The time that the connections of the operational listener get to end in order. Whoever scrapes or probes answers a close at
 /// once.
 const ADMIN_CLOSE: Duration = Duration::from_millis(250);
 

@@ -12,15 +12,15 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// How long a reset takes to come, if one comes. Far below the time that a connection is read for at its end.
+/// The time in which a reset comes, if one comes. Far below the time that a connection is read for at its end.
 const RESET: Duration = Duration::from_millis(50);
 
 const REQUEST: &str = "GET /livez HTTP/1.1\r\nHost: gather\r\n\r\n";
 
-/// What makes the gateway end the connection once its answers have come.
+/// The cause of the end, once the answers have come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cause {
-    /// What was sent, or that nothing was.
+    /// The bytes that were sent, or their absence.
     Nothing,
     /// A stop begins.
     Stop,

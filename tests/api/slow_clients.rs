@@ -235,7 +235,7 @@ async fn large(write_timeout: &str) -> (Gateway, Upstream) {
     (Gateway::start_with(&server, &toml).await, upstream)
 }
 
-/// What counts answers that were cut off.
+/// The counter of answers that were cut off.
 const CUT_OFF: &str = "gather_answers_cut_off_total";
 
 #[actix_web::test]

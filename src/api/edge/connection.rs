@@ -191,8 +191,8 @@ impl Connection {
         }
     }
 
-    /// Whether something has come after all when the time of an idle connection was over: what the reactor had not seen
-    /// by then is answered.
+    /// Looks once more for what has come by the time that an idle connection ends: it is answered, though the reactor had
+    /// not seen it.
     pub(super) async fn came_at_last<S>(&mut self, edge: &Edge<S>) -> io::Result<bool> {
         yield_now().await;
         yield_now().await;

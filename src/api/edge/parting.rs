@@ -17,10 +17,10 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a parting may take, the writing of its last bytes included: the time for a client that is still sending.
+/// The longest parting, the writing of its last bytes included: the time for a client that is still sending.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// How long a client may be silent meanwhile. What it sent before it knew has come by then, from the other side of the
+/// The longest silence of a client meanwhile. What it sent before it knew has come by then, from the other side of the
 /// world too. Below the second after which the server first looks whether all connections have ended at a stop.
 const SILENCE: Duration = Duration::from_millis(750);
 
@@ -40,7 +40,7 @@ pub(super) async fn part(
     timeout(LINGER, parting).await.unwrap_or(Ok(()))
 }
 
-/// Whether something has come, which is not kept, or the client has closed too.
+/// Reads once and keeps nothing: false once the client has closed too.
 fn poll_more(tcp: &mut TcpStream, space: &RefCell<Box<[u8]>>, cx: &mut Context<'_>) -> Poll<bool> {
     let mut space = space.borrow_mut();
     let mut unread = ReadBuf::new(&mut space);

@@ -25,7 +25,7 @@ use crate::api::guard::Account;
 /// How much of an answer a client must take within `write_timeout`, as long as there is more.
 const WRITE_PART: usize = 64 * 1024;
 
-/// Why an answer did not reach its client whole.
+/// The reason for which an answer did not reach its client whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unsent {
     /// The client has gone.
@@ -254,7 +254,7 @@ impl Connection {
     }
 }
 
-/// Whose answer it is, for the log line of a client that doesn't read it.
+/// The request behind an answer, for the log line of a client that doesn't read it.
 pub(super) enum Asked {
     /// The request, which is merely let go a little later. To look for its account would cost every answer.
     Request(HttpRequest),
@@ -265,7 +265,7 @@ pub(super) enum Asked {
 }
 
 impl Asked {
-    /// What is kept of a request whose answer has a body of this size.
+    /// Keeps what is needed of a request whose answer has a body of this size.
     pub(super) fn by(request: HttpRequest, size: BodySize) -> Self {
         match size {
             BodySize::Stream => Self::Stream(account(&request)),
