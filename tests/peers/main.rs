@@ -23,6 +23,7 @@ mod panels;
 mod prometheus;
 mod promtool;
 mod provisioning;
+mod proxies;
 mod quick;
 mod scraped;
 mod series;

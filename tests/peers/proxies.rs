@@ -1,0 +1,70 @@
+//! Real proxies before two real gateways, each with the configuration in `deploy/proxies`: what is promised of it in
+//! docs/proxies.md. All run side by side, once for all tests here.
+
+mod client;
+mod program;
+mod restarts;
+mod scene;
+mod seen;
+
+use std::{panic::resume_unwind, sync::LazyLock, thread};
+
+use program::Kind;
+use seen::Seen;
+
+/// What was seen of every proxy that could be started.
+static SEEN: LazyLock<Vec<Seen>> = LazyLock::new(|| {
+    let observers = Kind::ALL.map(|kind| thread::spawn(move || seen::observe(kind)));
+    observers
+        .into_iter()
+        .filter_map(|observer| observer.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        .collect()
+});
+
+/// Asserts that nothing is wrong with any proxy.
+fn nothing_wrong(wrong: impl Fn(&Seen) -> &[String]) {
+    let found = SEEN.iter().flat_map(|seen| {
+        wrong(seen)
+            .iter()
+            .map(|wrong| format!("\n{}: {wrong}", seen.name))
+    });
+    let found: String = found.collect();
+    assert!(found.is_empty(), "{found}");
+}
+
+#[test]
+fn each_proxys_own_check_finds_nothing_in_the_shipped_configuration() {
+    for kind in Kind::ALL {
+        assert_eq!(kind.complaints(), Vec::<String>::new(), "{kind:?}");
+    }
+}
+
+#[test]
+fn lines_and_events_come_through_each_proxy_one_by_one_and_at_once() {
+    nothing_wrong(|seen| &seen.streams);
+}
+
+#[test]
+fn heartbeats_of_a_silent_stream_come_through_each_proxy() {
+    nothing_wrong(|seen| &seen.heartbeats);
+}
+
+#[test]
+fn a_client_that_leaves_is_seen_behind_each_proxy_at_once() {
+    nothing_wrong(|seen| &seen.departures);
+}
+
+#[test]
+fn answers_and_problems_come_through_each_proxy_as_they_are() {
+    nothing_wrong(|seen| &seen.answers);
+}
+
+#[test]
+fn ids_and_traces_come_through_each_proxy_and_forged_addresses_do_not() {
+    nothing_wrong(|seen| &seen.requests);
+}
+
+#[test]
+fn a_stop_of_one_of_two_gateways_behind_each_proxy_fails_no_request() {
+    nothing_wrong(|seen| &seen.restarts);
+}

@@ -1,0 +1,153 @@
+//! A stop of one of two gateways behind a proxy, its start again, and the sudden end of the other. It must not know which proxy
+//! it is.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use super::{
+    client::{Client, closes, once},
+    program::Proxy,
+    scene::{STEPS, Scene},
+};
+use crate::program::eventually;
+
+/// Clients that keep their connection.
+const KEEPING: usize = 3;
+
+/// Clients that open one for each request.
+const OPENING: usize = 2;
+
+/// The time between a client's requests.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Streams that last over all of a stop.
+const STREAMS: usize = 4;
+
+/// Requests after a gateway was killed.
+const AFTER: usize = 40;
+
+/// Clients at work.
+struct Load {
+    over: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<(usize, Vec<String>)>>,
+}
+
+impl Load {
+    fn start(address: SocketAddr) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let clients = (0..KEEPING + OPENING).map(|number| {
+            let over = Arc::clone(&over);
+            thread::spawn(move || ask(address, number < KEEPING, &over))
+        });
+        Self {
+            clients: clients.collect(),
+            over,
+        }
+    }
+
+    /// Ends it. Returns how many requests there were, and what went wrong with them.
+    fn stop(self) -> (usize, Vec<String>) {
+        self.over.store(true, Ordering::Relaxed);
+        let mut all = (0, Vec::new());
+        for client in self.clients {
+            let (requests, failures) = client.join().unwrap();
+            all.0 += requests;
+            all.1.extend(failures);
+        }
+        all
+    }
+}
+
+/// Asks until it is over, nothing twice.
+fn ask(address: SocketAddr, keeps: bool, over: &AtomicBool) -> (usize, Vec<String>) {
+    let (mut requests, mut failures) = (0, Vec::new());
+    let mut kept = None;
+    while !over.load(Ordering::Relaxed) {
+        requests += 1;
+        match aggregate(address, kept.take()) {
+            Ok(client) => kept = client.filter(|_| keeps),
+            Err(error) => failures.push(error.to_string()),
+        }
+        thread::park_timeout(PAUSE);
+    }
+    (requests, failures)
+}
+
+/// One aggregate, which must be complete. Gives the connection back if it may be used again.
+fn aggregate(address: SocketAddr, kept: Option<Client>) -> io::Result<Option<Client>> {
+    let mut client = match kept {
+        Some(client) => client,
+        None => Client::open(address)?,
+    };
+    let answer = client.ask("GET", "/aggregate", &[])?;
+    if answer.status != 200 || answer.json()["outcome"] != "complete" {
+        let text = String::from_utf8_lossy(&answer.body);
+        return Err(io::Error::other(format!("{}: {text}", answer.status)));
+    }
+    Ok((!closes(&answer)).then_some(client))
+}
+
+/// What is wrong with stops behind this proxy.
+pub(super) fn observe(scene: &mut Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
+    let load = Load::start(proxy.address);
+    for place in [0, 1] {
+        scene.wait_answered(place, 1.0);
+    }
+    scene.wait_with_steps();
+    let mut streams = Vec::new();
+    for _ in 0..STREAMS {
+        let accept = "application/x-ndjson";
+        streams.push(Client::stream(proxy.address, "/aggregate/steps", accept)?.1);
+    }
+    let stopping = scene.gateways[0].take().unwrap();
+    stopping.signal("TERM");
+    eventually("the end of the grace", || {
+        TcpStream::connect(scene.addresses[0])
+            .is_err()
+            .then_some(())
+    });
+    for number in 0..STEPS {
+        scene.take_step(number);
+    }
+    let mut wrong = Vec::new();
+    for mut stream in streams {
+        let mut last = String::new();
+        while let Some(line) = stream.message("\n")? {
+            last = line;
+        }
+        if !last.contains("\"outcome\":\"complete\"") {
+            wrong.push(format!("a stream ends with {last}"));
+        }
+    }
+    stopping.wait().expect(0);
+    scene.start_again(0);
+    scene.wait_answered(0, 1.0);
+    let (requests, failures) = load.stop();
+    if !failures.is_empty() {
+        let (count, first) = (failures.len(), &failures[0]);
+        wrong.push(format!(
+            "{count} of {requests} requests failed, first: {first}"
+        ));
+    }
+    if requests < 300 {
+        wrong.push(format!("there was no load: {requests}"));
+    }
+    // Dead at once: what was not sent to it goes to the other one.
+    scene.gateways[1] = None;
+    for _ in 0..AFTER {
+        let answer = once(proxy.address, "GET", "/aggregate", &[]);
+        match answer {
+            Ok(answer) if answer.status == 200 => {}
+            other => wrong.push(format!("after a gateway was killed: {other:?}")),
+        }
+    }
+    Ok(wrong)
+}

@@ -1,0 +1,135 @@
+//! What is behind a proxy: two gateways, the services that they call, and a word for each of these to answer. It must not know
+//! of proxies.
+
+use std::{
+    fmt::Write as _,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    program::{Running, eventually, get},
+    upstream::{Behaviour, Response, Upstream},
+};
+
+/// Calls of the aggregate `steps`, each of which waits for its own word.
+pub(super) const STEPS: usize = 6;
+
+/// Aggregates that a gateway takes at a time.
+pub(super) const MOST: usize = 64;
+
+/// How long a quick service takes, so that a stop always meets requests under way.
+const QUICK: Duration = Duration::from_millis(20);
+
+pub(super) struct Scene {
+    pub(super) gateways: [Option<Running>; 2],
+    pub(super) addresses: [SocketAddr; 2],
+    /// Never answers.
+    pub(super) hanging: Upstream,
+    /// Answers after [`QUICK`].
+    pub(super) quick: Upstream,
+    steps: Steps,
+    toml: String,
+    _stepping: Upstream,
+    _failing: Upstream,
+}
+
+type Steps = Arc<Mutex<Vec<watch::Sender<bool>>>>;
+
+impl Scene {
+    pub(super) fn start() -> Self {
+        let steps = Steps::default();
+        let stepping = Upstream::start({
+            let steps = Arc::clone(&steps);
+            move |request| {
+                let number: usize = request.path()[1..].parse().unwrap();
+                Behaviour::from(Response::pong()).when(&steps.lock().unwrap()[number])
+            }
+        });
+        let hanging = Upstream::always(Behaviour::HangBeforeHead);
+        let quick = Upstream::always(Behaviour::from(Response::pong()).after(QUICK));
+        let failing = Upstream::always(Response::new(500));
+        let mut toml = format!(
+            "server.max_in_flight = {MOST}\nserver.drain = \"60s\"\ndefaults.timeout = \"30s\"\n\
+             upstreams.quick.url = \"{}\"\n\
+             upstreams.quick.forward_headers = [\"x-forwarded-for\", \"x-forwarded-proto\"]\n\
+             upstreams.hanging.url = \"{}\"\nupstreams.failing.url = \"{}\"\n",
+            quick.url("/"),
+            hanging.url("/"),
+            failing.url("/"),
+        );
+        let mut names = Vec::new();
+        for number in 0..STEPS {
+            let url = stepping.url(&format!("/{number}"));
+            writeln!(toml, "upstreams.step_{number}.url = \"{url}\"").unwrap();
+            names.push(format!("\"step_{number}\""));
+        }
+        let names = names.join(", ");
+        for (aggregate, calls, deadline) in [
+            ("default", "\"quick\"", "10s"),
+            ("hanging", "\"hanging\"", "30s"),
+            ("departing", "\"quick\", \"hanging\"", "30s"),
+            ("failing", "\"failing\"", "10s"),
+            ("late", "\"hanging\"", "50ms"),
+            ("steps", names.as_str(), "30s"),
+        ] {
+            let aggregate = format!("aggregates.{aggregate}");
+            writeln!(
+                toml,
+                "{aggregate}.calls = [{calls}]\n{aggregate}.deadline = \"{deadline}\""
+            )
+            .unwrap();
+        }
+        let [(one, at_one), (two, at_two)] = [Running::serve(&toml), Running::serve(&toml)];
+        Self {
+            gateways: [Some(one), Some(two)],
+            addresses: [at_one, at_two],
+            hanging,
+            quick,
+            steps,
+            toml,
+            _stepping: stepping,
+            _failing: failing,
+        }
+    }
+
+    /// Makes all steps wait for their word, those of requests to come.
+    pub(super) fn wait_with_steps(&self) {
+        let steps = (0..STEPS).map(|_| watch::Sender::new(false)).collect();
+        *self.steps.lock().unwrap() = steps;
+    }
+
+    /// Lets the requests for a step be answered.
+    pub(super) fn take_step(&self, number: usize) {
+        self.steps.lock().unwrap()[number].send_replace(true);
+    }
+
+    /// Starts the gateway of this place again, where it was.
+    pub(super) fn start_again(&mut self, place: usize) {
+        let (running, _) = Running::serve_at(self.addresses[place], &self.toml);
+        self.gateways[place] = Some(running);
+    }
+
+    /// Aggregates that the gateway of this place has answered.
+    pub(super) fn answered(&self, place: usize) -> f64 {
+        let metrics = get(self.addresses[place], "/metrics");
+        let series = metrics
+            .text()
+            .lines()
+            .filter(|line| line.starts_with("gather_requests_total"));
+        series
+            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// Waits until the gateway of this place has answered `more` aggregates from now on.
+    pub(super) fn wait_answered(&self, place: usize, more: f64) {
+        let before = self.answered(place);
+        eventually("answers by each gateway", || {
+            (self.answered(place) >= before + more).then_some(())
+        });
+    }
+}

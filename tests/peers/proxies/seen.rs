@@ -1,0 +1,334 @@
+//! What is wrong with a proxy, by promise. It must not know which proxy it is, but for fields that it may add.
+
+use std::{
+    fmt::Debug,
+    io,
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use super::{
+    client::{Client, once},
+    program::{Kind, Proxy},
+    restarts,
+    scene::{MOST, STEPS, Scene},
+};
+use crate::{
+    gateway::Answer,
+    program::{SOON, eventually, send},
+};
+
+const LINES: (&str, &str) = ("application/x-ndjson", "\n");
+const EVENTS: (&str, &str) = ("text/event-stream", "\n\n");
+
+/// How much later than from the gateway itself anything may come through a proxy, or reach what is behind.
+const AT_ONCE: Duration = Duration::from_millis(50);
+
+/// Measured again so often where it was above: this machine has other things to do.
+const TRIES: usize = 3;
+
+/// What is wrong with one proxy: nothing, it is hoped.
+pub(super) struct Seen {
+    pub(super) name: &'static str,
+    pub(super) streams: Vec<String>,
+    pub(super) heartbeats: Vec<String>,
+    pub(super) departures: Vec<String>,
+    pub(super) answers: Vec<String>,
+    pub(super) requests: Vec<String>,
+    pub(super) restarts: Vec<String>,
+}
+
+/// Looks at a proxy. `None` where its program is missing.
+pub(super) fn observe(kind: Kind) -> Option<Seen> {
+    kind.program()?;
+    let mut scene = Scene::start();
+    let proxy = kind.start(scene.addresses)?;
+    let streams = [LINES, EVENTS].map(|format| stream(&scene, &proxy, format));
+    Some(Seen {
+        name: kind.name(),
+        streams: streams.concat(),
+        departures: departures(&scene, &proxy),
+        heartbeats: told(heartbeats(&scene, &proxy)),
+        answers: answers(kind, &scene, &proxy),
+        requests: told(requests(&scene, &proxy)),
+        restarts: told(restarts::observe(&mut scene, &proxy)),
+    })
+}
+
+/// The complaints, of which an error is one.
+fn told(found: io::Result<Vec<String>>) -> Vec<String> {
+    found.unwrap_or_else(|error| vec![error.to_string()])
+}
+
+/// The median of what was measured, or of another try where that is late.
+fn at_once(what: impl Debug, measure: impl Fn() -> io::Result<Vec<Duration>>) -> Vec<String> {
+    let mut medians = Vec::new();
+    for _ in 0..TRIES {
+        let mut took = match measure() {
+            Ok(took) => took,
+            Err(error) => return vec![format!("{what:?}: {error}")],
+        };
+        took.sort();
+        let median = took[took.len() / 2];
+        if median < AT_ONCE {
+            return Vec::new();
+        }
+        medians.push(median);
+    }
+    vec![format!("{what:?}: {medians:?}")]
+}
+
+/// Each message has to be there before the next call is answered, so nothing that gathers them gets through here.
+fn stream(scene: &Scene, proxy: &Proxy, (accept, end): (&str, &str)) -> Vec<String> {
+    at_once(accept, || {
+        scene.wait_with_steps();
+        let (_, mut client) = Client::stream(proxy.address, "/aggregate/steps", accept)?;
+        if accept == EVENTS.0 {
+            // Events begin with a comment, before any call is answered.
+            expect(&mut client, end, ":")?;
+        }
+        let mut took = Vec::new();
+        for number in 0..STEPS {
+            let began = Instant::now();
+            scene.take_step(number);
+            expect(&mut client, end, &format!("\"step_{number}\""))?;
+            took.push(began.elapsed());
+        }
+        expect(&mut client, end, "\"outcome\":\"complete\"")?;
+        match client.message(end)? {
+            None => Ok(took),
+            Some(message) => Err(io::Error::other(format!("and then {message}"))),
+        }
+    })
+}
+
+fn expect(client: &mut Client, end: &str, part: &str) -> io::Result<()> {
+    match client.message(end)? {
+        Some(message) if message.contains(part) => Ok(()),
+        other => Err(io::Error::other(format!("no {part} but {other:?}"))),
+    }
+}
+
+/// A sign of life comes through in time, though nothing else does.
+fn heartbeats(scene: &Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
+    scene.wait_with_steps();
+    let streams = [
+        ("application/x-ndjson;heartbeat=1", LINES.1, "\n", 2),
+        (EVENTS.0, EVENTS.1, ":", 2),
+    ];
+    let mut waiting = Vec::new();
+    for (accept, end, sign, count) in streams {
+        let (_, client) = Client::stream(proxy.address, "/aggregate/steps", accept)?;
+        waiting.push((client, end, sign, count));
+    }
+    for (client, end, sign, count) in &mut waiting {
+        for _ in 0..*count {
+            // Its own patience is enough: one second, or five.
+            expect(client, end, sign)?;
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// A client that leaves takes its calls along: before an answer, and in the middle of a stream.
+fn departures(scene: &Scene, proxy: &Proxy) -> Vec<String> {
+    let leave = |target: &str, stream: Option<(&str, &str)>| {
+        let before = scene.hanging.requests().len();
+        let mut client = Client::open(proxy.address)?;
+        client.send(
+            "GET",
+            target,
+            &[(
+                "Accept",
+                stream.map_or("application/json", |(accept, _)| accept),
+            )],
+        )?;
+        eventually("the call", || {
+            (scene.hanging.requests().len() > before).then_some(())
+        });
+        if let Some((_, end)) = stream {
+            client.head()?;
+            while !client.message(end)?.unwrap_or_default().contains("quick") {}
+        }
+        drop(client);
+        let closed = scene.hanging.wait_closed_blocking(SOON);
+        closed.ok_or_else(|| io::Error::other("the call goes on"))
+    };
+    let of = |target: &str, stream: Option<(&str, &str)>| {
+        at_once((target, stream), || {
+            (0..3).map(|_| leave(target, stream)).collect()
+        })
+    };
+    [
+        of("/aggregate/hanging", None),
+        of("/aggregate/departing", Some(LINES)),
+        of("/aggregate/departing", Some(EVENTS)),
+    ]
+    .concat()
+}
+
+/// Fields of one connection, and what each proxy adds to an answer.
+fn may_differ(kind: Kind) -> Vec<&'static str> {
+    let own: &[&str] = match kind {
+        Kind::Nginx => &["server"],
+        Kind::Caddy => &["via"],
+        Kind::Haproxy | Kind::Traefik | Kind::Envoy => &[],
+    };
+    [&["connection", "keep-alive", "date"], own].concat()
+}
+
+/// A request, and the status that its answer has.
+struct Asked<'a> {
+    status: u16,
+    method: &'a str,
+    target: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+}
+
+/// Answers of every kind are those of the gateway itself, whole and with their fields.
+fn answers(kind: Kind, scene: &Scene, proxy: &Proxy) -> Vec<String> {
+    let id = ("X-Request-Id", "0-9:answers");
+    let lines = [id, ("Accept", LINES.0)];
+    let ended = [id, ("Accept", EVENTS.0), ("Last-Event-ID", "end")];
+    let long = format!("/aggregate?x={}", "x".repeat(9000));
+    let get = |status, target| Asked {
+        status,
+        method: "GET",
+        target,
+        headers: &[("X-Request-Id", "0-9:answers")],
+    };
+    let expected = [
+        get(200, "/aggregate"),
+        Asked {
+            headers: &lines,
+            ..get(200, "/aggregate")
+        },
+        Asked {
+            method: "HEAD",
+            ..get(200, "/aggregate")
+        },
+        Asked {
+            headers: &ended,
+            ..get(204, "/aggregate")
+        },
+        get(400, "/aggregate?unknown=1"),
+        get(404, "/aggregate/nobody"),
+        Asked {
+            method: "POST",
+            ..get(405, "/aggregate")
+        },
+        Asked {
+            // Refused before its fields are read.
+            headers: &[],
+            ..get(414, &long)
+        },
+        get(502, "/aggregate/failing"),
+        get(504, "/aggregate/late"),
+    ];
+    let wrong = expected.iter();
+    let mut wrong: Vec<_> = wrong
+        .flat_map(|asked| same(kind, scene, proxy, asked))
+        .collect();
+    let full = full(scene);
+    wrong.extend(same(kind, scene, proxy, &get(503, "/aggregate")));
+    drop(full);
+    scene.hanging.wait_closed_blocking(SOON);
+    wrong
+}
+
+/// As many requests under way at each gateway as it takes.
+fn full(scene: &Scene) -> Vec<TcpStream> {
+    let before = scene.hanging.requests().len();
+    let clients: Vec<_> = scene
+        .addresses
+        .iter()
+        .flat_map(|address| (0..MOST).map(|_| send(*address, "/aggregate/hanging", &[]).unwrap()))
+        .collect();
+    eventually("all calls", || {
+        (scene.hanging.requests().len() == before + clients.len()).then_some(())
+    });
+    clients
+}
+
+/// How an answer through the proxy differs from the gateway's own.
+fn same(kind: Kind, scene: &Scene, proxy: &Proxy, asked: &Asked<'_>) -> Option<String> {
+    let answer = |address: SocketAddr| {
+        once(address, asked.method, asked.target, asked.headers)
+            .map(|answer| comparable(&answer, &may_differ(kind)))
+    };
+    let (own, proxied) = (answer(scene.addresses[0]), answer(proxy.address));
+    if let (Ok(own), Ok(proxied)) = (&own, &proxied)
+        && own == proxied
+        && own.starts_with(&asked.status.to_string())
+    {
+        return None;
+    }
+    let Asked { status, method, .. } = asked;
+    Some(format!(
+        "{method} for a {status}:\n{own:#?}\nis\n{proxied:#?}"
+    ))
+}
+
+/// An answer without what differs from one to the next: times, and therefore all numbers.
+fn comparable(answer: &Answer, ignored: &[&str]) -> String {
+    let mut fields: Vec<_> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| !ignored.contains(&name.as_str()))
+        .map(|(name, value)| match name.as_str() {
+            // One of the gateway's own is another each time.
+            "x-request-id" if value.len() == 32 => name.clone(),
+            "x-request-id" => format!("{name}: {value}"),
+            _ => format!("{name}: {}", without_numbers(value)),
+        })
+        .collect();
+    // RFC 9110, section 5.3: the order of fields with different names means nothing.
+    fields.sort();
+    let body = String::from_utf8_lossy(&answer.body);
+    format!(
+        "{}\n{}\n\n{}",
+        answer.status,
+        fields.join("\n"),
+        without_numbers(&body)
+    )
+}
+
+fn without_numbers(text: &str) -> String {
+    let mut result = String::new();
+    for letter in text.chars() {
+        match letter {
+            '0'..='9' | '.' if result.ends_with('0') => {}
+            '0'..='9' => result.push('0'),
+            other => result.push(other),
+        }
+    }
+    result
+}
+
+/// What a client says gets to the services, but not what it says of itself.
+fn requests(scene: &Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
+    let passed = [
+        (
+            "traceparent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ),
+        ("tracestate", "vendor=1"),
+        ("x-request-id", "0-9:requests"),
+    ];
+    let forged = [
+        ("x-forwarded-for", "203.0.113.9", "127.0.0.1"),
+        ("x-forwarded-proto", "gopher", "http"),
+    ];
+    let mut headers = passed.to_vec();
+    headers.extend(forged.map(|(name, value, _)| (name, value)));
+    once(proxy.address, "GET", "/aggregate", &headers)?;
+    let last = scene.quick.requests().pop().unwrap();
+    let expected = passed
+        .into_iter()
+        .chain(forged.map(|(name, _, value)| (name, value)));
+    let wrong = expected
+        .filter(|(name, value)| last.header(name) != Some(*value) || last.header_count(name) != 1);
+    Ok(wrong
+        .map(|wrong| format!("no {wrong:?} in {:?}", last.headers))
+        .collect())
+}
