@@ -68,3 +68,13 @@ fn ids_and_traces_come_through_each_proxy_and_forged_addresses_do_not() {
 fn a_stop_of_one_of_two_gateways_behind_each_proxy_fails_no_request() {
     nothing_wrong(|seen| &seen.restarts);
 }
+
+#[test]
+fn an_answer_that_takes_17_s_comes_through_each_proxy() {
+    nothing_wrong(|seen| &seen.slow);
+}
+
+#[test]
+fn requests_go_to_the_other_gateway_where_one_is_dead() {
+    nothing_wrong(|seen| &seen.ends);
+}

@@ -10,7 +10,7 @@ use std::{
 use crate::gateway::{Answer, parse};
 
 /// Longer than anything takes here, and shorter than a test should hang.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A connection to a proxy or a gateway.
 pub(super) struct Client {

@@ -95,8 +95,8 @@ fn aggregate(address: SocketAddr, kept: Option<Client>) -> io::Result<Option<Cli
     Ok((!closes(&answer)).then_some(client))
 }
 
-/// What is wrong with stops behind this proxy.
-pub(super) fn observe(scene: &mut Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
+/// What is wrong with a stop and a start behind this proxy.
+pub(super) fn stop(scene: &mut Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
     let load = Load::start(proxy.address);
     for place in [0, 1] {
         scene.wait_answered(place, 1.0);
@@ -140,14 +140,19 @@ pub(super) fn observe(scene: &mut Scene, proxy: &Proxy) -> io::Result<Vec<String
     if requests < 300 {
         wrong.push(format!("there was no load: {requests}"));
     }
-    // Dead at once: what was not sent to it goes to the other one.
-    scene.gateways[1] = None;
-    for _ in 0..AFTER {
-        let answer = once(proxy.address, "GET", "/aggregate", &[]);
-        match answer {
-            Ok(answer) if answer.status == 200 => {}
-            other => wrong.push(format!("after a gateway was killed: {other:?}")),
-        }
-    }
     Ok(wrong)
+}
+
+/// What fails after a gateway has ended at once: what was not sent to it goes to the other one.
+pub(super) fn kill(scene: &mut Scene, proxy: &Proxy) -> Vec<String> {
+    scene.gateways[1] = None;
+    let failed =
+        (0..AFTER).filter_map(
+            |number| match once(proxy.address, "GET", "/aggregate", &[]) {
+                Ok(answer) if answer.status == 200 => None,
+                Ok(answer) => Some(format!("request {number}: {}", answer.status)),
+                Err(error) => Some(format!("request {number}: {error}")),
+            },
+        );
+    failed.collect()
 }

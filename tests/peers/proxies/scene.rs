@@ -24,6 +24,10 @@ pub(super) const MOST: usize = 64;
 /// How long a quick service takes, so that a stop always meets requests under way.
 const QUICK: Duration = Duration::from_millis(20);
 
+/// How long a slow service takes: longer than any proxy waits that was not told to.
+const SLOW: Duration = Duration::from_secs(17);
+
+/// Two gateways and what is behind them.
 pub(super) struct Scene {
     pub(super) gateways: [Option<Running>; 2],
     pub(super) addresses: [SocketAddr; 2],
@@ -33,8 +37,7 @@ pub(super) struct Scene {
     pub(super) quick: Upstream,
     steps: Steps,
     toml: String,
-    _stepping: Upstream,
-    _failing: Upstream,
+    _others: [Upstream; 3],
 }
 
 type Steps = Arc<Mutex<Vec<watch::Sender<bool>>>>;
@@ -51,15 +54,17 @@ impl Scene {
         });
         let hanging = Upstream::always(Behaviour::HangBeforeHead);
         let quick = Upstream::always(Behaviour::from(Response::pong()).after(QUICK));
+        let slow = Upstream::always(Behaviour::from(Response::pong()).after(SLOW));
         let failing = Upstream::always(Response::new(500));
         let mut toml = format!(
             "server.max_in_flight = {MOST}\nserver.drain = \"60s\"\ndefaults.timeout = \"30s\"\n\
              upstreams.quick.url = \"{}\"\n\
              upstreams.quick.forward_headers = [\"x-forwarded-for\", \"x-forwarded-proto\"]\n\
-             upstreams.hanging.url = \"{}\"\nupstreams.failing.url = \"{}\"\n",
+             upstreams.hanging.url = \"{}\"\nupstreams.failing.url = \"{}\"\nupstreams.slow.url = \"{}\"\n",
             quick.url("/"),
             hanging.url("/"),
             failing.url("/"),
+            slow.url("/"),
         );
         let mut names = Vec::new();
         for number in 0..STEPS {
@@ -73,6 +78,7 @@ impl Scene {
             ("hanging", "\"hanging\"", "30s"),
             ("departing", "\"quick\", \"hanging\"", "30s"),
             ("failing", "\"failing\"", "10s"),
+            ("slow", "\"slow\"", "30s"),
             ("late", "\"hanging\"", "50ms"),
             ("steps", names.as_str(), "30s"),
         ] {
@@ -91,8 +97,7 @@ impl Scene {
             quick,
             steps,
             toml,
-            _stepping: stepping,
-            _failing: failing,
+            _others: [stepping, failing, slow],
         }
     }
 

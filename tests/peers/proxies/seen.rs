@@ -4,6 +4,7 @@ use std::{
     fmt::Debug,
     io,
     net::{SocketAddr, TcpStream},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     gateway::Answer,
-    program::{SOON, eventually, send},
+    program::{SOON, eventually, get, send},
 };
 
 const LINES: (&str, &str) = ("application/x-ndjson", "\n");
@@ -27,6 +28,9 @@ const AT_ONCE: Duration = Duration::from_millis(50);
 /// Measured again so often where it was above: this machine has other things to do.
 const TRIES: usize = 3;
 
+/// A call that is still open then has not been cancelled.
+const CANCELLED: Duration = Duration::from_secs(5);
+
 /// What is wrong with one proxy: nothing, it is hoped.
 pub(super) struct Seen {
     pub(super) name: &'static str,
@@ -36,6 +40,8 @@ pub(super) struct Seen {
     pub(super) answers: Vec<String>,
     pub(super) requests: Vec<String>,
     pub(super) restarts: Vec<String>,
+    pub(super) slow: Vec<String>,
+    pub(super) ends: Vec<String>,
 }
 
 /// Looks at a proxy. `None` where its program is missing.
@@ -43,16 +49,25 @@ pub(super) fn observe(kind: Kind) -> Option<Seen> {
     kind.program()?;
     let mut scene = Scene::start();
     let proxy = kind.start(scene.addresses)?;
+    let slow = ["application/json", LINES.0].map(|accept| slow(&proxy, accept));
     let streams = [LINES, EVENTS].map(|format| stream(&scene, &proxy, format));
-    Some(Seen {
+    let mut seen = Seen {
         name: kind.name(),
         streams: streams.concat(),
         departures: departures(&scene, &proxy),
         heartbeats: told(heartbeats(&scene, &proxy)),
         answers: answers(kind, &scene, &proxy),
         requests: told(requests(&scene, &proxy)),
-        restarts: told(restarts::observe(&mut scene, &proxy)),
-    })
+        restarts: told(restarts::stop(&mut scene, &proxy)),
+        slow: Vec::new(),
+        ends: Vec::new(),
+    };
+    // They have been under way all the time, also while a gateway was stopped.
+    for slow in slow {
+        seen.slow.extend(told(slow.join().unwrap()));
+    }
+    seen.ends = restarts::kill(&mut scene, &proxy);
+    Some(seen)
 }
 
 /// The complaints, of which an error is one.
@@ -130,6 +145,19 @@ fn heartbeats(scene: &Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
     Ok(Vec::new())
 }
 
+/// An answer, or the one line of a stream, for which all are silent for long.
+fn slow(proxy: &Proxy, accept: &'static str) -> JoinHandle<io::Result<Vec<String>>> {
+    let address = proxy.address;
+    thread::spawn(move || {
+        let answer = once(address, "GET", "/aggregate/slow", &[("Accept", accept)])?;
+        let text = String::from_utf8_lossy(&answer.body);
+        if text.contains("\"outcome\":\"complete\"") {
+            return Ok(Vec::new());
+        }
+        Ok(vec![format!("{accept}: {} {text}", answer.status)])
+    })
+}
+
 /// A client that leaves takes its calls along: before an answer, and in the middle of a stream.
 fn departures(scene: &Scene, proxy: &Proxy) -> Vec<String> {
     let leave = |target: &str, stream: Option<(&str, &str)>| {
@@ -151,7 +179,7 @@ fn departures(scene: &Scene, proxy: &Proxy) -> Vec<String> {
             while !client.message(end)?.unwrap_or_default().contains("quick") {}
         }
         drop(client);
-        let closed = scene.hanging.wait_closed_blocking(SOON);
+        let closed = scene.hanging.wait_closed_blocking(CANCELLED);
         closed.ok_or_else(|| io::Error::other("the call goes on"))
     };
     let of = |target: &str, stream: Option<(&str, &str)>| {
@@ -191,46 +219,46 @@ fn answers(kind: Kind, scene: &Scene, proxy: &Proxy) -> Vec<String> {
     let lines = [id, ("Accept", LINES.0)];
     let ended = [id, ("Accept", EVENTS.0), ("Last-Event-ID", "end")];
     let long = format!("/aggregate?x={}", "x".repeat(9000));
-    let get = |status, target| Asked {
+    let asked = |status, target| Asked {
         status,
         method: "GET",
         target,
         headers: &[("X-Request-Id", "0-9:answers")],
     };
     let expected = [
-        get(200, "/aggregate"),
+        asked(200, "/aggregate"),
         Asked {
             headers: &lines,
-            ..get(200, "/aggregate")
+            ..asked(200, "/aggregate")
         },
         Asked {
             method: "HEAD",
-            ..get(200, "/aggregate")
+            ..asked(200, "/aggregate")
         },
         Asked {
             headers: &ended,
-            ..get(204, "/aggregate")
+            ..asked(204, "/aggregate")
         },
-        get(400, "/aggregate?unknown=1"),
-        get(404, "/aggregate/nobody"),
+        asked(400, "/aggregate?unknown=1"),
+        asked(404, "/aggregate/nobody"),
         Asked {
             method: "POST",
-            ..get(405, "/aggregate")
+            ..asked(405, "/aggregate")
         },
         Asked {
             // Refused before its fields are read.
             headers: &[],
-            ..get(414, &long)
+            ..asked(414, &long)
         },
-        get(502, "/aggregate/failing"),
-        get(504, "/aggregate/late"),
+        asked(502, "/aggregate/failing"),
+        asked(504, "/aggregate/late"),
     ];
     let wrong = expected.iter();
     let mut wrong: Vec<_> = wrong
         .flat_map(|asked| same(kind, scene, proxy, asked))
         .collect();
     let full = full(scene);
-    wrong.extend(same(kind, scene, proxy, &get(503, "/aggregate")));
+    wrong.extend(same(kind, scene, proxy, &asked(503, "/aggregate")));
     drop(full);
     scene.hanging.wait_closed_blocking(SOON);
     wrong
@@ -238,15 +266,16 @@ fn answers(kind: Kind, scene: &Scene, proxy: &Proxy) -> Vec<String> {
 
 /// As many requests under way at each gateway as it takes.
 fn full(scene: &Scene) -> Vec<TcpStream> {
-    let before = scene.hanging.requests().len();
-    let clients: Vec<_> = scene
-        .addresses
-        .iter()
-        .flat_map(|address| (0..MOST).map(|_| send(*address, "/aggregate/hanging", &[]).unwrap()))
-        .collect();
-    eventually("all calls", || {
-        (scene.hanging.requests().len() == before + clients.len()).then_some(())
-    });
+    let mut clients = Vec::new();
+    for address in scene.addresses {
+        let hang = || send(address, "/aggregate/hanging", &[]).unwrap();
+        clients.extend((0..MOST).map(|_| hang()));
+        eventually("a gateway that is full", || {
+            // What asks had a place itself, if it was answered.
+            clients.push(hang());
+            (get(address, "/aggregate").status == 503).then_some(())
+        });
+    }
     clients
 }
 
