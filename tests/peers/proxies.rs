@@ -78,3 +78,8 @@ fn an_answer_that_takes_17_s_comes_through_each_proxy() {
 fn requests_go_to_the_other_gateway_where_one_is_dead() {
     nothing_wrong(|seen| &seen.ends);
 }
+
+#[test]
+fn a_request_that_is_broken_off_behind_each_proxy_runs_twice_at_most() {
+    nothing_wrong(|seen| &seen.resends);
+}

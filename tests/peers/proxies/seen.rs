@@ -17,6 +17,7 @@ use super::{
 use crate::{
     gateway::Answer,
     program::{SOON, eventually, get, send},
+    upstream::{Behaviour, Response, Upstream},
 };
 
 const LINES: (&str, &str) = ("application/x-ndjson", "\n");
@@ -27,6 +28,9 @@ const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// Measured again so often where it was above: this machine has other things to do.
 const TRIES: usize = 3;
+
+/// When a request is broken off: later than two health checks.
+const BROKEN: Duration = Duration::from_millis(1200);
 
 /// A call that is still open then has not been cancelled.
 const CANCELLED: Duration = Duration::from_secs(5);
@@ -40,6 +44,7 @@ pub(super) struct Seen {
     pub(super) answers: Vec<String>,
     pub(super) requests: Vec<String>,
     pub(super) restarts: Vec<String>,
+    pub(super) resends: Vec<String>,
     pub(super) slow: Vec<String>,
     pub(super) ends: Vec<String>,
 }
@@ -59,6 +64,7 @@ pub(super) fn observe(kind: Kind) -> Option<Seen> {
         answers: answers(kind, &scene, &proxy),
         requests: told(requests(&scene, &proxy)),
         restarts: told(restarts::stop(&mut scene, &proxy)),
+        resends: told(resends(kind)),
         slow: Vec::new(),
         ends: Vec::new(),
     };
@@ -193,6 +199,30 @@ fn departures(scene: &Scene, proxy: &Proxy) -> Vec<String> {
         of("/aggregate/departing", Some(EVENTS)),
     ]
     .concat()
+}
+
+/// A request that a gateway breaks off before its answer runs twice at most, and not for as long as there are connections.
+fn resends(kind: Kind) -> io::Result<Vec<String>> {
+    let gateways = [(); 2].map(|()| {
+        Upstream::start(|request| match request.path() {
+            "/broken" => Behaviour::CloseBeforeHead.after(BROKEN),
+            _ if request.header("connection") == Some("close") => Response::pong().close().into(),
+            _ => Response::pong().into(),
+        })
+    });
+    let Some(proxy) = kind.start([gateways[0].addr(), gateways[1].addr()]) else {
+        return Ok(Vec::new());
+    };
+    let answer = once(proxy.address, "GET", "/broken", &[])?;
+    let requests = gateways.iter().flat_map(Upstream::requests);
+    let sent = requests
+        .filter(|request| request.path() == "/broken")
+        .count();
+    let wrong = sent > 2 || !matches!(answer.status, 502 | 503);
+    Ok(wrong
+        .then(|| format!("sent {sent} times: {answer:?}"))
+        .into_iter()
+        .collect())
 }
 
 /// Fields of one connection, and what each proxy adds to an answer.
