@@ -59,6 +59,7 @@ impl Scene {
         let mut toml = format!(
             "server.max_in_flight = {MOST}\nserver.drain = \"60s\"\ndefaults.timeout = \"30s\"\n\
              upstreams.quick.url = \"{}\"\n\
+             upstreams.quick.forward_query = [\"fields\"]\n\
              upstreams.quick.forward_headers = [\"x-forwarded-for\", \"x-forwarded-proto\"]\n\
              upstreams.hanging.url = \"{}\"\nupstreams.failing.url = \"{}\"\nupstreams.slow.url = \"{}\"\n",
             quick.url("/"),

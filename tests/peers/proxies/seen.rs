@@ -380,14 +380,20 @@ fn requests(scene: &Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
     ];
     let mut headers = passed.to_vec();
     headers.extend(forged.map(|(name, value, _)| (name, value)));
-    once(proxy.address, "GET", "/aggregate", &headers)?;
+    once(proxy.address, "GET", "/aggregate?fields=a;b[]", &headers)?;
     let last = scene.quick.requests().pop().unwrap();
     let expected = passed
         .into_iter()
         .chain(forged.map(|(name, _, value)| (name, value)));
     let wrong = expected
         .filter(|(name, value)| last.header(name) != Some(*value) || last.header_count(name) != 1);
-    Ok(wrong
+    let mut wrong: Vec<_> = wrong
         .map(|wrong| format!("no {wrong:?} in {:?}", last.headers))
-        .collect())
+        .collect();
+    // Both mean the same to whoever reads the value.
+    let query = last.query().unwrap_or_default().replace("%3B", ";");
+    if query != "fields=a;b[]" {
+        wrong.push(format!("the query is {query}"));
+    }
+    Ok(wrong)
 }
