@@ -15,9 +15,11 @@ use seen::Seen;
 /// What was seen of every proxy that could be started.
 static SEEN: LazyLock<Vec<Seen>> = LazyLock::new(|| {
     let observers = Kind::ALL.map(|kind| thread::spawn(move || seen::observe(kind)));
-    observers
+    // All of them, before one that has failed is told of: what they have started ends with them.
+    let ended = observers.map(|observer| observer.join());
+    ended
         .into_iter()
-        .filter_map(|observer| observer.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        .filter_map(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic)))
         .collect()
 });
 
