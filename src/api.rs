@@ -14,6 +14,7 @@ mod gateway;
 mod guard;
 mod head;
 mod job;
+mod methods;
 mod openapi;
 mod operations;
 #[cfg(any(test, fuzzing))]
@@ -28,7 +29,6 @@ use std::{rc::Rc, sync::Arc};
 use actix_web::{
     FromRequest, Handler, Resource, Responder,
     guard::{GuardContext, fn_guard},
-    http::Method,
     web::{self, ServiceConfig},
 };
 
@@ -62,14 +62,14 @@ pub fn public<U: Upstream<Context = Forward> + 'static>(
                 .app_data(web::Data::from(console))
                 .service(web::scope("/console").default_service(web::to(console::serve)));
         }
-        routes.default_service(web::to(error::not_found));
+        routes.default_service(web::to(methods::no_route));
     }
 }
 
 /// The admin listener's routes.
 pub fn admin(routes: &mut ServiceConfig) {
     operations_routes(routes);
-    routes.default_service(web::to(error::not_found));
+    routes.default_service(web::to(methods::no_route));
 }
 
 fn operations_routes(routes: &mut ServiceConfig) {
@@ -79,7 +79,7 @@ fn operations_routes(routes: &mut ServiceConfig) {
         .service(readable("/readyz", operations::readyz));
 }
 
-/// A resource that can be read: GET, and HEAD with it (RFC 9110, section 9.1). Any other method is a 405.
+/// A resource that can be read. OPTIONS says so, and any other method is a 405.
 fn readable<F, A>(path: &str, handler: F) -> Resource
 where
     F: Handler<A>,
@@ -88,10 +88,10 @@ where
 {
     web::resource(path)
         .route(web::route().guard(fn_guard(reads)).to(handler))
-        .default_service(web::to(error::method_not_allowed))
+        .default_service(web::to(methods::other))
 }
 
 /// Whether a request only reads. One guard and not two joined, which look at the method through an allocation each.
 fn reads(request: &GuardContext<'_>) -> bool {
-    matches!(request.head().method, Method::GET | Method::HEAD)
+    methods::reads(&request.head().method)
 }

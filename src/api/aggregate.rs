@@ -4,10 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse,
-    http::{
-        Method,
-        header::{self, HeaderName, HeaderValue},
-    },
+    http::header::{self, HeaderName, HeaderValue},
 };
 use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
@@ -19,6 +16,7 @@ use super::{
     gateway::{Exposed, Gateway},
     guard::Account,
     job::Job,
+    methods,
     query::{Query, Run, preferred_wait},
     request_id::RequestId,
     stream,
@@ -49,12 +47,14 @@ where
     let rest = request.match_info().unprocessed();
     let name = rest.strip_prefix('/').unwrap_or(rest);
     if name.is_empty() || name.contains('/') {
-        return Err(error::not_found(request).await);
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(error::method_not_allowed(request).await);
+        return Err(error::not_found(&request));
     }
     let name = percent_decode_str(name).decode_utf8_lossy();
+    if !methods::reads(request.method()) {
+        let known = gateway_of::<U>(&request)?.find(&name);
+        known.ok_or_else(|| unknown(&name))?;
+        return methods::other(request.clone()).await;
+    }
     answer::<U>(&request, &name, "/aggregate/{name}").await
 }
 
@@ -71,9 +71,7 @@ where
     if let Some(account) = &account {
         account.comes_by(route);
     }
-    let gateway = request
-        .app_data::<Rc<Gateway<U>>>()
-        .ok_or_else(|| Problem::new(ProblemKind::Internal, "the gateway has no aggregates"))?;
+    let gateway = gateway_of::<U>(request)?;
     let (index, exposed) = gateway.find(name).ok_or_else(|| unknown(name))?;
     let hops = gateway.deployment.before(request.headers())?;
     let streamed = stream::wanted(request);
@@ -128,6 +126,12 @@ where
         response.headers_mut().insert(PREFERENCE_APPLIED, applied);
     }
     Ok(response)
+}
+
+fn gateway_of<U: 'static>(request: &HttpRequest) -> Result<&Rc<Gateway<U>>, Problem> {
+    request
+        .app_data()
+        .ok_or_else(|| Problem::new(ProblemKind::Internal, "the gateway has no aggregates"))
 }
 
 fn unknown(name: &str) -> Problem {

@@ -4,15 +4,15 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{
-        Method,
-        header::{self, EntityTag, Header as _, IfNoneMatch},
-    },
+    http::header::{self, EntityTag, Header as _, IfNoneMatch},
     web::{Bytes, Data},
 };
 use serde::Serialize;
 
-use super::error::{self, Problem};
+use super::{
+    error::{self, Problem},
+    methods,
+};
 
 /// Nothing but the console's own files and requests to its own origin, no script in the page, and no frame around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -169,21 +169,19 @@ pub(super) async fn serve(
     request: HttpRequest,
     console: Data<Console>,
 ) -> Result<HttpResponse, Problem> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(error::method_not_allowed(request).await);
+    let is_folder = request.path() == "/console/";
+    let file = (console.files.iter()).find(|file| file.path == request.path());
+    if !methods::reads(request.method()) && (is_folder || file.is_some()) {
+        return methods::other(request).await;
     }
-    if request.path() == "/console/" {
+    if is_folder {
         // Relative, so that a prefix that a proxy took off comes back.
         return Ok(HttpResponse::PermanentRedirect()
             .insert_header((header::LOCATION, "../console"))
             .finish());
     }
-    let Some(file) = console
-        .files
-        .iter()
-        .find(|file| file.path == request.path())
-    else {
-        return Err(error::not_found(request).await);
+    let Some(file) = file else {
+        return Err(error::not_found(&request));
     };
     let known = is_known(&request, &file.tag);
     let mut response = match known {

@@ -6,7 +6,8 @@
 //!   is told what is wrong and the connection ends;
 //! - a head has `header_timeout`, each on its connection;
 //! - no route takes a body, so a request that announces one is its connection's last; it is not told to `100 Continue`,
-//!   and what comes of the body is read for a moment and dropped;
+//!   and what comes of the body is read for a moment and dropped. A chunked body that turns out to be empty is none;
+//! - a wish for another protocol is passed over, as HTTP/1.1 is spoken alone;
 //! - a client that doesn't read its answer has `write_timeout` for each part of it, and is then reset;
 //! - a client that leaves cancels the request that it waits for;
 //! - all other connections end in order: a close first, then a moment in which what still comes is read.
@@ -15,9 +16,12 @@
 
 mod clock;
 mod connection;
+mod decode;
+mod edits;
 mod fault;
 mod grammar;
 mod heads;
+mod last_chunk;
 mod parting;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
@@ -56,13 +60,10 @@ const MAX_TARGET: usize = 8 * 1024;
 /// The largest head, in bytes: more than browsers and proxies send, and below what the codec's parser holds.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// The most fields of a head: the codec's parser takes no more.
-const MAX_FIELDS: usize = 96;
-
 /// How much is read at a time, and of an answer gathered before it is written, in bytes.
 const SPACE: usize = 16 * 1024;
 
-/// How long a client may take.
+/// How long a client may take, and how much it may say.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// For a head, from its first byte; the first one from the connection's start.
@@ -71,6 +72,8 @@ pub struct Patience {
     pub write: Duration,
     /// For its next request.
     pub idle: Duration,
+    /// The most fields of a head.
+    pub fields: usize,
 }
 
 /// The meaning of a client's closing its half of the connection behind its request.

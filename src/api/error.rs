@@ -10,7 +10,7 @@ use actix_web::{
     },
 };
 
-use super::query::QueryError;
+use super::{methods, query::QueryError};
 use crate::{
     compose,
     fanout::{Blame, Choice, PlanError},
@@ -47,6 +47,8 @@ pub enum ProblemKind {
     HeadTooLarge,
     /// 500: a handler panicked.
     Internal,
+    /// 501: no route knows the method.
+    MethodNotImplemented,
     /// 502: what was waited for did not come.
     UpstreamFailed,
     /// 502: the request came from the gateway itself.
@@ -57,11 +59,13 @@ pub enum ProblemKind {
     Overloaded,
     /// 504: what was waited for did not come in time.
     UpstreamTimeout,
+    /// 505: another version of HTTP than 1.
+    VersionNotSupported,
 }
 
 impl ProblemKind {
     /// Every kind, in the order of the metric.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::MalformedRequest,
         Self::UnknownParameter,
         Self::RepeatedParameter,
@@ -76,11 +80,13 @@ impl ProblemKind {
         Self::UriTooLong,
         Self::HeadTooLarge,
         Self::Internal,
+        Self::MethodNotImplemented,
         Self::UpstreamFailed,
         Self::LoopDetected,
         Self::NotReady,
         Self::Overloaded,
         Self::UpstreamTimeout,
+        Self::VersionNotSupported,
     ];
 
     /// The names of all kinds, for the metric's label.
@@ -127,11 +133,21 @@ impl ProblemKind {
                 "Request head too large",
             ),
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "Internal error"),
+            Self::MethodNotImplemented => (
+                "method-not-implemented",
+                S::NOT_IMPLEMENTED,
+                "Method not implemented",
+            ),
             Self::UpstreamFailed => ("upstream-failed", S::BAD_GATEWAY, "Upstream failed"),
             Self::LoopDetected => ("loop-detected", S::BAD_GATEWAY, "Loop detected"),
             Self::NotReady => ("not-ready", S::SERVICE_UNAVAILABLE, "Not ready"),
             Self::Overloaded => ("overloaded", S::SERVICE_UNAVAILABLE, "Overloaded"),
             Self::UpstreamTimeout => ("upstream-timeout", S::GATEWAY_TIMEOUT, "Upstream timeout"),
+            Self::VersionNotSupported => (
+                "version-not-supported",
+                S::HTTP_VERSION_NOT_SUPPORTED,
+                "HTTP version not supported",
+            ),
         }
     }
 }
@@ -235,7 +251,7 @@ impl Problem {
         response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON));
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         if self.kind == ProblemKind::MethodNotAllowed {
-            response.insert_header((header::ALLOW, "GET, HEAD"));
+            response.insert_header((header::ALLOW, methods::ALLOWED));
         }
         if self.kind.status() == StatusCode::SERVICE_UNAVAILABLE {
             // By then another process may be ready, or this one less busy. In seconds (RFC 9110, section 10.2.3).
@@ -306,19 +322,9 @@ fn parameter(name: &str) -> Vec<u8> {
 }
 
 /// The answer where no route matches.
-pub(super) async fn not_found(request: HttpRequest) -> Problem {
+pub(super) fn not_found(request: &HttpRequest) -> Problem {
     let detail = format!("there is nothing at `{}`", shown(request.path()));
     Problem::new(ProblemKind::NotFound, detail)
-}
-
-/// The answer where a route matches and its method doesn't.
-pub(super) async fn method_not_allowed(request: HttpRequest) -> Problem {
-    let detail = format!(
-        "`{}` can be read with GET, not with {}",
-        shown(request.path()),
-        shown(request.method().as_str())
-    );
-    Problem::new(ProblemKind::MethodNotAllowed, detail)
 }
 
 /// A client's text as an answer may repeat it: not without end.

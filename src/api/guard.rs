@@ -30,6 +30,7 @@ use super::{
     compress::compressed,
     error::{Problem, ProblemKind},
     gateway::Shared,
+    methods,
     request_id::{self, RequestId},
     trace,
 };
@@ -178,7 +179,9 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
     let mut line = Line::start(&request, account);
     let last = announces_body(&request);
 
-    if let Some(problem) = refusal(&request) {
+    if let Some(problem) = refusal(&request, last) {
+        // Who sends into a tunnel before it is there must not be understood (RFC 9110, section 9.3.6).
+        let last = last || *request.method() == Method::CONNECT;
         let mut response = request.into_response(problem.error_response());
         conclude(&mut response, shared, last, &mut line);
         return Ok(response);
@@ -276,8 +279,18 @@ fn declared(request: &ServiceRequest) -> u64 {
         .unwrap_or(0)
 }
 
-/// What no route takes.
-fn refusal(request: &ServiceRequest) -> Option<Problem> {
+/// What no route takes. A body is none that has nothing in it.
+fn refusal(request: &ServiceRequest, has_body: bool) -> Option<Problem> {
+    if methods::reads(request.method()) && !has_body {
+        return None;
+    }
+    let unknown = methods::not_implemented(request.method());
+    unknown.or_else(|| refused_body(request).filter(|_| has_body))
+}
+
+/// A body that is too large, or that goes with a method which has none here.
+#[cold]
+fn refused_body(request: &ServiceRequest) -> Option<Problem> {
     let declared = declared(request);
     if declared > MAX_BODY {
         return Some(Problem::new(
@@ -285,8 +298,7 @@ fn refusal(request: &ServiceRequest) -> Option<Problem> {
             format!("the request announces a body of {declared} bytes; no route takes one"),
         ));
     }
-    let reads = [Method::GET, Method::HEAD].contains(request.method());
-    if reads && announces_body(request) {
+    if [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) {
         return Some(Problem::new(
             ProblemKind::UnexpectedBody,
             format!(

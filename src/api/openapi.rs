@@ -109,7 +109,8 @@ pub fn document(surface: &Surface) -> Bytes {
 
 const DESCRIPTION: &str = "An aggregate's calls are made one after another or all at once, and the answer has the time of each. \
     Every answer outside 2xx is a problem (RFC 9457) whose `type` doesn't change; what no route takes is `not-found`, \
-    `unknown-aggregate` or `method-not-allowed`, with `Allow`. A parameter that nobody declares is refused by aggregates.";
+    `unknown-aggregate`, `method-not-allowed`, with `Allow`, or `method-not-implemented`. OPTIONS is a 204 with `Allow` \
+    on every path. A parameter that nobody declares is refused by aggregates.";
 
 /// All schemas, by name.
 fn schemas() -> Map<String, Value> {

@@ -150,32 +150,3 @@ async fn an_answer_to_head_leaves_the_connection_in_step() {
         assert_eq!(talk.hear().await.text(), "{\"alive\":true}");
     }
 }
-
-#[actix_web::test]
-async fn a_wish_for_another_protocol_leaves_the_connection_in_step_or_ends_it_by_name() {
-    let (gateway, _upstream) = gateway().await;
-    for (head, connection) in [
-        (
-            "CONNECT gather:80 HTTP/1.1\r\nHost: gather:80\r\n\r\n",
-            None,
-        ),
-        (
-            "GET /aggregate/fast HTTP/1.1\r\nHost: gather\r\nUpgrade: websocket\r\n\r\n",
-            None,
-        ),
-        (
-            "GET /aggregate/fast HTTP/1.1\r\nHost: gather\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
-            Some("close"),
-        ),
-    ] {
-        let mut talk = Talk::with(&gateway).await;
-        talk.say(head).await;
-        assert_eq!(talk.hear().await.header("connection"), connection, "{head}");
-        if connection.is_some() {
-            assert_eq!(talk.end().await, End::Closed, "{head}");
-        } else {
-            talk.get("/aggregate/fast").await;
-            assert_eq!(talk.hear().await.status, 200, "{head}");
-        }
-    }
-}

@@ -143,7 +143,7 @@ async fn what_is_not_there_is_a_problem_and_so_is_another_method() {
     for path in ["/console", "/console/app.js"] {
         let answer = request(gateway.address, "POST", path, &[], b"").await;
         answer.problem(405, "method-not-allowed");
-        assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+        assert_eq!(answer.header("allow"), Some("GET, HEAD, OPTIONS"));
     }
 }
 

@@ -10,10 +10,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use actix_codec::Decoder as _;
 use actix_http::{
     Request,
-    h1::{Codec, Message, MessageType},
+    h1::{Codec, MessageType},
 };
 use actix_web::{
     http::{Method, Version, header::HttpDate},
@@ -29,6 +28,7 @@ use tokio::{
 use super::{
     Edge, HalfClose, MAX_HEAD,
     clock::Clock,
+    decode, edits,
     fault::Fault,
     heads::{Head, Heads},
     parting,
@@ -107,7 +107,7 @@ impl Connection {
     ) -> Poll<io::Result<Next>> {
         loop {
             // Some of it may have come while the request before it was being answered.
-            match self.heads.read(&self.held) {
+            match self.heads.read(&self.held, edge.patience.fields) {
                 Ok(None) => {}
                 Ok(Some(head)) => return Poll::Ready(Ok(self.request(&head))),
                 Err(fault) => return Poll::Ready(Ok(Next::Refused(fault))),
@@ -148,7 +148,7 @@ impl Connection {
             _ => {
                 let late = || Instant::now() + edge.patience.head;
                 let late = *self.late.get_or_insert_with(late);
-                (late, Next::Refused(Fault::Late))
+                (late, Next::Refused(self.heads.late()))
             }
         };
         self.clock.poll(until, cx).map(|()| end)
@@ -157,15 +157,11 @@ impl Connection {
     /// Takes a head that is whole out of what is held.
     fn request(&mut self, head: &Head) -> Next {
         let mut left = head.range.len();
-        for line in head.expect.iter().rev() {
-            // What it expects is an answer, which comes at once.
-            let after = self.held.split_off(line.end);
-            self.held.truncate(line.start);
-            self.held.unsplit(after);
-            left -= line.len();
+        if !head.edits.is_empty() {
+            left -= edits::apply(&head.edits, &mut self.held);
         }
         self.held.advance(head.range.start);
-        let mut bytes = if left == self.held.len() {
+        let bytes = if left == self.held.len() {
             std::mem::take(&mut self.held)
         } else {
             self.held.split_to(left)
@@ -173,21 +169,21 @@ impl Connection {
         self.heads = Heads::default();
         self.late = None;
         if self.codec.message_type() != MessageType::None {
-            // After CONNECT and `Upgrade: websocket` it would take the head for a part of their streams.
+            // After CONNECT it would take the head for a part of what is tunnelled.
             self.codec = Codec::new(self.codec.config().clone());
         }
-        match self.codec.decode(&mut bytes) {
-            Ok(Some(Message::Item(mut request))) => {
+        match decode::request(&mut self.codec, bytes, head.fields) {
+            Some(mut request) => {
                 request.head_mut().peer_addr = self.peer;
                 self.wants_body = request.method() != Method::HEAD;
-                // HTTP/1.0 knows none, and the codec writes none to who asked for another protocol.
+                // HTTP/1.0 knows none, and the codec writes none to who asked for a tunnel.
                 self.takes_chunks = request.version() == Version::HTTP_11
                     && self.codec.message_type() != MessageType::Stream;
                 self.last = head.body;
                 Next::Request(request)
             }
             // Tests and fuzzing show that there is no such head.
-            _ => Next::Refused(Fault::RequestLine),
+            None => Next::Refused(Fault::RequestLine),
         }
     }
 
@@ -236,7 +232,7 @@ impl Connection {
             request_id = id.as_str(),
             status = status.as_u16(),
             problem = problem.kind().name(),
-            detail = fault.detail(),
+            detail = &*fault.detail(),
             "refused"
         );
         let body = problem.json();
@@ -250,7 +246,12 @@ impl Connection {
             body.len(),
             id.as_str()
         );
-        self.part_with(edge, &[head.as_bytes(), &body].concat())
+        // A HEAD is told how long the body is that it does not get (RFC 9110, section 9.3.2).
+        let body = match self.heads.is_head(&self.held) {
+            true => &[][..],
+            false => &body,
+        };
+        self.part_with(edge, &[head.as_bytes(), body].concat())
             .await
     }
 

@@ -1,5 +1,7 @@
 //! What can be wrong with a request's head, and which problem the client is told.
 
+use std::borrow::Cow;
+
 use crate::api::error::{Problem, ProblemKind};
 
 /// A rule that a head breaks.
@@ -10,14 +12,17 @@ pub(in crate::api) enum Fault {
     EmptyLines,
     RequestLine,
     Method,
+    UnknownMethod,
     Target,
     TargetTooLong,
     Version,
+    OtherVersion,
     Folded,
     SpaceBeforeColon,
     FieldName,
     FieldValue,
-    TooManyFields,
+    /// More than this many.
+    TooManyFields(usize),
     TooLarge,
     NoHost,
     TwoHosts,
@@ -28,7 +33,10 @@ pub(in crate::api) enum Fault {
     Coding,
     CodingInHttp10,
     NoLengthInHttp10,
+    Chunk,
+    Trailer,
     Late,
+    LateBody,
 }
 
 impl Fault {
@@ -36,32 +44,45 @@ impl Fault {
     pub(in crate::api) fn problem(self) -> Problem {
         let kind = match self {
             Self::TargetTooLong => ProblemKind::UriTooLong,
-            Self::TooLarge | Self::TooManyFields => ProblemKind::HeadTooLarge,
-            Self::Late => ProblemKind::RequestTimeout,
+            Self::TooLarge | Self::TooManyFields(_) => ProblemKind::HeadTooLarge,
+            Self::Late | Self::LateBody => ProblemKind::RequestTimeout,
+            Self::UnknownMethod => ProblemKind::MethodNotImplemented,
+            Self::OtherVersion => ProblemKind::VersionNotSupported,
             _ => ProblemKind::MalformedRequest,
         };
         Problem::new(kind, self.detail())
     }
 
     /// The sentence for client and log.
-    pub(super) const fn detail(self) -> &'static str {
+    pub(super) fn detail(self) -> Cow<'static, str> {
+        match self {
+            Self::TooManyFields(most) => {
+                format!("the request's head has too many fields: at most {most} are taken").into()
+            }
+            fault => fault.sentence().into(),
+        }
+    }
+
+    const fn sentence(self) -> &'static str {
         match self {
             Self::BareLineFeed => "a line of the head ends without a carriage return",
             Self::BareCarriageReturn => "a field has a carriage return in it",
             Self::EmptyLines => "there are too many empty lines before the request line",
             Self::RequestLine => "the request line is not `method target version`",
-            Self::Method => "the method is too long or has a character that none may have",
+            Self::Method => "the method has a character that none may have",
+            Self::UnknownMethod => "the method is not known here: GET, HEAD and OPTIONS are",
             Self::Target => {
                 "the request target is not valid: a path as RFC 3986 has it is expected, its other characters \
                  percent-encoded"
             }
             Self::TargetTooLong => "the request target is too long: at most 8 KiB are taken",
-            Self::Version => "the version of HTTP is not known: 1.1 and 1.0 are",
+            Self::Version => "the version is not `HTTP/1.1`",
+            Self::OtherVersion => "this version of HTTP is not spoken: 1.1 and 1.0 are",
             Self::Folded => "a field is folded over several lines",
             Self::SpaceBeforeColon => "there is space before a field's colon",
             Self::FieldName => "a field has no valid name",
             Self::FieldValue => "a field has a control character in it",
-            Self::TooManyFields => "the request's head has too many fields: at most 96 are taken",
+            Self::TooManyFields(_) => "the request's head has too many fields",
             Self::TooLarge => "the request's head is too large: at most 64 KiB are taken",
             Self::NoHost => "the request has no Host",
             Self::TwoHosts => "the request has more than one Host",
@@ -72,7 +93,10 @@ impl Fault {
             Self::Coding => "Transfer-Encoding is not `chunked` alone",
             Self::CodingInHttp10 => "HTTP/1.0 has no Transfer-Encoding",
             Self::NoLengthInHttp10 => "a POST by HTTP/1.0 needs a Content-Length",
+            Self::Chunk => "the chunked body does not begin with a valid chunk",
+            Self::Trailer => "a trailer field says what the head alone may say",
             Self::Late => "the request's head did not come in time",
+            Self::LateBody => "the end of the request's body did not come in time",
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::fault::Fault;
 
 /// The longest method, in bytes: longer than any that is registered.
-const MAX_METHOD: usize = 32;
+pub(super) const MAX_METHOD: usize = 32;
 
 /// What a request line says, as far as what follows depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +17,14 @@ pub(super) struct RequestLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Connect,
+    Get,
+    Head,
     Options,
     Post,
     Other,
 }
 
-/// The versions of HTTP that are spoken.
+/// The versions of HTTP that are spoken. A later 1.x is 1.1, as its messages are (RFC 9110, section 2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     Http10,
@@ -39,9 +41,11 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Fault> {
     };
     // As the parser below has it, which takes a little less than a token (RFC 9110, section 9.1).
     if http::Method::from_bytes(method).is_err() || method.len() > MAX_METHOD {
-        return Err(Fault::Method);
+        return Err(other_method(method));
     }
     let method = match method {
+        b"GET" => Method::Get,
+        b"HEAD" => Method::Head,
         b"CONNECT" => Method::Connect,
         b"OPTIONS" => Method::Options,
         b"POST" => Method::Post,
@@ -50,13 +54,33 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Fault> {
     let version = match version {
         b"HTTP/1.1" => Version::Http11,
         b"HTTP/1.0" => Version::Http10,
-        _ => return Err(Fault::Version),
+        _ => other_version(version)?,
     };
     if target.len() > super::MAX_TARGET {
         return Err(Fault::TargetTooLong);
     }
     check_target(method, target)?;
     Ok(RequestLine { method, version })
+}
+
+/// The fault of a method that goes no further.
+#[cold]
+pub(super) fn other_method(method: &[u8]) -> Fault {
+    if is_token(method) {
+        Fault::UnknownMethod
+    } else {
+        Fault::Method
+    }
+}
+
+/// `HTTP/` and two digits, of which the first decides (RFC 9112, section 2.3).
+#[cold]
+fn other_version(version: &[u8]) -> Result<Version, Fault> {
+    match version.strip_prefix(b"HTTP/") {
+        Some([b'1', b'.', b'2'..=b'9']) => Ok(Version::Http11),
+        Some([b'0' | b'2'..=b'9', b'.', b'0'..=b'9']) => Err(Fault::OtherVersion),
+        _ => Err(Fault::Version),
+    }
 }
 
 /// The four forms of a target (RFC 9112, section 3.2).
@@ -68,10 +92,7 @@ fn check_target(method: Method, target: &[u8]) -> Result<(), Fault> {
         _ => after_scheme(target).is_some_and(|rest| {
             let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?'));
             let (authority, path) = rest.split_at(end.unwrap_or(rest.len()));
-            !authority.is_empty()
-                && authority[0] != b':'
-                && is_host(authority)
-                && is_path_and_query(path)
+            is_host(authority) && is_path_and_query(path)
         }),
     };
     // The parser below knows a little less than RFC 3986 of hosts: no escapes in them.
@@ -148,7 +169,7 @@ const fn is_name_byte(byte: u8) -> bool {
         )
 }
 
-/// `uri-host [ ":" port ]` (RFC 9110, section 7.2); a host may be empty.
+/// `uri-host [ ":" port ]` (RFC 9110, section 7.2). An `http` URI has no empty host (section 4.2.1), so neither has this.
 pub(super) fn is_host(value: &[u8]) -> bool {
     let (is_name, port) = if let [b'[', rest @ ..] = value {
         let Some(end) = rest.iter().position(|byte| *byte == b']') else {
@@ -162,7 +183,7 @@ pub(super) fn is_host(value: &[u8]) -> bool {
     } else {
         let colon = value.iter().position(|byte| *byte == b':');
         let (name, port) = value.split_at(colon.unwrap_or(value.len()));
-        (is_encoded(name, is_name_byte), port)
+        (!name.is_empty() && is_encoded(name, is_name_byte), port)
     };
     let is_port = match port {
         [] => true,
@@ -194,14 +215,14 @@ pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
 }
 
 /// Takes optional white space away, which is spaces and tabs alone (RFC 9110, section 5.6.3).
-fn trim(mut value: &[u8]) -> &[u8] {
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }
     value
 }
 
-const fn is_value_byte(byte: u8) -> bool {
+pub(super) const fn is_value_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
@@ -210,7 +231,7 @@ fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
 }
 
-const fn is_token_byte(byte: u8) -> bool {
+pub(super) const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

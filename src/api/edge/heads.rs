@@ -4,9 +4,11 @@
 use std::ops::Range;
 
 use super::{
-    MAX_FIELDS, MAX_HEAD, MAX_TARGET,
+    MAX_HEAD, MAX_TARGET,
+    edits::Edit,
     fault::Fault,
     grammar::{self, Method, RequestLine, Version},
+    last_chunk::{self, Beginning},
 };
 
 /// What a request line has beside its target, at most; methods are short.
@@ -18,13 +20,19 @@ const MAX_EMPTY: usize = 4 * b"\r\n".len();
 /// A head that is whole and valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
-    /// Where it stands in the bytes that were read; empty lines before it are left out (RFC 9112, section 2.2).
+    /// Where it stands in the bytes that were read; empty lines before it are left out (RFC 9112, section 2.2), and a
+    /// chunked body without content belongs to it.
     pub(super) range: Range<usize>,
     /// Whether a body follows it.
     pub(super) body: bool,
-    /// The lines of its `Expect` fields.
-    pub(super) expect: Vec<Range<usize>>,
+    /// How many fields it has at most.
+    pub(super) fields: usize,
+    /// What the codec must not see of it, in the order of its places.
+    pub(super) edits: Vec<Edit>,
 }
+
+/// A line without its end, and where it stands with it.
+type Line<'a> = (&'a [u8], Range<usize>);
 
 /// Reads one head; every byte is looked at once, in however many pieces it comes.
 #[derive(Debug, Default)]
@@ -36,6 +44,8 @@ pub(super) struct Heads {
     /// There is no line end between `line` and this.
     scanned: usize,
     request: Option<RequestLine>,
+    /// Where the head ended, while a chunked body is looked at.
+    ended: Option<usize>,
     seen: Seen,
 }
 
@@ -45,8 +55,12 @@ struct Seen {
     fields: usize,
     host: bool,
     length: Option<u64>,
-    coding: bool,
-    expect: Vec<Range<usize>>,
+    /// The line of its `Transfer-Encoding`.
+    coding: Option<Range<usize>>,
+    expects: bool,
+    /// Whether the last chunk's line has come: after it there are trailers.
+    last_chunk: bool,
+    edits: Vec<Edit>,
 }
 
 impl Heads {
@@ -55,47 +69,68 @@ impl Heads {
         self.request.is_some() || self.scanned > self.line
     }
 
+    /// Whether a HEAD has begun, whatever else is wrong with it: its answer has no body.
+    pub(super) fn is_head(&self, held: &[u8]) -> bool {
+        held.get(self.start..)
+            .is_some_and(|begun| begun.starts_with(b"HEAD "))
+    }
+
+    /// What a head is that did not come in time.
+    pub(super) const fn late(&self) -> Fault {
+        match self.ended {
+            None => Fault::Late,
+            Some(_) => Fault::LateBody,
+        }
+    }
+
     /// Reads on. `held` is all that has come since the last head, what was there at the last call included.
-    pub(super) fn read(&mut self, held: &[u8]) -> Result<Option<Head>, Fault> {
-        loop {
-            let unseen = &held[self.scanned..];
-            let Some(feed) = unseen.iter().position(|byte| *byte == b'\n') else {
-                self.check_partial(held)?;
-                self.scanned = held.len();
-                return Ok(None);
-            };
-            let (from, to) = (self.line, self.scanned + feed);
-            let line = &held[from..to];
-            self.line = to + 1;
-            self.scanned = self.line;
-            let line = line.strip_suffix(b"\r").ok_or(Fault::BareLineFeed)?;
-            if self.request.is_some() && self.line - self.start > MAX_HEAD {
-                return Err(Fault::TooLarge);
-            }
+    pub(super) fn read(&mut self, held: &[u8], max_fields: usize) -> Result<Option<Head>, Fault> {
+        if let Some(ended) = self.ended {
+            return self.read_body(ended, held, max_fields);
+        }
+        while let Some((line, at)) = self.next_line(held)? {
             match (self.request, line) {
                 (None, []) if self.line > MAX_EMPTY => return Err(Fault::EmptyLines),
                 (None, []) => self.start = self.line,
-                (None, line) => self.request = Some(grammar::request_line(line)?),
-                (Some(request), []) => return self.whole(request).map(Some),
-                (Some(request), line) => self.seen.field(request, line, from..to + 1)?,
+                (None, line) => self.request = Some(self.seen.request_line(line, &at)?),
+                (Some(request), []) => return self.whole(request, held, max_fields),
+                (Some(request), line) => self.seen.field(request, line, at, max_fields)?,
             }
         }
+        Ok(None)
+    }
+
+    /// Takes the next line, without its end, once it is whole.
+    #[inline]
+    fn next_line<'a>(&mut self, held: &'a [u8]) -> Result<Option<Line<'a>>, Fault> {
+        let unseen = &held[self.scanned..];
+        let Some(feed) = unseen.iter().position(|byte| *byte == b'\n') else {
+            self.check_partial(held)?;
+            self.scanned = held.len();
+            return Ok(None);
+        };
+        let (from, to) = (self.line, self.scanned + feed);
+        let line = &held[from..to];
+        self.line = to + 1;
+        self.scanned = self.line;
+        let line = line.strip_suffix(b"\r").ok_or(Fault::BareLineFeed)?;
+        if self.request.is_some() && self.line - self.start > MAX_HEAD {
+            return Err(Fault::TooLarge);
+        }
+        Ok(Some((line, from..to + 1)))
     }
 
     /// What can be said before a line is whole, so that who doesn't speak HTTP is not waited for.
     fn check_partial(&self, held: &[u8]) -> Result<(), Fault> {
-        if held.len() - self.start > MAX_HEAD {
-            return Err(if self.request.is_some() {
-                Fault::TooLarge
-            } else {
-                Fault::TargetTooLong
-            });
-        }
         if self.request.is_some() {
-            return Ok(());
+            return if held.len() - self.start > MAX_HEAD {
+                Err(Fault::TooLarge)
+            } else {
+                Ok(())
+            };
         }
         if held.len() - self.line > MAX_REQUEST_LINE {
-            return Err(Fault::TargetTooLong);
+            return Err(too_long(&held[self.line..]));
         }
         // A carriage return at the end of what was seen was the beginning of a line end, or wasn't.
         let new = &held[self.scanned.saturating_sub(1).max(self.line)..];
@@ -107,8 +142,13 @@ impl Heads {
         }
     }
 
-    fn whole(&mut self, request: RequestLine) -> Result<Head, Fault> {
-        let seen = std::mem::take(&mut self.seen);
+    fn whole(
+        &mut self,
+        request: RequestLine,
+        held: &[u8],
+        max_fields: usize,
+    ) -> Result<Option<Head>, Fault> {
+        let seen = &self.seen;
         if !seen.host && request.version == Version::Http11 {
             return Err(Fault::NoHost);
         }
@@ -116,31 +156,132 @@ impl Heads {
         if old_post && seen.length.is_none() {
             return Err(Fault::NoLengthInHttp10);
         }
-        Ok(Head {
-            range: self.start..self.line,
-            body: seen.coding || seen.length.is_some_and(|length| length > 0),
-            expect: seen.expect,
-        })
+        // Whoever expects an answer before the body gets it now.
+        if seen.coding.is_some() && !seen.expects && reads(request.method) {
+            self.ended = Some(self.line);
+            return self.read_body(self.line, held, max_fields);
+        }
+        let body = seen.coding.is_some() || seen.length.is_some_and(|length| length > 0);
+        Ok(Some(self.ends_at(self.line, body)))
+    }
+
+    /// Reads a chunked body as long as it may be an empty one, which is then passed over with the field that announced it.
+    #[cold]
+    fn read_body(
+        &mut self,
+        ended: usize,
+        held: &[u8],
+        max_fields: usize,
+    ) -> Result<Option<Head>, Fault> {
+        if !self.seen.last_chunk {
+            match last_chunk::beginning(&held[ended..])? {
+                Beginning::Unclear => return Ok(None),
+                Beginning::Content => return Ok(Some(self.ends_at(ended, true))),
+                Beginning::Last => {}
+            }
+        }
+        while let Some((line, at)) = self.next_line(held)? {
+            if !self.seen.last_chunk {
+                last_chunk::check(line)?;
+                self.seen.last_chunk = true;
+            } else if !line.is_empty() {
+                self.seen.count(max_fields)?;
+                last_chunk::check_trailer(line)?;
+            } else {
+                let edits = &mut self.seen.edits;
+                edits.extend(self.seen.coding.take().map(Edit::Cut));
+                edits.push(Edit::Cut(ended..at.end));
+                edits.sort_unstable_by_key(Edit::place);
+                return Ok(Some(self.ends_at(at.end, false)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn ends_at(&mut self, end: usize, body: bool) -> Head {
+        Head {
+            range: self.start..end,
+            body,
+            fields: self.seen.fields,
+            edits: std::mem::take(&mut self.seen.edits),
+        }
+    }
+}
+
+/// Whether the method only reads: such a request has no content here, but an empty body may be announced.
+const fn reads(method: Method) -> bool {
+    matches!(method, Method::Get | Method::Head | Method::Options)
+}
+
+/// What is too long of a request line that has no end yet.
+#[cold]
+fn too_long(line: &[u8]) -> Fault {
+    let method = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+    if method.len() > grammar::MAX_METHOD {
+        grammar::other_method(method)
+    } else {
+        Fault::TargetTooLong
     }
 }
 
 impl Seen {
-    fn field(&mut self, request: RequestLine, line: &[u8], at: Range<usize>) -> Result<(), Fault> {
-        let (name, value) = grammar::field(line)?;
-        self.fields += 1;
-        if self.fields > MAX_FIELDS {
-            return Err(Fault::TooManyFields);
+    fn request_line(&mut self, line: &[u8], at: &Range<usize>) -> Result<RequestLine, Fault> {
+        let request = grammar::request_line(line)?;
+        if let Some(b'2'..=b'9') = line.last() {
+            self.edits.push(Edit::Minor(at.start + line.len() - 1));
         }
+        Ok(request)
+    }
+
+    fn field(
+        &mut self,
+        request: RequestLine,
+        line: &[u8],
+        at: Range<usize>,
+        max_fields: usize,
+    ) -> Result<(), Fault> {
+        let (name, value) = grammar::field(line)?;
+        self.count(max_fields)?;
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         match name.len() {
             4 if is(b"host") => self.host(value),
             6 if is(b"expect") => {
-                self.expect.push(at);
+                // What it expects is an answer, which comes at once.
+                self.expects = true;
+                self.edits.push(Edit::Cut(at));
+                Ok(())
+            }
+            7 if is(b"upgrade") => {
+                self.edits.push(Edit::Cut(at));
+                Ok(())
+            }
+            10 if is(b"connection") => {
+                self.pass_upgrades_over(&line[name.len() + 1..], at.start + name.len() + 1);
                 Ok(())
             }
             14 if is(b"content-length") => self.length(value),
-            17 if is(b"transfer-encoding") => self.coding(request.version, value),
+            17 if is(b"transfer-encoding") => self.coding(request.version, value, at),
             _ => Ok(()),
+        }
+    }
+
+    fn count(&mut self, max_fields: usize) -> Result<(), Fault> {
+        self.fields += 1;
+        if self.fields > max_fields {
+            return Err(Fault::TooManyFields(max_fields));
+        }
+        Ok(())
+    }
+
+    /// Finds the option `upgrade` among those of `Connection`. The protocol is not changed here, and the codec would
+    /// take the word for the end of the connection.
+    fn pass_upgrades_over(&mut self, options: &[u8], mut from: usize) {
+        for option in options.split(|byte| *byte == b',') {
+            let to = from + option.len();
+            if grammar::trim(option).eq_ignore_ascii_case(b"upgrade") {
+                self.edits.push(Edit::Blank(from..to));
+            }
+            from = to + 1;
         }
     }
 
@@ -160,7 +301,7 @@ impl Seen {
         if self.length.is_some() {
             return Err(Fault::TwoLengths);
         }
-        if self.coding {
+        if self.coding.is_some() {
             return Err(Fault::LengthAndCoding);
         }
         // A sign would be taken by the standard library's own reading.
@@ -170,17 +311,17 @@ impl Seen {
         Ok(())
     }
 
-    fn coding(&mut self, version: Version, value: &[u8]) -> Result<(), Fault> {
+    fn coding(&mut self, version: Version, value: &[u8], at: Range<usize>) -> Result<(), Fault> {
         if version == Version::Http10 {
             return Err(Fault::CodingInHttp10);
         }
         if self.length.is_some() {
             return Err(Fault::LengthAndCoding);
         }
-        if self.coding || !value.eq_ignore_ascii_case(b"chunked") {
+        if self.coding.is_some() || !value.eq_ignore_ascii_case(b"chunked") {
             return Err(Fault::Coding);
         }
-        self.coding = true;
+        self.coding = Some(at);
         Ok(())
     }
 }

@@ -73,12 +73,6 @@ impl Connection {
         response: Response<B>,
     ) -> Result<(), Unsent> {
         let (mut response, body) = response.into_parts();
-        if self.codec.upgrade() {
-            // Nothing is upgraded, and the codec keeps no connection on which that was asked.
-            response
-                .head_mut()
-                .set_connection_type(ConnectionType::Close);
-        }
         let is_unframed = body.size() == BodySize::Stream && !self.takes_chunks;
         if is_unframed {
             response.head_mut().no_chunking(true);
@@ -342,6 +336,7 @@ mod tests {
             head: SOON,
             write: SOON,
             idle: SOON,
+            fields: 100,
         };
         let service = init_service(app).await;
         let metrics = Arc::new(Metrics::new(&names).unwrap());
@@ -395,10 +390,30 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn who_asks_for_another_protocol_gets_chunks_and_keeps_the_connection() {
+        for wish in [
+            "Upgrade: websocket",
+            "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c",
+            "Connection: upgrade",
+        ] {
+            let request = format!("GET / HTTP/1.1\r\nHost: gather\r\n{wish}\r\n\r\n");
+            let (mut client, tell) = asked(&request).await;
+            tell.send("one").await.unwrap();
+            hear(&mut client, "3\r\none\r\n").await;
+            drop(tell);
+            hear(&mut client, "0\r\n\r\n").await;
+            // The next one is answered.
+            let next = "GET /nothing HTTP/1.1\r\nHost: gather\r\n\r\n";
+            client.write_all(next.as_bytes()).await.unwrap();
+            hear(&mut client, "\r\n\r\n").await;
+        }
+    }
+
+    #[actix_web::test]
     async fn who_knows_no_chunks_gets_such_a_body_as_it_is_and_the_close_as_its_end() {
         for request in [
             "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: gather\r\nUpgrade: websocket\r\n\r\n",
+            "GET / HTTP/1.0\r\nConnection: keep-alive, upgrade\r\nUpgrade: h2c\r\n\r\n",
         ] {
             let (mut client, tell) = asked(request).await;
             tell.send("one").await.unwrap();

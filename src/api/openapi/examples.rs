@@ -26,6 +26,8 @@ use crate::{
 pub(super) fn problem(kind: ProblemKind) -> Value {
     let problem = match kind {
         ProblemKind::MalformedRequest => Fault::Target.problem(),
+        ProblemKind::MethodNotImplemented => Fault::UnknownMethod.problem(),
+        ProblemKind::VersionNotSupported => Fault::OtherVersion.problem(),
         ProblemKind::RequestTimeout => Fault::Late.problem(),
         ProblemKind::UriTooLong => Fault::TargetTooLong.problem(),
         ProblemKind::HeadTooLarge => Fault::TooLarge.problem(),

@@ -102,12 +102,13 @@ pub(super) fn put_schemas(all: &mut Vec<(String, RefOr<Schema>)>) {
 type Group = (&'static str, &'static [ProblemKind]);
 
 /// What any route may answer.
-const ANYWHERE: [Group; 5] = [
+const ANYWHERE: [Group; 6] = [
     ("RequestTimeout", &[ProblemKind::RequestTimeout]),
     ("BodyTooLarge", &[ProblemKind::BodyTooLarge]),
     ("UriTooLong", &[ProblemKind::UriTooLong]),
     ("HeadTooLarge", &[ProblemKind::HeadTooLarge]),
     ("Internal", &[ProblemKind::Internal]),
+    ("VersionNotSupported", &[ProblemKind::VersionNotSupported]),
 ];
 
 const MALFORMED: Group = (

@@ -1,0 +1,64 @@
+//! The request that a head is: actix's codec reads it, and where it has more fields than that takes, its framing alone;
+//! the others are read beside it. Knows nothing of connections.
+
+use actix_codec::Decoder as _;
+use actix_http::{
+    Request,
+    h1::{Codec, Message},
+};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use bytes::BytesMut;
+
+/// The most fields that the codec's parser takes.
+pub(super) const MAX_FIELDS: usize = 96;
+
+/// Reads a valid head of at most so many fields. `None` for what the codec refuses, which tests and fuzzing have not found.
+pub(super) fn request(codec: &mut Codec, mut head: BytesMut, fields: usize) -> Option<Request> {
+    if fields > MAX_FIELDS {
+        return large(codec, &head, fields);
+    }
+    match codec.decode(&mut head) {
+        Ok(Some(Message::Item(request))) => Some(request),
+        _ => None,
+    }
+}
+
+/// Reads a head of any number of fields. The codec gets all that it looks at itself, however far down that stands.
+#[cold]
+pub(super) fn large(codec: &mut Codec, head: &[u8], fields: usize) -> Option<Request> {
+    let mut space = vec![httparse::EMPTY_HEADER; fields];
+    let mut parsed = httparse::Request::new(&mut space);
+    if parsed.parse(head).ok()?.is_partial() {
+        return None;
+    }
+    let line = head.iter().position(|byte| *byte == b'\n')?;
+    let mut framing = BytesMut::from(&head[..=line]);
+    let mut put = |name: &str, value: &[u8]| {
+        for part in [name.as_bytes(), b":", value, b"\r\n"] {
+            framing.extend_from_slice(part);
+        }
+    };
+    let mut connection = Vec::new();
+    let mut others = Vec::with_capacity(fields);
+    for field in &*parsed.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        match name.as_str() {
+            known @ ("host" | "content-length" | "transfer-encoding") => put(known, field.value),
+            // As many lines as there are make one list. The codec reads none that is not ASCII.
+            "connection" if field.value.is_ascii() => {
+                connection.extend_from_slice(field.value);
+                connection.push(b',');
+            }
+            _ => others.push((name, HeaderValue::from_bytes(field.value).ok()?)),
+        }
+    }
+    if !connection.is_empty() {
+        put("connection", &connection);
+    }
+    framing.extend_from_slice(b"\r\n");
+    let mut request = request(codec, framing, 0)?;
+    for (name, value) in others {
+        request.headers_mut().append(name, value);
+    }
+    Some(request)
+}

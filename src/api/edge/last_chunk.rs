@@ -1,0 +1,157 @@
+//! The grammar of a chunked body that has nothing in it: the last chunk alone, with its extensions (RFC 9112, section
+//! 7.1). Proxies that speak HTTP/2 to their clients announce such a body where they can't know that none comes. Knows
+//! nothing of the request.
+
+use super::{fault::Fault, grammar};
+
+/// The most zeros of a size: as many digits as the largest that anybody can read.
+const MAX_ZEROS: usize = 16;
+
+/// What the beginning of a chunked body says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// A size above zero may still come, or none at all.
+    Unclear,
+    /// There is content.
+    Content,
+    /// It is the last chunk, whose line may not be whole yet.
+    Last,
+}
+
+/// Tells as early as can be what comes.
+pub(super) fn beginning(body: &[u8]) -> Result<Beginning, Fault> {
+    let zeros = zeros(body);
+    if zeros > MAX_ZEROS {
+        return Err(Fault::Chunk);
+    }
+    match body.get(zeros) {
+        None => Ok(Beginning::Unclear),
+        Some(digit) if digit.is_ascii_hexdigit() => Ok(Beginning::Content),
+        Some(b'\r' | b';' | b' ' | b'\t') if zeros > 0 => Ok(Beginning::Last),
+        Some(_) => Err(Fault::Chunk),
+    }
+}
+
+/// Checks the last chunk's line, without its end: `1*("0") [ chunk-ext ]`.
+pub(super) fn check(line: &[u8]) -> Result<(), Fault> {
+    let mut rest = &line[zeros(line)..];
+    while !rest.is_empty() {
+        rest = extension(rest).ok_or(Fault::Chunk)?;
+    }
+    Ok(())
+}
+
+/// Checks a line of the trailer section and leaves it out of what is known of the request (RFC 9110, section 6.5.1). One
+/// that would say where a request ends, or for whom it is, is meant to be taken for a field of the head.
+pub(super) fn check_trailer(line: &[u8]) -> Result<(), Fault> {
+    let (name, _) = grammar::field(line)?;
+    let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+    if ["content-length", "transfer-encoding", "host"]
+        .iter()
+        .any(is)
+    {
+        return Err(Fault::Trailer);
+    }
+    Ok(())
+}
+
+fn zeros(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| **byte == b'0').count()
+}
+
+/// Takes one `BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ]` off.
+fn extension(rest: &[u8]) -> Option<&[u8]> {
+    let rest = spaces(rest).strip_prefix(b";")?;
+    let after_name = token(spaces(rest))?;
+    let Some(value) = spaces(after_name).strip_prefix(b"=") else {
+        return Some(after_name);
+    };
+    match spaces(value) {
+        [b'"', quoted @ ..] => after_quote(quoted),
+        value => token(value),
+    }
+}
+
+fn spaces(rest: &[u8]) -> &[u8] {
+    let end = rest.iter().position(|byte| !matches!(byte, b' ' | b'\t'));
+    &rest[end.unwrap_or(rest.len())..]
+}
+
+fn token(rest: &[u8]) -> Option<&[u8]> {
+    let end = rest.iter().position(|byte| !grammar::is_token_byte(*byte));
+    let (token, after) = rest.split_at(end.unwrap_or(rest.len()));
+    (!token.is_empty()).then_some(after)
+}
+
+/// What follows the end of a `quoted-string` (RFC 9110, section 5.6.4), from behind its first quote.
+fn after_quote(mut rest: &[u8]) -> Option<&[u8]> {
+    loop {
+        rest = match rest {
+            [b'"', after @ ..] => return Some(after),
+            [b'\\', escaped, after @ ..] if grammar::is_value_byte(*escaped) => after,
+            [b'\\', ..] => return None,
+            [byte, after @ ..] if grammar::is_value_byte(*byte) => after,
+            _ => return None,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_shows_at_its_first_digit() {
+        for (body, beginning) in [
+            ("", Beginning::Unclear),
+            ("000", Beginning::Unclear),
+            ("5", Beginning::Content),
+            ("00f", Beginning::Content),
+            ("0\r", Beginning::Last),
+            ("0000000000000000;a", Beginning::Last),
+        ] {
+            assert_eq!(super::beginning(body.as_bytes()), Ok(beginning), "{body}");
+        }
+        for body in ["\r\n", "x", "-0", "+0", "0x0", "0,", ";a", &"0".repeat(17)] {
+            assert!(super::beginning(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn extensions_are_what_rfc_9112_says() {
+        for line in [
+            "0",
+            "000",
+            "0;a",
+            "0 ; a\t= b;c=\"d;\\\"\\\\é\" ; e",
+            "0;a=\"\"",
+        ] {
+            assert_eq!(check(line.as_bytes()), Ok(()), "{line}");
+        }
+        for line in [
+            "0 ",
+            "0;",
+            "0;;a",
+            "0;a=",
+            "0;a b",
+            "0;a=\"b",
+            "0;a=\"b\\",
+            "0;a=\"b\"c",
+            "0;a=\"\u{1}\"",
+            "0;a\r",
+            "0;é",
+            "0, 0",
+        ] {
+            assert_eq!(check(line.as_bytes()), Err(Fault::Chunk), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_trailer_says_nothing_about_the_request() {
+        assert_eq!(check_trailer(b"Digest: sha-256=x"), Ok(()));
+        for line in ["Content-Length: 0", "transfer-encoding:x", "HOST: a"] {
+            assert_eq!(check_trailer(line.as_bytes()), Err(Fault::Trailer));
+        }
+        assert_eq!(check_trailer(b" folded"), Err(Fault::Folded));
+    }
+}
