@@ -461,6 +461,7 @@ where
         head: settings.header_timeout,
         write: settings.write_timeout,
         idle: settings.keep_alive,
+        tells_idle: settings.tells_keep_alive(),
         fields: settings.max_headers.get(),
     };
     let half_close = match settings.half_close {

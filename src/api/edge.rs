@@ -63,7 +63,7 @@ const MAX_HEAD: usize = 64 * 1024;
 /// How much is read at a time, and of an answer gathered before it is written, in bytes.
 const SPACE: usize = 16 * 1024;
 
-/// How long a client may take, and how much it may say.
+/// The time that a client may take, and how much it may say.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// For a head, from its first byte; the first one from the connection's start.
@@ -72,6 +72,8 @@ pub struct Patience {
     pub write: Duration,
     /// For its next request.
     pub idle: Duration,
+    /// Set where each answer tells the client of `idle`.
+    pub tells_idle: bool,
     /// The most fields of a head.
     pub fields: usize,
 }
@@ -91,6 +93,8 @@ pub struct Edge<S> {
     config: ServiceConfig,
     patience: Patience,
     half_close: HalfClose,
+    /// The end of the head of each answer that keeps its connection, where such an answer says for how long.
+    told: Option<String>,
     metrics: Arc<Metrics>,
     stopping: GracefulShutdownSignal,
     /// What was read is here until the same poll has looked at it.
@@ -116,6 +120,9 @@ impl<S> Edge<S> {
             config: ServiceConfig::new(KeepAlive::Timeout(patience.idle), none, none, false, None),
             patience,
             half_close,
+            told: patience
+                .tells_idle
+                .then(|| sending::kept_for(patience.idle)),
             metrics,
             stopping,
             space: RefCell::new(vec![0; SPACE].into()),
@@ -176,7 +183,7 @@ where
             if let Err(unsent) = connection.send(self, response.into()).await {
                 return Box::pin(connection.give_up(self, unsent, &asked)).await;
             }
-            if connection.last || !connection.keep() {
+            if connection.last || !connection.keep(self) {
                 return Box::pin(connection.part(self)).await;
             }
         }

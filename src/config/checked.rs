@@ -10,7 +10,7 @@ use http::{HeaderName, Uri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Mistake;
+use super::{Mistake, defaults};
 use crate::{
     fanout::{Completion, Mode, Need, OnFailure},
     upstream,
@@ -75,6 +75,14 @@ pub struct Server {
     pub compression: bool,
     /// Whether the console is served, a page that runs aggregates.
     pub console: bool,
+}
+
+impl Server {
+    /// Whether clients are told for how long an idle connection is kept: where it is not what they may expect.
+    #[must_use]
+    pub fn tells_keep_alive(&self) -> bool {
+        self.keep_alive != defaults::CLIENT_KEEP_ALIVE
+    }
 }
 
 /// The operational listener.

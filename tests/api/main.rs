@@ -27,6 +27,7 @@ mod endings;
 mod forwarding;
 mod half_close;
 mod heads;
+mod keep_alive;
 mod loops;
 mod malformed;
 mod methods;

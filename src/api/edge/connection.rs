@@ -92,9 +92,12 @@ impl Connection {
     }
 
     /// Whether another request may follow the answer that was sent. If so, it is waited for from now on.
-    pub(super) fn keep(&mut self) -> bool {
-        let idle = self.codec.config().keep_alive_deadline();
-        self.idle = idle.map(Instant::from_std);
+    pub(super) fn keep<S>(&mut self, edge: &Edge<S>) -> bool {
+        self.idle = match &edge.told {
+            // By a clock that is half a second late at most, and read already.
+            None => (self.codec.config().keep_alive_deadline()).map(Instant::from_std),
+            Some(_) => Some(Instant::now() + edge.patience.idle),
+        };
         self.codec.keep_alive()
     }
 

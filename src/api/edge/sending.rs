@@ -7,6 +7,7 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use actix_codec::Encoder as _;
@@ -42,6 +43,15 @@ impl From<io::Error> for Unsent {
     fn from(_: io::Error) -> Self {
         Self::Gone
     }
+}
+
+/// The line beside `Keep-Alive`: it says that this field is for this connection alone (RFC 9110, section 7.6.1).
+const KEPT: &str = "connection: keep-alive\r\n";
+
+/// The last lines of a head that tells for how long its connection is kept, in whole seconds, at least one.
+pub(super) fn kept_for(idle: Duration) -> String {
+    let seconds = idle.as_secs().max(1);
+    format!("{KEPT}keep-alive: timeout={seconds}\r\n\r\n")
 }
 
 /// An answer that waits for its client.
@@ -87,6 +97,9 @@ impl Connection {
         let head = Message::Item((response, body.size()));
         let encoded = self.codec.encode(head, &mut sending.gathered);
         encoded.map_err(|_| Unsent::Broken)?;
+        if let Some(told) = &edge.told {
+            self.tell(told, &mut sending.gathered);
+        }
         let is_empty = matches!(body.size(), BodySize::None | BodySize::Sized(0));
         if self.wants_body && !is_empty {
             let size = body.size();
@@ -100,6 +113,20 @@ impl Connection {
         // The next one to send finds it where it was.
         edge.gathered.set(sending.gathered);
         Ok(())
+    }
+
+    /// Ends an encoded head with `told`, if the connection is kept.
+    fn tell(&self, told: &str, head: &mut BytesMut) {
+        if !self.codec.keep_alive() {
+            return;
+        }
+        // The codec has said it in HTTP/1.0.
+        let told = match self.takes_chunks {
+            true => told,
+            false => told.trim_start_matches(KEPT),
+        };
+        head.truncate(head.len() - b"\r\n".len());
+        head.extend_from_slice(told.as_bytes());
     }
 
     async fn send_body<S, B: MessageBody>(
@@ -287,7 +314,7 @@ fn account(request: &HttpRequest) -> Option<Rc<Account>> {
 
 #[cfg(test)]
 mod tests {
-    use std::{rc::Rc, sync::Arc, time::Duration};
+    use std::{rc::Rc, sync::Arc};
 
     use actix_server::Server;
     use actix_web::{App, HttpResponse, test::init_service, web};
@@ -336,6 +363,7 @@ mod tests {
             head: SOON,
             write: SOON,
             idle: SOON,
+            tells_idle: false,
             fields: 100,
         };
         let service = init_service(app).await;
