@@ -180,7 +180,7 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
     let last = announces_body(&request);
 
     if let Some(problem) = refusal(&request, last) {
-        // Who sends into a tunnel before it is there must not be understood (RFC 9110, section 9.3.6).
+        // Its client may be sending into the tunnel already: none of that may be taken for a request.
         let last = last || *request.method() == Method::CONNECT;
         let mut response = request.into_response(problem.error_response());
         conclude(&mut response, shared, last, &mut line);
@@ -279,7 +279,7 @@ fn declared(request: &ServiceRequest) -> u64 {
         .unwrap_or(0)
 }
 
-/// What no route takes. A body is none that has nothing in it.
+/// The problem with what no route takes.
 fn refusal(request: &ServiceRequest, has_body: bool) -> Option<Problem> {
     if methods::reads(request.method()) && !has_body {
         return None;

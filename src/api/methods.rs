@@ -1,5 +1,5 @@
-//! What a route does with methods: all of them read, by GET and by HEAD with it (RFC 9110, section 9.1), and all say so to
-//! OPTIONS. Knows no route.
+//! The methods that routes take: each is read by GET, and by HEAD with it (RFC 9110, section 9.1), and says so to OPTIONS.
+//! Knows no route.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -8,7 +8,7 @@ use actix_web::{
 
 use super::error::{self, Problem, ProblemKind, shown};
 
-/// What every route takes, for `Allow`.
+/// The methods of every route, for `Allow`.
 pub(super) const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
 /// Tells whether a method only reads.
@@ -16,8 +16,8 @@ pub(super) fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Refuses a method that no route could ever take: such as RFC 9110 and its kin don't know, and CONNECT, as the gateway is
-/// no proxy for tunnels (RFC 9110, section 15.6.2). One that is known is for its route to refuse.
+/// Refuses a method that is unknown here (RFC 9110, section 15.6.2), and CONNECT, as the gateway opens no tunnels. Any
+/// other method is for its route to refuse.
 pub(super) fn not_implemented(method: &Method) -> Option<Problem> {
     const KNOWN: [&str; 9] = [
         "GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "QUERY",
@@ -26,11 +26,11 @@ pub(super) fn not_implemented(method: &Method) -> Option<Problem> {
         return None;
     }
     let method = shown(method.as_str());
-    let detail = format!("the method {method} is not known here: {ALLOWED} are");
+    let detail = format!("the method {method} is not implemented: GET, HEAD and OPTIONS are");
     Some(Problem::new(ProblemKind::MethodNotImplemented, detail))
 }
 
-/// The answer of a route that is there to a method that doesn't read.
+/// The answer of an existing route to a method that doesn't read.
 pub(super) async fn other(request: HttpRequest) -> Result<HttpResponse, Problem> {
     if *request.method() == Method::OPTIONS {
         return Ok(options());
@@ -43,7 +43,7 @@ pub(super) async fn other(request: HttpRequest) -> Result<HttpResponse, Problem>
     Err(Problem::new(ProblemKind::MethodNotAllowed, detail))
 }
 
-/// The answer where no route matches. `OPTIONS *` asks for none, but what there is in general (RFC 9110, section 9.3.7).
+/// The answer where no route matches. `OPTIONS *` asks about the whole gateway (RFC 9110, section 9.3.7).
 pub(super) async fn no_route(request: HttpRequest) -> Result<HttpResponse, Problem> {
     if *request.method() == Method::OPTIONS && request.path() == "*" {
         return Ok(options());

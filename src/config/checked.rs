@@ -78,7 +78,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Whether clients are told for how long an idle connection is kept: where it is not what they may expect.
+    /// Tells whether answers say for how long an idle connection is kept: where that is not the default.
     #[must_use]
     pub fn tells_keep_alive(&self) -> bool {
         self.keep_alive != defaults::CLIENT_KEEP_ALIVE

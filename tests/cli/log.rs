@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     before,
-    program::{Running, eventually, finish, free_address, gather, get, send, try_get},
+    program::{Running, eventually, finish, free_address, gather, get, send, try_get, write},
     upstream::{Behaviour, Response, Upstream},
 };
 
@@ -139,11 +139,19 @@ fn a_refused_request_is_one_line_without_its_query() {
 }
 
 #[test]
-fn probes_and_scrapes_are_not_worth_a_line() {
+fn probes_scrapes_and_options_are_not_worth_a_line() {
     let upstream = Upstream::always(Response::pong());
     let (gateway, address) = serve("log.format = \"json\"", &upstream);
     for route in ["/readyz", "/livez", "/metrics"] {
         assert_eq!(get(address, route).status, 200);
+    }
+    for target in ["*", "/aggregate"] {
+        let options =
+            format!("OPTIONS {target} HTTP/1.1\r\nHost: gather\r\nConnection: close\r\n\r\n");
+        let mut answer = String::new();
+        let mut tcp = write(address, &options).unwrap();
+        tcp.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
     }
     let finished = gateway.stop().expect(0);
     let told = json_lines(&finished.stderr);

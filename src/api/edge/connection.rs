@@ -254,8 +254,8 @@ impl Connection {
             true => &[][..],
             false => &body,
         };
-        self.part_with(edge, &[head.as_bytes(), body].concat())
-            .await
+        let last = [head.as_bytes(), body].concat();
+        self.part_with(edge, &last).await
     }
 
     /// Ends the connection in order, whatever the client may still be sending.
@@ -305,6 +305,8 @@ mod tests {
             head: long,
             write: long,
             idle: long,
+            tells_idle: false,
+            fields: 100,
         };
         let metrics = Arc::new(Metrics::new(&names).unwrap());
         let stopping = Server::build().graceful_shutdown_signal();

@@ -1,5 +1,5 @@
-//! What is changed in a head that is valid, before actix's codec reads it: what the codec takes for more than it means
-//! here, or doesn't know. The ordinary head has none of it. Knows nothing of requests.
+//! Changes to a valid head before actix's codec reads it. They keep from the codec what it doesn't know, or would take
+//! for more than it means here. The ordinary head needs none. Knows nothing of requests.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub(super) enum Edit {
 }
 
 impl Edit {
-    /// Where it begins.
+    /// The first place that it changes.
     pub(super) const fn place(&self) -> usize {
         match self {
             Self::Cut(range) | Self::Blank(range) => range.start,

@@ -21,7 +21,7 @@ pub(in crate::api) enum Fault {
     SpaceBeforeColon,
     FieldName,
     FieldValue,
-    /// More than this many.
+    /// The number is how many are taken.
     TooManyFields(usize),
     TooLarge,
     NoHost,
@@ -70,13 +70,13 @@ impl Fault {
             Self::EmptyLines => "there are too many empty lines before the request line",
             Self::RequestLine => "the request line is not `method target version`",
             Self::Method => "the method has a character that none may have",
-            Self::UnknownMethod => "the method is not known here: GET, HEAD and OPTIONS are",
+            Self::UnknownMethod => "the method is not implemented: GET, HEAD and OPTIONS are",
             Self::Target => {
                 "the request target is not valid: a path as RFC 3986 has it is expected, its other characters \
                  percent-encoded"
             }
             Self::TargetTooLong => "the request target is too long: at most 8 KiB are taken",
-            Self::Version => "the version is not `HTTP/1.1`",
+            Self::Version => "the version is not `HTTP/` and two digits with a point between them",
             Self::OtherVersion => "this version of HTTP is not spoken: 1.1 and 1.0 are",
             Self::Folded => "a field is folded over several lines",
             Self::SpaceBeforeColon => "there is space before a field's colon",

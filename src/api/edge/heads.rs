@@ -25,9 +25,9 @@ pub(super) struct Head {
     pub(super) range: Range<usize>,
     /// Whether a body follows it.
     pub(super) body: bool,
-    /// How many fields it has at most.
+    /// The number of its fields, with those behind an empty body.
     pub(super) fields: usize,
-    /// What the codec must not see of it, in the order of its places.
+    /// The changes that keep from the codec what it must not see, in the order of their places.
     pub(super) edits: Vec<Edit>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Heads {
     /// There is no line end between `line` and this.
     scanned: usize,
     request: Option<RequestLine>,
-    /// Where the head ended, while a chunked body is looked at.
+    /// The end of the head, while a chunked body is looked at.
     ended: Option<usize>,
     seen: Seen,
 }
@@ -58,7 +58,7 @@ struct Seen {
     /// The line of its `Transfer-Encoding`.
     coding: Option<Range<usize>>,
     expects: bool,
-    /// Whether the last chunk's line has come: after it there are trailers.
+    /// Set once the last chunk's line has come: after it there are trailers.
     last_chunk: bool,
     edits: Vec<Edit>,
 }
@@ -69,13 +69,13 @@ impl Heads {
         self.request.is_some() || self.scanned > self.line
     }
 
-    /// Whether a HEAD has begun, whatever else is wrong with it: its answer has no body.
+    /// Tells whether a HEAD has begun, whatever else is wrong with it: its answer has no body.
     pub(super) fn is_head(&self, held: &[u8]) -> bool {
         held.get(self.start..)
             .is_some_and(|begun| begun.starts_with(b"HEAD "))
     }
 
-    /// What a head is that did not come in time.
+    /// The fault of a head that did not come in time.
     pub(super) const fn late(&self) -> Fault {
         match self.ended {
             None => Fault::Late,
@@ -208,12 +208,12 @@ impl Heads {
     }
 }
 
-/// Whether the method only reads: such a request has no content here, but an empty body may be announced.
+/// Tells whether the method only reads: such a request has no content here, but an empty body may be announced.
 const fn reads(method: Method) -> bool {
     matches!(method, Method::Get | Method::Head | Method::Options)
 }
 
-/// What is too long of a request line that has no end yet.
+/// Names the part that is too long, of a request line that has no end yet.
 #[cold]
 fn too_long(line: &[u8]) -> Fault {
     let method = line.split(|byte| *byte == b' ').next().unwrap_or_default();

@@ -6,7 +6,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use super::{
     super::{
         decode,
-        properties::{MAX_FIELDS, edited, in_pieces},
+        properties::{self, MAX_FIELDS, edited, in_pieces},
     },
     *,
 };
@@ -301,7 +301,10 @@ fn requests() -> impl Strategy<Value = Vec<u8>> {
         version,
         prop::collection::vec((field, end.clone()), 0..5),
         end,
-        "(0{1,3}(;a(=\"?b\"?)?)?\r\n(A: b\r\n)?\r\n)?",
+        prop_oneof![
+            3 => "(0{1,3}( ?;a(=\"?b\"?)?)?\r\n(A: b\r\n)?\r\n)?",
+            1 => "[05a;=:\"\\\\ \t]{0,6}\r\n[A:a \r\n]{0,6}(\r\n)?",
+        ],
     )
         .prop_map(|(method, target, version, fields, end, body)| {
             let mut text = format!("{method} {target} {version}{end}");
@@ -363,6 +366,11 @@ proptest! {
         let pieces = in_pieces(&bytes, &ends);
         // A fault may be found before another one that comes first in a whole line.
         prop_assert!(whole == pieces || whole.is_err() && pieces.is_err(), "{whole:?} {pieces:?}");
+    }
+
+    #[test]
+    fn a_head_that_passes_keeps_its_promises(bytes in requests(), places in any::<[u8; 2]>()) {
+        properties::heads(&[&places[..], &bytes].concat());
     }
 
     #[test]

@@ -7,10 +7,10 @@ use super::{fault::Fault, grammar};
 /// The most zeros of a size: as many digits as the largest that anybody can read.
 const MAX_ZEROS: usize = 16;
 
-/// What the beginning of a chunked body says.
+/// The kinds of chunked bodies, as far as a beginning tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beginning {
-    /// A size above zero may still come, or none at all.
+    /// A size above zero may still come, or nothing.
     Unclear,
     /// There is content.
     Content,
@@ -83,7 +83,7 @@ fn token(rest: &[u8]) -> Option<&[u8]> {
     (!token.is_empty()).then_some(after)
 }
 
-/// What follows the end of a `quoted-string` (RFC 9110, section 5.6.4), from behind its first quote.
+/// The rest behind the end of a `quoted-string` (RFC 9110, section 5.6.4), from behind its first quote.
 fn after_quote(mut rest: &[u8]) -> Option<&[u8]> {
     loop {
         rest = match rest {
