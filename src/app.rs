@@ -40,7 +40,7 @@ use crate::{
         edge::{Edge, HalfClose, Patience},
     },
     config::{self, Config},
-    fanout::{Aggregate, Call, Lane, Limit, UpstreamId},
+    fanout::{Aggregate, Call, Lane, Limit, Memory, UpstreamId},
     port::{self, HandOver, Sharing},
     readiness::{Readiness, Stage},
     shutdown,
@@ -110,8 +110,10 @@ impl Application {
             spans: spans.clone(),
             readiness: Arc::default(),
             compression: server.compression,
+            memory: Memory::new(usize::try_from(server.memory).unwrap_or(usize::MAX)),
             document: openapi(&server, admin.is_none(), &aggregates, &upstreams),
         };
+        metrics.shows(shared.memory.clone())?;
         let with_operations = admin.is_none();
         let console = server
             .console
@@ -139,7 +141,7 @@ impl Application {
         let started = Arc::new(AtomicUsize::new(0));
         let for_workers = shared.clone();
         let public = listen(public, &server, workers, shared.clone(), move || {
-            let gateway = blueprint.gateway(&for_workers.metrics);
+            let gateway = blueprint.gateway(&for_workers);
             if started.fetch_add(1, Ordering::AcqRel) + 1 == workers.get() {
                 for_workers.readiness.advance(Stage::Ready);
                 for_workers.metrics.ready(true);
@@ -357,7 +359,12 @@ impl Blueprint {
     }
 
     /// A gateway for the calling thread, with pools of its own.
-    fn gateway(&self, metrics: &Arc<Metrics>) -> Rc<Gateway<Adapter>> {
+    fn gateway(
+        &self,
+        Shared {
+            metrics, memory, ..
+        }: &Shared,
+    ) -> Rc<Gateway<Adapter>> {
         let adapters: Vec<_> = self
             .upstreams
             .iter()
@@ -378,8 +385,8 @@ impl Blueprint {
             .map(|aggregate| self.expose(aggregate, &adapters))
             .collect();
         let in_flight = Arc::clone(&self.in_flight);
-        let deployment = self.deployment.clone();
-        Gateway::new(exposed, Arc::clone(metrics), in_flight, deployment)
+        let (memory, deployment) = (memory.clone(), self.deployment.clone());
+        Gateway::new(exposed, Arc::clone(metrics), in_flight, memory, deployment)
     }
 
     fn expose(&self, aggregate: &config::Aggregate, adapters: &[Rc<Adapter>]) -> Exposed<Adapter> {

@@ -15,6 +15,7 @@ mod headers;
 mod lanes;
 mod layers;
 mod loops;
+mod memory;
 mod mistake;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
@@ -43,6 +44,7 @@ pub use self::{
     checked::{
         Admin, Aggregate, Call, Config, Log, LogFormat, LogLevel, Server, TlsFiles, Tracing,
     },
+    memory::{Bytes, Most, most},
     mistake::{Mistake, Mistakes},
 };
 use self::{

@@ -3,6 +3,7 @@
 
 mod exemplars;
 pub mod log;
+mod memory;
 mod metrics;
 mod open_metrics;
 pub mod spans;

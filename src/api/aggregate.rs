@@ -76,13 +76,14 @@ where
     let hops = gateway.deployment.before(request.headers())?;
     let streamed = stream::wanted(request);
     // Before anything is read or planned: a refusal must cost next to nothing.
-    let place = gateway.admit(index)?;
+    let (place, charge) = gateway.admit(index)?;
     let mut query = Query::parse(request.query_string(), &exposed.forward_query)?;
     let plain = is_plain(request, &exposed.forward_headers);
     let preferred = if plain { None } else { preferred(request) };
     let id = account.as_ref().map(|account| account.id.clone());
     let forwarded = std::mem::take(&mut query.forwarded);
     let mut forward = forward(request, plain, id, exposed, forwarded);
+    forward.allowance = Allowance::new(exposed.max_body).charged_to(charge);
     forward.hops = hops;
     let trace = account.as_ref().and_then(|account| account.trace.as_ref());
     forward.trace = trace.map(|trace| Rc::clone(trace.trace()));
@@ -112,8 +113,13 @@ where
         account,
     };
     let mut response = match (streamed, query.run) {
-        (None, Run::Once(_)) => Answer::keeping(place, job.once(&choice).await?),
-        (None, Run::Compare) => Answer::keeping(place, job.compare(&choice).await?),
+        (None, run) => {
+            let response = match run {
+                Run::Once(_) => job.once(&choice).await?,
+                Run::Compare => job.compare(&choice).await?,
+            };
+            Answer::keeping(place, job.forward.allowance.into_charge(), response)
+        }
         (Some(wanted), _) if stream::has_ended(request, wanted.framing) => {
             stream::over(&job, &query, bound)?
         }
@@ -185,7 +191,7 @@ fn forward<U>(
         headers: if plain { Vec::new() } else { passed.collect() },
         query,
         hops: None,
-        allowance: Allowance::new(exposed.max_body),
+        allowance: Allowance::new(0),
         trace: None,
     }
 }

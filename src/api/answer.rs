@@ -1,5 +1,6 @@
-//! The body of an answer on its way out: in pieces, so that it is not copied whole into its connection's buffer, and with
-//! its place among the requests in flight until the last piece has left. Knows nothing of what it says.
+//! The body of an answer on its way out: in pieces, so that it is not copied whole into its connection's buffer, with its place
+//! among the requests in flight until the last piece has left, and with its memory until that is written. Knows nothing of
+//! what it says.
 
 use std::{
     convert::Infallible,
@@ -13,7 +14,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use crate::fanout::Permit;
+use crate::fanout::{Charge, Permit};
 
 /// How much is handed to the connection at a time. It keeps a buffer of this size for as long as its client does, so not
 /// much more than a socket takes at once.
@@ -24,16 +25,29 @@ pub(super) struct Answer {
     rest: Bytes,
     /// Given back with the last piece: what a slow client has not taken yet still takes memory.
     place: Option<Permit>,
+    /// Given back when the connection is done with it: each piece keeps the whole answer in memory.
+    _charge: Option<Charge>,
 }
 
 impl Answer {
-    /// The same response, which keeps `place` until it has been written, or dropped.
-    pub(super) fn keeping(place: Permit, response: HttpResponse) -> HttpResponse {
+    /// The same response, which keeps `place` and `charge` until it has been written, or dropped. Its bodies are gone: what it
+    /// is charged is its own size.
+    pub(super) fn keeping(
+        place: Permit,
+        charge: Option<Charge>,
+        response: HttpResponse,
+    ) -> HttpResponse {
         response.map_body(|_, body| match body.try_into_bytes() {
-            Ok(rest) => BoxBody::new(Self {
-                rest,
-                place: Some(place),
-            }),
+            Ok(rest) => {
+                if let Some(charge) = &charge {
+                    charge.settle(rest.len());
+                }
+                BoxBody::new(Self {
+                    rest,
+                    place: Some(place),
+                    _charge: charge,
+                })
+            }
             Err(body) => body,
         })
     }
@@ -59,5 +73,35 @@ impl MessageBody for Answer {
             self.place = None;
         }
         Poll::Ready(Some(Ok(piece)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, num::NonZeroUsize, pin::pin, rc::Rc, sync::Arc};
+
+    use super::*;
+    use crate::fanout::{Limit, Memory};
+
+    #[actix_web::test]
+    async fn the_place_is_free_with_the_last_piece_and_the_memory_once_that_is_written() {
+        let limit = Arc::new(Limit::new(NonZeroUsize::MIN));
+        let memory = Rc::new(Memory::new(4 << 20));
+        let charge = memory.admit(64 << 10, 0);
+        assert!(charge.as_ref().is_some_and(|charge| charge.cover(2 << 20)));
+        let response = HttpResponse::Ok().body(vec![b'1'; 3 * PIECE]);
+        let response = Answer::keeping(limit.acquire().unwrap(), charge, response);
+        assert_eq!(memory.charged(), (64 << 10) + 3 * PIECE);
+        {
+            let mut body = pin!(response.into_body());
+            for _ in 0..3 {
+                assert!(limit.acquire().is_none());
+                let piece = poll_fn(|cx| body.as_mut().poll_next(cx)).await;
+                assert_eq!(piece.unwrap().unwrap().len(), PIECE);
+            }
+            assert!(limit.acquire().is_some());
+            assert_eq!(memory.charged(), (64 << 10) + 3 * PIECE);
+        }
+        assert_eq!(memory.charged(), 0);
     }
 }

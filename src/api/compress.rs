@@ -5,6 +5,7 @@ use std::{
     io::{self, Write as _},
     mem,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll},
 };
 
@@ -22,6 +23,8 @@ use brotli::CompressorWriter;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
+use crate::fanout::{Charge, Memory};
+
 /// A smaller answer fits a packet as it is, in bytes.
 const SMALLEST: u64 = 1024;
 
@@ -33,6 +36,10 @@ const BROTLI_QUALITY: u32 = 4;
 
 /// How far back brotli looks, as a power of two in bytes: an encoder holds several times as much.
 const BROTLI_WINDOW: u32 = 18;
+
+/// What an encoder holds, in bytes, as measured with a hundred of each.
+const GZIP_SIZE: usize = 448 * 1024;
+const BROTLI_SIZE: usize = 1856 * 1024;
 
 /// How much is compressed before others have a turn, in bytes: about a millisecond.
 const TURN: usize = 64 * 1024;
@@ -53,6 +60,7 @@ pub(super) fn compressed(
     request: &HeaderMap,
     accept: impl FnOnce() -> Option<AcceptEncoding>,
     mut response: HttpResponse,
+    memory: &Memory,
 ) -> HttpResponse {
     if !is_worth(&response) {
         return response;
@@ -62,6 +70,10 @@ pub(super) fn compressed(
     // Without the field nobody has asked.
     let accept = request.get(header::ACCEPT_ENCODING).and_then(|_| accept());
     let Some((coding, encoder)) = accept.and_then(|accept| chosen(&accept)) else {
+        return response;
+    };
+    // An encoder may hold more than what it compresses. Without one the answer leaves as it is.
+    let Some(charge) = Rc::new(memory.clone()).lend(encoder.size()) else {
         return response;
     };
     weaken(response.headers_mut());
@@ -74,6 +86,7 @@ pub(super) fn compressed(
             encoder: Some(encoder),
             waiting: false,
             turn: 0,
+            _charge: charge,
         })
     })
 }
@@ -134,6 +147,14 @@ enum Encoder {
 }
 
 impl Encoder {
+    /// About what it holds, in bytes.
+    const fn size(&self) -> usize {
+        match self {
+            Self::Gzip(_) => GZIP_SIZE,
+            Self::Brotli(_) => BROTLI_SIZE,
+        }
+    }
+
     fn write(&mut self, piece: &[u8]) -> io::Result<()> {
         match self {
             Self::Gzip(encoder) => encoder.write_all(piece),
@@ -175,6 +196,8 @@ struct Compressed {
     waiting: bool,
     /// How much was compressed in this turn.
     turn: usize,
+    /// For the encoder.
+    _charge: Charge,
 }
 
 impl MessageBody for Compressed {

@@ -14,10 +14,18 @@ use super::{
     error::{Problem, ProblemKind},
 };
 use crate::{
-    fanout::{Aggregate, Limit, Permit},
+    fanout::{Aggregate, Charge, Limit, Memory, Permit},
     readiness::Readiness,
     telemetry::{Metrics, spans::Spans},
 };
+
+/// What a request in flight takes itself, and for each of its calls, in bytes.
+const STATE: usize = 12 * 1024;
+const CALL_STATE: usize = 4608;
+
+/// What small bodies and their answer take, and what is added for each call, in bytes. Every request is charged for it.
+const SMALL: usize = 4 * 1024;
+const CALL_SMALL: usize = 4 * 1024;
 
 /// One aggregate as clients can ask for it.
 #[derive(Debug)]
@@ -43,17 +51,19 @@ pub struct Gateway<U> {
     by_name: HashMap<Arc<str>, usize>,
     pub(super) metrics: Arc<Metrics>,
     in_flight: Arc<Limit>,
+    memory: Rc<Memory>,
     pub(super) deployment: Deployment,
 }
 
 impl<U> Gateway<U> {
     /// The order of `exposed` is that of the metrics' aggregates. All workers share `in_flight`, which bounds the
-    /// requests that are answered at a time. Requests that `deployment` has sent itself are refused.
+    /// requests that are answered at a time, and `memory`, which bounds what they hold. Requests that `deployment` has sent itself are refused.
     #[must_use]
     pub fn new(
         exposed: Vec<Exposed<U>>,
         metrics: Arc<Metrics>,
         in_flight: Arc<Limit>,
+        memory: Memory,
         deployment: Deployment,
     ) -> Rc<Self> {
         let by_name = exposed
@@ -66,6 +76,7 @@ impl<U> Gateway<U> {
             by_name,
             metrics,
             in_flight,
+            memory: Rc::new(memory),
             deployment,
         })
     }
@@ -75,15 +86,30 @@ impl<U> Gateway<U> {
         Some((index, &self.exposed[index]))
     }
 
-    /// A place for one request of the aggregate at `index`, for as long as its answer takes memory.
-    pub(super) fn admit(&self, index: usize) -> Result<Permit, Problem> {
-        self.in_flight.acquire().ok_or_else(|| {
-            self.metrics.shed(index);
-            let detail = "as many requests are in flight as the gateway takes; nothing was sent";
-            Problem::new(ProblemKind::Overloaded, detail)
-        })
+    /// A place for one request of the aggregate at `index`, for as long as its answer takes memory, and what it is charged
+    /// for that.
+    pub(super) fn admit(&self, index: usize) -> Result<(Permit, Charge), Problem> {
+        let calls = self.exposed[index].aggregate.calls.len();
+        let free = SMALL + CALL_SMALL * calls;
+        let size = STATE + CALL_STATE * calls + free;
+        let place = self.in_flight.acquire();
+        let place = place.ok_or_else(|| self.shed(index, IN_FLIGHT))?;
+        let charge = self.memory.admit(size, free);
+        let charge = charge.ok_or_else(|| self.shed(index, TAKEN))?;
+        Ok((place, charge))
+    }
+
+    #[cold]
+    fn shed(&self, index: usize, detail: &'static str) -> Problem {
+        self.metrics.shed(index);
+        Problem::new(ProblemKind::Overloaded, detail)
     }
 }
+
+/// Why a request is refused.
+const IN_FLIGHT: &str = "as many requests are in flight as the gateway takes; nothing was sent";
+const TAKEN: &str =
+    "the requests in flight take all memory that the gateway has for them; nothing was sent";
 
 /// What every route can see.
 #[derive(Debug, Clone)]
@@ -96,6 +122,8 @@ pub struct Shared {
     pub readiness: Arc<Readiness>,
     /// Whether answers are compressed for those who take it.
     pub compression: bool,
+    /// What encoders of compressed answers are charged to.
+    pub memory: Memory,
     /// The OpenAPI document.
     pub document: Bytes,
 }

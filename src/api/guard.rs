@@ -191,10 +191,10 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
         return Err(Panicked(line.account.id.clone()).into());
     };
     let mut response = result?;
-    if shared.is_some_and(|shared| shared.compression) {
+    if let Some(shared) = shared.filter(|shared| shared.compression) {
         let (request, answer) = response.into_parts();
         let accept = || AcceptEncoding::parse(&request).ok();
-        let answer = compressed(request.headers(), accept, answer);
+        let answer = compressed(request.headers(), accept, answer, &shared.memory);
         response = ServiceResponse::new(request, answer);
     }
     conclude(&mut response, shared, last, &mut line);

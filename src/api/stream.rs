@@ -3,7 +3,7 @@
 //! nobody reads from makes its run wait.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     convert::Infallible,
     future::Future as _,
     ops::RangeInclusive,
@@ -36,7 +36,8 @@ use super::{
 use crate::{
     compose::{self, Comparison, END, Framing},
     fanout::{
-        self, Choice, Event, Forward, Mode, Observer, Outcome, Pace, Permit, Upstream, Verdict,
+        self, Allowance, Charge, Choice, Event, Forward, Mode, Observer, Outcome, Pace, Permit,
+        Upstream, Verdict,
     },
     timing::{server_timing, server_timing_of_both},
 };
@@ -194,11 +195,15 @@ where
         let outbox = Rc::clone(&outbox);
         // The plan was made once already, so it can be made again.
         async move {
-            let told = Telling { job: &job, outbox };
+            let told = Telling {
+                job: &job,
+                outbox: Rc::clone(&outbox),
+            };
             let _ = match query.run {
                 Run::Once(mode) => told.once(&query.choice(wait), mode).await,
                 Run::Compare => told.compare(&query.choice(wait)).await,
             };
+            outbox.keep(job.forward.allowance);
         }
     };
     let body = Stream {
@@ -244,6 +249,8 @@ struct Outbox {
     framing: Framing,
     bytes: RefCell<Vec<u8>>,
     pace: Rc<Pace>,
+    /// What the request is charged, once its run is over: the end of the stream may wait for long.
+    charge: OnceCell<Charge>,
 }
 
 impl Outbox {
@@ -252,6 +259,7 @@ impl Outbox {
             framing,
             bytes: RefCell::default(),
             pace: Rc::default(),
+            charge: OnceCell::new(),
         }
     }
 
@@ -259,6 +267,19 @@ impl Outbox {
         let mut bytes = self.bytes.borrow_mut();
         message(self.framing, &mut bytes);
         self.pace.full(bytes.len() >= ROOM);
+    }
+
+    /// Charges `allowance` no more than what waits to be sent: the bodies of results that were told are not kept.
+    fn told(&self, allowance: &Allowance) {
+        allowance.passed_on(self.bytes.borrow().len());
+    }
+
+    /// Keeps the charge for what is still to be sent.
+    fn keep(&self, allowance: Allowance) {
+        self.told(&allowance);
+        if let Some(charge) = allowance.into_charge() {
+            let _ = self.charge.set(charge);
+        }
     }
 
     /// All there is. After it there is room again.
@@ -327,6 +348,7 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
         let teller = Teller {
             onlookers: self.job.onlookers(mode),
             outbox: &self.outbox,
+            allowance: &self.job.forward.allowance,
             run: shown,
         };
         let outcome = fanout::run(&plan, &self.job.forward, &teller).await;
@@ -358,6 +380,7 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
 struct Teller<'a> {
     onlookers: Onlookers<'a>,
     outbox: &'a Outbox,
+    allowance: &'a Allowance,
     run: Option<Mode>,
 }
 
@@ -367,6 +390,7 @@ impl Observer for Teller<'_> {
         if let Event::CallSettled { call, result, .. } = *event {
             self.outbox
                 .write(|framing, out| framing.result(out, self.run, call, result));
+            self.outbox.told(self.allowance);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf};
 use clap::Args;
 
 use super::{Done, screen};
-use crate::config::{self, Config, Mistakes};
+use crate::config::{self, Bytes, Config, Mistakes};
 
 /// Validates the configuration and prints every mistake with its file and key path; exit status 0 or 1.
 #[derive(Debug, Args)]
@@ -61,6 +61,7 @@ impl Check {
                     counted(config.aggregates.len(), "aggregate"),
                     config.server.listen
                 )?;
+                say_memory(&config)?;
                 Ok(Done::Well)
             }
             Err(mistakes) => {
@@ -69,6 +70,28 @@ impl Check {
             }
         }
     }
+}
+
+/// Says what requests may take at most, beside what there is for them.
+fn say_memory(config: &Config) -> std::io::Result<()> {
+    let Some(most) = config::most(config) else {
+        return Ok(());
+    };
+    let in_flight = config.server.max_in_flight.get();
+    let all = most.bytes.saturating_mul(in_flight as u64);
+    writeln!(
+        screen::out(),
+        "memory: {} for all bodies and answers (server.memory); one request of `{}` takes at most {}, and {in_flight} at a time          (server.max_in_flight) {}{}",
+        Bytes(config.server.memory),
+        most.aggregate,
+        Bytes(most.bytes),
+        Bytes(all),
+        if all > config.server.memory {
+            ": what is beyond is refused"
+        } else {
+            ""
+        }
+    )
 }
 
 /// Tells what is odd and no mistake.

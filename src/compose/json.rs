@@ -278,27 +278,12 @@ pub(super) fn room(call: &CallResult) -> usize {
         Ok(reply) => match &reply.body {
             Body::Empty => 0,
             Body::Json(bytes) => bytes.len(),
-            Body::Text { text, .. } => escaped(text) + 96,
-            Body::Binary { bytes, .. } => bytes.len() * 4 / 3 + 64,
+            body @ Body::Text { text, .. } => text.len() + body.grows() + 96,
+            body @ Body::Binary { bytes, .. } => bytes.len() + body.grows() + 64,
         },
         Err(failure) => failure.detail.len() + 32,
     };
     128 + body
-}
-
-/// The length of a text as serde_json writes it, so that one full of quotation marks does not move while it is written.
-fn escaped(text: &[u8]) -> usize {
-    let length = |byte: &u8| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0..0x20 => 6,
-        _ => 1,
-    };
-    let length: usize = text.iter().map(length).sum();
-    if text.contains(&SEPARATORS[0]) {
-        let is_separator = |at: &&[u8]| at.starts_with(&SEPARATORS) && matches!(at[2], 0xa8 | 0xa9);
-        return length + text.windows(3).filter(is_separator).count() * 3;
-    }
-    length
 }
 
 #[cfg(test)]

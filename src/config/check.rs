@@ -8,7 +8,7 @@ use http::uri::Scheme;
 use super::{
     aggregates,
     checked::{Admin, Config, Log, Server, TlsFiles, Tracing},
-    defaults, headers, loops,
+    defaults, headers, loops, memory,
     mistake::{KeyPath, Mistake},
     quantities::{LONGEST, MemorySize},
     raw::{RawAdmin, RawConfig, RawServer},
@@ -39,7 +39,7 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
     if let Some(server) = server.as_ref().filter(|_| is_known) {
         refuse_loops(server.listen, &upstreams, review);
     }
-    let (roots, warnings) = roots(&upstreams, tracing.as_ref(), review);
+    let (roots, mut warnings) = roots(&upstreams, tracing.as_ref(), review);
 
     let mut settings = Vec::new();
     let mut tls_files = BTreeMap::<Arc<str>, TlsFiles>::new();
@@ -60,8 +60,10 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
     for upstream in &mut settings {
         headers::keep_trace_context(is_traced, upstream);
     }
+    let server = server?;
+    warnings.extend(memory::warnings(&server, &aggregates.checked, &settings));
     Some(Config {
-        server: server?,
+        server,
         admin: match admin {
             Some(admin) => Some(admin?),
             None => None,
@@ -170,7 +172,9 @@ fn server(
         workers: count(raw.workers, defaults::workers().get()),
         max_connections: count(raw.max_connections, defaults::MAX_CONNECTIONS),
         max_in_flight: count(raw.max_in_flight, defaults::MAX_REQUESTS),
-        memory: raw.memory.map(|MemorySize(bytes)| bytes),
+        memory: raw
+            .memory
+            .map_or_else(defaults::memory, |MemorySize(bytes)| bytes),
         max_headers: count(raw.max_headers, defaults::MAX_HEADERS),
         header_timeout: header_timeout
             .or(Slot::Given(defaults::HEADER_TIMEOUT))

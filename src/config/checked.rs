@@ -51,8 +51,8 @@ pub struct Server {
     pub max_connections: NonZeroUsize,
     /// Aggregates answered at a time, over all workers.
     pub max_in_flight: NonZeroUsize,
-    /// The most bytes that the bodies and answers of all requests hold together. `None` is half of what there is.
-    pub memory: Option<u64>,
+    /// The most bytes that the bodies and answers of all requests hold together.
+    pub memory: u64,
     /// The most header fields of a request, 1 to 1000.
     pub max_headers: NonZeroUsize,
     /// How long a client may take for a request's head.

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use crate::memory_limit::memory_limit;
+
 /// Loopback only: whoever opens the gateway to a network says so.
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
@@ -99,6 +101,13 @@ pub(super) const MOST_WORKERS: usize = 512;
 
 /// The most connections, and the most attempts in flight: what the ports and files of a machine can carry at all.
 pub(super) const MOST_CONNECTIONS: usize = 1_000_000;
+
+/// Half of the memory that this process may have, in whole MiB. The other half is for what it holds beside bodies and answers,
+/// for what the kernel holds for its connections, and for what was freed and not yet given back.
+pub(super) fn memory() -> u64 {
+    const MIB: u64 = 1024 * 1024;
+    (memory_limit() / 2 / MIB * MIB).max(MIB)
+}
 
 /// One worker a core, as far as this process may use them.
 pub(super) fn workers() -> NonZeroUsize {

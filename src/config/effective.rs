@@ -49,7 +49,7 @@ pub(super) fn raw(config: &Config) -> RawConfig {
             workers: Some(Count(server.workers.get())),
             max_connections: Some(Count(server.max_connections.get())),
             max_in_flight: Some(Count(server.max_in_flight.get())),
-            memory: server.memory.map(MemorySize),
+            memory: Some(MemorySize(server.memory)),
             max_headers: Some(Count(server.max_headers.get())),
             header_timeout: Some(HumanDuration(server.header_timeout)),
             write_timeout: Some(HumanDuration(server.write_timeout)),

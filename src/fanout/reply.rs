@@ -54,6 +54,45 @@ pub enum Body {
     },
 }
 
+impl Body {
+    /// How many bytes it is longer in an answer's JSON than it is itself: text where it is escaped, bytes in base64.
+    #[must_use]
+    pub fn grows(&self) -> usize {
+        match self {
+            Self::Empty | Self::Json(_) => 0,
+            Self::Text { text, .. } => escapes(text),
+            Self::Binary { bytes, .. } => bytes.len().div_ceil(3) * 4 - bytes.len(),
+        }
+    }
+
+    /// Its length as it came.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Json(bytes) | Self::Text { text: bytes, .. } | Self::Binary { bytes, .. } => {
+                bytes.len()
+            }
+        }
+    }
+}
+
+/// The bytes that escapes add to a text in JSON. U+2028 and U+2029 are among what is escaped.
+fn escapes(text: &[u8]) -> usize {
+    const SEPARATORS: &[u8] = b"\xe2\x80";
+    let more = |byte: &u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+        0..0x20 => 5,
+        _ => 0,
+    };
+    let more: usize = text.iter().map(more).sum();
+    if text.contains(&SEPARATORS[0]) {
+        let is_separator = |at: &&[u8]| at.starts_with(SEPARATORS) && matches!(at[2], 0xa8 | 0xa9);
+        return more + text.windows(3).filter(is_separator).count() * 3;
+    }
+    more
+}
+
 /// An upstream's words on a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels {

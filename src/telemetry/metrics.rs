@@ -17,10 +17,12 @@ use tokio::time::Instant;
 use self::families::{add, aggregates, upstreams};
 use super::{
     exemplars::{Exemplar, Exemplars},
-    log, open_metrics,
+    log,
+    memory::Charged,
+    open_metrics,
 };
 use crate::fanout::{
-    Cause, Circuit, Event, FailureKind, Mode, Observer, Outcome, UpstreamId, Verdict,
+    Cause, Circuit, Event, FailureKind, Memory, Mode, Observer, Outcome, UpstreamId, Verdict,
 };
 
 /// 100 µs to 60 s, denser where services answer.
@@ -242,7 +244,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a request of an aggregate that was refused because too many were in flight.
+    /// Counts a request of an aggregate that was refused because too many were in flight or the memory was taken.
     pub fn shed(&self, aggregate: usize) {
         self.aggregates[aggregate].shed.inc();
     }
@@ -276,6 +278,14 @@ impl Metrics {
     /// Counts spans that nobody will see.
     pub fn spans_dropped(&self, count: u64) {
         self.spans_dropped.inc_by(count);
+    }
+
+    /// Shows what of `memory` is charged.
+    ///
+    /// # Errors
+    /// When a memory is shown already.
+    pub fn shows(&self, memory: Memory) -> Result<(), Error> {
+        self.registry.register(Box::new(Charged::new(memory)?))
     }
 
     /// Shows whether the gateway takes traffic.
@@ -392,15 +402,17 @@ impl Observer for PlanObserver<'_> {
                 result,
                 ..
             } => self.0.upstreams[upstream.0].finished(elapsed, result),
-            // A refused attempt was never sent, but it has to be seen.
+            // A refused attempt was never sent, but it has to be seen. One that was answered has been seen: there was no
+            // memory for its body.
             Event::CallSettled {
                 upstream, result, ..
             } => match &result.result {
                 Err(failure)
-                    if matches!(
-                        failure.kind,
-                        FailureKind::Overload | FailureKind::CircuitOpen
-                    ) =>
+                    if failure.status.is_none()
+                        && matches!(
+                            failure.kind,
+                            FailureKind::Overload | FailureKind::CircuitOpen
+                        ) =>
                 {
                     self.0.upstreams[upstream.0].failed[position(failure.kind)].inc();
                 }

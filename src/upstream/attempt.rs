@@ -115,6 +115,14 @@ impl Adapter {
             && (self.answering.get() || self.watch.may_resend())
     }
 
+    /// Remembers whether it answers well. An answer for which the gateway had no memory tells nothing of that.
+    fn answered(&self, result: &Result<Reply, Failure>) {
+        let is_ours = |failure: &Failure| failure.kind == FailureKind::Overload;
+        if !result.as_ref().is_err_and(is_ours) {
+            self.answering.set(result.is_ok());
+        }
+    }
+
     /// Tells whether a connection may take another request after an answer like this was read to its end. Some servers close it
     /// without a word once a handler has failed or a request was refused, which a request that can be sent again survives.
     fn is_trusted_after(&self, result: &Result<Reply, Failure>) -> bool {
@@ -240,7 +248,7 @@ impl Upstream for Adapter {
                 Ended::Stale(failure) => break Err(failure),
             }
         };
-        self.answering.set(result.is_ok());
+        self.answered(&result);
         result
     }
 }

@@ -1,9 +1,9 @@
-//! Holds one body as it comes: once, and never beyond its own bound or what its request has left. Knows nothing of what it
-//! says.
+//! Holds one body as it comes: once, and never beyond its own bound, what its request has left, or the memory that there is.
+//! Knows nothing of what it says.
 
 use bytes::Bytes;
 
-use crate::fanout::{Allowance, Failure, FailureKind, Share};
+use crate::fanout::{Allowance, Exceeded, Failure, FailureKind, Share};
 
 /// What a body may take, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -107,16 +107,16 @@ impl<'a> Growing<'a> {
             )));
         }
         // What is still compressed may take less once it is inflated, and then draws that.
-        if !self
-            .share
-            .cover(size.min(own).saturating_sub(self.slack as usize))
-        {
-            let total = shared.total();
-            return Err(too_large(format!(
-                "with this body, the aggregate's bodies are together larger than {total} bytes"
-            )));
-        }
-        Ok(())
+        let size = size.min(own).saturating_sub(self.slack as usize);
+        self.share.cover(size).map_err(|exceeded| match exceeded {
+            Exceeded::Request => {
+                let total = shared.total();
+                too_large(format!(
+                    "with this body, the aggregate's bodies are together larger than {total} bytes"
+                ))
+            }
+            Exceeded::Memory => no_memory(),
+        })
     }
 
     /// The whole body, and its share of the request's bytes.
@@ -126,13 +126,23 @@ impl<'a> Growing<'a> {
     }
 }
 
+/// The failure of a body for which there is no memory. Nobody but the gateway is to blame for it.
+#[cold]
+pub(super) fn no_memory() -> Failure {
+    let detail = "the gateway's memory for bodies is taken by other requests";
+    Failure::new(FailureKind::Overload, detail)
+}
+
 fn too_large(detail: String) -> Failure {
     Failure::new(FailureKind::TooLarge, detail)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::fanout::Memory;
 
     fn growing(own: usize, shared: &Allowance) -> Growing<'_> {
         Growing::new(Bounds { own, shared })
@@ -173,7 +183,7 @@ mod tests {
         assert_eq!(bytes.len(), 5_000);
         assert!(bytes[..3_000].iter().all(|&byte| byte == b'1'));
         assert!(bytes[3_000..].iter().all(|&byte| byte == b'2'));
-        share.keep();
+        assert!(share.keep(0).is_ok());
         assert_eq!(shared.left(), 5_000);
     }
 
@@ -191,7 +201,7 @@ mod tests {
         };
         let mut body = Growing::inflated(bounds, share);
         body.push(&[b'1'; 1_480]).unwrap();
-        body.finish().1.keep();
+        assert!(body.finish().1.keep(0).is_ok());
         assert_eq!(shared.left(), 20);
     }
 
@@ -201,7 +211,7 @@ mod tests {
         let own = growing(900, &shared).declare(901).unwrap_err();
         assert_eq!(own.detail, "the upstream's body is larger than 900 bytes");
         let mut other = shared.share();
-        assert!(other.cover(200));
+        assert!(other.cover(200).is_ok());
         let together = growing(900, &shared).declare(801).unwrap_err();
         assert_eq!(
             together.detail,
@@ -211,5 +221,21 @@ mod tests {
             [own.kind, together.kind],
             [FailureKind::TooLarge, FailureKind::TooLarge]
         );
+    }
+
+    #[test]
+    fn a_body_for_which_there_is_no_memory_fails_by_the_gateways_own_fault_before_it_is_held() {
+        let memory = Rc::new(Memory::new(4 << 20));
+        let shared = Allowance::new(16 << 20).charged_to(memory.admit(1 << 10, 0).unwrap());
+        let mut body = growing(16 << 20, &shared);
+        body.declare(1 << 20).unwrap();
+        let refused = growing(16 << 20, &shared).declare(1 << 20).unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Overload);
+        assert!(!refused.kind.is_sick(refused.status));
+        // Nor is it taken where it was not announced.
+        let mut other = growing(16 << 20, &shared);
+        let pushed = (0..32).find_map(|_| other.push(&[b'1'; 32 << 10]).err());
+        assert_eq!(pushed.unwrap().kind, FailureKind::Overload);
+        assert!(other.bytes.capacity() <= 1 << 20);
     }
 }

@@ -224,7 +224,7 @@ fn within(
 ) -> (Result<Vec<u8>, Failure>, usize) {
     let bounds = Bounds { own, shared };
     let mut share = shared.share();
-    assert!(share.cover(packed.len().min(own)));
+    assert!(share.cover(packed.len().min(own)).is_ok());
     let mut body = Growing::inflated(bounds, share);
     let turns = Cell::new(0);
     let result = {
@@ -242,7 +242,7 @@ fn within(
     };
     let result = result.map(|()| {
         let (bytes, share) = body.finish();
-        share.keep();
+        assert!(share.keep(0).is_ok());
         bytes.to_vec()
     });
     (result, turns.get())

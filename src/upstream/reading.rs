@@ -11,7 +11,7 @@ use http::StatusCode;
 
 use super::{
     answer::{self, Described},
-    body::{Bounds, Growing},
+    body::{Bounds, Growing, no_memory},
     chunks::Chunks,
     coding::Format,
     head::{self, Framing, Head},
@@ -490,11 +490,21 @@ fn judged(
     share: Share<'_>,
 ) -> Result<Reply, Failure> {
     match body {
-        Ok(body) => {
-            share.keep();
-            Ok(Reply { status, body })
-        }
+        Ok(body) => match share.keep(growth(&body)) {
+            Ok(()) => Ok(Reply { status, body }),
+            Err(_) => Err(no_memory().with_status(status)),
+        },
         Err(failure) => Err(failure.with_status(status)),
+    }
+}
+
+/// How much longer a body is in the answer, where it is long. To look at a short one twice would cost more than it takes.
+fn growth(body: &Body) -> usize {
+    const SHORT: usize = 4 * 1024;
+    match body {
+        Body::Empty | Body::Json(_) => 0,
+        body if body.len() <= SHORT => 0,
+        body => body.grows(),
     }
 }
 

@@ -30,6 +30,7 @@ mod heads;
 mod keep_alive;
 mod loops;
 mod malformed;
+mod memory;
 mod methods;
 mod openapi;
 mod operations;

@@ -11,7 +11,7 @@ use gather::{
     api::{self, Exposed, ProblemKind, Shared},
     fanout::{
         Aggregate, Body, Call, Completion, Failure, Forward, Heard, Lane, LaneSettings, Limit,
-        Mode, Need, OnFailure, Place, Reply, Upstream, UpstreamId,
+        Memory, Mode, Need, OnFailure, Place, Reply, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
     telemetry::{Metrics, Names},
@@ -99,6 +99,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
     let shared = Shared {
         spans: None,
         compression: false,
+        memory: Memory::new(1 << 30),
         document: bytes::Bytes::new(),
         metrics: Arc::new(metrics),
         readiness: Arc::new(Readiness::default()),
@@ -112,6 +113,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
             exposed.into(),
             Arc::clone(&shared.metrics),
             Arc::clone(&in_flight),
+            shared.memory.clone(),
             api::Deployment::new(0),
         );
         App::new()

@@ -77,7 +77,7 @@ pub(super) fn aggregates(
     )?;
     let shed = family.counters(
         "gather_shed_total",
-        "Requests refused because too many were in flight; nothing was sent upstream.",
+        "Requests refused because too many were in flight or the memory was taken; nothing was sent upstream.",
     )?;
     let resolve = |name: &&str| AggregateMetrics {
         name: (*name).to_owned(),

@@ -1,0 +1,123 @@
+//! How much memory a configuration's requests may take at most, beside what there is for them. Knows nothing of files.
+
+use std::fmt;
+
+use super::{
+    checked::{Aggregate, Config, Server},
+    mistake::{KeyPath, Mistake},
+};
+use crate::{fanout::large, upstream::Settings};
+
+/// How often a body is held: as it came, and in the answer. Only JSON is no longer there than it was.
+const COPIES: u64 = 2;
+
+/// The most that one request takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Most<'a> {
+    /// The aggregate.
+    pub aggregate: &'a str,
+    /// Its bodies and its answer, in bytes, if all of them are JSON.
+    pub bytes: u64,
+}
+
+/// What the largest request takes: each body is as large as `max_body` of its upstream and of the aggregate let it be.
+#[must_use]
+pub fn most(config: &Config) -> Option<Most<'_>> {
+    let mosts = (config.aggregates.iter()).map(|aggregate| Most {
+        aggregate: &aggregate.name,
+        bytes: of(aggregate, &config.upstreams),
+    });
+    mosts.max_by_key(|most| most.bytes)
+}
+
+fn of(aggregate: &Aggregate, upstreams: &[Settings]) -> u64 {
+    let calls = aggregate.calls.iter();
+    let bodies = calls
+        .filter_map(|call| upstreams.get(call.upstream))
+        .map(|upstream| upstream.max_body as u64)
+        .sum::<u64>();
+    let runs = if aggregate.compare { 2 } else { 1 };
+    COPIES * (bodies * runs).min(aggregate.max_body as u64)
+}
+
+/// Warns of aggregates whose largest answer is never held.
+pub(super) fn warnings(
+    server: &Server,
+    aggregates: &[Aggregate],
+    upstreams: &[Settings],
+) -> Vec<Mistake> {
+    let total = usize::try_from(server.memory).unwrap_or(usize::MAX);
+    let there = large(total) as u64;
+    let too_large = aggregates
+        .iter()
+        .filter(|aggregate| of(aggregate, upstreams) > there);
+    too_large
+        .map(|aggregate| Mistake {
+            origin: String::new(),
+            path: KeyPath::of(["aggregates", &aggregate.name, "max_body"]).to_string(),
+            message: format!(
+                "its largest answer takes {}, and large ones have {} together, three quarters of server.memory ({}): the call whose \
+                 body is beyond that fails with `overload`; lower max_body or raise server.memory",
+                Bytes(of(aggregate, upstreams)),
+                Bytes(there),
+                Bytes(server.memory),
+            ),
+        })
+        .collect()
+}
+
+/// A number of bytes for people.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        bytesize::ByteSize(self.0).display().iec().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_text;
+
+    fn config(server: &str, aggregate: &str) -> Config {
+        let text = format!(
+            "[server]\n{server}\n[upstreams.users]\nurl = 'http://users'\n[upstreams.orders]\nurl = 'http://orders'\n\
+             [aggregates.home]\ncalls = ['users', 'orders']\n{aggregate}\n"
+        );
+        load_text("x.toml", &text).unwrap()
+    }
+
+    #[test]
+    fn the_largest_request_holds_each_body_twice_as_far_as_any_bound_lets_it() {
+        for (aggregate, mib) in [
+            ("", 4),
+            ("compare = true", 8),
+            ("max_body = '1.5MiB'\ncompare = true", 3),
+            ("[aggregates.small]\ncalls = ['users']", 4),
+        ] {
+            let config = config("", aggregate);
+            let most = most(&config).unwrap();
+            assert_eq!(
+                (most.aggregate, most.bytes),
+                ("home", mib << 20),
+                "{aggregate}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_that_never_fits_is_warned_of() {
+        let warned = config("memory = '5MiB'", "").warnings;
+        let [warning] = &warned[..] else {
+            panic!("{warned:?}");
+        };
+        assert_eq!(
+            warning.to_string(),
+            "aggregates.home.max_body: its largest answer takes 4.0 MiB, and large ones have 3.8 MiB together, three quarters of \
+             server.memory (5.0 MiB): the call whose body is beyond that fails with `overload`; lower max_body or raise server.memory"
+        );
+        assert_eq!(config("memory = '6MiB'", "").warnings, []);
+    }
+}

@@ -1,0 +1,233 @@
+//! How much memory the bodies and answers of all requests take together, counted over all workers. Refuses at once; nothing
+//! waits. Knows nothing of bodies.
+//!
+//! A request is charged a fixed size when it is let in, and that is all for one whose bodies are small: two atomic
+//! operations, one when it begins and one when it is over. What it takes beyond that is charged in large steps.
+
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// What is charged at a time beyond a request's fixed size, in bytes. So a body in many small pieces is charged a few times.
+const STEP: usize = 64 * 1024;
+
+/// The part of the memory that is kept for fixed sizes: large bodies and answers that wait for slow clients fill the rest, and
+/// requests with small ones are still let in.
+const RESERVED: usize = 4;
+
+/// The memory that is shared by the workers. A clone is the same memory.
+#[derive(Debug, Clone)]
+pub struct Memory(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limit: usize,
+    charged: AtomicUsize,
+}
+
+impl Memory {
+    /// Nothing is charged, of `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self(Arc::new(Shared {
+            limit,
+            charged: AtomicUsize::new(0),
+        }))
+    }
+
+    /// All of it, in bytes.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.0.limit
+    }
+
+    /// What is charged now, in bytes.
+    #[must_use]
+    pub fn charged(&self) -> usize {
+        self.0.charged.load(Ordering::Relaxed)
+    }
+
+    /// Charges a request's fixed size, of which `free` bytes are for what it will [`cover`](Charge::cover). `None` where that
+    /// many bytes are not left.
+    #[must_use]
+    pub fn admit(self: &Rc<Self>, size: usize, free: usize) -> Option<Charge> {
+        self.draw(size, self.0.limit).then(|| Charge {
+            memory: Rc::clone(self),
+            charged: Cell::new(size),
+            apart: size.saturating_sub(free),
+        })
+    }
+
+    /// Charges what a request takes beyond its fixed size. `None` where large bodies have taken their part.
+    #[must_use]
+    pub fn lend(self: &Rc<Self>, size: usize) -> Option<Charge> {
+        self.draw(size, large(self.0.limit)).then(|| Charge {
+            memory: Rc::clone(self),
+            charged: Cell::new(size),
+            apart: 0,
+        })
+    }
+
+    fn draw(&self, size: usize, limit: usize) -> bool {
+        let drawn = |charged: usize| charged.checked_add(size).filter(|sum| *sum <= limit);
+        let charged = &self.0.charged;
+        let done = charged.fetch_update(Ordering::Relaxed, Ordering::Relaxed, drawn);
+        done.is_ok()
+    }
+
+    fn give_back(&self, size: usize) {
+        self.0.charged.fetch_sub(size, Ordering::Relaxed);
+    }
+}
+
+/// The part of `limit` that everything beyond fixed sizes may fill.
+#[must_use]
+pub const fn large(limit: usize) -> usize {
+    limit - limit / RESERVED
+}
+
+/// What one request is charged, given back when it is dropped.
+#[derive(Debug)]
+pub struct Charge {
+    memory: Rc<Memory>,
+    charged: Cell<usize>,
+    /// The part that is for the request itself, whatever its bodies take.
+    apart: usize,
+}
+
+impl Charge {
+    /// Makes the charge large enough for bodies and answers of `size` bytes. When the memory for them is taken, it returns false
+    /// and the charge stays as it is.
+    #[must_use]
+    pub fn cover(&self, size: usize) -> bool {
+        let lacking = self.of(size).saturating_sub(self.charged.get());
+        lacking == 0 || self.cover_more(lacking)
+    }
+
+    #[cold]
+    fn cover_more(&self, lacking: usize) -> bool {
+        let more = lacking.checked_next_multiple_of(STEP).unwrap_or(lacking);
+        let limit = large(self.memory.limit());
+        // The last step need not be a whole one.
+        for more in [more, lacking] {
+            if self.memory.draw(more, limit) {
+                self.charged.set(self.charged.get() + more);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Makes the charge what `size` bytes take that are there in any case. What it was beyond that is given back.
+    pub fn settle(&self, size: usize) {
+        let (charged, size) = (self.charged.get(), self.of(size));
+        if size > charged {
+            let more = &self.memory.0.charged;
+            more.fetch_add(size - charged, Ordering::Relaxed);
+        } else if charged - size >= STEP {
+            self.memory.give_back(charged - size);
+        } else {
+            return;
+        }
+        self.charged.set(size);
+    }
+
+    /// The whole charge of a request whose bodies and answers take `size` bytes.
+    const fn of(&self, size: usize) -> usize {
+        self.apart.saturating_add(size)
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.memory.give_back(self.charged.get());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    const KIB: usize = 1024;
+
+    fn memory(limit: usize) -> Rc<Memory> {
+        Rc::new(Memory::new(limit))
+    }
+
+    #[test]
+    fn a_request_with_small_bodies_is_charged_once_and_gives_that_back() {
+        let memory = memory(100 * KIB);
+        let charge = memory.admit(40 * KIB, 10 * KIB).unwrap();
+        assert!(charge.cover(10 * KIB));
+        charge.settle(0);
+        assert_eq!(memory.charged(), 40 * KIB);
+        drop(charge);
+        assert_eq!(memory.charged(), 0);
+    }
+
+    #[test]
+    fn nobody_is_let_in_beyond_the_limit_and_all_are_once_there_is_room() {
+        let memory = memory(100 * KIB);
+        let charges: Vec<_> = (0..3).map(|_| memory.admit(40 * KIB, 0)).collect();
+        assert!(charges[1].is_some() && charges[2].is_none());
+        drop(charges);
+        assert!(memory.admit(100 * KIB, 0).is_some());
+    }
+
+    #[test]
+    fn large_bodies_leave_a_part_to_those_with_small_ones() {
+        let memory = memory(4096 * KIB);
+        let (one, other) = (memory.admit(KIB, KIB).unwrap(), memory.admit(KIB, KIB));
+        assert!(one.cover(3000 * KIB) && !one.cover(3073 * KIB));
+        assert!(!other.unwrap().cover(200 * KIB) && memory.lend(200 * KIB).is_none());
+        let small: Vec<_> = (0..25).map_while(|_| memory.admit(40 * KIB, 0)).collect();
+        assert_eq!(small.len(), 25);
+    }
+
+    #[test]
+    fn what_is_there_in_any_case_is_charged_beyond_the_limit_and_given_back() {
+        let memory = memory(1024 * KIB);
+        let charge = memory.admit(16 * KIB, 0).unwrap();
+        charge.settle(2048 * KIB);
+        assert_eq!(memory.charged(), 2064 * KIB);
+        assert!(memory.admit(1, 0).is_none());
+        charge.settle(200 * KIB);
+        assert_eq!(memory.charged(), 216 * KIB);
+        drop(charge);
+        assert_eq!(memory.charged(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_charged_it_is_within_its_limit_and_all_of_it_comes_back(
+            steps in vec((0..4_usize, 0..2_000_000_usize, 0..5_u8), 0..200),
+        ) {
+            let memory = memory(2 << 20);
+            let mut charges: [Option<Charge>; 4] = Default::default();
+            for (at, size, what) in steps {
+                let before = memory.charged();
+                match (what, &charges[at]) {
+                    (0, _) => charges[at] = None,
+                    (1, None) => charges[at] = memory.admit(size % 100_000, size % 1000),
+                    (2, Some(charge)) => charge.settle(size.min(before)),
+                    (_, Some(charge)) => {
+                        let _ = charge.cover(size);
+                    }
+                    (_, None) => {}
+                }
+                let sum: usize = charges.iter().flatten().map(|it| it.charged.get()).sum();
+                prop_assert_eq!(memory.charged(), sum);
+                prop_assert!(sum <= (2 << 20) || sum <= 2 * before);
+            }
+            drop(charges);
+            prop_assert_eq!(memory.charged(), 0);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Shows what the memory of all requests is charged, as two gauges that are read when they are asked for: counting costs no
+//! request anything.
+
+use prometheus::{
+    Error, IntGauge,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+
+use crate::fanout::Memory;
+
+/// The gauges of one memory.
+pub(super) struct Charged {
+    memory: Memory,
+    charged: IntGauge,
+    limit: IntGauge,
+}
+
+impl Charged {
+    /// # Errors
+    /// When a name is none, which would be a fault here.
+    pub(super) fn new(memory: Memory) -> Result<Self, Error> {
+        Ok(Self {
+            charged: IntGauge::new(
+                "gather_memory_bytes",
+                "What the requests in flight, their bodies and their answers are charged of `server.memory`.",
+            )?,
+            limit: IntGauge::new(
+                "gather_memory_limit_bytes",
+                "`server.memory`: what they may take together.",
+            )?,
+            memory,
+        })
+    }
+}
+
+impl Collector for Charged {
+    fn desc(&self) -> Vec<&Desc> {
+        [&self.charged, &self.limit]
+            .into_iter()
+            .flat_map(Collector::desc)
+            .collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let shown = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.charged.set(shown(self.memory.charged()));
+        self.limit.set(shown(self.memory.limit()));
+        [&self.charged, &self.limit]
+            .into_iter()
+            .flat_map(Collector::collect)
+            .collect()
+    }
+}
