@@ -100,20 +100,17 @@ impl Application {
         // Read once, and only where anything relies on them.
         let roots = LazyCell::new(|| roots.unwrap_or_else(Roots::system));
         let upstream_names: Vec<_> = upstreams.iter().map(|upstream| &*upstream.name).collect();
-        let metrics = Arc::new(metrics(&aggregates, &upstream_names)?);
-        for (index, upstream) in upstreams.iter().enumerate() {
-            metrics.allows(UpstreamId(index), upstream.timeout);
-        }
+        let memory = Memory::new(usize::try_from(server.memory).unwrap_or(usize::MAX));
+        let metrics = Arc::new(metrics(&aggregates, &upstreams, &memory)?);
         let spans = spans(tracing, &roots, &upstreams, &metrics)?;
         let shared = Shared {
             metrics: Arc::clone(&metrics),
             spans: spans.clone(),
             readiness: Arc::default(),
             compression: server.compression,
-            memory: Memory::new(usize::try_from(server.memory).unwrap_or(usize::MAX)),
+            memory,
             document: openapi(&server, admin.is_none(), &aggregates, &upstreams),
         };
-        metrics.shows(shared.memory.clone())?;
         let with_operations = admin.is_none();
         let console = server
             .console
@@ -261,16 +258,26 @@ fn spans(
 }
 
 /// Everything that is counted, under the configured names.
-fn metrics(aggregates: &[config::Aggregate], upstreams: &[&str]) -> anyhow::Result<Metrics> {
+fn metrics(
+    aggregates: &[config::Aggregate],
+    upstreams: &[upstream::Settings],
+    memory: &Memory,
+) -> anyhow::Result<Metrics> {
     let names: Vec<_> = aggregates
         .iter()
         .map(|aggregate| &*aggregate.name)
         .collect();
-    Ok(Metrics::new(&Names {
+    let called: Vec<_> = upstreams.iter().map(|upstream| &*upstream.name).collect();
+    let metrics = Metrics::new(&Names {
         aggregates: &names,
-        upstreams,
+        upstreams: &called,
         problems: &ProblemKind::names(),
-    })?)
+    })?;
+    for (index, upstream) in upstreams.iter().enumerate() {
+        metrics.allows(UpstreamId(index), upstream.timeout);
+    }
+    metrics.shows(memory.clone())?;
+    Ok(metrics)
 }
 
 /// Sends the last spans, on a thread: a second signal has to be heard meanwhile. A process that can't start one sends them here.

@@ -16,6 +16,7 @@ mod lanes;
 mod layers;
 mod loops;
 mod memory;
+mod memory_limit;
 mod mistake;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;

@@ -7,7 +7,6 @@
 //! - [`api`]: routes, middleware, problems. [`compose`] and [`timing`]: an outcome as bytes and as `Server-Timing`.
 //! - [`upstream`]: the adapter that speaks HTTP. [`telemetry`]: metrics and log lines.
 //! - [`shutdown`], [`readiness`], [`port`]: when to stop, who may know, and who is next. [`ping`]: the dummy upstream. [`duration`]: `150ms`.
-//!   [`memory_limit`]: what the container or the machine has.
 //! - `fuzzing`: what the fuzz targets check; only they and the tests have it.
 //! - [`fanout`]: the core. It knows none of the others.
 
@@ -20,7 +19,6 @@ pub mod duration;
 pub mod fanout;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod memory_limit;
 pub mod ping;
 pub mod port;
 pub mod readiness;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::memory_limit::memory_limit;
+use super::memory_limit::memory_limit;
 
 /// Loopback only: whoever opens the gateway to a network says so.
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);

@@ -64,17 +64,6 @@ impl Body {
             Self::Binary { bytes, .. } => bytes.len().div_ceil(3) * 4 - bytes.len(),
         }
     }
-
-    /// Its length as it came.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        match self {
-            Self::Empty => 0,
-            Self::Json(bytes) | Self::Text { text: bytes, .. } | Self::Binary { bytes, .. } => {
-                bytes.len()
-            }
-        }
-    }
 }
 
 /// The bytes that escapes add to a text in JSON. U+2028 and U+2029 are among what is escaped.

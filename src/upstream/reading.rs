@@ -502,9 +502,10 @@ fn judged(
 fn growth(body: &Body) -> usize {
     const SHORT: usize = 4 * 1024;
     match body {
-        Body::Empty | Body::Json(_) => 0,
-        body if body.len() <= SHORT => 0,
-        body => body.grows(),
+        Body::Text { text: bytes, .. } | Body::Binary { bytes, .. } if bytes.len() > SHORT => {
+            body.grows()
+        }
+        _ => 0,
     }
 }
 

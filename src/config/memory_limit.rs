@@ -10,8 +10,7 @@ use std::{
 const UNKNOWN: u64 = 1 << 30;
 
 /// How much memory this process may have, in bytes.
-#[must_use]
-pub fn memory_limit() -> u64 {
+pub(super) fn memory_limit() -> u64 {
     limit(|path| fs::read_to_string(path).ok()).unwrap_or(UNKNOWN)
 }
 
