@@ -197,6 +197,80 @@ async fn a_thousand_streams_that_nobody_reads_stay_within_32_mib() {
 }
 
 #[actix_web::test]
+async fn hundreds_of_clients_that_read_nothing_hold_the_memory_that_there_is_and_no_more() {
+    const MEMORY: usize = 48 * MIB;
+    const BODY: usize = 900_000;
+    const CLIENTS: usize = 400;
+    /// What may come on top: what was freed and not yet given back, buffers and connections.
+    const BESIDE: usize = 48 * MIB;
+    const LEFT: usize = 64 * MIB;
+    rlimit::increase_nofile_limit(8 * AT_ONCE as u64).unwrap();
+    let upstream = Upstream::start(|request| match request.path() {
+        "/small" => Response::pong().into(),
+        "/endless" => Behaviour::Endless(Framing::Chunked(10_000)),
+        _ => Response::json(format!("\"{}\"", "x".repeat(BODY))).into(),
+    });
+    let urls = ["small", "large", "endless"].map(|name| {
+        let url = upstream.url(&format!("/{name}"));
+        format!("[upstreams.{name}]\nurl = \"{url}\"\ntimeout = \"60s\"\n")
+    });
+    let three = |name: &str| {
+        let calls =
+            [1, 2, 3].map(|at| format!("{{ upstream = \"{name}\", name = \"call_{at}\" }}"));
+        format!(
+            "[aggregates.{name}]\ndeadline = \"60s\"\ncalls = [{}]\n",
+            calls.join(", ")
+        )
+    };
+    let (gateway, address) = Running::serve(&format!(
+        "server.grace = \"0s\"\nserver.write_timeout = \"5m\"\nserver.memory = \"48MiB\"\n{}{}{}{}",
+        urls.concat(),
+        three("small"),
+        three("large"),
+        three("endless")
+    ));
+    let is_healthy = async || {
+        let answer = request(address, "GET", "/aggregate/small", &[], b"").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("gather-outcome"), Some("complete"));
+    };
+    is_healthy().await;
+    let before = held(&gateway, "VmRSS");
+
+    let mut slow = Vec::new();
+    for _ in 0..CLIENTS {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4 * 1024).unwrap();
+        let mut tcp = socket.connect(address).await.unwrap();
+        let asked = b"GET /aggregate/large HTTP/1.1\r\nHost: g\r\n\r\n";
+        tcp.write_all(asked).await.unwrap();
+        slow.push(tcp);
+        is_healthy().await;
+    }
+    let endless: FuturesUnordered<_> = (0..AT_ONCE / 10)
+        .map(|_| request(address, "GET", "/aggregate/endless", &[], b""))
+        .collect();
+    for answer in endless.collect::<Vec<_>>().await {
+        answer.problem(502, "upstream-failed");
+    }
+    until("all are answered, if not read", async || {
+        is_healthy().await;
+        in_flight(address).await == 0
+    })
+    .await;
+    let peak = held(&gateway, "VmHWM") - before;
+    println!("{} MiB more at most", peak / MIB);
+    assert!(peak > MEMORY / 2, "they hold something: {peak}");
+    assert!(peak < MEMORY + BESIDE, "{} MiB", peak / MIB);
+    drop(slow);
+    until("back", async || {
+        is_healthy().await;
+        held(&gateway, "VmRSS") < before + LEFT
+    })
+    .await;
+}
+
+#[actix_web::test]
 async fn an_aggregate_of_16_mib_holds_its_bodies_and_its_answer_and_no_more() {
     // Full to the last byte: 16 bodies of 1 MiB.
     let text = vec![b'1'; MIB];
