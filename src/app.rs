@@ -58,6 +58,9 @@ use watch::{Counting, Reach};
 /// doesn't read, and then says nothing for as long as it takes to send most of them.
 const UNSENT: u32 = 128 * 1024;
 
+/// The least of it: less would cost a system call for every few packets.
+const LEAST_UNSENT: u32 = 16 * 1024;
+
 /// The time that the connections of the operational listener get to end in order. Whoever scrapes or probes answers a close at
 /// once.
 const ADMIN_CLOSE: Duration = Duration::from_millis(250);
@@ -452,10 +455,18 @@ fn bind(address: SocketAddr, sharing: Sharing, key: &str) -> anyhow::Result<TcpL
     })
 }
 
+/// How much the kernel takes for each client that doesn't read: less where all of them would take more than there is.
+fn unsent(settings: &config::Server) -> u32 {
+    let each = settings.memory / settings.max_connections.get() as u64;
+    u32::try_from(each)
+        .unwrap_or(UNSENT)
+        .clamp(LEAST_UNSENT, UNSENT)
+}
+
 /// Sets what only latency and memory depend on: a socket that refuses still works.
-fn tune(tcp: &TcpStream) {
+fn tune(tcp: &TcpStream, unsent: u32) {
     let _ = tcp.set_nodelay(true);
-    let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
+    let _ = SockRef::from(tcp).set_tcp_notsent_lowat(unsent);
 }
 
 /// Starts `workers` threads behind one listener; `routes` is called on each of them.
@@ -482,6 +493,7 @@ where
         true => HalfClose::Waits,
         false => HalfClose::Leaves,
     };
+    let unsent = unsent(settings);
     let connections = settings.max_connections.get().div_ceil(workers.get());
     // A whole number of seconds, and beyond `drain`: the exact bound is the stop's own.
     let shutdown_timeout = settings.drain.as_secs() + 2;
@@ -506,7 +518,7 @@ where
                     let service = app.new_service(AppConfig::default()).await?;
                     let edge = Rc::new(Edge::new(service, patience, half_close, metrics, stopping));
                     Ok::<_, ()>(fn_service(move |tcp: TcpStream| {
-                        tune(&tcp);
+                        tune(&tcp, unsent);
                         // The server's task would hold the connection's state twice.
                         Box::pin(Rc::clone(&edge).serve(tcp))
                     }))

@@ -16,6 +16,8 @@ mod upstream;
 
 use std::{
     net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -268,6 +270,154 @@ async fn hundreds_of_clients_that_read_nothing_hold_the_memory_that_there_is_and
         held(&gateway, "VmRSS") < before + LEFT
     })
     .await;
+}
+
+/// A control group with a limit on memory, of either version. Removed with the test.
+struct Container(PathBuf);
+
+impl Container {
+    /// `None`, said aloud, where none can be made: that takes root, and the controller.
+    fn of(limit: u64) -> Option<Self> {
+        let name = format!("gather_test_{}", std::process::id());
+        // The controller may have to be handed down first; where it can't be, there is no file for the limit.
+        let _ = std::fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+        for (hierarchy, file) in [
+            ("/sys/fs/cgroup", "memory.max"),
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+        ] {
+            let group = Path::new(hierarchy).join(&name);
+            if std::fs::create_dir(&group).is_err() {
+                continue;
+            }
+            let group = Self(group);
+            let file = group.0.join(file);
+            if file.exists() && std::fs::write(file, limit.to_string()).is_ok() {
+                return Some(group);
+            }
+        }
+        println!("no control group can be made here");
+        None
+    }
+
+    /// The built program in it.
+    fn serve(&self, toml: &str) -> (Running, SocketAddr, tempfile::TempDir) {
+        let files = tempfile::tempdir().unwrap();
+        let file = files.path().join("gather.toml");
+        std::fs::write(&file, toml).unwrap();
+        let plain = program::gather();
+        let mut command = std::process::Command::new("sh");
+        command
+            .args(["-c", "echo $$ > \"$0\" && exec \"$@\""])
+            .arg(self.0.join("cgroup.procs"))
+            .arg(plain.get_program())
+            .args(["serve", "-c"])
+            .arg(file)
+            .env_clear();
+        let running = Running::start(command);
+        let address = running.address("address");
+        (running, address, files)
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+/// The configuration in the Kubernetes manifest, and the memory that its container has.
+fn manifest() -> (String, u64) {
+    let file = program::repository("deploy/kubernetes/gather.yaml");
+    let manifest = std::fs::read_to_string(file).unwrap();
+    let (_, text) = manifest.split_once("gather.toml: |\n").unwrap();
+    let (text, rest) = text.split_once("\n---").unwrap();
+    let lines = text.lines().map(|line| line.trim_start().to_owned() + "\n");
+    let (_, limits) = rest.split_once("limits:").unwrap();
+    let (_, memory) = limits.split_once("memory: ").unwrap();
+    let (memory, _) = memory.split_once("Mi").unwrap();
+    (lines.collect(), memory.parse::<u64>().unwrap() << 20)
+}
+
+#[actix_web::test]
+async fn the_shipped_manifest_survives_two_thousand_clients_that_read_nothing_and_endless_bodies() {
+    const LEFT: usize = 64 * MIB;
+    let (shipped, limit) = manifest();
+    let Some(container) = Container::of(limit) else {
+        return;
+    };
+    rlimit::increase_nofile_limit(12_000).unwrap();
+    let upstream = Upstream::start(|request| match request.path() {
+        "/small" => Response::pong().into(),
+        "/endless" => Behaviour::Endless(Framing::Chunked(10_000)),
+        _ => Response::json(format!("\"{}\"", "x".repeat(900_000))).into(),
+    });
+    let mut toml = shipped
+        .replace("0.0.0.0:8080", "127.0.0.1:0")
+        .replace("0.0.0.0:9091", &program::free_address().to_string())
+        .replace("grace = \"10s\"", "grace = \"0s\"");
+    for name in ["users", "orders", "stock"] {
+        toml = toml.replace(&format!("http://{name}/ping"), &upstream.url("/"));
+    }
+    for name in ["small", "endless"] {
+        let url = upstream.url(&format!("/{name}"));
+        toml += &format!(
+            "[upstreams.{name}]\nurl = \"{url}\"\n[aggregates.{name}]\ncalls = [\"{name}\"]\n"
+        );
+    }
+    let (mut gateway, address, _files) = container.serve(&toml);
+    let healthy = AtomicUsize::new(0);
+    let is_healthy = async || {
+        let answer = request(address, "GET", "/aggregate/small", &[], b"").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("gather-outcome"), Some("complete"));
+        healthy.fetch_add(1, Ordering::Relaxed);
+    };
+    is_healthy().await;
+    let before = held(&gateway, "VmRSS");
+    let mut slow = Vec::new();
+    for (clients, target) in [
+        (96, "/aggregate"),
+        (2000, "/aggregate"),
+        (200, "/aggregate/endless"),
+    ] {
+        let asking = async {
+            for at in 0..clients {
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.set_recv_buffer_size(4 * 1024).unwrap();
+                let mut tcp = socket.connect(address).await.unwrap();
+                let asked = format!("GET {target} HTTP/1.1\r\nHost: g\r\n\r\n");
+                tcp.write_all(asked.as_bytes()).await.unwrap();
+                slow.push(tcp);
+                if at % 100 == 99 {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        };
+        let mut asking = std::pin::pin!(asking);
+        loop {
+            tokio::select! {
+                () = &mut asking => break,
+                () = is_healthy() => {}
+            }
+        }
+        // Until what they have asked for is there.
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_secs(2) {
+            is_healthy().await;
+        }
+    }
+    let peak = held(&gateway, "VmHWM");
+    drop(slow);
+    until("back", async || {
+        is_healthy().await;
+        held(&gateway, "VmRSS") < before + LEFT
+    })
+    .await;
+    let mib = [before, peak, held(&gateway, "VmRSS")].map(|held| held / MIB);
+    println!("{mib:?} MiB before, at most and after; {healthy:?} healthy requests");
+    assert!(peak < limit as usize * 3 / 4, "{} MiB", peak / MIB);
+    assert!(gateway.is_running());
+    drop(gateway);
 }
 
 #[actix_web::test]

@@ -87,7 +87,7 @@ mod tests {
     async fn the_place_is_free_with_the_last_piece_and_the_memory_once_that_is_written() {
         let limit = Arc::new(Limit::new(NonZeroUsize::MIN));
         let memory = Rc::new(Memory::new(4 << 20));
-        let charge = memory.admit(64 << 10, 0);
+        let charge = memory.admit(0, 64 << 10, 0);
         assert!(charge.as_ref().is_some_and(|charge| charge.cover(2 << 20)));
         let response = HttpResponse::Ok().body(vec![b'1'; 3 * PIECE]);
         let response = Answer::keeping(limit.acquire().unwrap(), charge, response);

@@ -94,7 +94,7 @@ impl<U> Gateway<U> {
         let size = STATE + CALL_STATE * calls + free;
         let place = self.in_flight.acquire();
         let place = place.ok_or_else(|| self.shed(index, IN_FLIGHT))?;
-        let charge = self.memory.admit(size, free);
+        let charge = self.memory.admit(index, size, free);
         let charge = charge.ok_or_else(|| self.shed(index, TAKEN))?;
         Ok((place, charge))
     }

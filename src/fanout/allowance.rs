@@ -191,7 +191,7 @@ mod tests {
 
     /// Of one that is let in with 4 KiB for its bodies and its answer.
     fn charged(memory: &Rc<Memory>) -> Allowance {
-        Allowance::new(1024 * KIB).charged_to(memory.admit(16 * KIB, 4 * KIB).unwrap())
+        Allowance::new(1024 * KIB).charged_to(memory.admit(0, 16 * KIB, 4 * KIB).unwrap())
     }
 
     #[test]

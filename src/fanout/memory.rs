@@ -9,9 +9,12 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 /// What is charged at a time beyond a request's fixed size, in bytes. So a body in many small pieces is charged a few times.
 const STEP: usize = 64 * 1024;
@@ -19,6 +22,13 @@ const STEP: usize = 64 * 1024;
 /// The part of the memory that is kept for fixed sizes: large bodies and answers that wait for slow clients fill the rest, and
 /// requests with small ones are still let in.
 const RESERVED: usize = 4;
+
+/// How long requests of a kind have to stay out of the last half of that part after a body of that kind has found no memory:
+/// they are the ones that fill the rest.
+const GREEDY_FOR: Duration = Duration::from_secs(5);
+
+/// As many kinds are told from one another.
+const KINDS: usize = 64;
 
 /// The memory that is shared by the workers. A clone is the same memory.
 #[derive(Debug, Clone)]
@@ -28,6 +38,9 @@ pub struct Memory(Arc<Shared>);
 struct Shared {
     limit: usize,
     charged: AtomicUsize,
+    /// When a body of each kind last found no memory, in milliseconds after `start`; 0 where none ever did.
+    refused: [AtomicU64; KINDS],
+    start: Instant,
 }
 
 impl Memory {
@@ -37,6 +50,8 @@ impl Memory {
         Self(Arc::new(Shared {
             limit,
             charged: AtomicUsize::new(0),
+            refused: [const { AtomicU64::new(0) }; KINDS],
+            start: Instant::now(),
         }))
     }
 
@@ -52,12 +67,16 @@ impl Memory {
         self.0.charged.load(Ordering::Relaxed)
     }
 
-    /// Charges a request's fixed size, of which `free` bytes are for what it will [`cover`](Charge::cover). `None` where that
-    /// many bytes are not left.
+    /// Charges a request of this kind its fixed size, of which `free` bytes are for what it will [`cover`](Charge::cover). `None`
+    /// where that many bytes are not left.
     #[must_use]
-    pub fn admit(self: &Rc<Self>, size: usize, free: usize) -> Option<Charge> {
-        self.draw(size, self.0.limit).then(|| Charge {
+    pub fn admit(self: &Rc<Self>, kind: usize, size: usize, free: usize) -> Option<Charge> {
+        let limit = self.0.limit;
+        let is_let_in = self.draw(size, limit - limit / RESERVED / 2)
+            || (!self.is_greedy(kind) && self.draw(size, limit));
+        is_let_in.then(|| Charge {
             memory: Rc::clone(self),
+            kind,
             charged: Cell::new(size),
             apart: size.saturating_sub(free),
         })
@@ -68,9 +87,25 @@ impl Memory {
     pub fn lend(self: &Rc<Self>, size: usize) -> Option<Charge> {
         self.draw(size, large(self.0.limit)).then(|| Charge {
             memory: Rc::clone(self),
+            kind: 0,
             charged: Cell::new(size),
             apart: 0,
         })
+    }
+
+    #[cold]
+    fn is_greedy(&self, kind: usize) -> bool {
+        let refused = self.0.refused[kind % KINDS].load(Ordering::Relaxed);
+        refused > 0 && self.now() < refused + GREEDY_FOR.as_secs() * 1000
+    }
+
+    fn refuse(&self, kind: usize) {
+        self.0.refused[kind % KINDS].store(self.now(), Ordering::Relaxed);
+    }
+
+    /// The time since the start, at least 1.
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.start.elapsed().as_millis()).map_or(u64::MAX / 2, |now| now + 1)
     }
 
     fn draw(&self, size: usize, limit: usize) -> bool {
@@ -95,6 +130,7 @@ pub const fn large(limit: usize) -> usize {
 #[derive(Debug)]
 pub struct Charge {
     memory: Rc<Memory>,
+    kind: usize,
     charged: Cell<usize>,
     /// The part that is for the request itself, whatever its bodies take.
     apart: usize,
@@ -120,6 +156,7 @@ impl Charge {
                 return true;
             }
         }
+        self.memory.refuse(self.kind);
         false
     }
 
@@ -164,7 +201,7 @@ mod tests {
     #[test]
     fn a_request_with_small_bodies_is_charged_once_and_gives_that_back() {
         let memory = memory(100 * KIB);
-        let charge = memory.admit(40 * KIB, 10 * KIB).unwrap();
+        let charge = memory.admit(0, 40 * KIB, 10 * KIB).unwrap();
         assert!(charge.cover(10 * KIB));
         charge.settle(0);
         assert_eq!(memory.charged(), 40 * KIB);
@@ -175,29 +212,50 @@ mod tests {
     #[test]
     fn nobody_is_let_in_beyond_the_limit_and_all_are_once_there_is_room() {
         let memory = memory(100 * KIB);
-        let charges: Vec<_> = (0..3).map(|_| memory.admit(40 * KIB, 0)).collect();
+        let charges: Vec<_> = (0..3).map(|_| memory.admit(0, 40 * KIB, 0)).collect();
         assert!(charges[1].is_some() && charges[2].is_none());
         drop(charges);
-        assert!(memory.admit(100 * KIB, 0).is_some());
+        assert!(memory.admit(0, 100 * KIB, 0).is_some());
     }
 
     #[test]
     fn large_bodies_leave_a_part_to_those_with_small_ones() {
         let memory = memory(4096 * KIB);
-        let (one, other) = (memory.admit(KIB, KIB).unwrap(), memory.admit(KIB, KIB));
+        let (one, other) = (
+            memory.admit(0, KIB, KIB).unwrap(),
+            memory.admit(0, KIB, KIB),
+        );
         assert!(one.cover(3000 * KIB) && !one.cover(3073 * KIB));
         assert!(!other.unwrap().cover(200 * KIB) && memory.lend(200 * KIB).is_none());
-        let small: Vec<_> = (0..25).map_while(|_| memory.admit(40 * KIB, 0)).collect();
+        let small: Vec<_> = (0..25)
+            .map_while(|_| memory.admit(1, 40 * KIB, 0))
+            .collect();
         assert_eq!(small.len(), 25);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_of_the_kind_that_found_no_memory_stay_out_of_the_last_of_it_for_a_while() {
+        let memory = memory(4096 * KIB);
+        let large = memory.admit(0, KIB, KIB).unwrap();
+        assert!(large.cover(3000 * KIB) && !large.cover(3100 * KIB));
+        let alike: Vec<_> = (0..50)
+            .map_while(|_| memory.admit(0, 40 * KIB, 0))
+            .collect();
+        assert_eq!(alike.len(), 14);
+        // Of another.
+        assert!(memory.admit(1, 40 * KIB, 0).is_some());
+        assert!(memory.admit(0, 40 * KIB, 0).is_none());
+        tokio::time::advance(GREEDY_FOR + Duration::from_millis(1)).await;
+        assert!(memory.admit(0, 40 * KIB, 0).is_some());
     }
 
     #[test]
     fn what_is_there_in_any_case_is_charged_beyond_the_limit_and_given_back() {
         let memory = memory(1024 * KIB);
-        let charge = memory.admit(16 * KIB, 0).unwrap();
+        let charge = memory.admit(0, 16 * KIB, 0).unwrap();
         charge.settle(2048 * KIB);
         assert_eq!(memory.charged(), 2064 * KIB);
-        assert!(memory.admit(1, 0).is_none());
+        assert!(memory.admit(0, 1, 0).is_none());
         charge.settle(200 * KIB);
         assert_eq!(memory.charged(), 216 * KIB);
         drop(charge);
@@ -215,7 +273,7 @@ mod tests {
                 let before = memory.charged();
                 match (what, &charges[at]) {
                     (0, _) => charges[at] = None,
-                    (1, None) => charges[at] = memory.admit(size % 100_000, size % 1000),
+                    (1, None) => charges[at] = memory.admit(0, size % 100_000, size % 1000),
                     (2, Some(charge)) => charge.settle(size.min(before)),
                     (_, Some(charge)) => {
                         let _ = charge.cover(size);

@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn a_body_for_which_there_is_no_memory_fails_by_the_gateways_own_fault_before_it_is_held() {
         let memory = Rc::new(Memory::new(4 << 20));
-        let shared = Allowance::new(16 << 20).charged_to(memory.admit(1 << 10, 0).unwrap());
+        let shared = Allowance::new(16 << 20).charged_to(memory.admit(0, 1 << 10, 0).unwrap());
         let mut body = growing(16 << 20, &shared);
         body.declare(1 << 20).unwrap();
         let refused = growing(16 << 20, &shared).declare(1 << 20).unwrap_err();
