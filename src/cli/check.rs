@@ -81,7 +81,8 @@ fn say_memory(config: &Config) -> std::io::Result<()> {
     let all = most.bytes.saturating_mul(in_flight as u64);
     writeln!(
         screen::out(),
-        "memory: {} for all bodies and answers (server.memory); one request of `{}` takes at most {}, and {in_flight} at a time          (server.max_in_flight) {}{}",
+        "memory: {} for all bodies and answers (server.memory); one request of `{}` takes at most {}, and {in_flight} at a time \
+         (server.max_in_flight) {}{}",
         Bytes(config.server.memory),
         most.aggregate,
         Bytes(most.bytes),

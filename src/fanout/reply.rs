@@ -116,7 +116,7 @@ pub enum FailureKind {
     Cancelled,
     /// The call was never started: its sequential plan had stopped, or what it depends on failed.
     Skipped,
-    /// Too many attempts were in flight to this upstream.
+    /// Too many attempts were in flight to this upstream, or, where it has answered, there is no memory for its body.
     Overload,
 }
 

@@ -52,11 +52,40 @@ fn file(text: &str) -> (tempfile::TempDir, String) {
 fn a_good_file_is_said_to_be_good() {
     let (_place, name) = file(&before(&["http://127.0.0.1:9/".to_owned()]));
     let finished = run(&["check", "-c", &name]).expect(0);
+    let (first, rest) = finished.stdout.split_once('\n').unwrap();
     assert_eq!(
-        finished.stdout,
-        "good: 1 upstream, 1 aggregate, listening on 127.0.0.1:8080\n"
+        first,
+        "good: 1 upstream, 1 aggregate, listening on 127.0.0.1:8080"
     );
+    assert!(rest.starts_with("memory: "), "{rest}");
     assert_eq!(finished.stderr, "");
+}
+
+#[test]
+fn what_a_configuration_takes_at_most_is_said_and_an_answer_that_never_fits_is_warned_of() {
+    let text = |memory: &str| {
+        let before = before(&["http://127.0.0.1:9/".to_owned()]);
+        format!(
+            "[server]\nmemory = \"{memory}\"\nmax_in_flight = 10\n{before}\n[defaults]\nmax_body = \"6MiB\"\n"
+        )
+    };
+    let (_place, name) = file(&text("1GiB"));
+    let finished = run(&["check", "-c", &name]).expect(0);
+    let most = "memory: 1.0 GiB for all bodies and answers (server.memory); one request of `default` takes at most 24.0 MiB, \
+                and 10 at a time (server.max_in_flight) 240.0 MiB\n";
+    assert!(finished.stdout.ends_with(most), "{}", finished.stdout);
+    assert_eq!(finished.stderr, "");
+    let (_place, name) = file(&text("31MiB"));
+    let finished = run(&["check", "-c", &name]).expect(0);
+    assert!(
+        finished
+            .stdout
+            .ends_with("240.0 MiB: what is beyond is refused\n")
+    );
+    let warning = "warning: aggregates.default.max_body: its largest answer takes 24.0 MiB, and large ones have 23.2 MiB";
+    assert!(finished.stderr.starts_with(warning), "{}", finished.stderr);
+    let printed = run(&["check", "--print", "-c", &name]).expect(0).stdout;
+    assert!(printed.contains("memory = \"31MiB\""), "{printed}");
 }
 
 #[test]
