@@ -102,7 +102,6 @@ impl Application {
         }
         // Read once, and only where anything relies on them.
         let roots = LazyCell::new(|| roots.unwrap_or_else(Roots::system));
-        let upstream_names: Vec<_> = upstreams.iter().map(|upstream| &*upstream.name).collect();
         let memory = Memory::new(usize::try_from(server.memory).unwrap_or(usize::MAX));
         let metrics = Arc::new(metrics(&aggregates, &upstreams, &memory)?);
         let spans = spans(tracing, &roots, &upstreams, &metrics)?;
