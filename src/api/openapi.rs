@@ -42,6 +42,8 @@ pub struct Endpoint {
     pub name: Arc<str>,
     /// The names of its calls, in plan order.
     pub calls: Vec<Arc<str>>,
+    /// Some call of it is not optional.
+    pub has_required: bool,
     /// The mode, if the caller names none.
     pub mode: Mode,
     /// At most this many calls at a time.

@@ -5,7 +5,9 @@ use http::HeaderName;
 
 use crate::{
     api::{Endpoint, Surface, document},
-    config, upstream,
+    config,
+    fanout::Need,
+    upstream,
 };
 
 /// The OpenAPI document of a gateway that is configured like this; `operations` says whether the operational routes are on
@@ -40,6 +42,10 @@ fn endpoint(aggregate: &config::Aggregate, upstreams: &[upstream::Settings]) -> 
             .iter()
             .map(|call| call.name.clone())
             .collect(),
+        has_required: aggregate
+            .calls
+            .iter()
+            .any(|call| call.need == Need::Required),
         mode: aggregate.mode,
         concurrency: aggregate.concurrency,
         deadline: aggregate.deadline,

@@ -159,9 +159,13 @@ fn wait_for(endpoint: &Endpoint) -> Value {
         Completion::Quorum(needed) if needed.get() > 1 => json!(needed),
         completion => json!(completion.to_string()),
     };
+    let words: &[&str] = match endpoint.has_required {
+        true => &["all", "required", "first"],
+        false => &["all", "first"],
+    };
     let schema = json!({
         "anyOf": [
-            {"type": "string", "enum": ["all", "required", "first"]},
+            {"type": "string", "enum": words},
             {"type": "integer", "minimum": 1, "maximum": endpoint.calls.len()},
         ],
         "default": default,
