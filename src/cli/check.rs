@@ -88,7 +88,7 @@ fn say_memory(config: &Config) -> std::io::Result<()> {
         Bytes(most.bytes),
         Bytes(all),
         if all > config.server.memory {
-            ": what is beyond is refused"
+            "; should that ever come together, further requests get a 503"
         } else {
             ""
         }

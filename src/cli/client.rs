@@ -29,7 +29,7 @@ pub(super) struct Asked {
     /// Shortens the aggregate's deadline, such as 500ms
     #[arg(long, value_name = "DURATION")]
     timeout: Option<String>,
-    /// all, first or a number of calls
+    /// all, required, first or a number of calls
     #[arg(long, value_name = "WHAT")]
     wait_for: Option<String>,
     /// How long to wait for the gateway itself

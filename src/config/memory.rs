@@ -56,8 +56,8 @@ pub(super) fn warnings(
             origin: String::new(),
             path: KeyPath::of(["aggregates", &aggregate.name, "max_body"]).to_string(),
             message: format!(
-                "its largest answer takes {}, and large ones have {} together, three quarters of server.memory ({}): the call whose \
-                 body is beyond that fails with `overload`; lower max_body or raise server.memory",
+                "its largest answer may take {}, and large answers have {}, three quarters of server.memory ({}): a call whose body is \
+                 beyond that fails with `overload`; lower max_body or raise server.memory",
                 Bytes(of(aggregate, upstreams)),
                 Bytes(there),
                 Bytes(server.memory),
@@ -115,8 +115,8 @@ mod tests {
         };
         assert_eq!(
             warning.to_string(),
-            "aggregates.home.max_body: its largest answer takes 4.0 MiB, and large ones have 3.8 MiB together, three quarters of \
-             server.memory (5.0 MiB): the call whose body is beyond that fails with `overload`; lower max_body or raise server.memory"
+            "aggregates.home.max_body: its largest answer may take 4.0 MiB, and large answers have 3.8 MiB, three quarters of \
+             server.memory (5.0 MiB): a call whose body is beyond that fails with `overload`; lower max_body or raise server.memory"
         );
         assert_eq!(config("memory = '6MiB'", "").warnings, []);
     }

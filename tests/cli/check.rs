@@ -80,9 +80,9 @@ fn what_a_configuration_takes_at_most_is_said_and_an_answer_that_never_fits_is_w
     assert!(
         finished
             .stdout
-            .ends_with("240.0 MiB: what is beyond is refused\n")
+            .ends_with("240.0 MiB; should that ever come together, further requests get a 503\n")
     );
-    let warning = "warning: aggregates.default.max_body: its largest answer takes 24.0 MiB, and large ones have 23.2 MiB";
+    let warning = "warning: aggregates.default.max_body: its largest answer may take 24.0 MiB, and large answers have 23.2 MiB";
     assert!(finished.stderr.starts_with(warning), "{}", finished.stderr);
     let printed = run(&["check", "--print", "-c", &name]).expect(0).stdout;
     assert!(printed.contains("memory = \"31MiB\""), "{printed}");
