@@ -201,7 +201,8 @@ where
             };
             let _ = match query.run {
                 Run::Once(mode) => told.once(&query.choice(wait), mode).await,
-                Run::Compare => told.compare(&query.choice(wait)).await,
+                // On the heap: it is larger by far, and a stream that runs once would hold as much.
+                Run::Compare => Box::pin(told.compare(&query.choice(wait))).await,
             };
             outbox.keep(job.forward.allowance);
         }
