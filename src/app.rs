@@ -183,7 +183,7 @@ impl Application {
         self.admin.as_ref().unwrap_or(&self.public).address
     }
 
-    /// Where the admin listener is, if there is one.
+    /// The address of the admin listener, if there is one.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|admin| admin.address)
@@ -454,7 +454,7 @@ fn bind(address: SocketAddr, sharing: Sharing, key: &str) -> anyhow::Result<TcpL
     })
 }
 
-/// How much the kernel takes for each client that doesn't read: less where all of them would take more than there is.
+/// The bytes that the kernel takes for each client that doesn't read: less where all of them would take more than there is.
 fn unsent(settings: &config::Server) -> u32 {
     let each = settings.memory / settings.max_connections.get() as u64;
     u32::try_from(each)

@@ -37,7 +37,7 @@ const BROTLI_QUALITY: u32 = 4;
 /// How far back brotli looks, as a power of two in bytes: an encoder holds several times as much.
 const BROTLI_WINDOW: u32 = 18;
 
-/// What an encoder holds, in bytes, as measured with a hundred of each.
+/// The memory of an encoder, in bytes, as measured with a hundred of each.
 const GZIP_SIZE: usize = 448 * 1024;
 const BROTLI_SIZE: usize = 1856 * 1024;
 

@@ -87,7 +87,7 @@ pub struct Listed<'a> {
     pub deadline_ms: u128,
     /// The most calls at a time.
     pub concurrency: usize,
-    /// What ends it; none where it waits for all calls.
+    /// The condition that ends it; none where it waits for all calls.
     pub wait_for: Option<Waits>,
     /// Whether `mode=compare` is allowed.
     pub compare: bool,

@@ -37,7 +37,7 @@ pub enum ProblemKind {
     UnknownAggregate,
     /// 405: the route knows other methods.
     MethodNotAllowed,
-    /// 408: the request's head did not come in time.
+    /// 408: the request's head, or the end of an empty body, did not come in time.
     RequestTimeout,
     /// 413: the body is larger than any route takes.
     BodyTooLarge,

@@ -19,11 +19,11 @@ use crate::{
     telemetry::{Metrics, spans::Spans},
 };
 
-/// What a request in flight takes itself, and for each of its calls, in bytes.
+/// The memory of a request in flight itself, and of each of its calls, in bytes.
 const STATE: usize = 12 * 1024;
 const CALL_STATE: usize = 4608;
 
-/// What small bodies and their answer take, and what is added for each call, in bytes. Every request is charged for it.
+/// The memory of small bodies and their answer, and the part that each call adds, in bytes. Every request is charged for it.
 const SMALL: usize = 4 * 1024;
 const CALL_SMALL: usize = 4 * 1024;
 
@@ -57,7 +57,8 @@ pub struct Gateway<U> {
 
 impl<U> Gateway<U> {
     /// The order of `exposed` is that of the metrics' aggregates. All workers share `in_flight`, which bounds the
-    /// requests that are answered at a time, and `memory`, which bounds what they hold. Requests that `deployment` has sent itself are refused.
+    /// requests that are answered at a time, and `memory`, which bounds what they hold. Requests that `deployment` has
+    /// sent itself are refused.
     #[must_use]
     pub fn new(
         exposed: Vec<Exposed<U>>,
@@ -106,7 +107,7 @@ impl<U> Gateway<U> {
     }
 }
 
-/// Why a request is refused.
+/// The reasons to refuse a request.
 const IN_FLIGHT: &str = "as many requests are in flight as the gateway takes; nothing was sent";
 const TAKEN: &str =
     "the requests in flight take all memory that the gateway has for them; nothing was sent";
@@ -122,7 +123,7 @@ pub struct Shared {
     pub readiness: Arc<Readiness>,
     /// Whether answers are compressed for those who take it.
     pub compression: bool,
-    /// What encoders of compressed answers are charged to.
+    /// The memory that encoders of compressed answers are charged to.
     pub memory: Memory,
     /// The OpenAPI document.
     pub document: Bytes,

@@ -250,7 +250,7 @@ struct Outbox {
     framing: Framing,
     bytes: RefCell<Vec<u8>>,
     pace: Rc<Pace>,
-    /// What the request is charged, once its run is over: the end of the stream may wait for long.
+    /// The charge of the request, once its run is over: the end of the stream may wait for long.
     charge: OnceCell<Charge>,
 }
 

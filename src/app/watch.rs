@@ -17,8 +17,8 @@ use crate::{
     upstream::Watch,
 };
 
-/// The time in which one line about an upstream may be written, after the first [`BURST`]. One of two addresses that is dead
-/// would make a line for each connection else.
+/// The time in which one line about an upstream may be written, after the first [`BURST`]. Without it, one dead address of
+/// two would make a line for each connection.
 const DISTANCE: Duration = Duration::from_secs(10);
 
 /// The lines about an upstream that may follow one another at once.
@@ -58,7 +58,7 @@ impl Watch for Counting {
 #[derive(Debug)]
 pub(super) struct Reach {
     upstream: Arc<str>,
-    /// Whether the log was told last that there is no connection. Looked at for each that is opened.
+    /// Set where the log was told last that there is no connection. Looked at for each that is opened.
     is_lost: AtomicBool,
     /// Locked only while connections fail, and for the one that ends that.
     told: Mutex<Told>,
@@ -67,7 +67,7 @@ pub(super) struct Reach {
 #[derive(Debug, Default)]
 struct Told {
     reason: Option<String>,
-    /// When all lines that were written have been paid for, by [`DISTANCE`] each.
+    /// The time at which all lines that were written have been paid for, by [`DISTANCE`] each.
     paid: Option<Instant>,
 }
 

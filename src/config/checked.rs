@@ -59,9 +59,9 @@ pub struct Server {
     pub header_timeout: Duration,
     /// How long a client may take for each 64 KiB of an answer, or for the rest of it.
     pub write_timeout: Duration,
-    /// How long a client's idle connection is kept.
+    /// The time for which a client's idle connection is kept.
     pub keep_alive: Duration,
-    /// Whether clients are served that close their half of the connection after the request.
+    /// Set where clients are served that close their half of the connection after the request.
     pub half_close: bool,
     /// Request header fields that say, in milliseconds, how long their caller will wait.
     pub deadline_headers: Vec<HeaderName>,

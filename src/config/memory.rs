@@ -1,4 +1,4 @@
-//! How much memory a configuration's requests may take at most, beside what there is for them. Knows nothing of files.
+//! The most memory that a configuration's requests may take, beside what there is for them. Knows nothing of files.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{fanout::large, upstream::Settings};
 
-/// How often a body is held: as it came, and in the answer. Only JSON is no longer there than it was.
+/// The number of times that a body is held: as it came, and in the answer. Only JSON is no longer there than it was.
 const COPIES: u64 = 2;
 
 /// The most that one request takes.
@@ -20,7 +20,7 @@ pub struct Most<'a> {
     pub bytes: u64,
 }
 
-/// What the largest request takes: each body is as large as `max_body` of its upstream and of the aggregate let it be.
+/// The memory of the largest request: each body is as large as `max_body` of its upstream and of the aggregate let it be.
 #[must_use]
 pub fn most(config: &Config) -> Option<Most<'_>> {
     let mosts = (config.aggregates.iter()).map(|aggregate| Most {

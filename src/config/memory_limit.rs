@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What is taken for the memory where nothing tells of it: a small machine's.
+/// The memory that is assumed where nothing tells of it: a small machine's.
 const UNKNOWN: u64 = 1 << 30;
 
-/// How much memory this process may have, in bytes.
+/// The memory that this process may have, in bytes.
 pub(super) fn memory_limit() -> u64 {
     limit(|path| fs::read_to_string(path).ok()).unwrap_or(UNKNOWN)
 }
@@ -43,14 +43,14 @@ enum Version {
 #[derive(Debug, PartialEq, Eq)]
 struct Group {
     version: Version,
-    /// Where the hierarchy is mounted. Nothing above it is a group.
+    /// The directory where the hierarchy is mounted. Nothing above it is a group.
     top: PathBuf,
     /// The group's own directory.
     own: PathBuf,
 }
 
 impl Group {
-    /// What it may have, and what each group around it may. Files that say `max`, or nothing, say nothing here. A limit of
+    /// The limits of this group and of each group around it. Files that say `max`, or nothing, say nothing here. A limit of
     /// version 1 that nobody has set is larger than any machine's memory.
     fn limits(&self, read: impl Fn(&Path) -> Option<String>) -> Vec<u64> {
         let around = self.own.ancestors();

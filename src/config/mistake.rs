@@ -203,7 +203,7 @@ impl Report {
         self.found.len()
     }
 
-    /// What was noted, in order.
+    /// The notes, in order.
     pub(super) fn into_found(self) -> impl Iterator<Item = Mistake> {
         let mistake = |(_, path, message, origin): (usize, KeyPath, String, String)| Mistake {
             origin,

@@ -63,7 +63,7 @@ pub(super) struct Review<'a> {
     pub(super) layers: &'a Layers,
     pub(super) refused: &'a BTreeSet<KeyPath>,
     pub(super) report: &'a mut Report,
-    /// What is odd and no mistake.
+    /// Things that are odd and no mistake.
     pub(super) warnings: &'a mut Report,
 }
 

@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use super::Charge;
 
-/// How often a body is held at most: as it came, and in the answer.
+/// The most times that a body is held: as it came, and in the answer.
 const COPIES: usize = 2;
 
 /// What is left of one request's bytes. It belongs to one request, and so to one thread.
@@ -16,16 +16,16 @@ const COPIES: usize = 2;
 pub struct Allowance {
     total: usize,
     left: Cell<usize>,
-    /// What bodies have drawn that are kept.
+    /// The bytes that kept bodies have drawn.
     kept: Cell<usize>,
-    /// What of that is not held any more.
+    /// The part of them that is not held any more.
     gone: Cell<usize>,
-    /// What kept bodies take beyond their copies, and what waits for the client beside them.
+    /// The bytes that kept bodies take beyond their copies, and those that wait for the client beside them.
     more: Cell<usize>,
     charge: Option<Charge>,
 }
 
-/// Why a body may not be held.
+/// The reason why a body may not be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exceeded {
     /// The request's own bytes are not enough.
@@ -55,7 +55,7 @@ impl Allowance {
         self
     }
 
-    /// What the request is charged, for who holds its answer.
+    /// The charge of the request, for the holder of its answer.
     #[must_use]
     pub fn into_charge(self) -> Option<Charge> {
         self.charge
@@ -70,13 +70,13 @@ impl Allowance {
         }
     }
 
-    /// What bodies and the answer take at most, as things are.
+    /// The most bytes that bodies and the answer take, as things are.
     fn held(&self) -> usize {
         let drawn = self.total - self.left.get() - self.gone.get();
         drawn.saturating_mul(COPIES).saturating_add(self.more.get())
     }
 
-    /// Charges what they take.
+    /// Charges what bodies and the answer take. False where the memory for it is taken.
     fn is_covered(&self) -> bool {
         let charge = self.charge.as_ref();
         charge.is_none_or(|charge| charge.cover(self.held()))
@@ -133,7 +133,7 @@ impl Share<'_> {
     /// than it has itself.
     ///
     /// # Errors
-    /// Where the memory for that is taken.
+    /// Fails where the memory for that is taken.
     pub fn keep(mut self, more: usize) -> Result<(), Exceeded> {
         let before = self.allowance.more.get();
         self.allowance.more.set(before.saturating_add(more));

@@ -1,4 +1,4 @@
-//! How much memory the bodies and answers of all requests take together, counted over all workers. Refuses at once; nothing
+//! The memory that the bodies and answers of all requests take together, counted over all workers. Refuses at once; nothing
 //! waits. Knows nothing of bodies.
 //!
 //! A request is charged a fixed size when it is let in, and that is all for one whose bodies are small: two atomic
@@ -16,18 +16,18 @@ use std::{
 
 use tokio::time::Instant;
 
-/// What is charged at a time beyond a request's fixed size, in bytes. So a body in many small pieces is charged a few times.
+/// The step of charges beyond a request's fixed size, in bytes. So a body in many small pieces is charged a few times.
 const STEP: usize = 64 * 1024;
 
 /// The part of the memory that is kept for fixed sizes: large bodies and answers that wait for slow clients fill the rest, and
 /// requests with small ones are still let in.
 const RESERVED: usize = 4;
 
-/// How long requests of a kind have to stay out of the last half of that part after a body of that kind has found no memory:
-/// they are the ones that fill the rest.
+/// The time for which requests of a kind stay out of the last half of that part, after a body of that kind has found no
+/// memory: such requests fill the rest.
 const GREEDY_FOR: Duration = Duration::from_secs(5);
 
-/// As many kinds are told from one another.
+/// The number of kinds that are told apart. Beyond it kinds share their places.
 const KINDS: usize = 64;
 
 /// The memory that is shared by the workers. A clone is the same memory.
@@ -38,7 +38,7 @@ pub struct Memory(Arc<Shared>);
 struct Shared {
     limit: usize,
     charged: AtomicUsize,
-    /// When a body of each kind last found no memory, in milliseconds after `start`; 0 where none ever did.
+    /// The last time that a body of each kind found no memory, in milliseconds after `start`; 0 where none ever did.
     refused: [AtomicU64; KINDS],
     start: Instant,
 }
@@ -61,7 +61,7 @@ impl Memory {
         self.0.limit
     }
 
-    /// What is charged now, in bytes.
+    /// The sum of all charges now, in bytes.
     #[must_use]
     pub fn charged(&self) -> usize {
         self.0.charged.load(Ordering::Relaxed)
@@ -126,7 +126,7 @@ pub const fn large(limit: usize) -> usize {
     limit - limit / RESERVED
 }
 
-/// What one request is charged, given back when it is dropped.
+/// The charge of one request, given back when it is dropped.
 #[derive(Debug)]
 pub struct Charge {
     memory: Rc<Memory>,

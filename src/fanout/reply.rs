@@ -55,7 +55,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// How many bytes it is longer in an answer's JSON than it is itself: text where it is escaped, bytes in base64.
+    /// The bytes that it gains in an answer's JSON: text where it is escaped, bytes in base64.
     #[must_use]
     pub fn grows(&self) -> usize {
         match self {

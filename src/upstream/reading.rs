@@ -498,7 +498,7 @@ fn judged(
     }
 }
 
-/// How much longer a body is in the answer, where it is long. To look at a short one twice would cost more than it takes.
+/// The bytes that a long body gains in the answer. To look at a short one twice would cost more than it takes.
 fn growth(body: &Body) -> usize {
     const SHORT: usize = 4 * 1024;
     match body {

@@ -45,7 +45,7 @@ fn an_aggregate_is_one_json_line_that_says_what_came_of_it() {
     )
     .unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
-    // The secrets did go through: it isn't for want of them that the log has none.
+    // The secrets did go through: the log had the chance to show them.
     let seen = &upstream.requests()[0];
     assert!(seen.target.contains(SECRET), "{}", seen.target);
 

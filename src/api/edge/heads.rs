@@ -20,7 +20,7 @@ const MAX_EMPTY: usize = 4 * b"\r\n".len();
 /// A head that is whole and valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
-    /// Where it stands in the bytes that were read; empty lines before it are left out (RFC 9112, section 2.2), and a
+    /// Its place in the bytes that were read; empty lines before it are left out (RFC 9112, section 2.2), and a
     /// chunked body without content belongs to it.
     pub(super) range: Range<usize>,
     /// Whether a body follows it.
