@@ -1,7 +1,9 @@
 //! The one place where the parts meet: a checked configuration becomes listeners, workers and a gateway in each of them.
 
+mod blueprint;
 mod console;
 mod deployment;
+mod listen;
 mod surface;
 mod watch;
 
@@ -9,9 +11,8 @@ use std::{
     cell::LazyCell,
     future::Future,
     io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     num::NonZeroUsize,
-    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -20,46 +21,29 @@ use std::{
     time::Duration,
 };
 
-use actix_server::Server;
-use actix_service::{IntoServiceFactory as _, ServiceFactory as _, fn_factory, fn_service};
-use actix_web::{
-    App,
-    dev::AppConfig,
-    middleware::from_fn,
-    rt::net::TcpStream,
-    web::{Data, ServiceConfig},
-};
 use anyhow::Context as _;
-use http::{HeaderName, uri::Scheme};
-use socket2::SockRef;
+use http::uri::Scheme;
 use tokio::{sync::oneshot, task::JoinError, time::timeout};
 
+use self::{
+    blueprint::Blueprint,
+    listen::{Listening, bind, listen},
+};
 use crate::{
-    api::{
-        self, Deployment, Exposed, Gateway, ProblemKind, Shared,
-        edge::{Edge, HalfClose, Patience},
-    },
+    api::{self, ProblemKind, Shared},
     config::{self, Config},
-    fanout::{Aggregate, Call, Lane, Limit, Memory, UpstreamId},
-    port::{self, HandOver, Sharing},
+    fanout::{Memory, UpstreamId},
+    port::{HandOver, Sharing},
     readiness::{Readiness, Stage},
     shutdown,
     telemetry::{
         Metrics, Names,
         spans::{self, Spans, Target},
     },
-    upstream::{self, Adapter, Prepared, Roots, Sessions, Unprepared},
+    upstream::{self, Roots},
 };
 
 pub use surface::openapi;
-use watch::{Counting, Reach};
-
-/// How much of an answer the kernel takes that it can't send yet, in bytes. By default it takes megabytes for a client that
-/// doesn't read, and then says nothing for as long as it takes to send most of them.
-const UNSENT: u32 = 128 * 1024;
-
-/// The least of it: less would cost a system call for every few packets.
-const LEAST_UNSENT: u32 = 16 * 1024;
 
 /// The time that the connections of the operational listener get to end in order. Whoever scrapes or probes answers a close at
 /// once.
@@ -74,11 +58,6 @@ pub struct Application {
     metrics: Arc<Metrics>,
     spans: Option<Arc<Spans>>,
     stop: shutdown::Settings,
-}
-
-struct Listening {
-    address: SocketAddr,
-    server: Server,
 }
 
 impl Application {
@@ -231,7 +210,7 @@ impl Application {
 fn spans(
     tracing: config::Tracing,
     roots: &LazyCell<Roots, impl FnOnce() -> Roots>,
-    upstreams: &[crate::upstream::Settings],
+    upstreams: &[upstream::Settings],
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Option<Arc<Spans>>> {
     let Some(endpoint) = tracing.otlp_endpoint else {
@@ -305,225 +284,4 @@ fn ended_early(ended: Result<io::Result<()>, JoinError>, key: &str) -> anyhow::E
         Err(error) => error.into(),
     };
     cause.context(format!("the listener of `{key}` failed"))
-}
-
-/// What every worker builds its gateway from.
-struct Blueprint {
-    aggregates: Vec<config::Aggregate>,
-    upstreams: Vec<Prepared>,
-    lanes: Vec<Arc<Lane>>,
-    reach: Vec<Arc<Reach>>,
-    in_flight: Arc<Limit>,
-    deployment: Deployment,
-    deadline_headers: Arc<[HeaderName]>,
-}
-
-impl Blueprint {
-    fn new(
-        aggregates: Vec<config::Aggregate>,
-        upstreams: Vec<crate::upstream::Settings>,
-        roots: impl FnOnce() -> Roots,
-        max_in_flight: NonZeroUsize,
-    ) -> anyhow::Result<Self> {
-        let deployment = deployment::of(&aggregates, &upstreams);
-        let sessions = Sessions::of(&upstreams, roots)?;
-        let lanes = upstreams
-            .iter()
-            .map(|upstream| Arc::new(Lane::new(upstream.lane.clone())))
-            .collect();
-        let reach = upstreams
-            .iter()
-            .map(|upstream| Arc::new(Reach::of(&upstream.name)))
-            .collect();
-        let mut host_names = upstream::Names::default();
-        let upstreams = upstreams
-            .into_iter()
-            .map(|settings| {
-                let name = Arc::clone(&settings.name);
-                let prepared = Prepared::new(settings, &sessions, &mut host_names);
-                let prepared = prepared.map_err(|error| match error {
-                    Unprepared::Tls(_) => {
-                        anyhow::Error::new(error).context(format!("upstreams.{name}.tls"))
-                    }
-                    Unprepared::Threads(_) => error.into(),
-                })?;
-                Ok(prepared.passing(deployment.member()))
-            })
-            .collect::<anyhow::Result<_>>()?;
-        Ok(Self {
-            aggregates,
-            upstreams,
-            lanes,
-            reach,
-            in_flight: Arc::new(Limit::new(max_in_flight)),
-            deployment,
-            deadline_headers: Arc::default(),
-        })
-    }
-
-    /// The same, where callers say in these header fields for how many milliseconds they will wait.
-    fn heeding(mut self, deadline_headers: &[HeaderName]) -> Self {
-        self.deadline_headers = deadline_headers.into();
-        self
-    }
-
-    /// A gateway for the calling thread, with pools of its own.
-    fn gateway(
-        &self,
-        Shared {
-            metrics, memory, ..
-        }: &Shared,
-    ) -> Rc<Gateway<Adapter>> {
-        let adapters: Vec<_> = self
-            .upstreams
-            .iter()
-            .enumerate()
-            .map(|(index, prepared)| {
-                let watch = Counting {
-                    metrics: Arc::clone(metrics),
-                    upstream: UpstreamId(index),
-                    lane: Arc::clone(&self.lanes[index]),
-                    reach: Arc::clone(&self.reach[index]),
-                };
-                Rc::new(Adapter::new(prepared, Rc::new(watch)))
-            })
-            .collect();
-        let exposed = self
-            .aggregates
-            .iter()
-            .map(|aggregate| self.expose(aggregate, &adapters))
-            .collect();
-        let in_flight = Arc::clone(&self.in_flight);
-        let (memory, deployment) = (memory.clone(), self.deployment.clone());
-        Gateway::new(exposed, Arc::clone(metrics), in_flight, memory, deployment)
-    }
-
-    fn expose(&self, aggregate: &config::Aggregate, adapters: &[Rc<Adapter>]) -> Exposed<Adapter> {
-        let called: Vec<_> = aggregate
-            .calls
-            .iter()
-            .map(|call| self.upstreams[call.upstream].settings())
-            .collect();
-        let calls = aggregate
-            .calls
-            .iter()
-            .zip(&called)
-            .map(|(call, settings)| Call {
-                name: Arc::clone(&call.name),
-                id: UpstreamId(call.upstream),
-                upstream: Rc::clone(&adapters[call.upstream]),
-                need: call.need,
-                timeout: settings.timeout,
-                lane: Arc::clone(&self.lanes[call.upstream]),
-            })
-            .collect();
-        Exposed {
-            compare: aggregate.compare,
-            max_body: aggregate.max_body,
-            forward_headers: surface::forward_headers(called.iter().copied()),
-            forward_query: called
-                .iter()
-                .flat_map(|settings| settings.forward_query.iter().cloned())
-                .collect(),
-            deadline_headers: Arc::clone(&self.deadline_headers),
-            aggregate: Aggregate {
-                name: Arc::clone(&aggregate.name),
-                calls,
-                mode: aggregate.mode,
-                concurrency: aggregate.concurrency,
-                deadline: aggregate.deadline,
-                completion: aggregate.completion,
-                on_failure: aggregate.on_failure,
-            },
-        }
-    }
-}
-
-fn bind(address: SocketAddr, sharing: Sharing, key: &str) -> anyhow::Result<TcpListener> {
-    port::open(address, sharing).map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "something else listens there: stop it, have both processes set `server.reuse_port` to take over from it, \
-                 or choose another"
-            },
-            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose another",
-            io::ErrorKind::AddrNotAvailable => "this host has no such address: choose another",
-            _ => "choose another",
-        };
-        anyhow::anyhow!("can't listen on {address} ({error}); {hint} `{key}`")
-    })
-}
-
-/// The bytes that the kernel takes for each client that doesn't read: less where all of them would take more than there is.
-fn unsent(settings: &config::Server) -> u32 {
-    let each = settings.memory / settings.max_connections.get() as u64;
-    u32::try_from(each)
-        .unwrap_or(UNSENT)
-        .clamp(LEAST_UNSENT, UNSENT)
-}
-
-/// Sets what only latency and memory depend on: a socket that refuses still works.
-fn tune(tcp: &TcpStream, unsent: u32) {
-    let _ = tcp.set_nodelay(true);
-    let _ = SockRef::from(tcp).set_tcp_notsent_lowat(unsent);
-}
-
-/// Starts `workers` threads behind one listener; `routes` is called on each of them.
-fn listen<R, C>(
-    listener: TcpListener,
-    settings: &config::Server,
-    workers: NonZeroUsize,
-    shared: Shared,
-    routes: R,
-) -> anyhow::Result<Listening>
-where
-    R: Fn() -> C + Clone + Send + 'static,
-    C: FnOnce(&mut ServiceConfig) + 'static,
-{
-    let address = listener.local_addr()?;
-    let patience = Patience {
-        head: settings.header_timeout,
-        write: settings.write_timeout,
-        idle: settings.keep_alive,
-        tells_idle: settings.tells_keep_alive(),
-        fields: settings.max_headers.get(),
-    };
-    let half_close = match settings.half_close {
-        true => HalfClose::Waits,
-        false => HalfClose::Leaves,
-    };
-    let unsent = unsent(settings);
-    let connections = settings.max_connections.get().div_ceil(workers.get());
-    // A whole number of seconds, and beyond `drain`: the exact bound is the stop's own.
-    let shutdown_timeout = settings.drain.as_secs() + 2;
-    let builder = Server::build()
-        .workers(workers.get())
-        .max_concurrent_connections(connections)
-        .shutdown_timeout(shutdown_timeout)
-        .disable_signals();
-    let stopping = builder.graceful_shutdown_signal();
-    let server = builder
-        .listen("gather", listener, move || {
-            let app = App::new()
-                .app_data(Data::new(shared.clone()))
-                .configure(routes())
-                .wrap(from_fn(api::guard));
-            let app = Rc::new(app.into_factory());
-            let (metrics, stopping) = (Arc::clone(&shared.metrics), stopping.clone());
-            fn_factory(move || {
-                let (app, metrics) = (Rc::clone(&app), Arc::clone(&metrics));
-                let stopping = stopping.clone();
-                async move {
-                    let service = app.new_service(AppConfig::default()).await?;
-                    let edge = Rc::new(Edge::new(service, patience, half_close, metrics, stopping));
-                    Ok::<_, ()>(fn_service(move |tcp: TcpStream| {
-                        tune(&tcp, unsent);
-                        // The server's task would hold the connection's state twice.
-                        Box::pin(Rc::clone(&edge).serve(tcp))
-                    }))
-                }
-            })
-        })?
-        .run();
-    Ok(Listening { address, server })
 }

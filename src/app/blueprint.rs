@@ -1,0 +1,148 @@
+//! The parts that all workers share, from which each builds a gateway of its own. Knows nothing of listeners.
+
+use std::{num::NonZeroUsize, rc::Rc, sync::Arc};
+
+use http::HeaderName;
+
+use super::{
+    deployment, surface,
+    watch::{Counting, Reach},
+};
+use crate::{
+    api::{Deployment, Exposed, Gateway, Shared},
+    config,
+    fanout::{Aggregate, Call, Lane, Limit, UpstreamId},
+    upstream::{self, Adapter, Prepared, Roots, Sessions, Unprepared},
+};
+
+/// The parts from which every worker builds its gateway.
+pub(super) struct Blueprint {
+    aggregates: Vec<config::Aggregate>,
+    upstreams: Vec<Prepared>,
+    lanes: Vec<Arc<Lane>>,
+    reach: Vec<Arc<Reach>>,
+    in_flight: Arc<Limit>,
+    deployment: Deployment,
+    deadline_headers: Arc<[HeaderName]>,
+}
+
+impl Blueprint {
+    pub(super) fn new(
+        aggregates: Vec<config::Aggregate>,
+        upstreams: Vec<upstream::Settings>,
+        roots: impl FnOnce() -> Roots,
+        max_in_flight: NonZeroUsize,
+    ) -> anyhow::Result<Self> {
+        let deployment = deployment::of(&aggregates, &upstreams);
+        let sessions = Sessions::of(&upstreams, roots)?;
+        let lanes = upstreams
+            .iter()
+            .map(|upstream| Arc::new(Lane::new(upstream.lane.clone())))
+            .collect();
+        let reach = upstreams
+            .iter()
+            .map(|upstream| Arc::new(Reach::of(&upstream.name)))
+            .collect();
+        let mut host_names = upstream::Names::default();
+        let upstreams = upstreams
+            .into_iter()
+            .map(|settings| {
+                let name = Arc::clone(&settings.name);
+                let prepared = Prepared::new(settings, &sessions, &mut host_names);
+                let prepared = prepared.map_err(|error| match error {
+                    Unprepared::Tls(_) => {
+                        anyhow::Error::new(error).context(format!("upstreams.{name}.tls"))
+                    }
+                    Unprepared::Threads(_) => error.into(),
+                })?;
+                Ok(prepared.passing(deployment.member()))
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            aggregates,
+            upstreams,
+            lanes,
+            reach,
+            in_flight: Arc::new(Limit::new(max_in_flight)),
+            deployment,
+            deadline_headers: Arc::default(),
+        })
+    }
+
+    /// The same, where callers say in these header fields for how many milliseconds they will wait.
+    pub(super) fn heeding(mut self, deadline_headers: &[HeaderName]) -> Self {
+        self.deadline_headers = deadline_headers.into();
+        self
+    }
+
+    /// A gateway for the calling thread, with pools of its own.
+    pub(super) fn gateway(
+        &self,
+        Shared {
+            metrics, memory, ..
+        }: &Shared,
+    ) -> Rc<Gateway<Adapter>> {
+        let adapters: Vec<_> = self
+            .upstreams
+            .iter()
+            .enumerate()
+            .map(|(index, prepared)| {
+                let watch = Counting {
+                    metrics: Arc::clone(metrics),
+                    upstream: UpstreamId(index),
+                    lane: Arc::clone(&self.lanes[index]),
+                    reach: Arc::clone(&self.reach[index]),
+                };
+                Rc::new(Adapter::new(prepared, Rc::new(watch)))
+            })
+            .collect();
+        let exposed = self
+            .aggregates
+            .iter()
+            .map(|aggregate| self.expose(aggregate, &adapters))
+            .collect();
+        let in_flight = Arc::clone(&self.in_flight);
+        let (memory, deployment) = (memory.clone(), self.deployment.clone());
+        Gateway::new(exposed, Arc::clone(metrics), in_flight, memory, deployment)
+    }
+
+    fn expose(&self, aggregate: &config::Aggregate, adapters: &[Rc<Adapter>]) -> Exposed<Adapter> {
+        let called: Vec<_> = aggregate
+            .calls
+            .iter()
+            .map(|call| self.upstreams[call.upstream].settings())
+            .collect();
+        let calls = aggregate
+            .calls
+            .iter()
+            .zip(&called)
+            .map(|(call, settings)| Call {
+                name: Arc::clone(&call.name),
+                id: UpstreamId(call.upstream),
+                upstream: Rc::clone(&adapters[call.upstream]),
+                need: call.need,
+                timeout: settings.timeout,
+                lane: Arc::clone(&self.lanes[call.upstream]),
+            })
+            .collect();
+        Exposed {
+            compare: aggregate.compare,
+            max_body: aggregate.max_body,
+            forward_headers: surface::forward_headers(called.iter().copied()),
+            forward_query: called
+                .iter()
+                .flat_map(|settings| settings.forward_query.iter().cloned())
+                .collect(),
+            deadline_headers: Arc::clone(&self.deadline_headers),
+            aggregate: Aggregate {
+                name: Arc::clone(&aggregate.name),
+                calls,
+                mode: aggregate.mode,
+                concurrency: aggregate.concurrency,
+                deadline: aggregate.deadline,
+                completion: aggregate.completion,
+                on_failure: aggregate.on_failure,
+            },
+        }
+    }
+}
