@@ -38,7 +38,7 @@ pub use forward::Forward;
 pub use lane::{Hedge, Lane, LaneSettings, Repeatable};
 pub use latency::Latency;
 pub use limit::{Limit, Permit};
-pub use memory::{Charge, Memory, large};
+pub use memory::{Charge, Memory, fixed, large};
 pub use outcome::{Blame, CallResult, Outcome, Verdict};
 pub use pace::Pace;
 pub(crate) use pause::{LOOK, is_pause, turn};

@@ -76,7 +76,8 @@ where
     let hops = gateway.deployment.before(request.headers())?;
     let streamed = stream::wanted(request);
     // Before anything is read or planned: a refusal must cost next to nothing.
-    let (place, charge) = gateway.admit(index)?;
+    let head = account.as_ref().map_or(0, |account| account.head);
+    let (place, charge) = gateway.admit(index, head)?;
     let mut query = Query::parse(request.query_string(), &exposed.forward_query)?;
     let plain = is_plain(request, &exposed.forward_headers);
     let preferred = if plain { None } else { preferred(request) };

@@ -60,6 +60,13 @@ const MAX_TARGET: usize = 8 * 1024;
 /// The largest head, in bytes: more than browsers and proxies send, and below what the codec's parser holds.
 const MAX_HEAD: usize = 64 * 1024;
 
+/// A head above this, in bytes, is charged to its request's memory. Browsers and proxies send less.
+const LARGE_HEAD: usize = 4 * 1024;
+
+/// The size of a large head, in bytes, for whoever holds the request: its fields are not copied.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LargeHead(pub(super) usize);
+
 /// How much is read at a time, and of an answer gathered before it is written, in bytes.
 const SPACE: usize = 16 * 1024;
 

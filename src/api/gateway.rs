@@ -14,18 +14,10 @@ use super::{
     error::{Problem, ProblemKind},
 };
 use crate::{
-    fanout::{Aggregate, Charge, Limit, Memory, Permit},
+    fanout::{Aggregate, Charge, Limit, Memory, Permit, fixed},
     readiness::Readiness,
     telemetry::{Metrics, spans::Spans},
 };
-
-/// The memory of a request in flight itself, and of each of its calls, in bytes.
-const STATE: usize = 12 * 1024;
-const CALL_STATE: usize = 4608;
-
-/// The memory of small bodies and their answer, and the part that each call adds, in bytes. Every request is charged for it.
-const SMALL: usize = 4 * 1024;
-const CALL_SMALL: usize = 4 * 1024;
 
 /// One aggregate as clients can ask for it.
 #[derive(Debug)]
@@ -88,15 +80,16 @@ impl<U> Gateway<U> {
     }
 
     /// A place for one request of the aggregate at `index`, for as long as its answer takes memory, and what it is charged
-    /// for that.
-    pub(super) fn admit(&self, index: usize) -> Result<(Permit, Charge), Problem> {
-        let calls = self.exposed[index].aggregate.calls.len();
-        let free = SMALL + CALL_SMALL * calls;
-        let size = STATE + CALL_STATE * calls + free;
+    /// for that. `head` is the size of a large head, which is held as long; 0 for any other.
+    pub(super) fn admit(&self, index: usize, head: usize) -> Result<(Permit, Charge), Problem> {
+        let (size, free) = fixed(self.exposed[index].aggregate.calls.len());
         let place = self.in_flight.acquire();
         let place = place.ok_or_else(|| self.shed(index, IN_FLIGHT))?;
         let charge = self.memory.admit(index, size, free);
-        let charge = charge.ok_or_else(|| self.shed(index, TAKEN))?;
+        let mut charge = charge.ok_or_else(|| self.shed(index, TAKEN))?;
+        if head > 0 && !charge.hold(head) {
+            return Err(self.shed(index, TAKEN));
+        }
         Ok((place, charge))
     }
 

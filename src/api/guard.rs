@@ -28,6 +28,7 @@ use tokio::time::Instant;
 
 use super::{
     compress::compressed,
+    edge::LargeHead,
     error::{Problem, ProblemKind},
     gateway::Shared,
     methods,
@@ -101,6 +102,8 @@ pub(super) struct Account {
     pub(super) id: RequestId,
     /// The aggregate and the mode, for the log line of a client that doesn't wait for it.
     running: OnceCell<(Arc<str>, &'static str)>,
+    /// The size of its head where that is large, in bytes; else 0.
+    pub(super) head: usize,
     /// What came of it, for the log line.
     summary: OnceCell<Summary>,
     /// Whether the answer goes on after its head.
@@ -167,6 +170,10 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
     let shared = data.as_ref().map(|data| data.get_ref());
     let id = RequestId::of(request.headers().get(request_id::NAME));
     let spans = shared.and_then(|shared| shared.spans.as_ref());
+    let head = request
+        .extensions()
+        .get::<LargeHead>()
+        .map_or(0, |head| head.0);
     let account = Rc::new(Account {
         trace: spans.map(|spans| Box::new(trace::begin(spans, &request, &id))),
         route: Cell::new(None),
@@ -174,6 +181,7 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
         running: OnceCell::new(),
         summary: OnceCell::new(),
         streamed: Cell::new(false),
+        head,
     });
     request.extensions_mut().insert(Rc::clone(&account));
     let mut line = Line::start(&request, account);

@@ -78,10 +78,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Tells whether answers say for how long an idle connection is kept: where that is not the default.
+    /// Tells whether answers say for how long an idle connection is kept: where that is not the default, and at least the second
+    /// in which it is counted.
     #[must_use]
     pub fn tells_keep_alive(&self) -> bool {
-        self.keep_alive != defaults::CLIENT_KEEP_ALIVE
+        self.keep_alive != defaults::CLIENT_KEEP_ALIVE && self.keep_alive >= Duration::from_secs(1)
     }
 }
 

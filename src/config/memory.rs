@@ -6,7 +6,10 @@ use super::{
     checked::{Aggregate, Config, Server},
     mistake::{KeyPath, Mistake},
 };
-use crate::{fanout::large, upstream::Settings};
+use crate::{
+    fanout::{fixed, large},
+    upstream::Settings,
+};
 
 /// The number of times that a body is held: as it came, and in the answer. Only JSON is no longer there than it was.
 const COPIES: u64 = 2;
@@ -48,11 +51,24 @@ pub(super) fn warnings(
 ) -> Vec<Mistake> {
     let total = usize::try_from(server.memory).unwrap_or(usize::MAX);
     let there = large(total) as u64;
+    let at_start = |aggregate: &Aggregate| fixed(aggregate.calls.len()).0 as u64;
+    let never = aggregates
+        .iter()
+        .filter(|aggregate| at_start(aggregate) > server.memory)
+        .map(|aggregate| Mistake {
+            origin: String::new(),
+            path: KeyPath::of(["aggregates", &aggregate.name, "calls"]).to_string(),
+            message: format!(
+                "each request of it counts as {} from its start, and server.memory is {}: all of them are refused with 503; raise \
+                 server.memory or list fewer calls",
+                Bytes(at_start(aggregate)),
+                Bytes(server.memory),
+            ),
+        });
     let too_large = aggregates
         .iter()
         .filter(|aggregate| of(aggregate, upstreams) > there);
-    too_large
-        .map(|aggregate| Mistake {
+    let too_large = too_large.map(|aggregate| Mistake {
             origin: String::new(),
             path: KeyPath::of(["aggregates", &aggregate.name, "max_body"]).to_string(),
             message: format!(
@@ -62,8 +78,8 @@ pub(super) fn warnings(
                 Bytes(there),
                 Bytes(server.memory),
             ),
-        })
-        .collect()
+        });
+    never.chain(too_large).collect()
 }
 
 /// A number of bytes for people.
@@ -105,6 +121,26 @@ mod tests {
                 "{aggregate}"
             );
         }
+    }
+
+    #[test]
+    fn an_aggregate_of_which_no_request_can_begin_is_warned_of() {
+        let calls: Vec<_> = (0..130)
+            .map(|at| format!("{{ upstream = 'users', name = 'call_{at}' }}"))
+            .collect();
+        let many = format!(
+            "max_body = '1KiB'\n[aggregates.many]\nmax_body = '1KiB'\ncalls = [{}]",
+            calls.join(", ")
+        );
+        let warned = config("memory = '1MiB'", &many).warnings;
+        let [warning] = &warned[..] else {
+            panic!("{warned:?}");
+        };
+        assert_eq!(
+            warning.to_string(),
+            "aggregates.many.calls: each request of it counts as 1.1 MiB from its start, and server.memory is 1.0 MiB: all of them \
+             are refused with 503; raise server.memory or list fewer calls"
+        );
     }
 
     #[test]

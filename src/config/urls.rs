@@ -109,9 +109,12 @@ fn check_characters(text: &str) -> Result<(), String> {
             _ if found.is_ascii_alphanumeric() || "-._~:/?@!$&'()*+,;=".contains(found) => {}
             // A control character would not show.
             _ => {
+                let shown = match found.is_control() {
+                    true => found.escape_default().to_string(),
+                    false => found.to_string(),
+                };
                 return Err(format!(
-                    "found `{}`, which no URL has; expected {} in its place",
-                    found.escape_debug(),
+                    "found `{shown}`, which no URL has; expected {} in its place",
                     encoded(found)
                 ));
             }
@@ -194,11 +197,11 @@ mod tests {
             ),
             (
                 "http://users/?a=\"b\"",
-                "found `\\\"`, which no URL has; expected %22",
+                "found `\"`, which no URL has; expected %22",
             ),
             (
                 "http://users/a\\b",
-                "found `\\\\`, which no URL has; expected %5C",
+                "found `\\`, which no URL has; expected %5C",
             ),
             (
                 "http://users/\u{7}",

@@ -82,10 +82,10 @@ impl Memory {
         })
     }
 
-    /// Charges what a request takes beyond its fixed size. `None` where large bodies have taken their part.
+    /// Charges what a request can do without. `None` where half of the memory is taken: bodies come first.
     #[must_use]
     pub fn lend(self: &Rc<Self>, size: usize) -> Option<Charge> {
-        self.draw(size, large(self.0.limit)).then(|| Charge {
+        self.draw(size, self.0.limit / 2).then(|| Charge {
             memory: Rc::clone(self),
             kind: 0,
             charged: Cell::new(size),
@@ -118,6 +118,21 @@ impl Memory {
     fn give_back(&self, size: usize) {
         self.0.charged.fetch_sub(size, Ordering::Relaxed);
     }
+}
+
+/// The memory of a request in flight itself, and of each of its calls, in bytes.
+const STATE: usize = 12 * 1024;
+const CALL_STATE: usize = 4608;
+
+/// The memory of small bodies and their answer, and the part that each call adds, in bytes.
+const SMALL: usize = 4 * 1024;
+const CALL_SMALL: usize = 4 * 1024;
+
+/// The fixed size of a request of so many calls, in bytes, and the part of it that is for small bodies and their answer.
+#[must_use]
+pub const fn fixed(calls: usize) -> (usize, usize) {
+    let free = SMALL + CALL_SMALL * calls;
+    (STATE + CALL_STATE * calls + free, free)
 }
 
 /// The part of `limit` that everything beyond fixed sizes may fill.
@@ -158,6 +173,18 @@ impl Charge {
         }
         self.memory.refuse(self.kind);
         false
+    }
+
+    /// Charges `size` bytes more that are held for as long as the request is. When the memory for them is taken, it returns false
+    /// and the charge stays as it is.
+    #[must_use]
+    pub fn hold(&mut self, size: usize) -> bool {
+        let is_there = self.memory.draw(size, large(self.memory.limit()));
+        if is_there {
+            self.apart += size;
+            self.charged.set(self.charged.get() + size);
+        }
+        is_there
     }
 
     /// Makes the charge what `size` bytes take that are there in any case. What it was beyond that is given back.
@@ -207,6 +234,26 @@ mod tests {
         assert_eq!(memory.charged(), 40 * KIB);
         drop(charge);
         assert_eq!(memory.charged(), 0);
+    }
+
+    #[test]
+    fn what_is_held_with_a_request_is_charged_to_its_end() {
+        let memory = memory(400 * KIB);
+        let mut charge = memory.admit(0, 40 * KIB, 10 * KIB).unwrap();
+        assert!(charge.hold(60 * KIB) && !charge.hold(300 * KIB));
+        assert!(charge.cover(10 * KIB));
+        charge.settle(0);
+        assert_eq!(memory.charged(), 100 * KIB);
+        drop(charge);
+        assert_eq!(memory.charged(), 0);
+    }
+
+    #[test]
+    fn what_can_be_done_without_gets_half() {
+        let memory = memory(400 * KIB);
+        let lent = memory.lend(200 * KIB);
+        assert!(lent.is_some() && memory.lend(1).is_none());
+        assert!(memory.admit(0, 10 * KIB, 0).unwrap().cover(60 * KIB));
     }
 
     #[test]

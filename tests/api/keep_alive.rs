@@ -32,17 +32,18 @@ async fn an_idle_connection_is_kept_for_as_long_as_the_setting_says() {
         assert_eq!(talk.hear().await.status, 200);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    // Before the request: when the answer has come here, its connection has been idle for a while already.
+    let since = Instant::now();
     talk.get("/livez").await;
     assert_eq!(talk.hear().await.status, 200);
-    let since = Instant::now();
     assert_eq!(talk.end().await, End::Closed);
     let kept = since.elapsed();
-    assert!(kept >= Duration::from_millis(600), "{kept:?}");
+    assert!(kept >= Duration::from_millis(700), "{kept:?}");
 }
 
 #[actix_web::test]
 async fn who_is_kept_for_another_time_than_the_usual_is_told() {
-    for (setting, seconds) in [("20s", 20), ("90s", 90), ("2500ms", 2), ("300ms", 1)] {
+    for (setting, seconds) in [("20s", 20), ("90s", 90), ("2500ms", 2)] {
         let (gateway, _upstream) = gateway(&format!("server.keep_alive = \"{setting}\"")).await;
         let timeout = format!("timeout={seconds}");
         let mut talk = Talk::with(&gateway).await;
@@ -67,6 +68,11 @@ async fn who_is_kept_for_another_time_than_the_usual_is_told() {
 async fn who_is_kept_for_the_usual_time_or_not_at_all_is_not_told() {
     let (usual, _upstream) = gateway("").await;
     let mut talk = Talk::with(&usual).await;
+    talk.get("/aggregate").await;
+    assert_eq!(told(&talk.hear().await), [None, None]);
+    // Less than the second in which it is counted: a client that took it for one would lose requests.
+    let (short, _upstream) = gateway("server.keep_alive = \"900ms\"").await;
+    let mut talk = Talk::with(&short).await;
     talk.get("/aggregate").await;
     assert_eq!(told(&talk.hear().await), [None, None]);
     let (gateway, _upstream) = gateway("server.keep_alive = \"20s\"").await;

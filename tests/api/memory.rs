@@ -231,3 +231,34 @@ async fn an_answer_leaves_as_it_is_where_an_encoder_finds_no_memory() {
         until_free(&gateway).await;
     }
 }
+
+#[actix_web::test]
+async fn a_large_head_counts_for_as_long_as_its_request_is_in_flight() {
+    const HEAD: usize = 60_000;
+    let (gateway, upstream) = gateway("1MiB", "").await;
+    let field = "a".repeat(HEAD);
+    let request = format!("GET /aggregate/never HTTP/1.1\r\nHost: a\r\nX-Field: {field}\r\n\r\n");
+    let mut held = Vec::new();
+    let mut taken = 0;
+    // Three quarters of a MiB are there for what is beyond a request's fixed size.
+    for _ in 0..20 {
+        let mut tcp = gateway.connect().await;
+        tcp.write_all(request.as_bytes()).await.unwrap();
+        if !upstream
+            .wait_requests(taken + 1, Duration::from_millis(200))
+            .await
+        {
+            let mut start = [0; 12];
+            tcp.read_exact(&mut start).await.unwrap();
+            assert_eq!(&start, b"HTTP/1.1 503");
+            break;
+        }
+        taken += 1;
+        held.push(tcp);
+    }
+    assert!((7..14).contains(&taken), "{taken} of 20 were taken");
+    assert!(charged(&gateway).await >= taken * HEAD);
+    assert_eq!(gateway.aggregate("/small").await.status, 200);
+    drop(held);
+    until_free(&gateway).await;
+}

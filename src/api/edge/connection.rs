@@ -8,10 +8,11 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use actix_http::{
-    Request,
+    HttpMessage as _, Request,
     h1::{Codec, MessageType},
 };
 use actix_web::{
@@ -26,7 +27,7 @@ use tokio::{
 };
 
 use super::{
-    Edge, HalfClose, MAX_HEAD,
+    Edge, HalfClose, LARGE_HEAD, LargeHead, MAX_HEAD,
     clock::Clock,
     decode, edits,
     fault::Fault,
@@ -35,6 +36,9 @@ use super::{
     reset::Reset,
 };
 use crate::api::request_id::RequestId;
+
+/// An idle time of which half a second more or less does not matter.
+const LONG_IDLE: Duration = Duration::from_secs(10);
 
 /// A client's connection.
 pub(super) struct Connection {
@@ -93,10 +97,11 @@ impl Connection {
 
     /// Whether another request may follow the answer that was sent. If so, it is waited for from now on.
     pub(super) fn keep<S>(&mut self, edge: &Edge<S>) -> bool {
-        self.idle = match &edge.told {
+        self.idle = if edge.told.is_none() && edge.patience.idle >= LONG_IDLE {
             // By a clock that is half a second late at most, and read already.
-            None => (self.codec.config().keep_alive_deadline()).map(Instant::from_std),
-            Some(_) => Some(Instant::now() + edge.patience.idle),
+            (self.codec.config().keep_alive_deadline()).map(Instant::from_std)
+        } else {
+            Some(Instant::now() + edge.patience.idle)
         };
         self.codec.keep_alive()
     }
@@ -183,6 +188,9 @@ impl Connection {
                 self.takes_chunks = request.version() == Version::HTTP_11
                     && self.codec.message_type() != MessageType::Stream;
                 self.last = head.body;
+                if left > LARGE_HEAD {
+                    request.extensions_mut().insert(LargeHead(left));
+                }
                 Next::Request(request)
             }
             // Tests and fuzzing show that there is no such head.

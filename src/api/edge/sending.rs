@@ -48,9 +48,9 @@ impl From<io::Error> for Unsent {
 /// The line beside `Keep-Alive`: it says that this field is for this connection alone (RFC 9110, section 7.6.1).
 const KEPT: &str = "connection: keep-alive\r\n";
 
-/// The last lines of a head that tells for how long its connection is kept, in whole seconds, at least one.
+/// The last lines of a head that tells for how long its connection is kept, in whole seconds.
 pub(super) fn kept_for(idle: Duration) -> String {
-    let seconds = idle.as_secs().max(1);
+    let seconds = idle.as_secs();
     format!("{KEPT}keep-alive: timeout={seconds}\r\n\r\n")
 }
 
