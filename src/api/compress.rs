@@ -69,21 +69,21 @@ pub(super) fn compressed(
     response.headers_mut().append(header::VARY, vary);
     // Without the field nobody has asked.
     let accept = request.get(header::ACCEPT_ENCODING).and_then(|_| accept());
-    let Some((coding, encoder)) = accept.and_then(|accept| chosen(&accept)) else {
+    let Some(coding) = accept.and_then(|accept| Coding::chosen(&accept)) else {
         return response;
     };
     // An encoder may hold more than what it compresses. Without one the answer leaves as it is.
-    let Some(charge) = Rc::new(memory.clone()).lend(encoder.size()) else {
+    let Some(charge) = Rc::new(memory.clone()).lend(coding.size()) else {
         return response;
     };
     weaken(response.headers_mut());
     response
         .headers_mut()
-        .insert(header::CONTENT_ENCODING, coding);
+        .insert(header::CONTENT_ENCODING, coding.name());
     response.map_body(|_, body| {
         BoxBody::new(Compressed {
             body,
-            encoder: Some(encoder),
+            encoder: Some(coding.encoder()),
             waiting: false,
             turn: 0,
             _charge: charge,
@@ -112,20 +112,51 @@ fn is_worth(response: &HttpResponse) -> bool {
             .is_some_and(|kind| WORTH.iter().any(|worth| kind.starts_with(worth)))
 }
 
-fn chosen(accept: &AcceptEncoding) -> Option<(HeaderValue, Encoder)> {
-    let ours = [Encoding::identity(), Encoding::gzip(), Encoding::brotli()];
-    match accept.negotiate(ours.iter())? {
-        Encoding::Known(ContentEncoding::Gzip) => {
-            let encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
-            Some((HeaderValue::from_static("gzip"), Encoder::Gzip(encoder)))
+/// A coding that answers are packed in.
+#[derive(Debug, Clone, Copy)]
+enum Coding {
+    Gzip,
+    Brotli,
+}
+
+impl Coding {
+    /// The one that a client likes best, if it likes one.
+    fn chosen(accept: &AcceptEncoding) -> Option<Self> {
+        let ours = [Encoding::identity(), Encoding::gzip(), Encoding::brotli()];
+        match accept.negotiate(ours.iter())? {
+            Encoding::Known(ContentEncoding::Gzip) => Some(Self::Gzip),
+            Encoding::Known(ContentEncoding::Brotli) => Some(Self::Brotli),
+            _ => None,
         }
-        Encoding::Known(ContentEncoding::Brotli) => {
-            let encoder =
-                CompressorWriter::new(Vec::new(), 4 * 1024, BROTLI_QUALITY, BROTLI_WINDOW);
-            let encoder = Encoder::Brotli(Box::new(encoder));
-            Some((HeaderValue::from_static("br"), encoder))
+    }
+
+    const fn name(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Gzip => "gzip",
+            Self::Brotli => "br",
+        })
+    }
+
+    /// About what its encoder holds, in bytes.
+    const fn size(self) -> usize {
+        match self {
+            Self::Gzip => GZIP_SIZE,
+            Self::Brotli => BROTLI_SIZE,
         }
-        _ => None,
+    }
+
+    fn encoder(self) -> Encoder {
+        match self {
+            Self::Gzip => {
+                let level = Compression::new(GZIP_LEVEL);
+                Encoder::Gzip(GzEncoder::new(Vec::new(), level))
+            }
+            Self::Brotli => {
+                let encoder =
+                    CompressorWriter::new(Vec::new(), 4 * 1024, BROTLI_QUALITY, BROTLI_WINDOW);
+                Encoder::Brotli(Box::new(encoder))
+            }
+        }
     }
 }
 
@@ -147,14 +178,6 @@ enum Encoder {
 }
 
 impl Encoder {
-    /// About what it holds, in bytes.
-    const fn size(&self) -> usize {
-        match self {
-            Self::Gzip(_) => GZIP_SIZE,
-            Self::Brotli(_) => BROTLI_SIZE,
-        }
-    }
-
     fn write(&mut self, piece: &[u8]) -> io::Result<()> {
         match self {
             Self::Gzip(encoder) => encoder.write_all(piece),
@@ -274,7 +297,8 @@ mod tests {
     fn what_is_flushed_can_be_read_without_what_follows() {
         for coding in ["gzip", "br"] {
             let accept = coding.parse().unwrap();
-            let (_, mut encoder) = chosen(&AcceptEncoding(vec![accept])).unwrap();
+            let chosen = Coding::chosen(&AcceptEncoding(vec![accept])).unwrap();
+            let mut encoder = chosen.encoder();
             encoder.write(b"one result").unwrap();
             encoder.flush().unwrap();
             assert_eq!(read(coding, &encoder.take()), b"one result", "{coding}");
