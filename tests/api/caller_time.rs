@@ -3,12 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    gateway::{Answer, Gateway, with_upstreams},
+    deadlines::{SOON, late},
+    gateway::{Gateway, with_upstreams},
     upstream::{Behaviour, Response, Upstream},
 };
-
-/// Far below any deadline that a test must not run into, and far above what a slow machine adds.
-const SOON: Duration = Duration::from_secs(8);
 
 const ENVOYS: &str = "x-envoy-expected-rq-timeout-ms";
 const OTHER: &str = "X-Left-Ms";
@@ -30,17 +28,6 @@ async fn gateway(behaviour: Behaviour, settings: &str) -> (Gateway, Upstream) {
 
 async fn silent(settings: &str) -> (Gateway, Upstream) {
     gateway(Behaviour::HangBeforeHead, settings).await
-}
-
-/// Asserts that the plan's own time was over, after `least` and soon.
-#[track_caller]
-fn late(answer: &Answer, since: Instant, least: Duration) {
-    let took = since.elapsed();
-    let problem = answer.problem(504, "upstream-timeout");
-    assert_eq!(problem["results"][0]["failure"], "deadline", "{problem}");
-    assert!((least..SOON).contains(&took), "{took:?}");
-    let told = problem["elapsed_ms"].as_f64().unwrap();
-    assert!(told >= least.as_secs_f64() * 1000.0, "{problem}");
 }
 
 #[actix_web::test]

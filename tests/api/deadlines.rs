@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Far below any deadline that a test must not run into, and far above what a slow machine adds.
-const SOON: Duration = Duration::from_secs(8);
+pub(crate) const SOON: Duration = Duration::from_secs(8);
 
 /// A gateway before one upstream that never answers.
 async fn silent(settings: &str) -> (Gateway, Upstream) {
@@ -21,7 +21,8 @@ async fn silent(settings: &str) -> (Gateway, Upstream) {
 }
 
 /// Asserts that the plan's own time was over, after `least` and soon.
-fn late(answer: &Answer, since: Instant, least: Duration) {
+#[track_caller]
+pub(crate) fn late(answer: &Answer, since: Instant, least: Duration) {
     let took = since.elapsed();
     let problem = answer.problem(504, "upstream-timeout");
     assert_eq!(problem["results"][0]["failure"], "deadline", "{problem}");

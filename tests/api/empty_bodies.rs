@@ -3,21 +3,7 @@
 
 use std::time::Duration;
 
-use crate::{
-    gateway::Gateway,
-    talk::{End, Talk},
-    upstream::{Response, Upstream},
-};
-
-async fn gateway(server: &str) -> (Gateway, Upstream) {
-    let upstream = Upstream::always(Response::pong());
-    let toml = format!(
-        "upstreams.one.url = \"{}\"\naggregates.default.calls = [\"one\"]",
-        upstream.url("/")
-    );
-    let server = format!("server.workers = 1\nserver.grace = \"0s\"\n{server}");
-    (Gateway::start_with(&server, &toml).await, upstream)
-}
+use crate::talk::{End, Talk, gateway};
 
 fn head(method: &str) -> String {
     format!("{method} /aggregate HTTP/1.1\r\nHost: gather\r\nTransfer-Encoding: chunked\r\n\r\n")

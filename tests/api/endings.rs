@@ -8,8 +8,8 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     gateway::Gateway,
-    talk::{End, Talk},
-    upstream::{Behaviour, Response, Upstream},
+    talk::{End, Talk, gateway},
+    upstream::{Behaviour, Upstream},
 };
 
 /// The time in which a reset comes, if one comes. Far below the time that a connection is read for at its end.
@@ -193,17 +193,18 @@ async fn a_connection_ends_in_order_whatever_ends_it_and_whatever_is_still_sent(
     }
 }
 
-#[actix_web::test]
-async fn who_goes_on_sending_for_seconds_can_read_the_answer_at_the_end() {
-    let upstream = Upstream::always(Response::pong());
-    let gateway = Gateway::before(
-        &[("one", upstream.url("/"))],
-        "aggregates.default.calls = [\"one\"]",
-    )
-    .await;
+/// A client that has begun to send a body which no route takes.
+async fn uploading() -> (Gateway, Talk) {
+    let (gateway, _upstream) = gateway("").await;
     let mut talk = Talk::with(&gateway).await;
     talk.say("POST /aggregate HTTP/1.1\r\nHost: gather\r\nTransfer-Encoding: chunked\r\n\r\n")
         .await;
+    (gateway, talk)
+}
+
+#[actix_web::test]
+async fn who_goes_on_sending_for_seconds_can_read_the_answer_at_the_end() {
+    let (_gateway, mut talk) = uploading().await;
     for _ in 0..30 {
         talk.say(format!("2710\r\n{}\r\n", "x".repeat(10_000)))
             .await;
@@ -215,15 +216,7 @@ async fn who_goes_on_sending_for_seconds_can_read_the_answer_at_the_end() {
 
 #[actix_web::test]
 async fn who_never_stops_sending_is_not_listened_to_for_ever() {
-    let upstream = Upstream::always(Response::pong());
-    let gateway = Gateway::before(
-        &[("one", upstream.url("/"))],
-        "aggregates.default.calls = [\"one\"]",
-    )
-    .await;
-    let mut talk = Talk::with(&gateway).await;
-    talk.say("POST /aggregate HTTP/1.1\r\nHost: gather\r\nTransfer-Encoding: chunked\r\n\r\n")
-        .await;
+    let (_gateway, mut talk) = uploading().await;
     let endless = async {
         while talk.tcp.write_all(b"1\r\nx\r\n").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,24 +1,13 @@
-//! How long an idle client's connection is kept, and who is told.
+//! The time for which an idle client's connection is kept, and who is told of it.
 
 use std::time::{Duration, Instant};
 
 use crate::{
-    gateway::{Answer, Gateway},
-    talk::{End, Talk},
-    upstream::{Response, Upstream},
+    gateway::Answer,
+    talk::{End, Talk, gateway},
 };
 
-async fn gateway(server: &str) -> (Gateway, Upstream) {
-    let upstream = Upstream::always(Response::pong());
-    let toml = format!(
-        "upstreams.one.url = \"{}\"\naggregates.default.calls = [\"one\"]",
-        upstream.url("/")
-    );
-    let server = format!("server.workers = 1\nserver.grace = \"0s\"\n{server}");
-    (Gateway::start_with(&server, &toml).await, upstream)
-}
-
-/// What it says of the connection.
+/// The fields that speak of the connection.
 fn told(answer: &Answer) -> [Option<&str>; 2] {
     ["connection", "keep-alive"].map(|name| answer.header(name))
 }

@@ -10,6 +10,7 @@ use tokio::{
 
 use crate::{
     gateway::{Gateway, with_upstreams},
+    overload::ask,
     upstream::{Behaviour, Framing, Response, Upstream},
 };
 
@@ -47,14 +48,6 @@ async fn gateway(memory: &str, rest: &str) -> (Gateway, Upstream) {
     let server = format!("server.workers = 2\nserver.grace = \"0s\"\nserver.memory = \"{memory}\"");
     let gateway = Gateway::start_with(&server, &with_upstreams(&urls, &rest)).await;
     (gateway, upstream)
-}
-
-/// A request whose answer nobody has read yet.
-async fn ask(gateway: &Gateway, name: &str) -> TcpStream {
-    let mut tcp = gateway.connect().await;
-    let head = format!("GET /aggregate/{name} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    tcp.write_all(head.as_bytes()).await.unwrap();
-    tcp
 }
 
 /// One whose answer has begun.

@@ -47,7 +47,7 @@ async fn gateway(max_in_flight: usize) -> (Gateway, Upstream) {
 }
 
 /// A request whose answer nobody has read yet.
-async fn ask(gateway: &Gateway, name: &str) -> TcpStream {
+pub(crate) async fn ask(gateway: &Gateway, name: &str) -> TcpStream {
     let mut tcp = gateway.connect().await;
     let head = format!("GET /aggregate/{name} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     tcp.write_all(head.as_bytes()).await.unwrap();

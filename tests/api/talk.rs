@@ -9,7 +9,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::gateway::{Answer, Gateway, parse};
+use crate::{
+    gateway::{Answer, Gateway, parse},
+    upstream::{Response, Upstream},
+};
 
 /// Longer than anything here takes on the slowest machine.
 const LONG: Duration = Duration::from_secs(30);
@@ -97,4 +100,15 @@ fn whole(bytes: &[u8]) -> Option<usize> {
     let (_, length) = text.split_once("content-length: ").expect("a length");
     let size = head + length.lines().next().unwrap().parse::<usize>().unwrap();
     (bytes.len() >= size).then_some(size)
+}
+
+/// A gateway with these settings of `[server]`, before an upstream that answers at once.
+pub(crate) async fn gateway(server: &str) -> (Gateway, Upstream) {
+    let upstream = Upstream::always(Response::pong());
+    let toml = format!(
+        "upstreams.one.url = \"{}\"\naggregates.default.calls = [\"one\"]",
+        upstream.url("/")
+    );
+    let server = format!("server.workers = 1\nserver.grace = \"0s\"\n{server}");
+    (Gateway::start_with(&server, &toml).await, upstream)
 }
