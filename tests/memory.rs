@@ -203,7 +203,7 @@ async fn hundreds_of_clients_that_read_nothing_hold_the_memory_that_there_is_and
     const MEMORY: usize = 48 * MIB;
     const BODY: usize = 900_000;
     const CLIENTS: usize = 400;
-    /// What may come on top: what was freed and not yet given back, buffers and connections.
+    /// The part that may come on top: what was freed and not yet given back, buffers and connections.
     const BESIDE: usize = 48 * MIB;
     const LEFT: usize = 64 * MIB;
     rlimit::increase_nofile_limit(8 * AT_ONCE as u64).unwrap();

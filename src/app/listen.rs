@@ -28,7 +28,7 @@ use crate::{
     port::{self, Sharing},
 };
 
-/// How much of an answer the kernel takes that it can't send yet, in bytes. By default it takes megabytes for a client that
+/// The part of an answer that the kernel takes and can't send yet, in bytes. By default it takes megabytes for a client that
 /// doesn't read, and then says nothing for as long as it takes to send most of them.
 const UNSENT: u32 = 128 * 1024;
 

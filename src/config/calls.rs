@@ -31,7 +31,7 @@ pub(super) struct RawCallTable {
     pub(super) upstream: Option<String>,
     /// The call's own name in the answer, once per aggregate. Default: the upstream's.
     pub(super) name: Option<String>,
-    /// Whether the aggregate can do without it: with `on_failure = "fail"` its failure ends nothing, and
+    /// Lets the aggregate do without it: with `on_failure = "fail"` its failure ends nothing, and
     /// `wait_for = "required"` does not wait for it. Default `false`.
     pub(super) optional: Option<bool>,
 }

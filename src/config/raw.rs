@@ -70,9 +70,9 @@ pub(super) struct RawServer {
     pub(super) header_timeout: Option<HumanDuration>,
     /// How long a client may take for each 64 KiB of an answer, or for the rest of it. Default `30s`.
     pub(super) write_timeout: Option<HumanDuration>,
-    /// How long a client's idle connection is kept. Default `75s`.
+    /// The time for which a client's idle connection is kept. Default `75s`.
     pub(super) keep_alive: Option<HumanDuration>,
-    /// Whether clients are served that close their half of the connection after the request. Default `false`: such a
+    /// Serves clients that close their half of the connection after the request. Default `false`: such a
     /// client has left, and its calls are cancelled.
     pub(super) half_close: Option<bool>,
     /// Request header fields in which a caller says how many milliseconds it will wait, such as

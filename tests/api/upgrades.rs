@@ -12,7 +12,7 @@ use crate::{
     upstream::{Response, Upstream},
 };
 
-/// What clients send: Java's, curl's, nginx's with and without an upgrade, Firefox's for a WebSocket, and odd ones.
+/// Requests of real clients: Java's, curl's, nginx's with and without an upgrade, Firefox's for a WebSocket, and odd ones.
 const WISHES: [&str; 9] = [
     "Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAA\r\nUpgrade: h2c\r\n",
     "Connection: Upgrade\r\nUpgrade: h2c\r\n",

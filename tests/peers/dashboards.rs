@@ -82,7 +82,7 @@ fn variables_in(query: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What the first selector of a query asks for, if it takes no notice of the job and the instance that are chosen. A recorded
+/// The metric that a query's first selector asks for, if it takes no notice of the job and the instance that are chosen. A recorded
 /// series has no instance, so it is never right.
 fn unfiltered(query: &str) -> Option<&str> {
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == ':';

@@ -58,7 +58,7 @@ fn replaced(query: &str, variables: &BTreeMap<String, String>) -> String {
     query
 }
 
-/// What somebody has chosen above the panels, by a variable's name; for the others it is what they have at first.
+/// The choices above the panels, by a variable's name. The others have what they have at first.
 type Choices<'a> = BTreeMap<&'a str, Vec<String>>;
 
 /// The values of the dashboard's variables as they are put into a query: what is chosen, else all of them or [`MIXED`]. Each list

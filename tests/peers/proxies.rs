@@ -12,7 +12,7 @@ use std::{panic::resume_unwind, sync::LazyLock, thread};
 use program::Kind;
 use seen::Seen;
 
-/// What was seen of every proxy that could be started.
+/// All that was seen of every proxy that could be started.
 static SEEN: LazyLock<Vec<Seen>> = LazyLock::new(|| {
     let observers = Kind::ALL.map(|kind| thread::spawn(move || seen::observe(kind)));
     // All of them, before one that has failed is told of: what they have started ends with them.

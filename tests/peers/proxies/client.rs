@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 pub(super) struct Client {
     tcp: TcpStream,
     address: SocketAddr,
-    /// What has come and was not used yet.
+    /// Bytes that have come and were not used yet.
     raw: Vec<u8>,
     /// A stream's text out of its chunks, up to the next message's end.
     text: String,
@@ -158,7 +158,7 @@ impl Client {
     }
 }
 
-/// Whether the connection is over after this answer.
+/// Tells if the connection is over after this answer.
 pub(super) fn closes(answer: &Answer) -> bool {
     answer.header("connection") == Some("close")
 }

@@ -74,7 +74,7 @@ impl Kind {
         needed(self.name(), found)
     }
 
-    /// What a test writes in place of what is shipped. Each must be there exactly once.
+    /// Replacements that a test makes in what is shipped. Each must be there exactly once.
     fn changes(
         self,
         listen: SocketAddr,
@@ -212,7 +212,7 @@ impl Kind {
         })
     }
 
-    /// What its own check has against the shipped configuration; it has to say nothing but that it is right.
+    /// Complaints of its own check about the shipped configuration; it has to say nothing but that it is right.
     pub(super) fn complaints(self) -> Vec<String> {
         let Some(program) = self.program() else {
             return Vec::new();

@@ -95,7 +95,7 @@ fn aggregate(address: SocketAddr, kept: Option<Client>) -> io::Result<Option<Cli
     Ok((!closes(&answer)).then_some(client))
 }
 
-/// What is wrong with a stop and a start behind this proxy.
+/// Complaints about a stop and a start behind this proxy.
 pub(super) fn stop(scene: &mut Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
     let load = Load::start(proxy.address);
     for place in [0, 1] {
@@ -143,7 +143,7 @@ pub(super) fn stop(scene: &mut Scene, proxy: &Proxy) -> io::Result<Vec<String>> 
     Ok(wrong)
 }
 
-/// What fails after a gateway has ended at once: what was not sent to it goes to the other one.
+/// Failures after a gateway has ended at once: what was not sent to it goes to the other one.
 pub(super) fn kill(scene: &mut Scene, proxy: &Proxy) -> Vec<String> {
     scene.gateways[1] = None;
     let failed =

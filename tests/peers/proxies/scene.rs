@@ -1,4 +1,4 @@
-//! What is behind a proxy: two gateways, the services that they call, and a word for each of these to answer. It must not know
+//! The scene behind a proxy: two gateways, the services that they call, and a word for each of these to answer. It must not know
 //! of proxies.
 
 use std::{
@@ -21,10 +21,10 @@ pub(super) const STEPS: usize = 6;
 /// Aggregates that a gateway takes at a time.
 pub(super) const MOST: usize = 64;
 
-/// How long a quick service takes, so that a stop always meets requests under way.
+/// The time of a quick service, so that a stop always meets requests under way.
 const QUICK: Duration = Duration::from_millis(20);
 
-/// How long a slow service takes: longer than any proxy waits that was not told to.
+/// The time of a slow service: longer than any proxy waits that was not told to.
 const SLOW: Duration = Duration::from_secs(17);
 
 /// Two gateways and what is behind them.

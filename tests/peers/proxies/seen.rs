@@ -1,4 +1,4 @@
-//! What is wrong with a proxy, by promise. It must not know which proxy it is, but for fields that it may add.
+//! Complaints about a proxy, by promise. It must not know which proxy it is, but for fields that it may add.
 
 use std::{
     fmt::Debug,
@@ -23,7 +23,7 @@ use crate::{
 const LINES: (&str, &str) = ("application/x-ndjson", "\n");
 const EVENTS: (&str, &str) = ("text/event-stream", "\n\n");
 
-/// How much later than from the gateway itself anything may come through a proxy, or reach what is behind.
+/// The longest delay, beside the gateway's own, with which anything may come through a proxy, or reach what is behind.
 const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// Measured again so often where it was above: this machine has other things to do.
@@ -35,7 +35,7 @@ const BROKEN: Duration = Duration::from_millis(1200);
 /// A call that is still open then has not been cancelled.
 const CANCELLED: Duration = Duration::from_secs(5);
 
-/// What is wrong with one proxy: nothing, it is hoped.
+/// Complaints about one proxy: none, it is hoped.
 pub(super) struct Seen {
     pub(super) name: &'static str,
     pub(super) streams: Vec<String>,
@@ -309,7 +309,7 @@ fn full(scene: &Scene) -> Vec<TcpStream> {
     clients
 }
 
-/// How an answer through the proxy differs from the gateway's own.
+/// The differences of an answer through the proxy from the gateway's own.
 fn same(kind: Kind, scene: &Scene, proxy: &Proxy, asked: &Asked<'_>) -> Option<String> {
     let answer = |address: SocketAddr| {
         once(address, asked.method, asked.target, asked.headers)
@@ -364,7 +364,7 @@ fn without_numbers(text: &str) -> String {
     result
 }
 
-/// What a client says gets to the services, but not what it says of itself.
+/// A client's words get to the services, but not what it says of itself.
 fn requests(scene: &Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
     let passed = [
         (
