@@ -91,6 +91,23 @@ export const scenarios = {
     });
   },
 
+  async "the timeline names the aggregate that was run, whatever the form says by then"(tab) {
+    await visit(tab, page_at(CONSOLE), desktop, async (page) => {
+      assert.equal(await page.textContent("#results-title"), "Timeline");
+      await page.selectOption("#aggregate", "exact");
+      await page.fill("#timeout", "3s");
+      await begin(page, "exact", "concurrent");
+      await done(page);
+      await page.selectOption("#aggregate", "default");
+      await page.fill("#timeout", "");
+      assert.equal(await page.textContent("#results-title"), "Timeline of exact timeout 3s");
+      await begin(page, "default", "concurrent");
+      await done(page);
+      assert.equal(await page.textContent("#results-title"), "Timeline of default");
+      await inspect(page, "the timeline's name");
+    });
+  },
+
   async "an answer is shown as it came, and its runs are remembered over a reload"(tab) {
     await visit(tab, page_at(CONSOLE), desktop, async (page) => {
       await begin(page, "exact", "concurrent");

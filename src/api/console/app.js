@@ -5,7 +5,7 @@ import { called, limit, options, sendable, target } from "./choice.js";
 import { announce, byId, write } from "./dom.js";
 import { exchange, whole } from "./exchange.js";
 import { Form } from "./form.js";
-import { History } from "./history.js";
+import { History, named } from "./history.js";
 import { Live } from "./live.js";
 import { percentile, Records } from "./records.js";
 import { ENDS, Run } from "./run.js";
@@ -49,6 +49,8 @@ async function run(choice) {
     shown = { key, runs: new Map(), kept: new Map(), began: new Map() };
   }
   latest = choice;
+  // The form may have changed by the time that the timeline is read.
+  byId("ran").replaceChildren(" of ", named(choice.aggregate.name, options(choice)));
   await busy(async () => {
     const frames = follow(choice);
     try {

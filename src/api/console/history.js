@@ -45,9 +45,10 @@ export class History {
   }
 }
 
-function named(aggregate, options) {
+/** An aggregate's name, and what differs from its configuration. */
+export function named(aggregate, options) {
   const name = make("span", { class: "mono" }, aggregate);
-  return options === "" ? name : make("span", {}, name, make("small", {}, options));
+  return options === "" ? name : make("span", {}, name, " ", make("small", {}, options));
 }
 
 function place(id, caption, columns, rows) {
