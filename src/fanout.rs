@@ -33,7 +33,7 @@ pub use allowance::{Allowance, Exceeded, Share};
 pub use breaker::{Breaker, BreakerSettings, Circuit, Pass, Trip};
 pub use budget::{Budget, BudgetSettings};
 pub use engine::{Upstream, run};
-pub use event::{Cause, Event, Observer};
+pub use event::{Cause, Event, Observer, Refusal};
 pub use forward::Forward;
 pub use lane::{Hedge, Lane, LaneSettings, Repeatable};
 pub use latency::Latency;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     Call, Cause, Circuit, Event, Failure, FailureKind, Heard, Mode, Observer, Pace, Pass, Place,
-    Repeatable, Reply, Upstream, UpstreamId, pause,
+    Refusal, Repeatable, Reply, Upstream, UpstreamId, pause,
 };
 
 /// What a call has sent so far.
@@ -43,6 +43,22 @@ impl<O> Scope<'_, O> {
     }
 }
 
+impl<O: Observer> Scope<'_, O> {
+    /// Tells that a retry or a hedge is not sent.
+    #[cold]
+    fn refuse(&self, upstream: UpstreamId, cause: Cause, reason: Refusal) {
+        // A call's own attempt is refused with a failure, which is told as such.
+        if cause != Cause::First {
+            self.observer.observe(&Event::ExtraRefused {
+                call: self.index,
+                upstream,
+                cause,
+                reason,
+            });
+        }
+    }
+}
+
 /// Makes the call and returns its place, its time and what came of it.
 pub(super) async fn perform<U: Upstream, O: Observer>(
     call: &Call<U>,
@@ -67,8 +83,13 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
             }
             Err(failure) => failure,
         };
-        let Some(pause) = pause_before(call, &failure, tries, scope.deadline) else {
-            break Err(failure);
+        let pause = match pause_before(call, &failure, tries, scope.deadline) {
+            Ok(Some(pause)) => pause,
+            Ok(None) => break Err(failure),
+            Err(reason) => {
+                scope.refuse(call.id, Cause::Retry, reason);
+                break Err(failure);
+            }
         };
         scope.observer.observe(&Event::Retry {
             call: scope.index,
@@ -79,6 +100,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
         sleep(pause).await;
         if Instant::now() >= scope.deadline {
             // It took longer than it was to. Nothing is sent any more.
+            scope.refuse(call.id, Cause::Retry, Refusal::Deadline);
             break Err(failure);
         }
         before = Some(failure);
@@ -87,22 +109,33 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
     (scope.index, started.elapsed(), result)
 }
 
-/// How long to wait for another try; `None` where there is none: it would not help, is not allowed, would end after the
-/// deadline anyway, the circuit is open, or the budget is spent.
+/// How long to wait for another try; `None` where it would not help or is not configured.
+///
+/// # Errors
+/// When it would help and is refused: the circuit is open, the pause would end after the deadline, or the budget is spent.
 fn pause_before<U>(
     call: &Call<U>,
     failure: &Failure,
     tries: u32,
     deadline: Instant,
-) -> Option<Duration> {
-    if call.lane.repeatable == Repeatable::No || !call.lane.is_closed() {
-        return None;
+) -> Result<Option<Duration>, Refusal> {
+    if call.lane.repeatable == Repeatable::No {
+        return Ok(None);
     }
-    let pause = call.lane.retry.pause(failure, tries, fastrand::f64())?;
+    let Some(pause) = call.lane.retry.pause(failure, tries, fastrand::f64()) else {
+        return Ok(None);
+    };
     let in_time = Instant::now()
         .checked_add(pause)
         .is_some_and(|next| next < deadline);
-    (in_time && call.lane.budget.withdraw()).then_some(pause)
+    if !call.lane.is_closed() {
+        return Err(Refusal::Breaker);
+    }
+    if !in_time {
+        return Err(Refusal::Deadline);
+    }
+    call.lane.pay_for_extra()?;
+    Ok(Some(pause))
 }
 
 /// One try, with a second beside it where the first takes too long. The first good answer wins and the other try is
@@ -133,11 +166,7 @@ async fn hedged<U: Upstream, O: Observer>(
     }
     // It may have been answered, had anybody looked.
     let held = scope.holds() != holds || pause::is_pause(began.elapsed().saturating_sub(after));
-    if held
-        || Instant::now() >= scope.deadline
-        || !call.lane.is_closed()
-        || !call.lane.budget.withdraw()
-    {
+    if held || Instant::now() >= scope.deadline || !may_hedge(call, scope) {
         return first.await;
     }
     scope.observer.observe(&Event::Hedge {
@@ -169,6 +198,15 @@ async fn hedged<U: Upstream, O: Observer>(
     }
 }
 
+/// Whether a slow attempt gets a second beside it. A refusal is told.
+fn may_hedge<U, O: Observer>(call: &Call<U>, scope: &Scope<'_, O>) -> bool {
+    let paid = call.lane.pay_for_extra();
+    if let Err(reason) = paid {
+        scope.refuse(call.id, Cause::Hedge, reason);
+    }
+    paid.is_ok()
+}
+
 /// One try, if the upstream's breaker and ceiling let it through.
 async fn attempt<U: Upstream, O: Observer>(
     call: &Call<U>,
@@ -189,6 +227,7 @@ async fn attempt<U: Upstream, O: Observer>(
         None => None,
         Some(breaker) => {
             let Some((pass, circuit)) = breaker.admit() else {
+                scope.refuse(call.id, cause, Refusal::Breaker);
                 return Err(Failure::new(
                     FailureKind::CircuitOpen,
                     "the upstream failed too often; it is left alone for a while",
@@ -199,6 +238,7 @@ async fn attempt<U: Upstream, O: Observer>(
         }
     };
     let Some(_permit) = lane.limit.acquire() else {
+        scope.refuse(call.id, cause, Refusal::Limit);
         return Err(Failure::new(
             FailureKind::Overload,
             format!("{} attempts are already in flight", lane.limit.max()),

@@ -321,6 +321,9 @@ impl Observer for Log {
             } => format!("{call} tried for {elapsed:?}: {result:?}"),
             Event::Retry { call, .. } => format!("{call} will be tried again"),
             Event::Hedge { call, .. } => format!("{call} gets a second try"),
+            Event::ExtraRefused { call, reason, .. } => {
+                format!("{call} gets no other try: {}", reason.as_str())
+            }
             Event::CircuitChanged { circuit, .. } => format!("the circuit is {}", circuit.as_str()),
             Event::CallSettled { call, result, .. } => match &result.result {
                 Ok(_) => format!("{call} ok"),

@@ -18,6 +18,35 @@ pub enum Cause {
     Hedge,
 }
 
+/// What kept a retry or a hedge from being sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The upstream's budget for extra attempts was spent.
+    Budget,
+    /// Its circuit breaker was not closed.
+    Breaker,
+    /// As many attempts as it may get at a time were in flight.
+    Limit,
+    /// The pause before it would have outlasted the request's deadline.
+    Deadline,
+}
+
+impl Refusal {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Budget, Self::Breaker, Self::Limit, Self::Deadline];
+
+    /// The reason's one name in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::Breaker => "breaker",
+            Self::Limit => "limit",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
 /// Something happened. `call` is the call's place in the plan.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -74,6 +103,17 @@ pub enum Event<'a> {
         upstream: UpstreamId,
         /// How long the first has been under way.
         after: Duration,
+    },
+    /// A retry or a hedge was due, and is not sent. A retry may have been announced before.
+    ExtraRefused {
+        /// Its call's place in the plan.
+        call: usize,
+        /// Whom it was for.
+        upstream: UpstreamId,
+        /// Why it was due: never [`Cause::First`].
+        cause: Cause,
+        /// What kept it back.
+        reason: Refusal,
     },
     /// An upstream's circuit breaker has changed its state.
     CircuitChanged {

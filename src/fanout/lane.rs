@@ -3,7 +3,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use super::{Breaker, BreakerSettings, Budget, BudgetSettings, Latency, Limit, Retry};
+use super::{Breaker, BreakerSettings, Budget, BudgetSettings, Latency, Limit, Refusal, Retry};
 
 /// When a second attempt joins a first that has not answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,6 +91,18 @@ impl Lane {
     #[must_use]
     pub fn pays_for_another(&self) -> bool {
         self.budget.withdraw()
+    }
+
+    /// Asks for a retry or a hedge; if nothing speaks against it, it is paid for.
+    pub(super) fn pay_for_extra(&self) -> Result<(), Refusal> {
+        if !self.is_closed() {
+            return Err(Refusal::Breaker);
+        }
+        if self.budget.withdraw() {
+            Ok(())
+        } else {
+            Err(Refusal::Budget)
+        }
     }
 
     /// Whether its circuit lets everything through; so it does where there is none.

@@ -14,9 +14,10 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use crate::fanout::{
-    Aggregate, Body, BreakerSettings, BudgetSettings, Call, Choice, Completion, Event, Failure,
-    FailureKind, Heard, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
-    Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, Verdict, run,
+    Aggregate, Body, BreakerSettings, BudgetSettings, Call, Cause, Choice, Completion, Event,
+    Failure, FailureKind, Heard, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure,
+    Outcome, Place, Refusal, Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId,
+    Verdict, run,
 };
 
 /// How one attempt ends.
@@ -312,6 +313,18 @@ impl Observer for Ledger<'_> {
                 calls[*call].extra += 1;
             }
             Event::Hedge { call, .. } => calls[*call].extra += 1,
+            Event::ExtraRefused {
+                call,
+                cause,
+                reason,
+                ..
+            } => {
+                assert_ne!(*cause, Cause::First, "a call's own attempt is no extra");
+                assert_eq!(calls[*call].settled, 0, "a refusal after the call's end");
+                let rules = self.case.rules(*call);
+                assert!(rules.repeatable, "nothing extra was due");
+                assert!(*reason != Refusal::Breaker || rules.breaker.is_some());
+            }
             Event::CircuitChanged { upstream, .. } => {
                 assert!(self.case.lanes[upstream.0].breaker.is_some());
             }

@@ -389,7 +389,10 @@ impl Observer for PlanObserver<'_> {
     fn observe(&self, event: &Event<'_>) {
         match *event {
             // What is announced may yet be refused; it is counted when it is sent.
-            Event::CallStarted { .. } | Event::Retry { .. } | Event::Hedge { .. } => {}
+            Event::CallStarted { .. }
+            | Event::Retry { .. }
+            | Event::Hedge { .. }
+            | Event::ExtraRefused { .. } => {}
             Event::CircuitChanged { upstream, circuit } => {
                 self.0.upstreams[upstream.0].circuit_changed(circuit);
             }

@@ -317,6 +317,7 @@ impl Observer for SpanObserver<'_> {
             | Event::AttemptStarted { .. }
             | Event::Retry { .. }
             | Event::Hedge { .. }
+            | Event::ExtraRefused { .. }
             | Event::CircuitChanged { .. } => {}
         }
     }
