@@ -37,7 +37,7 @@ use super::{
 };
 use crate::{
     compose::Comparison,
-    fanout::Outcome,
+    fanout::{FailureKind, Outcome},
     readiness::Stage,
     telemetry::spans::{Answered, RequestTrace},
     timing::Millis,
@@ -53,7 +53,7 @@ pub(super) struct Summary {
     pub(super) mode: &'static str,
     pub(super) outcome: &'static str,
     pub(super) sequential: std::time::Duration,
-    /// The calls that failed, as `name:class`, with commas between them.
+    /// The calls that failed, as `name:class` or `name:status=404`, with commas between them.
     pub(super) failed: String,
 }
 
@@ -78,7 +78,7 @@ impl Summary {
         }
     }
 
-    /// Names and classes of the calls that failed by themselves.
+    /// Names and classes of the calls that failed by themselves, and the statuses that were the failures.
     pub(super) fn failed<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> String {
         let mut text = String::new();
         let calls = outcomes.into_iter().flat_map(|outcome| &outcome.results);
@@ -89,6 +89,9 @@ impl Summary {
                 let comma = if text.is_empty() { "" } else { "," };
                 // Writing to a String can't fail.
                 let _ = write!(text, "{comma}{}:{}", call.name, failure.kind);
+                if let (FailureKind::Status, Some(status)) = (failure.kind, failure.status) {
+                    let _ = write!(text, "={}", status.as_u16());
+                }
             }
         }
         text

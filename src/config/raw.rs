@@ -151,7 +151,7 @@ pub(super) struct RawRetry {
     /// to that. Default `25ms`.
     pub(super) backoff: Option<HumanDuration>,
     /// After which failures: `connect`, `tls`, `timeout`, `protocol`, `too_large`, `invalid_body`, or statuses. Default
-    /// `["connect", "timeout", "protocol", "429", "502", "503", "504"]`.
+    /// `["connect", "timeout", "protocol", "429", "502", "503", "504"]`, so not after a 500; `"5xx"` is for all of them.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) on: Option<Texts>,
 }
@@ -237,7 +237,7 @@ macro_rules! upstream_settings {
             pub(super) success: Option<Texts>,
             /// Attempts at a time, over all workers. Default 4096.
             pub(super) max_in_flight: Option<Count<1, MOST_CONNECTIONS>>,
-            /// How often a call is tried. Default: once. For idempotent methods only.
+            /// How often a call is tried. Default: once. For idempotent methods only. Not after a 500, unless `on` says so.
             pub(super) retry: Option<Table<RawRetry>>,
             /// When a slow attempt gets a second one beside it. Default: never. For idempotent methods only.
             pub(super) hedge: Option<Table<RawHedge>>,

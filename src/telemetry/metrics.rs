@@ -1,6 +1,7 @@
 //! The metrics, registered and resolved at start: counting on the request path is an atomic addition, never a look-up.
 //! Labels hold configured names and closed sets only. Names follow the Prometheus conventions.
 
+mod attempts;
 mod families;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,16 +15,17 @@ use prometheus::{
 
 use tokio::time::Instant;
 
-use self::families::{add, aggregates, upstreams};
+use self::{
+    attempts::UpstreamMetrics,
+    families::{add, aggregates, upstreams},
+};
 use super::{
     exemplars::{Exemplar, Exemplars},
     log,
     memory::Charged,
     open_metrics,
 };
-use crate::fanout::{
-    Cause, Circuit, Event, FailureKind, Memory, Mode, Observer, Outcome, UpstreamId, Verdict,
-};
+use crate::fanout::{Event, FailureKind, Memory, Mode, Observer, Outcome, UpstreamId, Verdict};
 
 /// 100 µs to 60 s, denser where services answer.
 const DURATIONS: [f64; 25] = [
@@ -84,22 +86,6 @@ struct AggregateMetrics {
     saved: Counter,
     overhead: Histogram,
     shed: IntCounter,
-}
-
-#[derive(Debug)]
-struct UpstreamMetrics {
-    name: String,
-    retries: IntCounter,
-    hedges: IntCounter,
-    circuit: IntGauge,
-    in_flight: IntGauge,
-    timeout: Gauge,
-    duration: Histogram,
-    ok: IntCounter,
-    /// By kind, in the order of [`FailureKind::ALL`].
-    failed: [IntCounter; FailureKind::ALL.len()],
-    opened: IntCounter,
-    resent: IntCounter,
 }
 
 /// The media type of [`Metrics::encode`].
@@ -389,22 +375,23 @@ impl Observer for PlanObserver<'_> {
     fn observe(&self, event: &Event<'_>) {
         match *event {
             // What is announced may yet be refused; it is counted when it is sent.
-            Event::CallStarted { .. }
-            | Event::Retry { .. }
-            | Event::Hedge { .. }
-            | Event::ExtraRefused { .. } => {}
+            Event::CallStarted { .. } | Event::Retry { .. } | Event::Hedge { .. } => {}
             Event::CircuitChanged { upstream, circuit } => {
                 self.0.upstreams[upstream.0].circuit_changed(circuit);
             }
             Event::AttemptStarted {
                 upstream, cause, ..
             } => self.0.upstreams[upstream.0].started(cause),
+            Event::ExtraRefused {
+                upstream, reason, ..
+            } => self.0.upstreams[upstream.0].refused(reason),
             Event::AttemptFinished {
                 upstream,
                 elapsed,
+                status,
                 result,
                 ..
-            } => self.0.upstreams[upstream.0].finished(elapsed, result),
+            } => self.0.upstreams[upstream.0].finished(elapsed, status, result),
             // A refused attempt was never sent, but it has to be seen. One that was answered has been seen: there was no
             // memory for its body.
             Event::CallSettled {
@@ -417,43 +404,10 @@ impl Observer for PlanObserver<'_> {
                             FailureKind::Overload | FailureKind::CircuitOpen
                         ) =>
                 {
-                    self.0.upstreams[upstream.0].failed[position(failure.kind)].inc();
+                    self.0.upstreams[upstream.0].failed(failure.kind, None);
                 }
                 _ => {}
             },
-        }
-    }
-}
-
-impl UpstreamMetrics {
-    fn circuit_changed(&self, circuit: Circuit) {
-        self.circuit.set(match circuit {
-            Circuit::Closed => 0,
-            Circuit::HalfOpen => 1,
-            Circuit::Open => 2,
-        });
-        let (upstream, circuit) = (self.name.as_str(), circuit.as_str());
-        tracing::warn!(upstream, circuit, "the circuit breaker changed");
-    }
-
-    fn started(&self, cause: Cause) {
-        self.in_flight.inc();
-        match cause {
-            Cause::First => {}
-            Cause::Retry => self.retries.inc(),
-            Cause::Hedge => self.hedges.inc(),
-        }
-    }
-
-    fn finished(&self, elapsed: Duration, result: Result<(), FailureKind>) {
-        self.in_flight.dec();
-        match result {
-            Ok(()) => self.ok.inc(),
-            Err(kind) => self.failed[position(kind)].inc(),
-        }
-        // How long the gateway took to lose interest says nothing of the upstream.
-        if !matches!(result, Err(kind) if kind.is_given_up()) {
-            self.duration.observe(elapsed.as_secs_f64());
         }
     }
 }
@@ -491,13 +445,6 @@ const fn index(mode: Mode) -> usize {
         Mode::Sequential => 0,
         Mode::Concurrent => 1,
     }
-}
-
-fn position(kind: FailureKind) -> usize {
-    FailureKind::ALL
-        .iter()
-        .position(|known| *known == kind)
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

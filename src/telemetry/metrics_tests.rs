@@ -3,7 +3,7 @@
 use super::*;
 use http::StatusCode;
 
-use crate::fanout::{Blame, Body, CallResult, Failure, Reply};
+use crate::fanout::{Blame, Body, CallResult, Cause, Failure, Refusal, Reply};
 
 fn metrics() -> Metrics {
     Metrics::new(&Names {
@@ -27,6 +27,11 @@ fn every_series_is_there_before_the_first_request() {
     let metrics = metrics();
     let series = r#"gather_attempts_total{result="invalid_body",upstream="users"}"#;
     assert_eq!(line(&metrics, series), format!("{series} 0"));
+    for reason in ["budget", "breaker", "limit", "deadline"] {
+        let labels = format!("{{reason=\"{reason}\",upstream=\"users\"}}");
+        let series = format!("gather_extra_attempts_refused_total{labels}");
+        assert_eq!(line(&metrics, &series), format!("{series} 0"));
+    }
     let series =
         r#"gather_requests_total{aggregate="default",mode="sequential",outcome="partial"}"#;
     assert_eq!(line(&metrics, series), format!("{series} 0"));
@@ -216,4 +221,68 @@ fn cancelled_attempts_count_but_do_not_blur_the_latency() {
     assert_eq!(line(&metrics, series), format!("{series} 1"));
     let series = r#"gather_attempts_in_flight{upstream="users"}"#;
     assert_eq!(line(&metrics, series), format!("{series} 0"));
+}
+
+#[test]
+fn a_failure_of_the_status_counts_by_the_class_of_the_status() {
+    let metrics = metrics();
+    let observer = metrics.observer();
+    for (status, result) in [
+        (204, Err(FailureKind::Status)),
+        (302, Err(FailureKind::Status)),
+        (401, Err(FailureKind::Status)),
+        (404, Err(FailureKind::Status)),
+        (500, Err(FailureKind::Status)),
+        (777, Err(FailureKind::Status)),
+        // It was answered with a good status, and its body was no good.
+        (200, Err(FailureKind::InvalidBody)),
+        (404, Ok(())),
+    ] {
+        let upstream = UpstreamId(0);
+        observer.observe(&Event::AttemptFinished {
+            call: 0,
+            upstream,
+            attempt: 1,
+            elapsed: Duration::from_millis(1),
+            cause: Cause::First,
+            status: StatusCode::from_u16(status).ok(),
+            result,
+        });
+    }
+    for (result, count) in [
+        ("status_2xx", 1),
+        ("status_3xx", 1),
+        ("status_4xx", 2),
+        ("status_5xx", 2),
+        ("invalid_body", 1),
+        ("ok", 1),
+    ] {
+        let series = format!("gather_attempts_total{{result=\"{result}\",upstream=\"users\"}}");
+        assert_eq!(line(&metrics, &series), format!("{series} {count}"));
+    }
+    let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
+    assert!(!text.contains("result=\"status\""), "it has a class");
+}
+
+#[test]
+fn refused_extra_attempts_count_by_their_reason() {
+    let metrics = metrics();
+    let observer = metrics.observer();
+    for (cause, reason) in [
+        (Cause::Hedge, Refusal::Budget),
+        (Cause::Retry, Refusal::Budget),
+        (Cause::Retry, Refusal::Deadline),
+    ] {
+        observer.observe(&Event::ExtraRefused {
+            call: 0,
+            upstream: UpstreamId(0),
+            cause,
+            reason,
+        });
+    }
+    for (reason, count) in [("budget", 2), ("breaker", 0), ("limit", 0), ("deadline", 1)] {
+        let labels = format!("{{reason=\"{reason}\",upstream=\"users\"}}");
+        let series = format!("gather_extra_attempts_refused_total{labels}");
+        assert_eq!(line(&metrics, &series), format!("{series} {count}"));
+    }
 }

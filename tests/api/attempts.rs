@@ -12,6 +12,13 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
+/// Extra attempts at `one` that were refused for this reason.
+async fn refused(gateway: &Gateway, reason: &str) -> f64 {
+    let labels = format!("{{reason=\"{reason}\",upstream=\"one\"}}");
+    let series = format!("gather_extra_attempts_refused_total{labels}");
+    gateway.metric(&series).await
+}
+
 async fn one(upstream: &Upstream, settings: &str) -> Gateway {
     Gateway::start(&format!(
         "[upstreams.one]\nurl = \"{}\"\n{settings}\n[aggregates.default]\ncalls = [\"one\"]",
@@ -61,6 +68,8 @@ async fn an_upstream_that_always_fails_sees_the_budget_and_not_more() {
         gateway.aggregate("").await;
     }
     assert_eq!(upstream.requests().len(), 120);
+    // Each call ended with a retry that was due and that the budget did not pay for.
+    assert_eq!(refused(&gateway, "budget").await, 100.0);
 }
 
 #[actix_web::test]
@@ -154,6 +163,7 @@ async fn a_hedge_that_the_ceiling_refuses_is_not_counted_as_sent() {
     let hedges = gateway.metric("gather_hedges_total{upstream=\"one\"}");
     assert_eq!(hedges.await, 0.0);
     assert_eq!(upstream.requests().len(), 1);
+    assert_eq!(refused(&gateway, "limit").await, 1.0);
 }
 
 #[actix_web::test]
@@ -166,13 +176,101 @@ async fn an_open_breaker_spares_the_upstream_and_closes_when_it_is_well_again() 
         assert_eq!(gateway.aggregate("").await.result("one"), "status");
     }
     assert_eq!(gateway.metric(circuit).await, 2.0);
-    let refused = gateway.aggregate("").await;
-    assert_eq!(refused.result("one"), "circuit_open");
-    assert_eq!(refused.json()["results"][0]["attempts"], 0);
+    let answer = gateway.aggregate("").await;
+    assert_eq!(answer.result("one"), "circuit_open");
+    assert_eq!(answer.json()["results"][0]["attempts"], 0);
     assert_eq!(upstream.requests().len(), 2);
     let counted = "gather_attempts_total{result=\"circuit_open\",upstream=\"one\"}";
     assert_eq!(gateway.metric(counted).await, 1.0);
+    assert_eq!(
+        refused(&gateway, "breaker").await,
+        0.0,
+        "a call's own attempt"
+    );
     tokio::time::sleep(Duration::from_millis(250)).await;
     assert_eq!(gateway.aggregate("").await.result("one"), "ok");
     assert_eq!(gateway.metric(circuit).await, 0.0);
+}
+
+#[actix_web::test]
+async fn hedges_that_the_budget_refuses_are_counted_and_the_answers_come_as_without_them() {
+    let slow = Behaviour::from(Response::pong()).after(Duration::from_millis(300));
+    let upstream = Upstream::always(slow);
+    let settings = "hedge = { after = \"20ms\" }\nbudget = { ratio = 0.0, min_per_second = 0 }";
+    let gateway = one(&upstream, settings).await;
+    // A process that stood still hedges nothing, so that one call may not be enough here.
+    for _ in 0..50 {
+        let answer = gateway.aggregate("").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["results"][0]["attempts"], 1);
+        if refused(&gateway, "budget").await == 2.0 {
+            break;
+        }
+    }
+    assert_eq!(refused(&gateway, "budget").await, 2.0);
+    let hedges = gateway.metric("gather_hedges_total{upstream=\"one\"}");
+    assert_eq!(hedges.await, 0.0);
+}
+
+#[actix_web::test]
+async fn a_retry_that_the_breaker_or_the_deadline_forbids_is_counted_as_refused() {
+    let upstream = Upstream::always(unavailable());
+    let retry = "retry = { attempts = 3, backoff = \"1ms\" }";
+    let settings = format!("{retry}\nbreaker = {{ failures = 1, open_for = \"1m\" }}");
+    let gateway = one(&upstream, &settings).await;
+    assert_eq!(gateway.aggregate("").await.result("one"), "status");
+    assert_eq!(refused(&gateway, "breaker").await, 1.0);
+
+    let later = Response::new(503).header("retry-after", "60");
+    let upstream = Upstream::always(Behaviour::from(later));
+    let gateway = one(&upstream, retry).await;
+    assert_eq!(gateway.aggregate("").await.result("one"), "status");
+    assert_eq!(refused(&gateway, "deadline").await, 1.0);
+}
+
+#[actix_web::test]
+async fn by_default_a_500_is_not_tried_again_and_with_5xx_among_on_it_is() {
+    let failing = || Behaviour::from(Response::new(500));
+    for (on, status, attempts) in [
+        ("", 502, 1),
+        (
+            ", on = [\"connect\", \"timeout\", \"protocol\", \"429\", \"5xx\"]",
+            200,
+            2,
+        ),
+    ] {
+        let upstream = Upstream::queue([failing(), Response::pong().into()]);
+        let retry = format!("retry = {{ attempts = 2, backoff = \"1ms\"{on} }}");
+        let gateway = one(&upstream, &retry).await;
+        let answer = gateway.aggregate("").await;
+        assert_eq!(answer.status, status, "{on}: {}", answer.text());
+        assert_eq!(answer.json()["results"][0]["attempts"], attempts, "{on}");
+        // It was not wanted, so that nothing is refused.
+        for reason in ["budget", "breaker", "limit", "deadline"] {
+            assert_eq!(refused(&gateway, reason).await, 0.0, "{on} {reason}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_status_that_is_no_success_is_counted_by_its_class_and_told_by_its_code() {
+    let statuses = [204, 302, 401, 404, 429, 500, 503, 777];
+    let behaviours = statuses.map(|status| Behaviour::from(Response::new(status)));
+    let upstream = Upstream::queue(behaviours);
+    let gateway = one(&upstream, "success = [\"200\"]").await;
+    for status in statuses {
+        let answer = gateway.aggregate("").await;
+        assert_eq!(answer.result("one"), "status");
+        assert_eq!(answer.json()["results"][0]["status"], status);
+    }
+    for (result, count) in [
+        ("status_2xx", 1.0),
+        ("status_3xx", 1.0),
+        ("status_4xx", 3.0),
+        ("status_5xx", 3.0),
+        ("ok", 0.0),
+    ] {
+        let series = format!("gather_attempts_total{{result=\"{result}\",upstream=\"one\"}}");
+        assert_eq!(gateway.metric(&series).await, count, "{result}");
+    }
 }

@@ -101,6 +101,7 @@ async fn the_metrics_are_prometheus_text_and_there_from_the_start() {
         ("gather_resent_total", "counter"),
         ("gather_retries_total", "counter"),
         ("gather_hedges_total", "counter"),
+        ("gather_extra_attempts_refused_total", "counter"),
         ("gather_circuit_state", "gauge"),
         ("gather_ready", "gauge"),
         ("gather_build_info", "gauge"),
@@ -120,7 +121,10 @@ async fn the_metrics_are_prometheus_text_and_there_from_the_start() {
         "tls",
         "timeout",
         "deadline",
-        "status",
+        "status_2xx",
+        "status_3xx",
+        "status_4xx",
+        "status_5xx",
         "protocol",
         "too_large",
         "invalid_body",
@@ -130,6 +134,12 @@ async fn the_metrics_are_prometheus_text_and_there_from_the_start() {
         "overload",
     ] {
         let series = format!("gather_attempts_total{{result=\"{failure}\",upstream=\"ok_1\"}} 0\n");
+        assert!(answer.text().contains(&series), "no {series}");
+    }
+    assert!(!answer.text().contains("result=\"status\""));
+    for reason in ["budget", "breaker", "limit", "deadline"] {
+        let labels = format!("{{reason=\"{reason}\",upstream=\"ok_1\"}}");
+        let series = format!("gather_extra_attempts_refused_total{labels} 0\n");
         assert!(answer.text().contains(&series), "no {series}");
     }
     let version = concat!(
@@ -272,7 +282,8 @@ async fn attempts_are_counted_by_upstream_and_result() {
     for (upstream, result, count) in [
         ("ok_1", "ok", 5.0),
         ("ok_2", "ok", 2.0),
-        ("failing", "status", 2.0),
+        ("failing", "status_5xx", 2.0),
+        ("failing", "status_4xx", 0.0),
         ("failing", "ok", 0.0),
         ("silent", "deadline", 1.0),
         ("silent", "cancelled", 1.0),

@@ -137,6 +137,32 @@ fn what_is_printed_loads_again_and_prints_the_same() {
 }
 
 #[test]
+fn what_is_printed_says_after_which_failures_a_call_is_tried_again() {
+    for (retry, on) in [
+        (
+            "{ attempts = 2 }",
+            ["connect", "timeout", "protocol", "429", "502", "503", "504"].as_slice(),
+        ),
+        (
+            "{ attempts = 2, on = [\"connect\", \"5xx\"] }",
+            &["connect", "5xx"],
+        ),
+    ] {
+        let (_place, name) = file(&format!(
+            "upstreams.users = {{ url = \"http://users\", retry = {retry} }}\n\
+             aggregates.default.calls = [\"users\"]\n"
+        ));
+        let printed = run(&["check", "--print", "-c", &name]).expect(0).stdout;
+        let printed: toml::Table = printed.parse().unwrap();
+        let retry = &printed["upstreams"]["users"]["retry"];
+        assert_eq!(retry["attempts"].as_integer(), Some(2));
+        let told: Vec<_> = retry["on"].as_array().unwrap().iter().collect();
+        let told: Vec<_> = told.into_iter().filter_map(toml::Value::as_str).collect();
+        assert_eq!(told, on);
+    }
+}
+
+#[test]
 fn what_is_printed_has_no_secret_of_any_layer_in_it() {
     let (_place, name) = file(
         r#"

@@ -95,8 +95,8 @@ fn a_failed_and_a_compared_aggregate_are_one_line_each() {
     assert_eq!(
         told,
         [
-            failed("concurrent", "a:status"),
-            failed("compare", "a:status,a:status")
+            failed("concurrent", "a:status=503"),
+            failed("compare", "a:status=503,a:status=503")
         ],
         "{}",
         finished.stderr
@@ -416,4 +416,41 @@ fn an_answer_that_its_client_does_not_read_is_a_line_with_its_request_id() {
             .contains("\ngather_answers_cut_off_total 2\n")
     );
     gateway.stop().expect(0);
+}
+
+#[test]
+fn that_hedges_are_refused_is_told_when_it_begins_and_not_for_each() {
+    let upstream = Upstream::start(|_| {
+        Behaviour::from(Response::pong()).after(std::time::Duration::from_millis(300))
+    });
+    let base = before(&[upstream.url("/ping")]);
+    let (gateway, address) = Running::serve(&format!(
+        "server.grace = \"0s\"\nlog.format = \"json\"\n\
+         defaults.hedge = {{ after = \"20ms\" }}\n\
+         defaults.budget = {{ ratio = 0, min_per_second = 0 }}\n{base}"
+    ));
+    let refused = || {
+        let metrics = get(address, "/metrics");
+        let series = "gather_extra_attempts_refused_total{reason=\"budget\",upstream=\"a\"} ";
+        let lines = metrics.text().lines();
+        let count = lines.filter_map(|line| line.strip_prefix(series)).next();
+        count.unwrap().parse::<u32>().unwrap()
+    };
+    eventually("three refusals", || {
+        assert_eq!(get(address, "/aggregate").status, 200);
+        (refused() >= 3).then_some(())
+    });
+    let finished = gateway.stop().expect(0);
+    let lines = json_lines(&finished.stderr);
+    let told: Vec<_> = lines
+        .iter()
+        .filter(|line| line["message"] == "retries or hedges are refused")
+        .map(|line| (&line["level"], &line["upstream"], &line["reason"]))
+        .collect();
+    assert_eq!(
+        told,
+        [(&"WARN".into(), &"a".into(), &"budget".into())],
+        "{}",
+        finished.stderr
+    );
 }

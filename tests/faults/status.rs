@@ -135,7 +135,7 @@ async fn a_status_from_600_on_is_a_failure_as_a_5xx_is() {
                 assert_eq!(call.json["status"], status);
             }
             assert_eq!(sick.connections(), 1, "{status}");
-            assert_eq!(pair.attempts("status").await, 2.0);
+            assert_eq!(pair.attempts("status_5xx").await, 2.0);
             pair.ask().await.failed("circuit_open", "");
         }
     }

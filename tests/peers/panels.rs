@@ -165,6 +165,7 @@ fn mixed(number: usize) -> Behaviour {
         (_, 0) => Response::new(503).into(),
         (_, 1) => Behaviour::from(pong()).after(Duration::from_millis(150)),
         (_, 2) => Behaviour::CloseOnNextRequest(pong()),
+        (_, 3) => Response::new(404).into(),
         _ => Behaviour::from(pong()).after(Duration::from_millis(10)),
     }
 }

@@ -111,7 +111,7 @@ fn the_counters_say_what_was_sent(prometheus: &Prometheus) {
             each * 2.0,
         ),
         (
-            "gather_attempts_total{upstream=\"broken\",result=\"status\"}",
+            "gather_attempts_total{upstream=\"broken\",result=\"status_5xx\"}",
             each * 2.0,
         ),
         ("sum(gather_attempts_total)", each * 9.0),

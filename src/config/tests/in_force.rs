@@ -100,6 +100,38 @@ fn the_example_loads_and_keeps_to_the_schema() {
 }
 
 #[test]
+fn wherever_the_failures_to_retry_after_are_told_they_are_those_in_force() {
+    let text = LEAST.replace("[aggregates", "retry = { attempts = 2 }\n[aggregates");
+    let shown = effective(&load_text("x.toml", &text).unwrap());
+    let shown: toml::Table = shown.parse().unwrap();
+    let (_, upstream) = shown["upstreams"]
+        .as_table()
+        .unwrap()
+        .iter()
+        .next()
+        .unwrap();
+    let on = upstream["retry"]["on"].as_array().unwrap();
+    let on: Vec<_> = on.iter().filter_map(toml::Value::as_str).collect();
+    assert!(!on.contains(&"500") && !on.contains(&"5xx"), "{on:?}");
+    let list = format!("[\"{}\"]", on.join("\", \""));
+    let schema = schema()["$defs"]["Retry"]["properties"]["on"]["description"].to_string();
+    for (text, of) in [
+        (include_str!("../../../config/gather.toml"), "the example"),
+        (
+            include_str!("../../../docs/configuration.md"),
+            "the document",
+        ),
+        (
+            &schema.replace("\\\"", "\"").replace("\\n", " "),
+            "the schema",
+        ),
+    ] {
+        assert!(text.contains(&list), "{of} has no {list}: {text}");
+        assert!(text.contains("after a 500"), "{of} does not say it");
+    }
+}
+
+#[test]
 fn the_example_names_every_setting_and_its_commented_defaults_are_the_defaults() {
     let text = include_str!("../../../config/gather.toml");
     let schema = schema();

@@ -6,8 +6,11 @@ use prometheus::{
     Registry, core::Collector,
 };
 
-use super::{AggregateMetrics, DURATIONS, OUTCOMES, OVERHEADS, REQUEST_DURATION, UpstreamMetrics};
-use crate::fanout::{FailureKind, Mode};
+use super::{
+    AggregateMetrics, DURATIONS, OUTCOMES, OVERHEADS, REQUEST_DURATION,
+    attempts::{STATUSES, Told, UpstreamMetrics, result},
+};
+use crate::fanout::{FailureKind, Mode, Refusal};
 
 /// Registers a metric and hands it back.
 pub(super) fn add<C: Collector + Clone + 'static>(
@@ -102,7 +105,11 @@ pub(super) fn upstreams(
     let by = |labels| Family { registry, labels };
     let attempts = by(&["upstream", "result"]).counters(
         "gather_attempts_total",
-        "Attempts, by `ok` or their failure.",
+        "Attempts, by `ok` or their failure; that of a status by its class.",
+    )?;
+    let refused = by(&["upstream", "reason"]).counters(
+        "gather_extra_attempts_refused_total",
+        "Retries and hedges that were due and not sent, by what kept them back.",
     )?;
     let family = by(&["upstream"]);
     let duration = family.histograms(
@@ -139,12 +146,15 @@ pub(super) fn upstreams(
         name: (*name).to_owned(),
         retries: retries.with_label_values(&[name]),
         hedges: hedges.with_label_values(&[name]),
+        refused: Refusal::ALL.map(|reason| refused.with_label_values(&[name, reason.as_str()])),
+        told: Told::nothing(),
         circuit: circuit.with_label_values(&[name]),
         in_flight: in_flight.with_label_values(&[name]),
         timeout: timeout.with_label_values(&[name]),
         duration: duration.with_label_values(&[name]),
         ok: attempts.with_label_values(&[name, "ok"]),
-        failed: FailureKind::ALL.map(|kind| attempts.with_label_values(&[name, kind.as_str()])),
+        failed: FailureKind::ALL.map(|kind| attempts.with_label_values(&[name, result(kind)])),
+        statuses: STATUSES.map(|class| attempts.with_label_values(&[name, class])),
         opened: opened.with_label_values(&[name]),
         resent: resent.with_label_values(&[name]),
     };

@@ -60,6 +60,8 @@ fn fault(request: &Request) -> Option<Behaviour> {
     Some(match request.path() {
         "/failing" | "/shaky" | "/breaking" => Response::new(500).into(),
         // Within its timeout of 500 ms, and in the last bucket before it.
+        "/rejecting" => Response::new(401).into(),
+        "/hedged" => pong().after(Duration::from_millis(300)),
         "/slow" => pong().after(Duration::from_millis(420)),
         "/late" => pong().after(Duration::from_secs(2)),
         "/busy" | "/full" => pong().after(Duration::from_millis(400)),
@@ -95,6 +97,12 @@ fn sick(services: &Upstream) -> String {
             services,
         ),
         &aggregate("closing", "", services),
+        &aggregate("rejecting", "", services),
+        &aggregate(
+            "hedged",
+            "hedge = { after = \"100ms\" }\nbudget = { ratio = 0, min_per_second = 0 }",
+            services,
+        ),
     ]
     .concat()
 }
@@ -147,6 +155,8 @@ impl Gateways {
             "/aggregate/busy",
             "/aggregate/breaking",
             "/aggregate/closing",
+            "/aggregate/rejecting",
+            "/aggregate/hedged",
         ] {
             load.add(1, sick.1, target, PAUSE);
         }
@@ -244,9 +254,12 @@ impl Gateways {
             ("GatherUpstreamOverload", "busy".to_owned()),
             ("GatherCircuitOpen", "breaking".to_owned()),
             ("GatherConnectionsNotReused", "closing".to_owned()),
+            ("GatherUpstreamRejecting", "rejecting".to_owned()),
+            ("GatherExtraAttemptsRefused", "hedged".to_owned()),
         ];
         // An alert on an upstream that fails is one on the requests that need it.
-        let failing = ["late", "busy", "breaking", "at_once", "slow"].map(str::to_owned);
+        let failing =
+            ["late", "busy", "breaking", "at_once", "slow", "rejecting"].map(str::to_owned);
         let may = failing.iter().flat_map(|name| {
             ["GatherRequestsFailing", "GatherErrorBudgetBurning"].map(|alert| (alert, name.clone()))
         });
