@@ -286,3 +286,39 @@ fn refused_extra_attempts_count_by_their_reason() {
         assert_eq!(line(&metrics, &series), format!("{series} {count}"));
     }
 }
+
+/// The bucket that a time falls into, from its lower bound to its upper one.
+fn bucket(seconds: f64) -> (f64, f64) {
+    let place = DURATIONS.partition_point(|&bound| bound < seconds);
+    (DURATIONS[place - 1], DURATIONS[place])
+}
+
+#[test]
+fn services_of_123_and_203_ms_are_told_apart_and_so_are_all_that_are_half_as_slow_again() {
+    let (fast, slow) = (bucket(0.123), bucket(0.203));
+    assert!(
+        fast.1 < slow.0,
+        "{fast:?} {slow:?}: a bucket is between them"
+    );
+    // From 50 ms to 1 s no bucket is wider than a quarter of its upper bound, so any percentile is that exact.
+    let within = DURATIONS
+        .windows(2)
+        .filter(|it| it[0] >= 0.05 && it[1] <= 1.0);
+    let widths: Vec<_> = within.map(|it| it[1] / it[0]).collect();
+    assert!(widths.len() > 10, "{widths:?}");
+    assert!(widths.iter().all(|&width| width <= 1.3), "{widths:?}");
+    for millis in 50..650 {
+        let seconds = f64::from(millis) / 1000.0;
+        let (one, other) = (bucket(seconds + 0.000_5), bucket(seconds * 1.5));
+        assert!(one.1 < other.1, "{millis} ms: {one:?} {other:?}");
+    }
+}
+
+#[test]
+fn four_fifths_of_a_usual_timeout_is_a_bound() {
+    for timeout in [0.1, 0.2, 0.25, 0.4, 0.5, 0.8, 1.0, 2.5, 5.0] {
+        let limit: f64 = timeout * 0.8;
+        let is_bound = DURATIONS.iter().any(|bound| (bound - limit).abs() < 1e-9);
+        assert!(is_bound, "{limit} of {timeout}");
+    }
+}
