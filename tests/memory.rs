@@ -327,7 +327,7 @@ impl Drop for Container {
 
 /// The configuration in the Kubernetes manifest, and the memory that its container has.
 fn manifest() -> (String, u64) {
-    let file = program::repository("deploy/kubernetes/gather.yaml");
+    let file = program::repository("deploy/kubernetes/base/gather.yaml");
     let manifest = std::fs::read_to_string(file).unwrap();
     let (_, text) = manifest.split_once("gather.toml: |\n").unwrap();
     let (text, rest) = text.split_once("\n---").unwrap();

@@ -378,7 +378,7 @@ fn the_configuration_in_the_kubernetes_file_is_good() {
 
 /// The text of `gather.toml` in the ConfigMap: a block scalar, so it is what is indented below its key.
 fn config_map() -> String {
-    let file: PathBuf = repository("deploy/kubernetes/gather.yaml");
+    let file: PathBuf = repository("deploy/kubernetes/base/gather.yaml");
     let yaml = fs::read_to_string(file).unwrap();
     let block = yaml.split_once("  gather.toml: |\n").unwrap().1;
     let lines: Vec<_> = block

@@ -8,18 +8,20 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::{
     dashboards::dashboards,
+    effective::{Effective, SPANS},
     program::repository,
     series::{RULES, families, values_of},
 };
 
-fn yaml(file: &str) -> Yaml {
+/// The one document of a YAML file of this repository.
+pub(crate) fn yaml(file: &str) -> Yaml {
     let text = fs::read_to_string(repository(file)).unwrap();
     let mut documents = YamlLoader::load_from_str(&text).unwrap();
     assert_eq!(documents.len(), 1, "{file}");
     documents.remove(0)
 }
 
-fn string(yaml: &Yaml) -> &str {
+pub(crate) fn string(yaml: &Yaml) -> &str {
     yaml.as_str().unwrap_or_else(|| panic!("no text: {yaml:?}"))
 }
 
@@ -95,6 +97,37 @@ fn prometheus_finds_its_configuration_the_rules_and_the_gateway() {
     let target = string(&job["static_configs"][0]["targets"][0]);
     let (service, port) = target.split_once(':').unwrap();
     let published = string(&compose["services"][service]["ports"][0]);
+    assert_eq!(published, format!("{port}:{port}"));
+}
+
+/// Docker kills what has not stopped by then.
+#[test]
+fn a_container_has_longer_to_stop_than_its_configuration_takes() {
+    let effective = Effective::of(&repository("deploy/gather.toml"));
+    let needed = effective.stop() + SPANS;
+    let longest = effective.longest_deadline();
+    assert!(effective.time("server", "drain") > longest, "{longest:?}");
+    let compose = yaml("deploy/compose.yaml");
+    let compose = string(&compose["services"]["gather"]["stop_grace_period"]).to_owned();
+    let readme = fs::read_to_string(repository("deploy/README.md")).unwrap();
+    let run = readme.split_once("--stop-timeout ").unwrap().1;
+    let run = format!("{}s", run.split_whitespace().next().unwrap());
+    for killed in [compose, run] {
+        let killed = humantime::parse_duration(&killed).unwrap();
+        assert!(killed > needed, "{killed:?}, and a stop takes {needed:?}");
+    }
+}
+
+#[test]
+fn the_ports_of_the_image_and_of_compose_are_those_of_its_configuration() {
+    let listen = Effective::of(&repository("deploy/gather.toml")).address("server", "listen");
+    assert!(listen.ip().is_unspecified(), "{listen} is not for others");
+    let dockerfile = fs::read_to_string(repository("Dockerfile")).unwrap();
+    let port = listen.port();
+    assert!(dockerfile.contains(&format!("\nEXPOSE {port}\n")), "{port}");
+    assert!(dockerfile.contains("\nCOPY deploy/gather.toml /rootfs/etc/gather/gather.toml\n"));
+    let compose = yaml("deploy/compose.yaml");
+    let published = string(&compose["services"]["gather"]["ports"][0]);
     assert_eq!(published, format!("{port}:{port}"));
 }
 
