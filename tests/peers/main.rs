@@ -14,6 +14,7 @@ mod upstream;
 mod alerts;
 mod console;
 mod dashboards;
+mod discovery;
 mod effective;
 mod fastapi;
 mod kubernetes;

@@ -39,20 +39,32 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// `None` where there is none on this machine. Otherwise it has scraped every gateway when this returns.
     pub(crate) fn start(settings: &Settings<'_>) -> Option<Self> {
+        let mut scraped =
+            "scrape_configs:\n- job_name: gather\n  static_configs:\n  - targets:\n".to_owned();
+        for gateway in settings.gateways {
+            writeln!(scraped, "    - \"{gateway}\"").unwrap();
+        }
+        let prometheus = Self::scraping(&scraped, settings.rules, settings.interval)?;
+        within(SCRAPES, "a scrape of every gateway", || {
+            let up = prometheus.try_api("query", &[("query", "up{job=\"gather\"} == 1")])?;
+            let up = up["data"]["result"].as_array()?.len();
+            (up == settings.gateways.len()).then_some(())
+        });
+        Some(prometheus)
+    }
+
+    /// One whose file ends with this text, which has the `scrape_configs`. It may not have scraped anything when this returns.
+    pub(crate) fn scraping(scraped: &str, rules: &[String], interval: Duration) -> Option<Self> {
         let program = needed("prometheus", which("prometheus"))?;
         let files = tempfile::tempdir().unwrap();
         let place = files.path();
-        let millis = settings.interval.as_millis();
-        let mut text = format!(
+        let millis = interval.as_millis();
+        let text = format!(
             "global: {{ scrape_interval: {millis}ms, scrape_timeout: {millis}ms, evaluation_interval: {millis}ms }}\n\
-             rule_files: [\"{}/rules_*.yml\"]\n\
-             scrape_configs:\n- job_name: gather\n  static_configs:\n  - targets:\n",
+             rule_files: [\"{}/rules_*.yml\"]\n{scraped}",
             place.display()
         );
-        for gateway in settings.gateways {
-            writeln!(text, "    - \"{gateway}\"").unwrap();
-        }
-        for (number, rules) in settings.rules.iter().enumerate() {
+        for (number, rules) in rules.iter().enumerate() {
             fs::write(place.join(format!("rules_{number}.yml")), rules).unwrap();
         }
         let file = place.join("prometheus.yml");
@@ -70,18 +82,11 @@ impl Prometheus {
             .arg("--log.level=warn")
             .current_dir(place)
             .stdin(Stdio::null());
-        let running = Running::start(command);
-        let prometheus = Self {
+        Some(Self {
             address,
-            _running: running,
+            _running: Running::start(command),
             _files: files,
-        };
-        within(SCRAPES, "a scrape of every gateway", || {
-            let up = prometheus.try_api("query", &[("query", "up{job=\"gather\"} == 1")])?;
-            let up = up["data"]["result"].as_array()?.len();
-            (up == settings.gateways.len()).then_some(())
-        });
-        Some(prometheus)
+        })
     }
 
     /// Asks the HTTP API, by HTTP/1.0: its answers then are not chunked.

@@ -21,6 +21,7 @@ fn the_configuration_the_rules_and_their_tests_pass() {
         ["check", "rules", "deploy/prometheus/recording.yml"],
         ["check", "rules", "deploy/prometheus/alerts.yml"],
         ["test", "rules", "deploy/prometheus/alerts_test.yml"],
+        ["test", "rules", "deploy/prometheus/scraping_test.yml"],
     ] {
         let Some(finished) = promtool(&arguments) else {
             return;

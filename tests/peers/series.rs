@@ -110,6 +110,29 @@ fn the_dashboards_and_the_rules_ask_only_for_what_a_gateway_exposes() {
     assert!(missing.is_empty(), "nobody writes {missing:?}");
 }
 
+/// Nobody has promised one: discovery by annotations calls it `kubernetes-pods`.
+#[test]
+fn no_rule_no_dashboard_and_no_document_asks_for_the_name_of_a_job() {
+    let mut asked = vec![("the rules", rules()), ("the dashboards", queries())];
+    for document in [
+        "observability.md",
+        "runbook.md",
+        "scaling.md",
+        "reliability.md",
+    ] {
+        let text = fs::read_to_string(repository("docs").join(document)).unwrap();
+        asked.push((document, text));
+    }
+    for (place, text) in asked {
+        let text = text
+            .replace("job=~\"$job\"", "")
+            .replace("job=~\"$job|\"", "");
+        for by_name in ["job=", "job!", "job =", "job !"] {
+            assert!(!text.contains(by_name), "{place}: {by_name}");
+        }
+    }
+}
+
 #[test]
 fn every_metric_of_the_gateway_is_on_a_dashboard_or_in_a_rule() {
     let asked = queries() + &rules();
