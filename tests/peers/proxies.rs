@@ -2,6 +2,7 @@
 //! docs/proxies.md. All run side by side, once for all tests here.
 
 mod client;
+mod container;
 mod program;
 mod restarts;
 mod scene;

@@ -237,7 +237,7 @@ impl Kind {
 }
 
 /// A program that a package for Python brought: beside the interpreter, or where `pip --target` put it.
-fn beside_python(program: &str) -> Option<PathBuf> {
+pub(super) fn beside_python(program: &str) -> Option<PathBuf> {
     let python = std::env::var_os("GATHER_TEST_PYTHON").map(PathBuf::from);
     let beside = python.and_then(|python| Some(python.parent()?.to_owned()));
     let path = std::env::var_os("PYTHONPATH").unwrap_or_default();
