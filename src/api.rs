@@ -17,6 +17,7 @@ mod job;
 mod methods;
 mod openapi;
 mod operations;
+mod passed;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod query;
@@ -38,6 +39,7 @@ pub use error::{Problem, ProblemKind};
 pub use gateway::{Exposed, Gateway, Shared};
 pub use guard::guard;
 pub use openapi::{Endpoint, Surface, document};
+pub use passed::PassStatus;
 
 use crate::fanout::{Forward, Upstream};
 

@@ -18,6 +18,7 @@ mod loops;
 mod memory;
 mod memory_limit;
 mod mistake;
+mod pass_status;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod quantities;

@@ -5,6 +5,7 @@
 //! what an answer is and when it is over. It must not know plans, configuration files or metrics.
 
 mod addresses;
+mod advice;
 mod answer;
 mod attempt;
 mod body;

@@ -61,11 +61,13 @@ pub enum ProblemKind {
     UpstreamTimeout,
     /// 505: another version of HTTP than 1.
     VersionNotSupported,
+    /// An upstream's own status, where the configuration says that it is the answer's.
+    UpstreamStatus,
 }
 
 impl ProblemKind {
     /// Every kind, in the order of the metric.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::MalformedRequest,
         Self::UnknownParameter,
         Self::RepeatedParameter,
@@ -87,6 +89,7 @@ impl ProblemKind {
         Self::Overloaded,
         Self::UpstreamTimeout,
         Self::VersionNotSupported,
+        Self::UpstreamStatus,
     ];
 
     /// The names of all kinds, for the metric's label.
@@ -101,7 +104,7 @@ impl ProblemKind {
         self.facts().0
     }
 
-    /// The answer's status.
+    /// The answer's status; of an upstream's status, which is as many, one that stands for all.
     #[must_use]
     pub const fn status(self) -> StatusCode {
         self.facts().1
@@ -148,6 +151,7 @@ impl ProblemKind {
                 S::HTTP_VERSION_NOT_SUPPORTED,
                 "HTTP version not supported",
             ),
+            Self::UpstreamStatus => ("upstream-status", S::BAD_GATEWAY, "Upstream status"),
         }
     }
 }
@@ -175,6 +179,7 @@ impl From<Blame> for Problem {
 #[derive(Debug)]
 pub struct Problem {
     kind: ProblemKind,
+    status: StatusCode,
     detail: Cow<'static, str>,
     /// Further members: JSON text without braces, or nothing.
     members: Vec<u8>,
@@ -186,8 +191,22 @@ impl Problem {
     pub fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,
+            status: kind.status(),
             detail: detail.into(),
             members: Vec::new(),
+        }
+    }
+
+    /// The status of an upstream, which the call of this name has brought, as the answer's own.
+    pub(super) fn passed(call: &str, status: StatusCode) -> Self {
+        let reason = status.canonical_reason().unwrap_or_default();
+        let detail = format!(
+            "the call `{call}` was answered with {} {reason}",
+            status.as_str()
+        );
+        Self {
+            status,
+            ..Self::new(ProblemKind::UpstreamStatus, detail.trim_end().to_owned())
         }
     }
 
@@ -235,19 +254,19 @@ impl Problem {
 
     /// Appends its own members, without braces.
     pub(super) fn members(&self, json: &mut Vec<u8>) {
-        let (name, status, title) = self.kind.facts();
+        let (name, _, title) = self.kind.facts();
         json.extend_from_slice(b"\"type\":\"urn:gather:problem:");
         json.extend_from_slice(name.as_bytes());
         json.extend_from_slice(b"\",\"title\":");
         compose::string(json, title);
         json.extend_from_slice(b",\"status\":");
-        json.extend_from_slice(status.as_str().as_bytes());
+        json.extend_from_slice(self.status.as_str().as_bytes());
         json.extend_from_slice(b",\"detail\":");
         compose::string(json, &self.detail);
     }
 
     fn response(&self, json: Vec<u8>) -> HttpResponse {
-        let mut response = HttpResponse::build(self.kind.status());
+        let mut response = HttpResponse::build(self.status);
         response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON));
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         if self.kind == ProblemKind::MethodNotAllowed {
@@ -275,7 +294,7 @@ impl fmt::Display for Problem {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.kind.status()
+        self.status
     }
 
     fn error_response(&self) -> HttpResponse {

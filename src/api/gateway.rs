@@ -12,6 +12,7 @@ use http::HeaderName;
 use super::{
     deployment::Deployment,
     error::{Problem, ProblemKind},
+    passed::PassStatus,
 };
 use crate::{
     fanout::{Aggregate, Charge, Limit, Memory, Permit, fixed},
@@ -34,6 +35,8 @@ pub struct Exposed<U> {
     pub forward_query: HashSet<String>,
     /// The client's header fields that say for how many milliseconds it will wait.
     pub deadline_headers: Arc<[HeaderName]>,
+    /// The calls of which some statuses become the answer's own; none of them is optional.
+    pub pass_status: Vec<PassStatus>,
 }
 
 /// One worker's aggregates by name.

@@ -12,7 +12,8 @@ const ADDED: usize = 300;
 
 /// The lines of any answer to an aggregate, each at its longest. What depends on the answer is here all the same.
 const LINES: [&str; 19] = [
-    "HTTP/1.1 504 Gateway Timeout",
+    // The longest reason of all statuses that an upstream's may be.
+    "HTTP/1.1 431 Request Header Fields Too Large",
     "connection: keep-alive",
     // A day, the longest time that can be set.
     "keep-alive: timeout=86400",

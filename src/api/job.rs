@@ -16,6 +16,7 @@ use super::{
     gateway::{Exposed, Gateway},
     guard::{Account, Summary},
     head::LONGEST_LIST,
+    passed::{self, Passed},
     query::QueryError,
 };
 use crate::{
@@ -58,13 +59,16 @@ impl<U: Upstream<Context = Forward>> Job<U> {
         let outcome = self.run(&plan).await;
         let total = self.began.elapsed();
 
-        let mut response = self.respond(outcome.verdict, |json| {
+        let passed = self.exposed().passed(&outcome);
+        let passed = passed.as_deref();
+        let mut response = self.respond(outcome.verdict, passed, |json| {
             compose::members(json, &aggregate.name, &outcome);
         });
-        let timing = server_timing(total, &outcome, LONGEST_LIST);
+        let timing = server_timing(total, &outcome, passed.map_or(LONGEST_LIST, Passed::room));
         let (mode, sequential) = (outcome.mode.as_str(), outcome.sequential());
         put_times(&mut response, mode, outcome.elapsed, sequential, &timing);
         self.sum_up(|| Summary::of(&aggregate.name, &outcome));
+        let guard = guard.passing(passed.map(|passed| passed.status));
         guard.finish(&outcome);
         Ok(response)
     }
@@ -85,13 +89,23 @@ impl<U: Upstream<Context = Forward>> Job<U> {
             sequential: &sequential,
             concurrent: &concurrent,
         };
-        let mut response = self.respond(runs.verdict(), |json| {
+        let passed = self.passed_of_either(runs);
+        let passed = passed.as_deref();
+        let mut response = self.respond(runs.verdict(), passed, |json| {
             compose::comparison(json, &aggregate.name, runs);
         });
-        let timing = server_timing_of_both(total, [&sequential, &concurrent], LONGEST_LIST);
+        let room = passed.map_or(LONGEST_LIST, Passed::room);
+        let timing = server_timing_of_both(total, [&sequential, &concurrent], room);
         put_times(&mut response, "compare", total, runs.all(), &timing);
         self.sum_up(|| Summary::of_both(&aggregate.name, runs));
         Ok(response)
+    }
+
+    /// The status that the answer takes from a call of either run, if it takes one.
+    pub(super) fn passed_of_either<'a>(&self, runs: Comparison<'a>) -> Option<Box<Passed<'a>>> {
+        let exposed = self.exposed();
+        let sequential = exposed.passed(runs.sequential);
+        sequential.or_else(|| exposed.passed(runs.concurrent))
     }
 
     /// Whether `mode=compare` is allowed.
@@ -144,6 +158,8 @@ impl<U: Upstream<Context = Forward>> Job<U> {
     async fn counted(&self, plan: &Plan<'_, U>) -> Outcome {
         let guard = self.counted_from(Instant::now(), plan.mode());
         let outcome = self.run(plan).await;
+        let passed = self.exposed().passed(&outcome);
+        let guard = guard.passing(passed.map(|passed| passed.status));
         guard.finish(&outcome);
         outcome
     }
@@ -153,9 +169,14 @@ impl<U: Upstream<Context = Forward>> Job<U> {
     }
 
     /// 200 with the members as the whole body, or a problem that has them as its extension.
-    fn respond(&self, verdict: Verdict, members: impl FnOnce(&mut Vec<u8>)) -> HttpResponse {
-        let mut response = match verdict {
-            Verdict::Complete | Verdict::Partial => {
+    fn respond(
+        &self,
+        verdict: Verdict,
+        passed: Option<&Passed<'_>>,
+        members: impl FnOnce(&mut Vec<u8>),
+    ) -> HttpResponse {
+        let mut response = match passed::problem(verdict, passed) {
+            None => {
                 let mut json = vec![b'{'];
                 members(&mut json);
                 json.push(b'}');
@@ -164,8 +185,11 @@ impl<U: Upstream<Context = Forward>> Job<U> {
                     .insert_header((header::CACHE_CONTROL, "no-store"))
                     .body(json)
             }
-            Verdict::Failed(blame) => Problem::from(blame).response_with(members),
+            Some(problem) => problem.response_with(members),
         };
+        if let Some(passed) = passed {
+            passed.advise(&mut response);
+        }
         put(&mut response, GATHER_OUTCOME, verdict.as_str());
         response
     }

@@ -27,17 +27,18 @@ use mime::Mime;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    error::{Problem, ProblemKind},
+    error::Problem,
     guard::Summary,
     head::LONGEST_LIST,
     job::{GATHER_MODE, Job, Onlookers, put},
+    passed,
     query::{Query, Run},
 };
 use crate::{
     compose::{self, Comparison, END, Framing},
     fanout::{
         self, Allowance, Charge, Choice, Event, Forward, Mode, Observer, Outcome, Pace, Permit,
-        Upstream, Verdict,
+        Upstream,
     },
     timing::{server_timing, server_timing_of_both},
 };
@@ -305,7 +306,9 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
             .run(choice, mode, deadline, self.job.began, None)
             .await?;
         let timing = server_timing(self.job.began.elapsed(), &outcome, LONGEST_LIST);
-        self.end(outcome.verdict, &timing, |json| {
+        let passed = self.job.exposed().passed(&outcome);
+        let problem = passed::problem(outcome.verdict, passed.as_deref());
+        self.end(problem, &timing, |json| {
             compose::summary(json, &aggregate.name, &outcome);
         });
         self.job.sum_up(|| Summary::of(&aggregate.name, &outcome));
@@ -327,7 +330,9 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
         };
         let total = self.job.began.elapsed();
         let timing = server_timing_of_both(total, [&sequential, &concurrent], LONGEST_LIST);
-        self.end(runs.verdict(), &timing, |json| {
+        let passed = self.job.passed_of_either(runs);
+        let problem = passed::problem(runs.verdict(), passed.as_deref());
+        self.end(problem, &timing, |json| {
             compose::comparison_summary(json, &aggregate.name, runs, total);
         });
         self.job.sum_up(|| Summary::of_both(&aggregate.name, runs));
@@ -353,26 +358,27 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
             run: shown,
         };
         let outcome = fanout::run(&plan, &self.job.forward, &teller).await;
+        let passed = self.job.exposed().passed(&outcome);
+        let guard = guard.passing(passed.map(|passed| passed.status));
         guard.finish(&outcome);
         Ok(outcome)
     }
 
     /// The last message: what `members` writes, the timing, and what makes it a problem where it is one.
-    fn end(&self, verdict: Verdict, timing: &str, members: impl FnOnce(&mut Vec<u8>)) {
+    fn end(&self, problem: Option<Problem>, timing: &str, members: impl FnOnce(&mut Vec<u8>)) {
         self.outbox.write(|framing, out| {
             framing.outcome(out, |json| {
                 members(json);
                 json.extend_from_slice(b",\"server_timing\":");
                 compose::string(json, timing);
-                if let Verdict::Failed(blame) = verdict {
+                if let Some(problem) = &problem {
                     json.push(b',');
-                    Problem::from(blame).members(json);
+                    problem.members(json);
                 }
             });
         });
-        if let Verdict::Failed(blame) = verdict {
-            let kind = ProblemKind::from(blame);
-            self.job.gateway.metrics.problem(kind as usize);
+        if let Some(problem) = problem {
+            self.job.gateway.metrics.problem(problem.kind() as usize);
         }
     }
 }

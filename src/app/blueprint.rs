@@ -2,16 +2,16 @@
 
 use std::{num::NonZeroUsize, rc::Rc, sync::Arc};
 
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
 
 use super::{
     deployment, surface,
     watch::{Counting, Reach},
 };
 use crate::{
-    api::{Deployment, Exposed, Gateway, Shared},
+    api::{Deployment, Exposed, Gateway, PassStatus, Shared},
     config,
-    fanout::{Aggregate, Call, Lane, Limit, UpstreamId},
+    fanout::{Aggregate, Call, Lane, Limit, Need, UpstreamId},
     upstream::{self, Adapter, Prepared, Roots, Sessions, Unprepared},
 };
 
@@ -46,7 +46,8 @@ impl Blueprint {
         let mut host_names = upstream::Names::default();
         let upstreams = upstreams
             .into_iter()
-            .map(|settings| {
+            .enumerate()
+            .map(|(place, settings)| {
                 let name = Arc::clone(&settings.name);
                 let prepared = Prepared::new(settings, &sessions, &mut host_names);
                 let prepared = prepared.map_err(|error| match error {
@@ -55,7 +56,8 @@ impl Blueprint {
                     }
                     Unprepared::Threads(_) => error.into(),
                 })?;
-                Ok(prepared.passing(deployment.member()))
+                let prepared = prepared.passing(deployment.member());
+                Ok(prepared.advising(passed_on(&aggregates, place)))
             })
             .collect::<anyhow::Result<_>>()?;
         Ok(Self {
@@ -134,6 +136,15 @@ impl Blueprint {
                 .flat_map(|settings| settings.forward_query.iter().cloned())
                 .collect(),
             deadline_headers: Arc::clone(&self.deadline_headers),
+            pass_status: aggregate
+                .calls
+                .iter()
+                .filter(|call| passes(call))
+                .map(|call| PassStatus {
+                    call: Arc::clone(&call.name),
+                    statuses: call.pass_status.as_slice().into(),
+                })
+                .collect(),
             aggregate: Aggregate {
                 name: Arc::clone(&aggregate.name),
                 calls,
@@ -145,4 +156,21 @@ impl Blueprint {
             },
         }
     }
+}
+
+/// Whether a status of this call can be the answer's own.
+fn passes(call: &config::Call) -> bool {
+    call.need == Need::Required && !call.pass_status.is_empty()
+}
+
+/// The statuses of the upstream at `place` that some call hands on.
+fn passed_on(aggregates: &[config::Aggregate], place: usize) -> Vec<StatusCode> {
+    let calls = aggregates.iter().flat_map(|aggregate| &aggregate.calls);
+    let calls = calls.filter(|call| call.upstream == place && passes(call));
+    let mut statuses: Vec<_> = calls
+        .flat_map(|call| call.pass_status.iter().copied())
+        .collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses
 }

@@ -328,7 +328,8 @@ impl TryFrom<Box<RawValue>> for StreamedResult {
     }
 }
 
-/// The last message of a stream of one run: all but the results. Of a run that failed it has a problem's members too.
+/// The last message of a stream of one run: all but the results. Of a run that failed, or whose answer would have an
+/// upstream's status, it has a problem's members too.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct StreamedOutcome {
     #[serde(flatten)]
@@ -337,7 +338,8 @@ pub struct StreamedOutcome {
     pub end: StreamEnd,
 }
 
-/// The last message of a stream of a comparison: all but the results. Where a run failed it has a problem's members too.
+/// The last message of a stream of a comparison: all but the results. Where a run failed, or
+/// the answer would have an upstream's status, it has a problem's members too.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct StreamedComparison {
     /// The aggregate's name.
@@ -365,17 +367,17 @@ pub struct StreamedComparison {
 pub struct StreamEnd {
     /// What the header `Server-Timing` says of an answer that is no stream.
     pub server_timing: String,
-    /// Of a run that failed: the problem's type.
+    /// Of a problem: its type.
     #[serde(rename = "type")]
     #[schema(nullable = false)]
     pub kind: Option<String>,
-    /// Of a run that failed: the problem's title.
+    /// Of a problem: its title.
     #[schema(nullable = false)]
     pub title: Option<String>,
-    /// Of a run that failed: the status that it would have had without a stream.
+    /// Of a problem: the status that the answer would have had without a stream.
     #[schema(nullable = false)]
     pub status: Option<u16>,
-    /// Of a run that failed: one sentence for a person.
+    /// Of a problem: one sentence for a person.
     #[schema(nullable = false)]
     pub detail: Option<String>,
 }

@@ -14,6 +14,7 @@ use super::{
     checked::{Aggregate, Call},
     defaults::{self, MOST_CALLS},
     mistake::{KeyPath, nearest},
+    pass_status,
     quantities::Size,
     raw::{Named, RawAggregate, RawMode, RawOnFailure},
     review::{Review, Slot},
@@ -160,23 +161,22 @@ fn calls(
     }
     let mut taken = HashMap::<String, usize>::new();
     let checked = entries.into_iter().enumerate().map(|(index, entry)| {
-        let path = path.index(index);
+        let at = path.index(index);
         let (upstream_path, name_path, table) = match entry {
             RawCall::Refused => return None,
             RawCall::Table(table) => {
-                let name_path = if table.name.is_some() {
-                    path.key("name")
-                } else {
-                    path.clone()
+                let name_path = match table.name {
+                    Some(_) => at.key("name"),
+                    None => at.clone(),
                 };
-                (path.key("upstream"), name_path, table)
+                (at.key("upstream"), name_path, table)
             }
             RawCall::Name(name) => {
                 let table = RawCallTable {
                     upstream: Some(name),
                     ..RawCallTable::default()
                 };
-                (path.clone(), path, table)
+                (at.clone(), at.clone(), table)
             }
         };
         let upstream = match review.slot(&upstream_path, table.upstream) {
@@ -193,6 +193,11 @@ fn calls(
         if let Some(name) = &table.name {
             review.check_name(&name_path, name);
         }
+        let need = match table.optional {
+            Some(true) => Need::Optional,
+            Some(false) | None => Need::Required,
+        };
+        let pass_status = pass_status::of_call(&at, table.pass_status, need, review);
         let name = table.name.or(upstream)?;
         if name == TOTAL {
             let message =
@@ -212,11 +217,8 @@ fn calls(
         Some(Call {
             name: Arc::from(name),
             upstream: place?,
-            need: if table.optional == Some(true) {
-                Need::Optional
-            } else {
-                Need::Required
-            },
+            need,
+            pass_status,
         })
     });
     // All of them first: each may have a mistake of its own.

@@ -9,7 +9,7 @@ use serde::{
     de::{Error, MapAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
 
-use super::defaults::MOST_CALLS;
+use super::{defaults::MOST_CALLS, pass_status::Passable};
 
 /// One entry of `calls`.
 #[derive(Debug, Clone)]
@@ -34,6 +34,10 @@ pub(super) struct RawCallTable {
     /// Lets the aggregate do without it: with `on_failure = "fail"` its failure ends nothing, and
     /// `wait_for = "required"` does not wait for it. Default `false`.
     pub(super) optional: Option<bool>,
+    /// Statuses from 400 to 599 which, where the call fails with one and is not optional, become the answer's own, as
+    /// a problem. Those that are about a connection, such as 407, are refused. Default: none.
+    #[schemars(with = "Option<Vec<Passable>>", extend("uniqueItems" = true))]
+    pub(super) pass_status: Option<Vec<Option<Passable>>>,
 }
 
 impl<'de> Deserialize<'de> for RawCall {

@@ -10,6 +10,7 @@ use super::{
     checked::{Admin, Config, Log, Server, TlsFiles, Tracing},
     defaults, headers, loops, memory,
     mistake::{KeyPath, Mistake},
+    pass_status,
     quantities::{LONGEST, MemorySize},
     raw::{RawAdmin, RawConfig, RawServer},
     review::{Review, Slot},
@@ -24,6 +25,7 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
     let upstreams = upstreams::check(raw.upstreams, raw.defaults, review);
     let names = review.names(&KeyPath::of(["upstreams"]));
     let aggregates = aggregates::check(raw.aggregates, &names, review);
+    pass_status::warn_of_successes(&aggregates, &names, &upstreams, review);
     let public = raw.server.as_ref().and_then(|server| server.0.listen);
     let server = server(
         raw.server.unwrap_or_default().0,

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderName, Uri};
+use http::{HeaderName, StatusCode, Uri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -175,6 +175,8 @@ pub struct Call {
     pub upstream: usize,
     /// Whether the aggregate can do without it.
     pub need: Need,
+    /// The statuses, 400 to 599, that become the answer's own where the call is not optional; each once.
+    pub pass_status: Vec<StatusCode>,
 }
 
 /// Where trust and identity towards an upstream were read from; absolute paths.

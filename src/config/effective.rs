@@ -10,6 +10,7 @@ use super::{
     checked::{Aggregate, Config, TlsFiles},
     headers,
     lanes::{self, Ratio},
+    pass_status,
     quantities::{HumanDuration, MemorySize, Size},
     raw::{
         RawAdmin, RawAggregate, RawConfig, RawLog, RawMethod, RawMode, RawOnFailure, RawServer,
@@ -183,13 +184,14 @@ fn aggregate(aggregate: &Aggregate, config: &Config) -> RawAggregate {
             .get(call.upstream)
             .map(|upstream| &upstream.name);
         let optional = call.need == Need::Optional;
-        if upstream == Some(&call.name) && !optional {
+        if upstream == Some(&call.name) && !optional && call.pass_status.is_empty() {
             return RawCall::Name(call.name.to_string());
         }
         RawCall::Table(RawCallTable {
             upstream: upstream.map(ToString::to_string),
             name: Some(call.name.to_string()),
             optional: Some(optional),
+            pass_status: pass_status::raw(&call.pass_status),
         })
     });
     RawAggregate {

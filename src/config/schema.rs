@@ -60,7 +60,7 @@ mod tests {
         assert!(takes(&with(
             json!({"url": "http://a", "timeout": "1m 30s", "max_body": "1.5MiB", "success": ["2xx", "404"],
                    "max_in_flight": 3, "method": "POST", "headers": {"a": "b"}, "tls": {"ca": "x"}}),
-            json!({"calls": ["users", {"upstream": "users", "name": "b"}], "mode": "async", "wait_for": 2}),
+            json!({"calls": ["users", {"upstream": "users", "name": "b", "pass_status": [401, 599]}], "mode": "async", "wait_for": 2}),
         )));
         for (upstream, aggregate) in [
             (json!({"ulr": "http://a"}), json!({})),
@@ -76,6 +76,22 @@ mod tests {
             (json!({"tls": ["x"]}), json!({})),
             (json!({}), json!({"calls": []})),
             (json!({}), json!({"calls": [1]})),
+            (
+                json!({}),
+                json!({"calls": [{"upstream": "users", "pass_status": ["401"]}]}),
+            ),
+            (
+                json!({}),
+                json!({"calls": [{"upstream": "users", "pass_status": [399]}]}),
+            ),
+            (
+                json!({}),
+                json!({"calls": [{"upstream": "users", "pass_status": [401, 407]}]}),
+            ),
+            (
+                json!({}),
+                json!({"calls": [{"upstream": "users", "pass_status": [401, 401]}]}),
+            ),
             (json!({}), json!({"mode": "parallel"})),
             (json!({}), json!({"wait_for": "2"})),
         ] {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cell::Cell, fmt, time::Duration};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 /// A complete answer of an upstream that counts as success.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,6 +206,17 @@ pub struct Failure {
     pub detail: Cow<'static, str>,
     /// When the upstream wants to be asked again, by its `Retry-After` (RFC 9110, section 10.2.3).
     pub retry_after: Option<Duration>,
+    /// What else of the answer its client may need, where the adapter was to keep it.
+    pub advice: Option<Box<Advice>>,
+}
+
+/// Fields of a failed answer that go on with its status, where that becomes the status of the whole answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Advice {
+    /// Its challenges, a line of `WWW-Authenticate` each (RFC 9110, section 11.6.1).
+    pub challenges: Vec<HeaderValue>,
+    /// Its `Retry-After` (RFC 9110, section 10.2.3).
+    pub retry_after: Option<HeaderValue>,
 }
 
 impl Failure {
@@ -217,6 +228,7 @@ impl Failure {
             status: None,
             detail: detail.into(),
             retry_after: None,
+            advice: None,
         }
     }
 

@@ -6,6 +6,7 @@ mod families;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use http::StatusCode;
 use prometheus::{
     Counter, Encoder as _, Error, Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge,
     Opts, Registry, TextEncoder,
@@ -45,10 +46,12 @@ const OVERHEADS: [f64; 15] = [
     0.05, 0.1, 0.25, 1.0,
 ];
 
-/// What a request ended as: the verdicts, and `cancelled` for a client that went away.
-const OUTCOMES: [&str; 4] = ["complete", "partial", "failed", "cancelled"];
+/// What a request ended as: the verdicts, `cancelled` for a client that went away, and `passed` for an answer that has an
+/// upstream's status below 500, whatever the verdict: nobody but the client can do anything about it.
+const OUTCOMES: [&str; 5] = ["complete", "partial", "failed", "cancelled", "passed"];
 const FAILED: usize = 2;
 const CANCELLED: usize = 3;
+const PASSED: usize = 4;
 
 /// Every name that a label may hold.
 #[derive(Debug, Clone, Copy)]
@@ -228,6 +231,7 @@ impl Metrics {
             mode,
             began,
             trace: None,
+            passed: None,
             streamed: false,
             open: true,
         }
@@ -308,6 +312,7 @@ pub struct RequestGuard<'a> {
     mode: Mode,
     began: Instant,
     trace: Option<u128>,
+    passed: Option<StatusCode>,
     streamed: bool,
     open: bool,
 }
@@ -327,13 +332,26 @@ impl RequestGuard<'_> {
         self
     }
 
+    /// The same request, whose answer takes this status from an upstream, if it takes one.
+    #[must_use]
+    pub const fn passing(mut self, status: Option<StatusCode>) -> Self {
+        self.passed = status;
+        self
+    }
+
     /// Counts the request by what came of it. To be called when its answer is composed.
     pub fn finish(mut self, outcome: &Outcome) {
         self.open = false;
-        let verdict = OUTCOMES
-            .iter()
-            .position(|name| *name == outcome.verdict.as_str());
-        self.count(verdict.unwrap_or(CANCELLED));
+        let verdict = || {
+            OUTCOMES
+                .iter()
+                .position(|name| *name == outcome.verdict.as_str())
+        };
+        self.count(match self.passed {
+            None => verdict().unwrap_or(CANCELLED),
+            Some(status) if status.is_server_error() => FAILED,
+            Some(_) => PASSED,
+        });
         let elapsed = self.began.elapsed();
         let seconds = elapsed.as_secs_f64();
         self.aggregate.duration[index(self.mode)].observe(seconds);

@@ -22,6 +22,7 @@ use tokio::{
 
 use super::{
     Prepared, Settings,
+    advice::Advised,
     body::Bounds,
     inflate,
     pool::{Connection, Pool, Stream},
@@ -69,6 +70,7 @@ pub struct Adapter {
     template: Template,
     /// The time that a connection may wait for its next request.
     keep_alive: Duration,
+    advised: Option<Arc<Advised>>,
     /// Whether the last attempt that ended here brought a reply.
     answering: Cell<bool>,
     watch: Rc<dyn Watch>,
@@ -91,6 +93,7 @@ impl Adapter {
             template: Template::new(&prepared.settings, prepared.hop.clone()),
             keep_alive: keep_alive(&prepared.settings),
             settings: Arc::clone(&prepared.settings),
+            advised: prepared.advised.clone(),
             answering: Cell::new(false),
             watch,
         }
@@ -154,6 +157,7 @@ impl Adapter {
             },
             depth: u16::try_from(self.settings.max_depth).unwrap_or(u16::MAX),
             heard,
+            advised: self.advised.as_deref(),
         });
         let stream = &mut *connection.stream;
         let done = match self.send(stream, forward, place, &mut reading).await {

@@ -13,12 +13,13 @@ use std::{
 
 use actix_service::Service as _;
 use awc::{Connect, Connector};
-use http::{HeaderValue, Uri, uri::Scheme};
+use http::{HeaderValue, StatusCode, Uri, uri::Scheme};
 use tokio::time::Instant;
 
 use super::{
     Names, Settings, Watch,
     addresses::Addresses,
+    advice::Advised,
     dial::{self, Dialer, Host, Target},
     pool::{Pool, Stream},
     tls::{Session, Sessions, TlsError},
@@ -33,6 +34,8 @@ pub struct Prepared {
     session: Option<Session>,
     /// Its sender's name in `CDN-Loop`.
     pub(super) hop: Option<HeaderValue>,
+    /// The failures of which more is kept than their status.
+    pub(super) advised: Option<Arc<Advised>>,
 }
 
 /// Why an upstream can't be made ready.
@@ -75,6 +78,7 @@ impl Prepared {
             host,
             session,
             hop: None,
+            advised: None,
         })
     }
 
@@ -82,6 +86,14 @@ impl Prepared {
     #[must_use]
     pub fn passing(mut self, hop: HeaderValue) -> Self {
         self.hop = Some(hop);
+        self
+    }
+
+    /// The same, of whose failures with these statuses more is kept: what their clients may need to go on.
+    #[must_use]
+    pub fn advising(mut self, statuses: Vec<StatusCode>) -> Self {
+        self.advised = (!statuses.is_empty())
+            .then(|| Arc::new(Advised::new(statuses, &self.settings.url, self.port)));
         self
     }
 

@@ -88,6 +88,7 @@ impl Seen {
             },
             depth: DEPTH,
             heard: &heard,
+            advised: None,
         });
         for piece in pieces.filter(|piece| !piece.is_empty()) {
             if reading.is_over() {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::{
+    advice::Advised,
     answer::{self, Described},
     body::{Bounds, Growing, no_memory},
     chunks::Chunks,
@@ -43,6 +44,8 @@ pub(super) struct Rules<'a> {
     pub(super) depth: u16,
     /// Told of the final head.
     pub(super) heard: &'a Heard,
+    /// The failures of which more is kept than their status, if there are any.
+    pub(super) advised: Option<&'a Advised>,
 }
 
 /// An answer as far as it has come.
@@ -211,7 +214,7 @@ impl<'a> Reading<'a> {
         };
         match self.final_head(bytes) {
             Ok((Some(head), used)) => {
-                self.begin(head);
+                self.begin(head, &bytes[..used]);
                 self.push_body(&bytes[used..]);
             }
             Ok((None, 0)) if !held.is_empty() => self.at = At::Head(held),
@@ -259,15 +262,18 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Goes on to the body.
-    fn begin(&mut self, head: Head) {
+    /// Goes on to the body of the answer whose head is the last of these bytes.
+    fn begin(&mut self, head: Head, bytes: &[u8]) {
         let rest = Rest::of(head.framing);
         let length = head.framing.length();
         self.lasts = head.lasts && head.framing != Framing::Close;
         self.idle = head.idle;
         self.rules.heard.tell(head.status);
         if !self.rules.success.contains(head.status) {
-            let failure = rejected(&head);
+            let mut failure = rejected(&head);
+            if let Some(advised) = self.rules.advised {
+                failure.advice = advised.read(head.status, &bytes[bytes.len() - head.size..]);
+            }
             if !self.lasts || length.is_some_and(|length| length > DRAIN_BYTES) {
                 return self.fail(failure);
             }
@@ -542,6 +548,7 @@ mod tests {
             bounds: Bounds { own: 1000, shared },
             depth: 64,
             heard,
+            advised: None,
         })
     }
 

@@ -102,23 +102,45 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Aggregates of a thousand calls that have names of 64 letters: one whose calls succeed, one whose calls fail, one whose calls
-/// are late.
+/// pass a long refusal on, one whose calls are late.
 async fn gateway() -> (Gateway, Upstream) {
     let upstream = Upstream::start(|request| match request.path() {
         "/never" => Behaviour::HangBeforeHead,
+        // As much as is passed on of a refusal.
+        "/shut" => [100, 500, 300, 200]
+            .into_iter()
+            .fold(Response::new(431), |response, size| {
+                let challenge = format!("Bearer realm=\"{}\"", "r".repeat(size));
+                response.header("WWW-Authenticate", &challenge)
+            })
+            .header("Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT")
+            .into(),
         _ => Response::pong().into(),
     });
     let mut toml = format!(
         "upstreams.well.url = \"{0}\"\n\
          upstreams.lost = {{ url = \"{0}\", success = [\"404\"] }}\n\
+         upstreams.shut.url = \"{2}\"\n\
          upstreams.late.url = \"{1}\"\n",
         upstream.url("/"),
-        upstream.url("/never")
+        upstream.url("/never"),
+        upstream.url("/shut")
     );
-    for (name, deadline) in [("well", "60s"), ("lost", "60s"), ("late", "50ms")] {
+    let all = [
+        ("well", "60s"),
+        ("lost", "60s"),
+        ("shut", "60s"),
+        ("late", "50ms"),
+    ];
+    for (name, deadline) in all {
         let calls = (0..1000).map(|number| {
             let letters = "n".repeat(60);
-            format!("{{ upstream = \"{name}\", name = \"{letters}_{number:03}\" }}")
+            let passed = if name == "shut" {
+                ", pass_status = [431]"
+            } else {
+                ""
+            };
+            format!("{{ upstream = \"{name}\", name = \"{letters}_{number:03}\"{passed} }}")
         });
         let calls = calls.collect::<Vec<_>>().join(", ");
         toml.push_str(&format!(
@@ -133,7 +155,7 @@ async fn gateway() -> (Gateway, Upstream) {
 #[actix_web::test]
 async fn every_head_of_an_aggregate_is_below_4096_bytes_with_what_a_proxy_adds() {
     let (gateway, _upstream) = gateway().await;
-    for (aggregate, status) in [("well", 200), ("lost", 502), ("late", 504)] {
+    for (aggregate, status) in [("well", 200), ("lost", 502), ("shut", 431), ("late", 504)] {
         for mode in ["sync", "async", "compare"] {
             for version in ["1.0", "1.1"] {
                 let line = format!("GET /aggregate/{aggregate}?mode={mode} HTTP/{version}");

@@ -37,6 +37,7 @@ mod operations;
 mod overload;
 mod panics;
 mod parameters;
+mod passing;
 mod plans;
 mod refusals;
 mod slow_clients;

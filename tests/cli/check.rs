@@ -367,6 +367,38 @@ fn an_optional_call_without_an_effect_is_a_warning() {
 }
 
 #[test]
+fn a_status_that_can_never_be_passed_on_is_a_warning() {
+    let check = |call: &str, more: &str| {
+        let (_place, name) = file(&format!(
+            "[upstreams.users]\nurl = \"http://users\"\nsuccess = [\"2xx\", \"404\"]\n\
+             [aggregates.home]\ncalls = [\"users\", {{ upstream = \"users\", name = \"me\", {call} }}]\n{more}"
+        ));
+        run(&["check", "-c", &name]).expect(0).stderr
+    };
+    let at = "aggregates.home.calls[1].pass_status:";
+    for (call, more, warning) in [
+        (
+            "pass_status = [401, 404]",
+            "",
+            "404 has no effect, as it counts as success (upstreams.users.success)",
+        ),
+        (
+            "pass_status = [401], optional = true",
+            "wait_for = \"required\"",
+            "has no effect, as the call is optional",
+        ),
+    ] {
+        let told = check(call, more);
+        assert!(told.starts_with("warning: "), "{told}");
+        assert!(told.contains(&format!("{at} {warning}")), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    for call in ["pass_status = [401, 403]", "pass_status = []"] {
+        assert_eq!(check(call, ""), "", "{call}");
+    }
+}
+
+#[test]
 fn the_configuration_in_the_kubernetes_file_is_good() {
     let (_place, name) = file(&config_map());
     let checked = run(&["check", "-c", &name]).expect(0);

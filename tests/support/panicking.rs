@@ -83,6 +83,7 @@ fn exposed(name: &str, script: Script) -> Exposed<Script> {
         forward_headers: Vec::new(),
         forward_query: Default::default(),
         deadline_headers: Default::default(),
+        pass_status: Vec::new(),
     }
 }
 

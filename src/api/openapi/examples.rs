@@ -66,6 +66,7 @@ pub(super) fn problem(kind: ProblemKind) -> Value {
         ProblemKind::UpstreamFailed => Blame::Upstream.into(),
         ProblemKind::LoopDetected => deployment::looped(),
         ProblemKind::UpstreamTimeout => Blame::Time.into(),
+        ProblemKind::UpstreamStatus => Problem::passed("users", StatusCode::UNAUTHORIZED),
     };
     parsed(&problem.json())
 }

@@ -67,7 +67,7 @@ enum Reason {
     Stopping,
 }
 
-/// A run that failed: the problem, and the run's own members beside it.
+/// A run that failed, or whose answer has an upstream's status: the problem, and the run's own members beside it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "a shape, not a value")]
 struct FailedRun {
@@ -77,7 +77,7 @@ struct FailedRun {
     run: Run,
 }
 
-/// A comparison that failed: the problem, and both runs beside it.
+/// A comparison that failed, or whose answer has an upstream's status: the problem, and both runs beside it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "a shape, not a value")]
 struct FailedComparison {

@@ -33,14 +33,14 @@ url = "https://orders"
 timeout = "1s 500ms"
 tls = { server_name = "orders.example" }
 [aggregates.a]
-calls = ["users", { upstream = "orders", optional = true }, { upstream = "orders", name = "c" }]
+calls = ["users", { upstream = "orders", optional = true }, { upstream = "orders", name = "c", pass_status = [404, 401] }]
 mode = "sync"
 wait_for = 2
 on_failure = "fail"
 concurrency = 2
 deadline = "1m"
 [aggregates.b]
-calls = ["users"]
+calls = [{ upstream = "users", pass_status = [503] }]
 wait_for = "first"
 "#;
 

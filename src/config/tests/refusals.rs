@@ -342,7 +342,35 @@ const BAD_ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "[aggregates.a]\ncalls = [{ upstream = 'users', after = 'x' }]",
-        "aggregates.a.calls[0].after: unknown key. Allowed here: name, optional, upstream",
+        "aggregates.a.calls[0].after: unknown key. Allowed here: name, optional, pass_status, upstream",
+    ),
+    (
+        "[aggregates.a]\ncalls = [{ upstream = 'users', pass_status = 401 }]",
+        "aggregates.a.calls[0].pass_status: found 401, expected a list",
+    ),
+    (
+        "[aggregates.a]\ncalls = [{ upstream = 'users', pass_status = [401, '404'] }]",
+        "aggregates.a.calls[0].pass_status[1]: found \"404\", expected a status from 400 to 599, as a number such as 401",
+    ),
+    (
+        "[aggregates.a]\ncalls = [{ upstream = 'users', pass_status = ['4xx'] }]",
+        "aggregates.a.calls[0].pass_status[0]: found \"4xx\", expected a status from 400 to 599, as a number such as 401",
+    ),
+    (
+        "[aggregates.a]\ncalls = [{ upstream = 'users', pass_status = [204] }]",
+        "aggregates.a.calls[0].pass_status[0]: found 204, expected a status from 400 to 599",
+    ),
+    (
+        "[aggregates.a]\ncalls = [{ upstream = 'users', pass_status = [403, 407] }]",
+        "aggregates.a.calls[0].pass_status[1]: found 407, which is about the way through a proxy: it can't be the answer's own",
+    ),
+    (
+        "[aggregates.a]\ncalls = [{ upstream = 'users', pass_status = [401, 403, 401] }]",
+        "aggregates.a.calls[0].pass_status[2]: 401 is listed twice",
+    ),
+    (
+        "[aggregates.a]\ncalls = ['orders', { upstream = 'users', pass_status = [600] }]",
+        "aggregates.a.calls[1].pass_status[0]: found 600, expected a status from 400 to 599",
     ),
     (
         "[aggregates.a]\ncalls = [{ upstream = 'users', name = 'A' }]",

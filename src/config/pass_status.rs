@@ -1,0 +1,195 @@
+//! The statuses of a call that become the answer's own: how a file writes them, which of them mean anything coming from
+//! here, and which never happen. Knows nothing of how they are handed on.
+
+use std::{borrow::Cow, fmt};
+
+use http::StatusCode;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Unexpected, Visitor},
+};
+
+use super::{
+    aggregates,
+    mistake::KeyPath,
+    review::{Review, Slot},
+    upstreams,
+};
+use crate::fanout::Need;
+
+/// A status of a failure: from 400 to 599.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Passable(u16);
+
+/// The statuses that are about the gateway's own connection to the upstream, or need a field that only the gateway's own
+/// answer could fill. In the gateway's name they would mislead its clients.
+const OF_THE_HOP: [(u16, &str); 8] = [
+    (405, "the methods of this gateway, which takes GET"),
+    (407, "the way through a proxy"),
+    (
+        408,
+        "a request that came too slowly, which clients would send again",
+    ),
+    (421, "the connection, and clients would try another"),
+    (425, "the connection's TLS"),
+    (426, "the connection's protocol"),
+    (505, "the connection's version of HTTP"),
+    (511, "access to the network"),
+];
+
+impl<'de> Deserialize<'de> for Passable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Statuses;
+
+        impl Visitor<'_> for Statuses {
+            type Value = Passable;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a status from 400 to 599, as a number such as 401")
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Passable, E> {
+                let status = u16::try_from(number).ok();
+                let status = status.filter(|status| (400..600).contains(status));
+                let found = Unexpected::Unsigned(number);
+                let status = status.ok_or_else(|| E::invalid_value(found, &self));
+                status.map(Passable)
+            }
+        }
+
+        deserializer.deserialize_any(Statuses)
+    }
+}
+
+impl JsonSchema for Passable {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "PassStatus".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let refused = OF_THE_HOP.map(|(status, _)| status);
+        json_schema!({"type": "integer", "minimum": 400, "maximum": 599, "not": {"enum": refused}})
+    }
+}
+
+/// The statuses of one call, in the order in which they are written. `path` is the call's.
+pub(super) fn of_call(
+    path: &KeyPath,
+    raw: Option<Vec<Option<Passable>>>,
+    need: Need,
+    review: &mut Review<'_>,
+) -> Vec<StatusCode> {
+    let path = path.key("pass_status");
+    let Slot::Given(entries) = review.slot(&path, raw) else {
+        return Vec::new();
+    };
+    let mut statuses = Vec::new();
+    for (index, entry) in entries.into_iter().enumerate() {
+        let Some(Passable(number)) = entry else {
+            continue;
+        };
+        let refusal = match OF_THE_HOP.iter().find(|(own, _)| *own == number) {
+            Some((_, what)) => {
+                format!("found {number}, which is about {what}: it can't be the answer's own")
+            }
+            None => match StatusCode::from_u16(number) {
+                Ok(status) if !statuses.contains(&status) => {
+                    statuses.push(status);
+                    continue;
+                }
+                _ => format!("{number} is listed twice"),
+            },
+        };
+        review.mistake(&path.index(index), refusal);
+    }
+    if need == Need::Optional && !statuses.is_empty() {
+        review.warning(&path, "has no effect, as the call is optional");
+    }
+    statuses
+}
+
+/// Warns of statuses that never are a failure, and so never the answer's own.
+pub(super) fn warn_of_successes(
+    aggregates: &aggregates::Checked,
+    names: &[String],
+    upstreams: &[upstreams::Checked],
+    review: &mut Review<'_>,
+) {
+    for aggregate in &aggregates.checked {
+        for (index, call) in aggregate.calls.iter().enumerate() {
+            let name = names.get(call.upstream);
+            let is_called = |upstream: &&upstreams::Checked| {
+                name.is_some_and(|name| **name == *upstream.settings.name)
+            };
+            let Some(upstream) = upstreams.iter().find(is_called) else {
+                continue;
+            };
+            let success = &upstream.settings.success;
+            for status in call
+                .pass_status
+                .iter()
+                .filter(|status| success.contains(**status))
+            {
+                let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
+                let message = format!(
+                    "{} has no effect, as it counts as success (upstreams.{}.success)",
+                    status.as_u16(),
+                    upstream.settings.name
+                );
+                review.warning(&path.index(index).key("pass_status"), message);
+            }
+        }
+    }
+}
+
+/// The raw form of what is in force.
+pub(super) fn raw(statuses: &[StatusCode]) -> Option<Vec<Option<Passable>>> {
+    let all = statuses.iter();
+    let all = all.map(|status| Some(Passable(status.as_u16())));
+    (!statuses.is_empty()).then(|| all.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(value: serde_json::Value) -> String {
+        Passable::deserialize(value).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_status_is_a_whole_number_from_400_to_599() {
+        for status in [400, 401, 404, 431, 451, 499, 500, 503, 599] {
+            assert_eq!(
+                Passable::deserialize(json!(status)).unwrap(),
+                Passable(status)
+            );
+        }
+        for value in [
+            json!(0),
+            json!(204),
+            json!(304),
+            json!(399),
+            json!(600),
+            json!(65_937),
+            json!("401"),
+            json!("4xx"),
+            json!(401.0),
+            json!(true),
+        ] {
+            let refusal = refusal(value);
+            assert!(
+                refusal.ends_with("expected a status from 400 to 599, as a number such as 401"),
+                "{refusal}"
+            );
+        }
+    }
+}

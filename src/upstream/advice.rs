@@ -1,0 +1,260 @@
+//! Reads from the head of a refusal what its client may need, where the refusal's status may become the answer's own: the
+//! challenges of a 401, and the time to ask again. Everything else of an upstream's head stays here. Pure.
+
+use http::{HeaderValue, StatusCode, Uri};
+
+use super::head::MAX_FIELDS;
+use crate::fanout::Advice;
+
+/// The most lines of `WWW-Authenticate` that go on.
+const MOST_CHALLENGES: usize = 4;
+
+/// What all lines that go on may take of an answer's head, in bytes. Common challenges take a tenth of it.
+const LONGEST: usize = 1024;
+
+/// What a line takes beside its name and its value.
+const AROUND: usize = ": \r\n".len();
+
+const CHALLENGE: &str = "www-authenticate";
+const RETRY_AFTER: &str = "retry-after";
+
+/// The refusals of one upstream of which something is kept.
+pub(super) struct Advised {
+    statuses: Vec<StatusCode>,
+    /// Texts that would tell where the upstream is, in lower case.
+    telling: Vec<String>,
+}
+
+impl Advised {
+    /// The refusals with these statuses, of the upstream at `url`, whose port is `port`.
+    pub(super) fn new(statuses: Vec<StatusCode>, url: &Uri, port: u16) -> Self {
+        let host = url.host().unwrap_or_default().to_ascii_lowercase();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        Self {
+            statuses,
+            // A name of one word, such as `users`, may well be what a realm is called.
+            telling: if host.contains(['.', ':']) {
+                vec![host.to_owned()]
+            } else {
+                vec![format!("//{host}"), format!("{host}:{port}")]
+            },
+        }
+    }
+
+    /// What is kept of a refusal with this status and this head, which was read once already.
+    #[cold]
+    pub(super) fn read(&self, status: StatusCode, head: &[u8]) -> Option<Box<Advice>> {
+        if !self.statuses.contains(&status) {
+            return None;
+        }
+        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut answer = httparse::Response::new(&mut fields);
+        answer.parse(head).ok()?;
+        let mut advice = Advice::default();
+        let mut left = LONGEST;
+        for field in answer.headers.iter() {
+            let value = field.value.trim_ascii();
+            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            let is_wanted = (is(RETRY_AFTER) && advice.retry_after.is_none() && is_time(value))
+                || (is(CHALLENGE)
+                    && advice.challenges.len() < MOST_CHALLENGES
+                    && is_challenge(value)
+                    && !self.tells(value));
+            let size = field.name.len() + AROUND + value.len();
+            if !is_wanted || size > left {
+                continue;
+            }
+            let Ok(value) = HeaderValue::from_bytes(value) else {
+                continue;
+            };
+            left -= size;
+            if is(RETRY_AFTER) {
+                advice.retry_after = Some(value);
+            } else {
+                advice.challenges.push(value);
+            }
+        }
+        (advice != Advice::default()).then(|| Box::new(advice))
+    }
+
+    /// Whether the text tells where the upstream is.
+    fn tells(&self, value: &[u8]) -> bool {
+        let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+        self.telling.iter().any(|text| value.contains(text))
+    }
+}
+
+/// Whether it begins as a challenge does, with the name of a scheme, is in visible ASCII, and ends no later than its quotes.
+fn is_challenge(value: &[u8]) -> bool {
+    let is_visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let mut words = value.split(|byte| b" ,".contains(byte));
+    let scheme = words.next().unwrap_or_default();
+    !scheme.is_empty()
+        && scheme.iter().all(is_token)
+        && value.iter().all(is_visible)
+        && is_quoted_well(value)
+}
+
+/// Whether every quote is closed; a backslash takes the next character for itself (RFC 9110, section 5.6.4).
+fn is_quoted_well(value: &[u8]) -> bool {
+    let mut is_open = false;
+    let mut bytes = value.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => is_open = !is_open,
+            b'\\' if is_open => drop(bytes.next()),
+            _ => {}
+        }
+    }
+    !is_open
+}
+
+/// Whether it is a number of seconds, or a date in the one form that may be sent (RFC 9110, section 5.6.7).
+fn is_time(value: &[u8]) -> bool {
+    /// Digits where there is a 0, letters where there is one.
+    const DATE: &[u8] = b"Aaa, 00 Aaa 0000 00:00:00 GMT";
+    /// Some three hundred years.
+    const MOST_DIGITS: usize = 10;
+    let is_number =
+        (1..=MOST_DIGITS).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+    let fits = |(byte, form): (&u8, &u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        b'A' => byte.is_ascii_uppercase(),
+        b'a' => byte.is_ascii_lowercase(),
+        _ => byte == form,
+    };
+    is_number || (value.len() == DATE.len() && value.iter().zip(DATE).all(fits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str, status: u16, fields: &str) -> Option<Advice> {
+        let advised = Advised::new(
+            vec![StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE],
+            &url.parse().unwrap(),
+            80,
+        );
+        let head = format!("HTTP/1.1 {status} No\r\n{fields}\r\n");
+        let advice = advised.read(StatusCode::from_u16(status).unwrap(), head.as_bytes());
+        advice.map(|advice| *advice)
+    }
+
+    fn challenges(url: &str, fields: &str) -> Vec<String> {
+        let advice = read(url, 401, fields).unwrap_or_default();
+        let values = advice.challenges.iter();
+        values
+            .map(|value| value.to_str().unwrap().to_owned())
+            .collect()
+    }
+
+    const USERS: &str = "http://users/";
+
+    #[test]
+    fn challenges_and_the_time_to_ask_again_are_kept_and_nothing_else() {
+        let fields = "Date: x\r\nWWW-Authenticate: Basic realm=\"users, all\"\r\nSet-Cookie: a=b\r\n\
+                      www-authenticate:  Bearer error=\"invalid_token\" \r\nRetry-After: 30\r\nProxy-Authenticate: Basic\r\n";
+        let advice = read(USERS, 401, fields).unwrap();
+        assert_eq!(
+            advice.challenges,
+            [
+                "Basic realm=\"users, all\"",
+                "Bearer error=\"invalid_token\""
+            ]
+        );
+        assert_eq!(advice.retry_after.unwrap(), "30");
+        assert_eq!(read(USERS, 401, "Date: x\r\n"), None);
+        assert_eq!(
+            read(USERS, 403, fields),
+            None,
+            "it is not of those that go on"
+        );
+    }
+
+    #[test]
+    fn a_challenge_that_is_none_is_left_out_and_the_others_go_on() {
+        for broken in [
+            "",
+            "\"Basic\"",
+            "Basic realm=\"open",
+            "Basic realm=\"a\\\"",
+            "B\u{e9}",
+            "a=b c",
+            ", Basic",
+        ] {
+            let fields = format!("WWW-Authenticate: {broken}\r\nWWW-Authenticate: Negotiate\r\n");
+            assert_eq!(challenges(USERS, &fields), ["Negotiate"], "{broken}");
+        }
+        let escaped = "Digest realm=\"a\\\"b\", qop=\"auth, auth-int\", Basic realm=\"c\"";
+        assert_eq!(
+            challenges(USERS, &format!("WWW-Authenticate: {escaped}\r\n")),
+            [escaped]
+        );
+    }
+
+    #[test]
+    fn what_goes_on_is_bounded_in_number_and_size() {
+        let five = "WWW-Authenticate: Basic\r\n".repeat(5);
+        assert_eq!(challenges(USERS, &five).len(), 4);
+        let long = format!("Bearer realm=\"{}\"", "a".repeat(600));
+        let fields = format!(
+            "WWW-Authenticate: {long}\r\nWWW-Authenticate: {long}\r\nWWW-Authenticate: Basic\r\n"
+        );
+        assert_eq!(challenges(USERS, &fields), [&long, "Basic"]);
+        let longer = format!(
+            "WWW-Authenticate: Bearer realm=\"{}\"\r\n",
+            "a".repeat(1024)
+        );
+        assert_eq!(challenges(USERS, &longer), [""; 0]);
+    }
+
+    #[test]
+    fn a_challenge_that_tells_where_the_upstream_is_is_left_out() {
+        for (url, challenge) in [
+            ("http://10.0.0.7:8080/", "Basic realm=\"10.0.0.7\""),
+            (
+                "http://[fd00::7]:8080/",
+                "Bearer resource_metadata=\"http://[FD00::7]/x\"",
+            ),
+            (
+                "https://users.internal/",
+                "Bearer realm=\"https://USERS.internal/token\"",
+            ),
+            ("http://users/", "Bearer realm=\"http://users/token\""),
+            ("http://users/", "Basic realm=\"users:80\""),
+        ] {
+            let fields = format!("WWW-Authenticate: {challenge}\r\n");
+            assert_eq!(challenges(url, &fields), [""; 0], "{challenge}");
+        }
+        let fields = "WWW-Authenticate: Basic realm=\"users\"\r\n";
+        assert_eq!(
+            challenges(USERS, fields).len(),
+            1,
+            "a realm of that name is no address"
+        );
+    }
+
+    #[test]
+    fn a_time_is_a_number_or_a_date_of_the_one_form() {
+        let time = |value: &str| {
+            let advice = read(USERS, 503, &format!("Retry-After: {value}\r\n"));
+            advice.and_then(|advice| advice.retry_after)
+        };
+        for value in ["0", "120", "Fri, 31 Dec 1999 23:59:59 GMT"] {
+            assert_eq!(time(value).unwrap(), value);
+        }
+        for value in [
+            "",
+            "-1",
+            "1.5",
+            "soon",
+            "12345678901",
+            "Fri, 31 Dec 1999 23:59:59 CET",
+            "1; http://x",
+        ] {
+            assert_eq!(time(value), None, "{value}");
+        }
+    }
+}
