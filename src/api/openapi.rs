@@ -7,12 +7,13 @@ mod examples;
 mod headers;
 mod operations;
 mod parameters;
+mod passed;
 mod problems;
 
 use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -60,6 +61,8 @@ pub struct Endpoint {
     pub forward_query: Vec<String>,
     /// The client's header fields that say for how many milliseconds it will wait.
     pub deadline_headers: Vec<HeaderName>,
+    /// The upstreams' statuses that become the answer's own, in order, each with the first call that it may come from.
+    pub pass_status: Vec<(StatusCode, Arc<str>)>,
 }
 
 /// The document, in the order in which a person reads it.

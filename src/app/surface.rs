@@ -1,7 +1,9 @@
 //! What of the configuration the OpenAPI document tells.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
 
 use crate::{
     api::{Endpoint, Surface, document},
@@ -54,7 +56,23 @@ fn endpoint(aggregate: &config::Aggregate, upstreams: &[upstream::Settings]) -> 
         forward_headers: forward_headers(called()),
         forward_query: forward_query(called()),
         deadline_headers: Vec::new(),
+        pass_status: pass_status(&aggregate.calls),
     }
+}
+
+/// The statuses that become the answer's own, in order, each with the first call that it may come from.
+fn pass_status(calls: &[config::Call]) -> Vec<(StatusCode, Arc<str>)> {
+    let calls = calls.iter().filter(|call| call.need == Need::Required);
+    let mut all: Vec<_> = calls
+        .flat_map(|call| {
+            let statuses = call.pass_status.iter();
+            statuses.map(|status| (*status, Arc::clone(&call.name)))
+        })
+        .collect();
+    // A stable sort: the first call stays the first.
+    all.sort_by_key(|(status, _)| *status);
+    all.dedup_by_key(|(status, _)| *status);
+    all
 }
 
 /// The client's query parameters that some of these upstreams take, each once.

@@ -15,6 +15,7 @@ aggregates.fine = { calls = ["json", "text"], compare = true }
 aggregates.first = { calls = ["json", "hung"], wait_for = "first" }
 aggregates.lost = { calls = ["down"], compare = true }
 aggregates.late = { calls = ["hung"], deadline = "60ms" }
+aggregates.mine = { calls = ["json", { upstream = "closed", pass_status = [401, 400, 503] }, { upstream = "down", pass_status = [503] }], compare = true }
 "#;
 
 async fn gateway() -> (Gateway, Upstream) {
@@ -27,9 +28,13 @@ async fn gateway() -> (Gateway, Upstream) {
             .into(),
         "/empty" => Response::new(204).into(),
         "/hung" => Behaviour::HangBeforeHead,
+        "/closed" => Response::new(401)
+            .header("WWW-Authenticate", "Bearer")
+            .header("Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT")
+            .into(),
         _ => Response::new(503).into(),
     });
-    let names = ["json", "text", "bytes", "empty", "down", "hung"];
+    let names = ["json", "text", "bytes", "empty", "down", "hung", "closed"];
     let urls = names.map(|name| (name, upstream.url(&format!("/{name}"))));
     (Gateway::before(&urls, REST).await, upstream)
 }
@@ -128,6 +133,10 @@ async fn every_answer_has_the_shape_that_the_document_says_and_nothing_more() {
         ("/aggregate/lost?mode=compare", 502, "FailedComparison"),
         ("/aggregate/late", 504, "FailedRun"),
         ("/aggregate/late?mode=compare", 400, "Problem"),
+        ("/aggregate/mine", 401, "FailedRun"),
+        ("/aggregate/mine?mode=compare", 401, "FailedComparison"),
+        ("/aggregate/mine?calls=json,down", 503, "FailedRun"),
+        ("/aggregate/mine?mode=", 400, "Problem"),
         ("/aggregate?mode=", 400, "Problem"),
         ("/aggregate?colour=red", 400, "Problem"),
     ] {
@@ -317,6 +326,52 @@ async fn the_durations_that_it_describes_are_taken_and_so_is_the_greatest_number
     ] {
         let answer = gateway.get(&format!("/aggregate/fine?{query}")).await;
         assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+    }
+}
+
+#[actix_web::test]
+async fn a_status_that_may_be_an_upstreams_is_told_of_where_it_may_and_nowhere_else() {
+    let (gateway, _upstream) = gateway().await;
+    let document = document(&gateway).await;
+    let responses = |path: &str, method: &str| {
+        let responses = &document["paths"][path][method]["responses"];
+        responses.as_object().unwrap().clone()
+    };
+    assert!(!responses("/aggregate/fine", "get").contains_key("401"));
+    let fine = &responses("/aggregate/fine", "get")["503"];
+    assert_eq!(fine["$ref"], "#/components/responses/Overloaded");
+    for method in ["get", "head"] {
+        let all = responses("/aggregate/mine", method);
+        for status in ["400", "401", "503"] {
+            let fields = all[status]["headers"].as_object().unwrap();
+            for name in ["WWW-Authenticate", "Retry-After", "Server-Timing"] {
+                assert!(fields.contains_key(name), "{method} {status}: {name}");
+            }
+            let is_there = all[status]["content"].is_object();
+            assert_eq!(is_there, method == "get", "{method} {status}");
+        }
+    }
+    let all = responses("/aggregate/mine", "get");
+    // The status is the gateway's own too: what only one of both always has may be missing.
+    let field = |status: &str, name: &str| {
+        let field = all[status]["headers"][name]["$ref"].as_str().unwrap();
+        document
+            .pointer(field.trim_start_matches('#'))
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(field("401", "Gather-Outcome")["required"], true);
+    assert_eq!(field("503", "Gather-Outcome")["required"], false);
+    assert_eq!(field("503", "X-Request-Id")["required"], true);
+    assert_eq!(field("503", "Retry-After")["required"], false);
+    for (status, names) in [("401", 1), ("400", 7), ("503", 2)] {
+        let content = &all[status]["content"]["application/problem+json"];
+        let examples = content["examples"].as_object().unwrap();
+        assert_eq!(examples.len(), names, "{status}: {examples:?}");
+        let example = &examples["upstream-status"]["value"];
+        assert_eq!(example["status"].to_string(), status);
+        let found = offences(&document, &content["schema"], example);
+        assert!(found.is_empty(), "{found:#?}\n{example:#}");
     }
 }
 

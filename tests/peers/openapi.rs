@@ -24,18 +24,20 @@ const NODE: (u32, u32) = (20, 19);
 
 /// Aggregates of all kinds before upstreams that answer, refuse, and are too late.
 fn configuration(upstream: &Upstream) -> String {
-    let [users, orders, down, late] =
-        ["users", "orders", "down", "late"].map(|path| upstream.url(&format!("/{path}")));
+    let [users, orders, down, late, closed] =
+        ["users", "orders", "down", "late", "closed"].map(|path| upstream.url(&format!("/{path}")));
     format!(
         r#"
 server.compression = true
 upstreams.users = {{ url = "{users}", forward_query = ["q", "page"], forward_headers = ["accept-language", "x-tenant", "authorization"] }}
 upstreams.orders.url = "{orders}"
 upstreams.down.url = "{down}"
+upstreams.closed.url = "{closed}"
 upstreams.late = {{ url = "{late}", timeout = "5ms" }}
 aggregates.default = {{ calls = ["users", "orders"], compare = true }}
 aggregates.mixed = {{ calls = ["users", "down", {{ upstream = "orders", name = "spare", optional = true }}], mode = "sequential", concurrency = 2, wait_for = 2 }}
 aggregates.lost = {{ calls = ["late", {{ upstream = "down", optional = true }}], compare = true, on_failure = "fail" }}
+aggregates.mine = {{ calls = ["users", {{ upstream = "closed", pass_status = [401, 403, 503] }}], compare = true }}
 "#
     )
 }
@@ -44,6 +46,10 @@ fn upstream() -> Upstream {
     Upstream::start(|request| match request.path().split('?').next() {
         Some("/users") => Response::json("{\"id\": 1}").into(),
         Some("/orders") => Response::text("none").into(),
+        Some("/closed") => Response::new(401)
+            .header("WWW-Authenticate", "Bearer")
+            .header("Retry-After", "30")
+            .into(),
         Some("/late") => Behaviour::HangBeforeHead,
         _ => Response::new(503).into(),
     })
@@ -149,8 +155,14 @@ fn schemathesis_finds_nothing_that_a_live_gateway_does_otherwise() {
     let (_gateway, address) = Running::serve(&configuration(&upstream));
     let asked = |path| get(address, path).status;
     assert_eq!(
-        ["/aggregate", "/aggregate/mixed", "/aggregate/lost"].map(asked),
-        [200, 200, 504]
+        [
+            "/aggregate",
+            "/aggregate/mixed",
+            "/aggregate/lost",
+            "/aggregate/mine"
+        ]
+        .map(asked),
+        [200, 200, 504, 401]
     );
     upstream.take_requests();
     let place = tempfile::tempdir().unwrap();
@@ -168,8 +180,8 @@ fn schemathesis_finds_nothing_that_a_live_gateway_does_otherwise() {
         .current_dir(place.path())
         .stdin(Stdio::null());
     let found = well(command);
-    // Two for each of nine paths, but for the document itself, which it has read before.
-    for said in ["Tested: 17", "No issues found"] {
+    // Two for each of ten paths, but for the document itself, which it has read before.
+    for said in ["Tested: 19", "No issues found"] {
         assert!(found.contains(said), "no {said} in\n{found}");
     }
     let asked = upstream.take_requests().len();

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What every answer says that is whole.
-const WHOLE: [&str; 5] = [
+pub(super) const WHOLE: [&str; 5] = [
     "Gather-Mode",
     "Gather-Outcome",
     "Gather-Elapsed",
@@ -19,14 +19,11 @@ const WHOLE: [&str; 5] = [
 ];
 
 /// What all that an aggregate answers says.
-const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
+pub(super) const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
 
 /// The answers of runs, by status; to HEAD they have no body and are no streams.
 pub(super) fn of(endpoint: &Endpoint, surface: &Surface, head: bool) -> Map<String, Value> {
-    let compressed: &[&str] = match surface.compression {
-        true => &["Vary", "Content-Encoding"],
-        false => &[],
-    };
+    let compressed = compressed(surface);
     let mut all = Map::new();
     all.insert("200".to_owned(), good(endpoint, compressed, head));
     if !head {
@@ -75,6 +72,14 @@ pub(super) fn of(endpoint: &Endpoint, surface: &Surface, head: bool) -> Map<Stri
     all
 }
 
+/// What an answer may say that is compressed for some clients.
+pub(super) const fn compressed(surface: &Surface) -> &'static [&'static str] {
+    match surface.compression {
+        true => &["Vary", "Content-Encoding"],
+        false => &[],
+    }
+}
+
 fn good(endpoint: &Endpoint, compressed: &[&str], head: bool) -> Value {
     let description = "What came of it: `complete`, or `partial` where some call failed.";
     if head {
@@ -115,7 +120,7 @@ fn good(endpoint: &Endpoint, compressed: &[&str], head: bool) -> Value {
 }
 
 /// What a run is, or a comparison where the aggregate may be compared.
-fn either(endpoint: &Endpoint, run: &str, comparison: &str) -> Value {
+pub(super) fn either(endpoint: &Endpoint, run: &str, comparison: &str) -> Value {
     match endpoint.compare {
         true => {
             json!({"oneOf": [reference("schemas", run), reference("schemas", comparison)]})

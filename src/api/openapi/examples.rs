@@ -97,6 +97,34 @@ pub(super) fn failure(endpoint: &Endpoint, blame: Blame) -> Value {
     })
 }
 
+/// A run whose answer has the status of this call, as the problem that it is.
+pub(super) fn passed(endpoint: &Endpoint, status: StatusCode, call: &str) -> Value {
+    // Where a few successes are enough, all have to fail.
+    let failed = match endpoint.completion {
+        Completion::All | Completion::Required => None,
+        Completion::Quorum(_) => Some(Blame::Upstream),
+    };
+    let mut outcome = outcome(endpoint, endpoint.mode, failed);
+    let place = endpoint.calls.iter().position(|name| **name == *call);
+    let last = outcome.results.len().saturating_sub(1);
+    if let Some(result) = outcome.results.get_mut(place.unwrap_or(0).min(last)) {
+        let reason = status.canonical_reason().unwrap_or_default();
+        let detail = format!("upstream answered {} {reason}", status.as_u16());
+        let failure = Failure::new(FailureKind::Status, detail.trim_end().to_owned());
+        result.name = call.into();
+        result.result = Err(failure.with_status(status));
+    }
+    outcome.verdict = match outcome.results.iter().any(|call| call.result.is_ok()) {
+        true => Verdict::Partial,
+        false => Verdict::Failed(Blame::Upstream),
+    };
+    object(|json| {
+        Problem::passed(call, status).members(json);
+        json.push(b',');
+        compose::members(json, &endpoint.name, &outcome);
+    })
+}
+
 /// A stream of one run that went well.
 pub(super) fn stream(endpoint: &Endpoint, framing: Framing) -> String {
     let outcome = outcome(endpoint, endpoint.mode, None);

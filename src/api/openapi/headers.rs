@@ -88,6 +88,11 @@ fn of_any() -> Vec<Field> {
             json!({"type": "integer", "minimum": 0, "examples": [1]}),
         ),
         (
+            "WWW-Authenticate",
+            "The upstream's challenges, where its status is the answer's own.",
+            json!({"type": "string", "examples": ["Bearer"]}),
+        ),
+        (
             "ETag",
             "Which version it is.",
             json!({"type": "string", "examples": ["W/\"5d2c8e0f1b7a9c34\""]}),
@@ -116,6 +121,9 @@ fn of_any() -> Vec<Field> {
     ]
 }
 
+/// The component of a `Retry-After` that is an upstream's.
+pub(super) const PASSED_RETRY_AFTER: &str = "Retry-After.passed";
+
 /// Fields as components: each that is always there, and the same where it need not be.
 pub(super) fn components() -> Map<String, Value> {
     let mut all = Map::new();
@@ -125,10 +133,18 @@ pub(super) fn components() -> Map<String, Value> {
             all.insert(name, field);
         }
     }
+    all.insert(
+        PASSED_RETRY_AFTER.to_owned(),
+        json!({
+            "description": "When to ask the upstream again, in its own words: in seconds, or a date.",
+            "required": false,
+            "schema": {"type": "string", "examples": ["30"]},
+        }),
+    );
     all
 }
 
-fn optional(name: &str) -> String {
+pub(super) fn optional(name: &str) -> String {
     format!("{name}.optional")
 }
 

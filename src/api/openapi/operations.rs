@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Endpoint, PATH, Surface, answers, headers, parameters,
+    Endpoint, PATH, Surface, answers, headers, parameters, passed,
     problems::{self, Route},
 };
 use crate::telemetry::{OPEN_METRICS, TEXT_FORMAT};
@@ -48,6 +48,7 @@ fn aggregate(endpoint: &Endpoint, surface: &Surface, id: &str) -> Value {
     let operation = |head: bool| {
         let mut responses = answers::of(endpoint, surface, head);
         responses.extend(problems::of(Route::Aggregate, head));
+        passed::put(&mut responses, endpoint, surface, head);
         let (id, summary) = match head {
             true => (
                 format!("head_{id}"),

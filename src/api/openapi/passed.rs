@@ -1,0 +1,106 @@
+//! The answers of an aggregate whose status is an upstream's (`pass_status`), beside or together with those that have the
+//! same status for a reason of the gateway's own.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Endpoint, Surface,
+    answers::{self, ALWAYS, WHOLE},
+    examples, headers, problems, reference,
+};
+use crate::api::error::ProblemKind;
+
+/// The name of the example, which is the problem's.
+const NAME: &str = ProblemKind::UpstreamStatus.name();
+
+/// Adds them to what `responses` has already; to HEAD they have no body.
+pub(super) fn put(
+    responses: &mut Map<String, Value>,
+    endpoint: &Endpoint,
+    surface: &Surface,
+    head: bool,
+) {
+    for (status, call) in &endpoint.pass_status {
+        let own = response(endpoint, surface, *status, call, head);
+        let both = match responses.remove(status.as_str()) {
+            Some(before) => joined(resolved(before), own),
+            None => own,
+        };
+        responses.insert(status.as_str().to_owned(), both);
+    }
+}
+
+fn response(
+    endpoint: &Endpoint,
+    surface: &Surface,
+    status: StatusCode,
+    call: &str,
+    head: bool,
+) -> Value {
+    let always = [&ALWAYS[..], &WHOLE].concat();
+    let compressed = answers::compressed(surface);
+    let sometimes = [&["Preference-Applied", "WWW-Authenticate"], compressed].concat();
+    let mut response = json!({
+        "description": "`upstream-status`: a call that is not optional was answered with this status; the run is beside the problem.",
+        "headers": headers::of(&always, &sometimes),
+    });
+    response["headers"]["Retry-After"] = reference("headers", headers::PASSED_RETRY_AFTER);
+    if !head {
+        let schema = answers::either(endpoint, "FailedRun", "FailedComparison");
+        let example = examples::passed(endpoint, status, call);
+        response["content"] = json!({"application/problem+json": {
+            "schema": schema,
+            "examples": {NAME: {"value": example}},
+        }});
+    }
+    response
+}
+
+/// A response itself, where this refers to one.
+fn resolved(response: Value) -> Value {
+    let name = response["$ref"]
+        .as_str()
+        .and_then(|to| to.rsplit('/').next());
+    match name {
+        Some(name) => problems::responses().remove(name).unwrap_or_default(),
+        None => response,
+    }
+}
+
+/// Two answers with the same status as one.
+fn joined(before: Value, own: Value) -> Value {
+    let kind = "application/problem+json";
+    let text = |response: &Value| {
+        let text = response["description"].as_str().unwrap_or_default();
+        text.to_owned()
+    };
+    let mut both = json!({
+        "description": format!("{} Or {}", text(&before), text(&own)),
+        "headers": joined_fields(&before["headers"], &own["headers"]),
+    });
+    if let Some(content) = own["content"][kind].as_object() {
+        let theirs = &before["content"][kind];
+        let mut examples = theirs["examples"].clone();
+        examples[NAME] = content["examples"][NAME].clone();
+        let schema = json!({"anyOf": [theirs["schema"], content["schema"]]});
+        both["content"] = json!({kind: {"schema": schema, "examples": examples}});
+    }
+    both
+}
+
+/// The fields of both: what only one of them always has may be missing.
+fn joined_fields(before: &Value, own: &Value) -> Value {
+    let mut all = Map::new();
+    for fields in [before, own] {
+        for name in fields.as_object().into_iter().flat_map(Map::keys) {
+            let field = if before[name] == own[name] || name == "Retry-After" {
+                own[name].clone()
+            } else {
+                reference("headers", &headers::optional(name))
+            };
+            all.insert(name.clone(), field);
+        }
+    }
+    all.into()
+}
