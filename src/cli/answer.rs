@@ -57,9 +57,14 @@ impl Marks {
 
 #[derive(Deserialize)]
 struct Problem {
+    #[serde(rename = "type")]
+    kind: Option<String>,
     title: String,
     detail: Option<String>,
 }
+
+/// The type of the problem whose status is an upstream's. The run that is drawn does not tell of it.
+const PASSED: &str = "urn:gather:problem:upstream-status";
 
 impl Problem {
     fn told(&self, status: StatusCode) -> String {
@@ -68,6 +73,28 @@ impl Problem {
             Some(detail) => format!("{status}: {} ({detail})", self.title),
             None => format!("{status}: {}", self.title),
         }
+    }
+
+    /// The sentence on a run whose answer has an upstream's status.
+    fn passed(&self, status: StatusCode) -> Option<String> {
+        let is_passed = self.kind.as_deref() == Some(PASSED);
+        // It goes to a terminal, whatever has sent it.
+        let shown = |text: String| text.chars().filter(|shown| !shown.is_control()).collect();
+        is_passed.then(|| shown(self.told(status)))
+    }
+}
+
+impl Ending {
+    /// The sentence on a run whose answer would have had an upstream's status.
+    pub(super) fn passed(&self) -> Option<String> {
+        let (Self::Single(StreamedOutcome { end, .. })
+        | Self::Compared(StreamedComparison { end, .. })) = self;
+        let problem = Problem {
+            kind: end.kind.clone(),
+            title: end.title.clone()?,
+            detail: end.detail.clone(),
+        };
+        problem.passed(StatusCode::from_u16(end.status?).ok()?)
     }
 }
 
@@ -280,6 +307,10 @@ pub(super) fn show(reply: &Reply, as_json: bool) -> anyhow::Result<Answer> {
     let answer = Answer::read(reply)?;
     if !as_json {
         answer.draw(&mut out, screen::style())?;
+        let problem = serde_json::from_slice::<Problem>(client::bytes(&reply.body)).ok();
+        if let Some(passed) = problem.and_then(|problem| problem.passed(reply.status)) {
+            io::Write::write_fmt(&mut out, format_args!("{passed}\n"))?;
+        }
     }
     Ok(answer)
 }

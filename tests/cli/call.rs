@@ -1,6 +1,10 @@
 //! `gather call`: one aggregate of a running gateway, drawn or as it came.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -66,6 +70,73 @@ fn a_real_gateway_is_drawn_with_every_call_in_plan_order() {
         sum.starts_with("default concurrent: complete in "),
         "{drawn}"
     );
+}
+
+/// A gateway whose call `me` passes a 401 on, behind a call that succeeds.
+fn passing() -> (Running, String, [Upstream; 2]) {
+    let upstreams = [
+        Upstream::always(Response::pong()),
+        Upstream::always(Response::new(401)),
+    ];
+    let (gateway, address) = Running::serve(&format!(
+        "upstreams.ok.url = \"{}\"\nupstreams.me.url = \"{}\"\n\
+         aggregates.default = {{ calls = [\"ok\", {{ upstream = \"me\", pass_status = [401] }}], compare = true }}",
+        upstreams[0].url("/"),
+        upstreams[1].url("/")
+    ));
+    (gateway, address.to_string(), upstreams)
+}
+
+#[test]
+fn a_run_whose_answer_has_an_upstreams_status_is_drawn_and_the_status_said() {
+    let (_gateway, address, _upstreams) = passing();
+    let drawn = run(&["call", &address]).expect(1).stdout;
+    let lines: Vec<_> = drawn.lines().collect();
+    assert!(
+        lines[1].contains("ok") && lines[1].ends_with("200"),
+        "{drawn}"
+    );
+    let note = "status: upstream answered 401 Unauthorized";
+    assert!(
+        lines[2].contains("me") && lines[2].ends_with(note),
+        "{drawn}"
+    );
+    assert!(drawn.contains("default concurrent: partial in "), "{drawn}");
+    let said = "401: Upstream status (the call `me` was answered with 401 Unauthorized)";
+    assert_eq!(lines.last(), Some(&said), "{drawn}");
+    let compared = run(&["call", &address, "--mode", "compare"])
+        .expect(1)
+        .stdout;
+    assert_eq!(compared.lines().last(), Some(said), "{compared}");
+    let json = run(&["call", &address, "--json"]).expect(1).stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["status"], 401);
+}
+
+#[test]
+fn a_load_counts_answers_with_an_upstreams_status_apart_from_those_that_succeed() {
+    let asked = AtomicUsize::new(0);
+    let every_other = Upstream::start(move |_| match asked.fetch_add(1, Ordering::Relaxed) % 2 {
+        0 => Response::pong().into(),
+        _ => Response::new(401).into(),
+    });
+    let (_gateway, address) = Running::serve(&format!(
+        "upstreams.me.url = \"{}\"\n\
+         aggregates.default.calls = [{{ upstream = \"me\", pass_status = [401] }}]",
+        every_other.url("/")
+    ));
+    // One more request comes before those of each mode, and has to be a good one.
+    let report = run(&["bench", &address.to_string(), "--requests", "21"]).expect(1);
+    let told = format!("{}{}", report.stdout, report.stderr);
+    assert!(told.contains("11 × upstream-status"), "{told}");
+}
+
+#[test]
+fn a_load_of_nothing_but_an_upstreams_refusals_is_not_begun() {
+    let (_gateway, address, _upstreams) = passing();
+    let refused = run(&["bench", &address, "--requests", "2"]).expect(1);
+    let said = "the gateway refuses this: 401: Upstream status (the call `me` was answered with 401 Unauthorized)";
+    assert!(refused.stderr.contains(said), "{}", refused.stderr);
 }
 
 #[test]

@@ -125,6 +125,22 @@ fn what_stays_is_the_whole_answer_with_attempts_and_hedges() {
 }
 
 #[test]
+fn a_stream_that_ends_with_an_upstreams_status_says_so_below_its_drawing() {
+    let problem = r#""server_timing":"total;dur=20.1","type":"urn:gather:problem:upstream-status","title":"Upstream status","status":401,"detail":"the call `users` was\u001b[31m answered with 401 Unauthorized""#;
+    let last = LAST.replace(r#""server_timing":"total;dur=20.1""#, problem);
+    let Some(finished) = call(&streaming(&[FIRST, SECOND, &last], true)) else {
+        return;
+    };
+    let shown = shown(&finished.expect(1).stdout);
+    let said = "401: Upstream status (the call `users` was[31m answered with 401 Unauthorized)";
+    assert_eq!(
+        shown.trim_end().lines().last().map(str::trim_end),
+        Some(said),
+        "{shown}"
+    );
+}
+
+#[test]
 fn an_answer_that_is_cut_is_drawn_as_far_as_it_came() {
     for (lines, said) in [
         (&[FIRST][..], "the answer broke off after 1 of 2 results"),

@@ -188,6 +188,14 @@ test("the last line ends a run, and says what failed as a whole", () => {
   assert.deepEqual([run.isOver, run.verdict, run.elapsed(999), run.problem.title], [true, "failed", 7, "Upstream failed"]);
 });
 
+test("a run whose answer would have an upstream's status is told as the problem that it is", () => {
+  const run = new Run("concurrent", calls.slice(0, 1), 9);
+  run.take(result(0, 0, 5, { ok: false, status: 401, failure: "status" }), 6);
+  const last = { outcome: "partial", elapsed_ms: 7, status: 401, title: "Upstream status", detail: "d" };
+  assert.equal(run.take(JSON.stringify(last), 8), true);
+  assert.deepEqual([run.verdict, run.problem.title, run.problem.status], ["partial", "Upstream status", 401]);
+});
+
 test("a run that is cut short keeps what came and stands still", () => {
   const run = new Run("sequential", calls, 1);
   run.take(result(0, 0, 10), 10);

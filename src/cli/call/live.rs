@@ -149,6 +149,11 @@ impl Live {
         Ok(Answer::streamed(*ending, results.collect()))
     }
 
+    /// The sentence on an answer that would have had an upstream's status.
+    pub(super) fn passed(&self) -> Option<String> {
+        self.ending.as_ref()?.passed()
+    }
+
     /// Says if there is anything to show.
     pub(super) fn has_results(&self) -> bool {
         self.settled() > 0

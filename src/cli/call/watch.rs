@@ -86,8 +86,12 @@ impl Watch {
         match ended {
             Ok(Some(reply)) => Ok((reply.status, answer::show(&reply, false)?)),
             Ok(None) if self.live.is_whole() => {
+                let passed = self.live.passed();
                 let answer = self.live.answer()?;
                 answer.draw(&mut screen::out(), screen::style())?;
+                if let Some(passed) = passed {
+                    writeln!(screen::out(), "{passed}")?;
+                }
                 Ok((StatusCode::OK, answer))
             }
             ended => {
