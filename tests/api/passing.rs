@@ -245,6 +245,48 @@ async fn challenges_and_the_time_to_ask_again_go_on_and_nothing_else_does() {
 }
 
 #[actix_web::test]
+async fn however_a_refusal_comes_its_own_challenge_goes_on() {
+    let head = "HTTP/1.1 103 Early Hints\r\nWWW-Authenticate: Interim\r\n\r\n\
+                HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n";
+    let whole = format!("{head}Content-Length: 2\r\n\r\nno");
+    let trailed = format!(
+        "{head}Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\nWWW-Authenticate: Trailer\r\n\r\n"
+    );
+    let large = format!(
+        "{head}Content-Length: 100000\r\n\r\n{}",
+        "n".repeat(100_000)
+    );
+    for bytes in [
+        whole.clone(),
+        trailed,
+        large,
+        whole.replace("Content-Length: 2", "Connection: close"),
+        format!("{head}Content-Length: 2\r\n\r\n"),
+    ] {
+        let in_pieces = Behaviour::Parts {
+            every: Duration::from_millis(1),
+            parts: bytes
+                .as_bytes()
+                .chunks(bytes.len().div_ceil(40))
+                .map(<[u8]>::to_vec)
+                .collect(),
+        };
+        for behaviour in [
+            Behaviour::RawThenClose(bytes.clone().into_bytes()),
+            in_pieces,
+        ] {
+            let upstream = Upstream::always(behaviour);
+            let urls = [("me", upstream.url("/"))];
+            let rest = "aggregates.default.calls = [{ upstream = \"me\", pass_status = [401] }]";
+            let gateway = Gateway::before(&urls, rest).await;
+            let answer = gateway.aggregate("").await;
+            passes(&answer, 401, "me");
+            assert_eq!(values(&answer, "www-authenticate"), ["Bearer"]);
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_503_that_is_passed_on_has_the_upstreams_time_or_none_and_not_the_gateways() {
     let upstream = Upstream::start(|request| {
         match request.path() {
