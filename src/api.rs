@@ -38,7 +38,7 @@ pub use deployment::Deployment;
 pub use error::{Problem, ProblemKind};
 pub use gateway::{Exposed, Gateway, Shared};
 pub use guard::guard;
-pub use openapi::{Endpoint, Surface, document};
+pub use openapi::{Endpoint, Surface, Version as OpenApiVersion, document};
 pub use passed::PassStatus;
 
 use crate::fanout::{Forward, Upstream};

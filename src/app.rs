@@ -43,6 +43,8 @@ use crate::{
     upstream::{self, Roots},
 };
 
+pub use crate::api::OpenApiVersion;
+use surface::SERVED;
 pub use surface::openapi;
 
 /// The time that the connections of the operational listener get to end in order. Whoever scrapes or probes answers a close at
@@ -90,7 +92,7 @@ impl Application {
             readiness: Arc::default(),
             compression: server.compression,
             memory,
-            document: openapi(&server, admin.is_none(), &aggregates, &upstreams),
+            document: openapi(&server, admin.is_none(), &aggregates, &upstreams, SERVED),
         };
         let with_operations = admin.is_none();
         let console = server

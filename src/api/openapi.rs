@@ -1,6 +1,8 @@
-//! The OpenAPI 3.1 document: what this gateway's public listener answers, with the aggregates that are configured. Made once, at
+//! The OpenAPI document: what this gateway's public listener answers, with the aggregates that are configured. Made once, at
 //! start, from the types of the answers (`compose::types`), the kinds of problems and what `Surface` says; examples are
 //! written by what writes the answers. It must not know where the configuration comes from.
+//!
+//! It is written for those who generate clients from it: [`answers`] and [`parameters`] say what they make of what.
 
 mod answers;
 mod examples;
@@ -9,6 +11,7 @@ mod operations;
 mod parameters;
 mod passed;
 mod problems;
+mod streams;
 
 use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -22,6 +25,15 @@ use crate::fanout::{Completion, Mode};
 
 /// Where the document is.
 pub(super) const PATH: &str = "/openapi.json";
+
+/// The version of OpenAPI that a document is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// 3.1, which nearly all programs read. It has no word for the messages of a stream.
+    V3_1,
+    /// 3.2, which has one: `itemSchema`.
+    V3_2,
+}
 
 /// What the document has to tell of, beside what is the same everywhere.
 #[derive(Debug, Clone)]
@@ -79,22 +91,34 @@ struct Document {
 
 /// The document's text: JSON, which is YAML too.
 #[must_use]
-pub fn document(surface: &Surface) -> Bytes {
+pub fn document(surface: &Surface, version: Version) -> Bytes {
+    let mut schemas = schemas();
+    schemas.extend(parameters::schemas(surface));
     let mut components = json!({
-        "schemas": schemas(),
+        "schemas": schemas,
         "responses": problems::responses(),
         "headers": headers::components(),
         "parameters": parameters::components(),
     });
-    let paths = operations::paths(surface);
-    keep_what_is_used(&mut components, &paths);
+    let paths = operations::paths(surface, version);
+    let path_items = match version {
+        Version::V3_1 => streams::path_items(surface),
+        Version::V3_2 => None,
+    };
+    keep_what_is_used(&mut components, [Some(&paths), path_items.as_ref()]);
+    if let Some(path_items) = path_items {
+        components["pathItems"] = path_items;
+    }
     let document = Document {
-        openapi: "3.1.0",
+        openapi: match version {
+            Version::V3_1 => "3.1.0",
+            Version::V3_2 => "3.2.0",
+        },
         info: json!({
             "title": "Gather",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": env!("CARGO_PKG_DESCRIPTION"),
-            "description": DESCRIPTION,
+            "description": description(version),
             "license": {"name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT"},
         }),
         servers: json!([{"url": "/", "description": "The gateway that this document comes from."}]),
@@ -117,7 +141,18 @@ const DESCRIPTION: &str = "An aggregate's calls are made one after another or al
     `unknown-aggregate`, `method-not-allowed`, with `Allow`, or `method-not-implemented`. OPTIONS is a 204 with `Allow` \
     on every path. A parameter that nobody declares is refused by aggregates.";
 
-/// All schemas, by name.
+fn description(version: Version) -> String {
+    let streams = match version {
+        Version::V3_1 => {
+            " OpenAPI 3.1 can't describe a stream beside the whole answer: the path item `Streamed` among the components does, \
+             for all aggregates."
+        }
+        Version::V3_2 => "",
+    };
+    format!("{DESCRIPTION}{streams}")
+}
+
+/// The schemas of answers, by name.
 fn schemas() -> Map<String, Value> {
     use utoipa::ToSchema;
 
@@ -139,6 +174,9 @@ fn schemas() -> Map<String, Value> {
         .into_iter()
         .filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?)))
         .collect();
+    for schema in all.values_mut() {
+        make_constants(schema);
+    }
     // Some kinds are no route's own.
     all["Problem"]["examples"] = ProblemKind::ALL
         .into_iter()
@@ -149,16 +187,41 @@ fn schemas() -> Map<String, Value> {
     all
 }
 
+/// Writes a list of one truth value as `const`, for which utoipa has no word. Generators make an enumeration of a list.
+fn make_constants(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            let word = match members
+                .get("enum")
+                .and_then(Value::as_array)
+                .map(Vec::as_slice)
+            {
+                Some([word @ Value::Bool(_)]) => Some(word.clone()),
+                _ => None,
+            };
+            if let Some(word) = word {
+                members.remove("enum");
+                members.insert("const".to_owned(), word);
+            }
+            members.values_mut().for_each(make_constants);
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_constants),
+        _ => {}
+    }
+}
+
 /// A reference to a component.
 fn reference(kind: &str, name: &str) -> Value {
     json!({"$ref": format!("#/components/{kind}/{name}")})
 }
 
 /// Takes out what no path leads to: not every gateway compares, or has its operational routes here.
-fn keep_what_is_used(components: &mut Value, paths: &Value) {
+fn keep_what_is_used(components: &mut Value, paths: [Option<&Value>; 2]) {
     let mut used = BTreeSet::new();
     let mut open = Vec::new();
-    references(paths, &mut open);
+    for paths in paths.into_iter().flatten() {
+        references(paths, &mut open);
+    }
     while let Some(pointer) = open.pop() {
         if let Some(found) = components.pointer(&pointer) {
             let mut more = Vec::new();

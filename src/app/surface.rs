@@ -6,11 +6,14 @@ use bytes::Bytes;
 use http::{HeaderName, StatusCode};
 
 use crate::{
-    api::{Endpoint, Surface, document},
+    api::{Endpoint, OpenApiVersion, Surface, document},
     config,
     fanout::Need,
     upstream,
 };
+
+/// The version in which a gateway serves its document.
+pub(super) const SERVED: OpenApiVersion = OpenApiVersion::V3_1;
 
 /// The OpenAPI document of a gateway that is configured like this; `operations` says whether the operational routes are on
 /// the public listener.
@@ -20,8 +23,9 @@ pub fn openapi(
     operations: bool,
     aggregates: &[config::Aggregate],
     upstreams: &[upstream::Settings],
+    version: OpenApiVersion,
 ) -> Bytes {
-    document(&Surface {
+    let surface = Surface {
         endpoints: aggregates
             .iter()
             .map(|aggregate| Endpoint {
@@ -32,7 +36,8 @@ pub fn openapi(
         operations,
         console: server.console,
         compression: server.compression,
-    })
+    };
+    document(&surface, version)
 }
 
 fn endpoint(aggregate: &config::Aggregate, upstreams: &[upstream::Settings]) -> Endpoint {

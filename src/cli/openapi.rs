@@ -2,16 +2,39 @@
 
 use std::io::Write as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Done, check::Files, screen};
 use crate::app;
 
-/// Prints the OpenAPI 3.1 document of the gateway, the same as its `/openapi.json`.
+/// Prints the OpenAPI document of the gateway; in 3.1 the same as its `/openapi.json`.
 #[derive(Debug, Args)]
+// `--version` is OpenAPI's here, which is what one means after `openapi`.
+#[command(disable_version_flag = true)]
 pub(super) struct OpenApi {
     #[command(flatten)]
     files: Files,
+
+    /// The version of OpenAPI: 3.2 describes the messages of streams too, which not all programs read yet.
+    #[arg(long, value_enum, default_value_t = Version::V3_1)]
+    version: Version,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Version {
+    #[value(name = "3.1")]
+    V3_1,
+    #[value(name = "3.2")]
+    V3_2,
+}
+
+impl From<Version> for app::OpenApiVersion {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::V3_1 => Self::V3_1,
+            Version::V3_2 => Self::V3_2,
+        }
+    }
 }
 
 impl OpenApi {
@@ -23,6 +46,7 @@ impl OpenApi {
                     config.admin.is_none(),
                     &config.aggregates,
                     &config.upstreams,
+                    self.version.into(),
                 );
                 let mut out = screen::out();
                 out.write_all(&document)?;

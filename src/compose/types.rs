@@ -14,7 +14,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema},
+    openapi::{ObjectBuilder, Ref, RefOr, Schema, schema::OneOfBuilder},
 };
 
 use crate::fanout::{Blame, FailureKind, Mode, Verdict};
@@ -296,17 +296,70 @@ pub enum CompareMode {
     Compare,
 }
 
-/// A call's result as a stream tells it, the moment it is settled.
-#[derive(Debug, Deserialize, ToSchema)]
+/// A call's result as a stream tells it.
+#[derive(Debug, Deserialize)]
 #[serde(try_from = "Box<RawValue>")]
 pub struct StreamedResult {
     /// Of a comparison, which run it is of.
-    #[schema(nullable = false)]
     pub mode: Option<RunMode>,
     /// The call's place in the plan, from 0.
     pub index: u32,
-    #[serde(flatten)]
     pub result: CallReport,
+}
+
+/// One of two, as a result without a stream is: generators make nothing of a choice within a whole.
+impl PartialSchema for StreamedResult {
+    fn schema() -> RefOr<Schema> {
+        OneOfBuilder::new()
+            .item(Ref::from_schema_name(StreamedSucceeded::name()))
+            .item(Ref::from_schema_name(StreamedFailed::name()))
+            .description(Some(
+                "A call's result as a stream tells it, the moment it is settled.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for StreamedResult {
+    fn schemas(all: &mut Vec<(String, RefOr<Schema>)>) {
+        fn put<T: ToSchema>(all: &mut Vec<(String, RefOr<Schema>)>) {
+            all.push((T::name().into_owned(), T::schema()));
+            T::schemas(all);
+        }
+        put::<StreamedSucceeded>(all);
+        put::<StreamedFailed>(all);
+    }
+}
+
+/// Where in its plan a call is whose result a stream tells.
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(dead_code, reason = "a shape, not a value")]
+struct StreamedPlace {
+    /// Of a comparison, which run it is of.
+    #[schema(nullable = false)]
+    mode: Option<RunMode>,
+    /// The call's place in the plan, from 0.
+    index: u32,
+}
+
+/// A call that succeeded, as a stream tells it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(dead_code, reason = "a shape, not a value")]
+struct StreamedSucceeded {
+    #[serde(flatten)]
+    place: StreamedPlace,
+    #[serde(flatten)]
+    call: Succeeded,
+}
+
+/// A call that failed, as a stream tells it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(dead_code, reason = "a shape, not a value")]
+struct StreamedFailed {
+    #[serde(flatten)]
+    place: StreamedPlace,
+    #[serde(flatten)]
+    call: Failed,
 }
 
 impl TryFrom<Box<RawValue>> for StreamedResult {

@@ -113,7 +113,11 @@ fn is_described(document: &Value, path: &str, method: &str, answer: &Answer) {
     }
     let media_type = answer.header("content-type");
     if let (Some(media_type), "get", 200 | 400..) = (media_type, method, answer.status) {
-        let is_known = response["content"][media_type].is_object();
+        let streams = "/components/pathItems/Streamed/get/responses/200/content";
+        let streams = document.pointer(streams).unwrap();
+        let is_known = [&response["content"], streams]
+            .iter()
+            .any(|content| content[media_type].is_object());
         assert!(is_known, "{method} {path}, {status}: {media_type}");
     }
 }
@@ -189,7 +193,29 @@ async fn every_message_of_a_stream_has_the_shape_that_the_document_says() {
     let over = [("Accept", "text/event-stream"), ("Last-Event-ID", "end")];
     let answer = gateway.get_with("/aggregate", &over).await;
     assert_eq!(answer.status, 204);
-    is_described(&document, "/aggregate", "get", &answer);
+}
+
+#[actix_web::test]
+async fn a_generated_client_gets_no_other_type_for_success_than_the_whole_answer() {
+    let (gateway, _upstream) = gateway().await;
+    let document = document(&gateway).await;
+    for path in ["/aggregate", "/aggregate/first"] {
+        let responses = &document["paths"][path]["get"]["responses"];
+        let good: Vec<_> = responses
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|status| status.starts_with('2'))
+            .collect();
+        assert_eq!(good, ["200"], "{path}");
+        let content = responses["200"]["content"].as_object().unwrap();
+        assert_eq!(content.keys().collect::<Vec<_>>(), ["application/json"]);
+        // What is no type is a word.
+        let about = responses["200"]["description"].as_str().unwrap();
+        for said in ["application/x-ndjson", "text/event-stream", "204"] {
+            assert!(about.contains(said), "{about}");
+        }
+    }
 }
 
 #[actix_web::test]
@@ -296,22 +322,55 @@ async fn what_an_aggregate_takes_is_told_as_it_is_configured() {
     ];
     assert_eq!(named, expected);
     let schema = |place: usize| &parameters[place]["schema"];
+    let words = |reference: &Value| {
+        let pointer = reference["$ref"].as_str().unwrap();
+        document.pointer(&pointer[1..]).unwrap()["enum"].clone()
+    };
     assert_eq!(
-        schema(0)["enum"],
+        words(schema(0)),
         json!(["sequential", "sync", "concurrent", "async"])
     );
-    assert_eq!(schema(0)["default"], "sequential");
-    assert_eq!(schema(1)["default"], 3);
-    assert_eq!(schema(2)["items"]["enum"], json!(["a", "b"]));
-    assert_eq!(schema(4)["default"], 2);
-    assert_eq!(schema(4)["anyOf"][1]["maximum"], 2);
+    assert_eq!(words(&schema(2)["items"]), json!(["a", "b"]));
+    let to_wait_for = &schema(4)["anyOf"];
+    assert_eq!(words(&to_wait_for[0]), json!(["all", "required", "first"]));
+    assert_eq!(to_wait_for[1]["maximum"], 2);
+    // Clients that are generated would send a `default`, and still do when the gateway has another.
+    for (place, default) in [(0, "`sequential`"), (1, " 3,"), (4, "`2`")] {
+        let about = parameters[place]["description"].as_str().unwrap();
+        assert!(about.contains(default), "{about}");
+        assert!(schema(place).get("default").is_none());
+    }
+    let forwarded =
+        json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
+    for name in ["page", "q"] {
+        let of_name = |parameter: &&Value| parameter["name"] == name;
+        let found = parameters.iter().find(of_name).unwrap();
+        assert_eq!(found["schema"], forwarded);
+    }
     let about = home["get"]["description"].as_str().unwrap();
     assert!(about.contains("authorization"), "{about}");
-    let both = &document["paths"]["/aggregate/both"]["parameters"][0]["schema"]["enum"];
+    let both = words(&document["paths"]["/aggregate/both"]["parameters"][0]["schema"]);
     assert!(
         both.as_array().unwrap().contains(&json!("compare")),
         "{both}"
     );
+}
+
+#[actix_web::test]
+async fn an_aggregate_without_required_calls_does_not_offer_to_wait_for_them() {
+    let upstream = Upstream::always(Response::pong());
+    let toml = format!(
+        r#"upstreams.a.url = "{}"
+        aggregates.home.calls = [{{ upstream = "a", optional = true }}]"#,
+        upstream.url("/")
+    );
+    let gateway = Gateway::start(&toml).await;
+    let document = document(&gateway).await;
+    let wait_for = &document["paths"]["/aggregate/home"]["parameters"][4];
+    assert_eq!(wait_for["name"], "wait_for");
+    let pointer = wait_for["schema"]["anyOf"][0]["$ref"].as_str().unwrap();
+    let words = &document.pointer(&pointer[1..]).unwrap()["enum"];
+    assert_eq!(words, &json!(["all", "first"]));
 }
 
 #[actix_web::test]

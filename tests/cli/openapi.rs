@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use crate::{
     before,
     program::{Running, get, repository, run},
@@ -36,6 +38,112 @@ fn a_gateway_serves_the_very_bytes_that_are_printed() {
     assert_eq!(served.header("content-type"), Some("application/json"));
     assert!(served.text() == printed, "not the same bytes");
     assert_ne!(printed, shipped(), "it depends on the configuration");
+}
+
+fn document(arguments: &[&str]) -> Value {
+    let configuration = "upstreams.a.url = \"http://127.0.0.1:9/\"\naggregates.default = { calls = [\"a\"], compare = true }";
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gather.toml");
+    fs::write(&file, configuration).unwrap();
+    let file = file.to_str().unwrap();
+    let printed = run(&[&["openapi", "-c", file], arguments].concat()).expect(0);
+    serde_json::from_str(&printed.stdout).unwrap()
+}
+
+/// The places, as pointers, at which two values differ: the one nearest to the root that one of them has not, or has as
+/// another value.
+fn differences(a: &Value, b: &Value, at: &str, found: &mut Vec<String>) {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let mut names: Vec<_> = a.keys().chain(b.keys()).collect();
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+                match (a.get(name), b.get(name)) {
+                    (Some(a), Some(b)) => differences(a, b, &at, found),
+                    _ => found.push(at),
+                }
+            }
+        }
+        _ if a == b => {}
+        _ => found.push(at.to_owned()),
+    }
+}
+
+#[test]
+fn the_two_versions_differ_in_streams_and_nothing_else() {
+    let (older, newer) = (document(&[]), document(&["--version", "3.2"]));
+    assert_eq!(document(&["--version", "3.1"]), older);
+    let mut found = Vec::new();
+    differences(&older, &newer, "", &mut found);
+    insta::assert_snapshot!(found.join("\n"), @"
+    /components/pathItems
+    /info/description
+    /openapi
+    /paths/~1aggregate/get/responses/200/content/application~1x-ndjson
+    /paths/~1aggregate/get/responses/200/content/text~1event-stream
+    /paths/~1aggregate~1default/get/responses/200/content/application~1x-ndjson
+    /paths/~1aggregate~1default/get/responses/200/content/text~1event-stream
+    ");
+    assert_eq!([&older["openapi"], &newer["openapi"]], ["3.1.0", "3.2.0"]);
+}
+
+#[test]
+fn version_3_2_describes_each_message_of_a_stream() {
+    let document = document(&["--version=3.2"]);
+    let content = &document["paths"]["/aggregate"]["get"]["responses"]["200"]["content"];
+    let items = json!({
+        "lines": content["application/x-ndjson"]["itemSchema"],
+        "events": content["text/event-stream"]["itemSchema"],
+    });
+    insta::assert_snapshot!(serde_json::to_string_pretty(&items).unwrap());
+}
+
+#[test]
+fn the_examples_of_streams_are_what_version_3_2_says_of_each_message() {
+    let document = document(&["--version=3.2"]);
+    let content = &document["paths"]["/aggregate"]["get"]["responses"]["200"]["content"];
+    let messages = |media_type: &str| {
+        let stream = &content[media_type];
+        let text = stream["examples"]["complete"]["serializedValue"].as_str();
+        (text.unwrap(), &stream["itemSchema"])
+    };
+    let (lines, schema) = messages("application/x-ndjson");
+    for line in lines.lines() {
+        holds(&document, schema, &serde_json::from_str(line).unwrap());
+    }
+    let (events, schema) = messages("text/event-stream");
+    for event in events.split_terminator("\n\n") {
+        let fields = event.lines().map(|field| field.split_once(": ").unwrap());
+        let event: Value = fields.collect();
+        holds(&document, schema, &event);
+        let data = serde_json::from_str(event["data"].as_str().unwrap()).unwrap();
+        let number = usize::from(event["event"] == "outcome");
+        let schema = &schema["oneOf"][number]["properties"]["data"]["contentSchema"];
+        holds(&document, schema, &data);
+    }
+}
+
+fn holds(document: &Value, schema: &Value, value: &Value) {
+    let whole = json!({"allOf": [schema], "unevaluatedProperties": false, "components": document["components"]});
+    let validator = jsonschema::validator_for(&whole).unwrap();
+    let found: Vec<_> = validator
+        .iter_errors(value)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(found.is_empty(), "{found:#?}\n{value:#}");
+}
+
+#[test]
+fn another_version_is_a_mistake_on_the_command_line() {
+    for version in ["3.0", "3.3", "4", "3.2.0", "", "latest"] {
+        let finished = run(&["openapi", "--version", version]).expect(2);
+        assert_eq!(finished.stdout, "");
+        for said in ["--version <VERSION>", "3.1, 3.2"] {
+            assert!(finished.stderr.contains(said), "{}", finished.stderr);
+        }
+    }
 }
 
 #[test]

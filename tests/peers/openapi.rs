@@ -19,6 +19,9 @@ use crate::{
 /// Enough for a run of schemathesis on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// The versions of OpenAPI that a document is printed in.
+const VERSIONS: [&str; 2] = ["3.1", "3.2"];
+
 /// The first Node that @redocly/cli runs on.
 const NODE: (u32, u32) = (20, 19);
 
@@ -55,8 +58,8 @@ fn upstream() -> Upstream {
     })
 }
 
-/// The documents to look at, as files: that of the shipped configuration and one with all that a document can have.
-fn documents(place: &Path) -> Vec<PathBuf> {
+/// The documents of a version to look at, as files: those of the shipped configurations and one with all that a document can have.
+fn documents(place: &Path, version: &str) -> Vec<PathBuf> {
     let all = place.join("all.toml");
     std::fs::write(&all, configuration(&upstream())).unwrap();
     let configurations = [
@@ -65,12 +68,20 @@ fn documents(place: &Path) -> Vec<PathBuf> {
         ("all", all),
     ];
     let documents = configurations.map(|(name, file)| {
-        let printed = run(&["openapi", "-c", file.to_str().unwrap()]).expect(0);
-        let document = place.join(format!("{name}.json"));
-        std::fs::write(&document, printed.stdout).unwrap();
+        let printed = print(version, &file);
+        let document = place.join(format!("{name}-{version}.json"));
+        std::fs::write(&document, printed).unwrap();
         document
     });
     documents.into()
+}
+
+/// The document of a configuration.
+fn print(version: &str, file: &Path) -> String {
+    let file = file.to_str().unwrap();
+    run(&["openapi", "--version", version, "-c", file])
+        .expect(0)
+        .stdout
 }
 
 /// Runs a command to its end and returns what it wrote, if it ended well.
@@ -93,13 +104,15 @@ fn openapi_spec_validator_finds_nothing() {
     ) else {
         return;
     };
-    let files = tempfile::tempdir().unwrap();
-    let mut command = Command::new(python);
-    command
-        .args(["-m", "openapi_spec_validator", "--schema", "3.1"])
-        .args(documents(files.path()));
-    let found = well(command);
-    assert_eq!(found.matches(": OK").count(), 3, "{found}");
+    for version in VERSIONS {
+        let files = tempfile::tempdir().unwrap();
+        let mut command = Command::new(&python);
+        command
+            .args(["-m", "openapi_spec_validator", "--schema", version])
+            .args(documents(files.path(), version));
+        let found = well(command);
+        assert_eq!(found.matches(": OK").count(), 3, "{found}");
+    }
 }
 
 /// Redocly's program, where it is installed and Node can run it.
@@ -127,7 +140,11 @@ fn redocly_lint_finds_nothing() {
     let mut command = Command::new(redocly);
     command
         .args(["lint", "--format=json"])
-        .args(documents(files.path()))
+        .args(
+            VERSIONS
+                .map(|version| documents(files.path(), version))
+                .concat(),
+        )
         .current_dir(files.path())
         .env("REDOCLY_TELEMETRY", "off")
         .env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true")
@@ -135,7 +152,7 @@ fn redocly_lint_finds_nothing() {
     let found = well(command);
     let found = serde_json::Deserializer::from_str(&found).into_iter::<Value>();
     let found: Vec<_> = found.map(Result::unwrap).collect();
-    assert_eq!(found.len(), 3, "one for each document");
+    assert_eq!(found.len(), 6, "one for each document");
     for found in found {
         for kind in ["errors", "warnings", "ignored"] {
             assert_eq!(found["totals"][kind], 0, "{found:#}");
@@ -143,14 +160,38 @@ fn redocly_lint_finds_nothing() {
     }
 }
 
-#[test]
-fn schemathesis_finds_nothing_that_a_live_gateway_does_otherwise() {
-    let Some(python) = python_with(
+/// A Python that has schemathesis.
+fn schemathesis() -> Option<PathBuf> {
+    python_with(
         "a Python with schemathesis (pip install -r tests/openapi/requirements.txt)",
         "schemathesis",
-    ) else {
-        return;
-    };
+    )
+}
+
+/// Has schemathesis read a document and ask the gateway for what is in it. Returns what it says when it has found nothing.
+fn ask_all(python: &Path, arguments: &[&str]) -> String {
+    let place = tempfile::tempdir().unwrap();
+    let mut command = Command::new(python);
+    command
+        .args(["-m", "schemathesis.cli", "--config-file"])
+        .arg(repository("tests/openapi/schemathesis.toml"))
+        .args(["--no-color", "run"])
+        .args(arguments)
+        .args(["--checks", "all", "--max-examples", "8", "--seed", "5"])
+        .args(["--workers", "2", "--generation-database", "none"])
+        .env("SCHEMATHESIS_HOOKS", "hooks")
+        .env("PYTHONPATH", python_path())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .current_dir(place.path())
+        .stdin(Stdio::null());
+    let found = well(command);
+    assert!(found.contains("No issues found"), "{found}");
+    found
+}
+
+#[test]
+fn schemathesis_finds_nothing_that_a_live_gateway_does_otherwise() {
+    let Some(python) = schemathesis() else { return };
     let upstream = upstream();
     let (_gateway, address) = Running::serve(&configuration(&upstream));
     let asked = |path| get(address, path).status;
@@ -165,27 +206,30 @@ fn schemathesis_finds_nothing_that_a_live_gateway_does_otherwise() {
         [200, 200, 504, 401]
     );
     upstream.take_requests();
-    let place = tempfile::tempdir().unwrap();
-    let mut command = Command::new(python);
-    command
-        .args(["-m", "schemathesis.cli", "--config-file"])
-        .arg(repository("tests/openapi/schemathesis.toml"))
-        .args(["--no-color", "run"])
-        .arg(format!("http://{address}/openapi.json"))
-        .args(["--checks", "all", "--max-examples", "8", "--seed", "5"])
-        .args(["--workers", "2", "--generation-database", "none"])
-        .env("SCHEMATHESIS_HOOKS", "hooks")
-        .env("PYTHONPATH", python_path())
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .current_dir(place.path())
-        .stdin(Stdio::null());
-    let found = well(command);
+    let found = ask_all(&python, &[&format!("http://{address}/openapi.json")]);
     // Two for each of ten paths, but for the document itself, which it has read before.
-    for said in ["Tested: 19", "No issues found"] {
-        assert!(found.contains(said), "no {said} in\n{found}");
-    }
+    assert!(found.contains("Tested: 19"), "{found}");
     let asked = upstream.take_requests().len();
     assert!(asked > 200, "only {asked} requests went through:\n{found}");
+}
+
+#[test]
+fn schemathesis_finds_every_message_of_a_stream_as_version_3_2_says() {
+    let Some(python) = schemathesis() else { return };
+    let upstream = upstream();
+    let configuration = configuration(&upstream);
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("gather.toml");
+    std::fs::write(&file, &configuration).unwrap();
+    let document = files.path().join("openapi.json");
+    std::fs::write(&document, print("3.2", &file)).unwrap();
+    let (_gateway, address) = Running::serve(&configuration);
+    let [document, url] = [document.display().to_string(), format!("http://{address}")];
+    let only = ["--include-operation-id-regex", "^aggregate"];
+    let found = ask_all(&python, &[&[&*document, "--url", &url][..], &only].concat());
+    assert!(found.contains("Tested: 4"), "{found}");
+    let asked = upstream.take_requests().len();
+    assert!(asked > 100, "only {asked} requests went through:\n{found}");
 }
 
 /// Where the hooks are, and what the environment says.

@@ -1,13 +1,12 @@
 //! What an aggregate answers: its run whole or as a stream, or the problem of one that failed.
+//!
+//! Generated clients make one type of all that an operation answers with success. So nothing is among it that a client
+//! doesn't get unless it asks for it by hand: before OpenAPI 3.2 no stream, and never the 204 that ends an `EventSource`.
 
 use serde_json::{Map, Value, json};
 
-use super::{Endpoint, Surface, examples, headers, reference};
-use crate::{
-    api::error::ProblemKind,
-    compose::{END, Framing},
-    fanout::Blame,
-};
+use super::{Endpoint, Surface, Version, examples, headers, reference, streams};
+use crate::{api::error::ProblemKind, fanout::Blame};
 
 /// What every answer says that is whole.
 pub(super) const WHOLE: [&str; 5] = [
@@ -22,19 +21,19 @@ pub(super) const WHOLE: [&str; 5] = [
 pub(super) const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
 
 /// The answers of runs, by status; to HEAD they have no body and are no streams.
-pub(super) fn of(endpoint: &Endpoint, surface: &Surface, head: bool) -> Map<String, Value> {
+pub(super) fn of(
+    endpoint: &Endpoint,
+    surface: &Surface,
+    version: Version,
+    head: bool,
+) -> Map<String, Value> {
     let compressed = compressed(surface);
     let mut all = Map::new();
-    all.insert("200".to_owned(), good(endpoint, compressed, head));
-    if !head {
-        let description =
-            "The stream of events was over: it was asked for with `Last-Event-ID: end`.";
-        let headers = headers::of(&["X-Request-Id"], &[]);
-        all.insert(
-            "204".to_owned(),
-            json!({"description": description, "headers": headers}),
-        );
-    }
+    let good = match head {
+        true => good_head(compressed),
+        false => good(endpoint, compressed, version),
+    };
+    all.insert("200".to_owned(), good);
     for (status, blame, description) in [
         (
             "502",
@@ -80,13 +79,15 @@ pub(super) const fn compressed(surface: &Surface) -> &'static [&'static str] {
     }
 }
 
-fn good(endpoint: &Endpoint, compressed: &[&str], head: bool) -> Value {
-    let description = "What came of it: `complete`, or `partial` where some call failed.";
-    if head {
-        let always = [&WHOLE[..], &ALWAYS].concat();
-        let sometimes = [&["Preference-Applied"], compressed].concat();
-        return json!({"description": description, "headers": headers::of(&always, &sometimes)});
-    }
+const GOOD: &str = "What came of it: `complete`, or `partial` where some call failed.";
+
+fn good_head(compressed: &[&str]) -> Value {
+    let always = [&WHOLE[..], &ALWAYS].concat();
+    let sometimes = [&["Preference-Applied"], compressed].concat();
+    json!({"description": GOOD, "headers": headers::of(&always, &sometimes)})
+}
+
+fn good(endpoint: &Endpoint, compressed: &[&str], version: Version) -> Value {
     // A stream has in its last message what is not known at its beginning.
     let always = [&ALWAYS[..], &["Gather-Mode"]].concat();
     let mut sometimes = WHOLE.to_vec();
@@ -108,14 +109,14 @@ fn good(endpoint: &Endpoint, compressed: &[&str], head: bool) -> Value {
     if endpoint.compare {
         whole["examples"]["compare"] = json!({"value": examples::comparison(endpoint)});
     }
+    let mut content = Map::from_iter([("application/json".to_owned(), whole)]);
+    if version == Version::V3_2 {
+        content.extend(streams::of(endpoint));
+    }
     json!({
-        "description": description,
+        "description": format!("{GOOD} {}", streams::ABOUT),
         "headers": headers::of(&always, &sometimes),
-        "content": {
-            "application/json": whole,
-            "application/x-ndjson": stream(endpoint, Framing::Lines),
-            "text/event-stream": stream(endpoint, Framing::Events),
-        },
+        "content": content,
     })
 }
 
@@ -127,53 +128,4 @@ pub(super) fn either(endpoint: &Endpoint, run: &str, comparison: &str) -> Value 
         }
         false => reference("schemas", run),
     }
-}
-
-/// A stream. OpenAPI 3.1 has no word for what its messages are (3.2 has `itemSchema`), so the text's content is described as
-/// the sequence of them.
-fn stream(endpoint: &Endpoint, framing: Framing) -> Value {
-    let (ends, names): (_, &[_]) = match endpoint.compare {
-        true => (
-            "`StreamedOutcome` or, of `mode=compare`, a `StreamedComparison`",
-            &["StreamedResult", "StreamedOutcome", "StreamedComparison"],
-        ),
-        false => ("`StreamedOutcome`", &["StreamedResult", "StreamedOutcome"]),
-    };
-    let messages: Vec<_> = names
-        .iter()
-        .map(|name| reference("schemas", name))
-        .collect();
-    let messages = json!({"anyOf": messages});
-    let about = match framing {
-        Framing::Lines => {
-            "A line for each call the moment it is settled, a `StreamedResult`, and a last one for all the rest, a"
-        }
-        Framing::Events => {
-            "An event `result` for each call the moment it is settled, a `StreamedResult`, and last an event `outcome`, a"
-        }
-    };
-    let about = format!("{about} {ends}. Without it the stream was cut off.");
-    let schema = match framing {
-        Framing::Lines => json!({
-            "type": "string",
-            "contentMediaType": framing.media_type(),
-            "contentSchema": {"type": "array", "items": messages},
-            "description": about,
-        }),
-        // The whole text, or what programs make of each event: they look here for that, having no other place before 3.2.
-        Framing::Events => json!({
-            "type": ["string", "object"],
-            "properties": {
-                "event": {"type": "string", "enum": ["result", "outcome"]},
-                "id": {"type": "string", "enum": [END]},
-                "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": messages},
-            },
-            "required": ["event", "data"],
-            "description": about,
-        }),
-    };
-    json!({
-        "schema": schema,
-        "examples": {"complete": {"value": examples::stream(endpoint, framing)}},
-    })
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Endpoint, PATH, Surface, answers, headers, parameters, passed,
+    Endpoint, PATH, Surface, Version, answers, headers, parameters, passed,
     problems::{self, Route},
 };
 use crate::telemetry::{OPEN_METRICS, TEXT_FORMAT};
@@ -12,15 +12,15 @@ use crate::telemetry::{OPEN_METRICS, TEXT_FORMAT};
 const DEFAULT: &str = "default";
 
 /// All paths.
-pub(super) fn paths(surface: &Surface) -> Value {
+pub(super) fn paths(surface: &Surface, version: Version) -> Value {
     let mut paths = Map::new();
     for endpoint in &surface.endpoints {
         if &*endpoint.name == DEFAULT {
-            let item = aggregate(endpoint, surface, "aggregate");
+            let item = aggregate(endpoint, surface, version, "aggregate");
             paths.insert("/aggregate".to_owned(), item);
         }
         let id = format!("aggregate_{}", endpoint.name);
-        let item = aggregate(endpoint, surface, &id);
+        let item = aggregate(endpoint, surface, version, &id);
         paths.insert(format!("/aggregate/{}", endpoint.name), item);
     }
     if surface.operations {
@@ -35,7 +35,7 @@ pub(super) fn paths(surface: &Surface) -> Value {
     paths.into()
 }
 
-fn aggregate(endpoint: &Endpoint, surface: &Surface, id: &str) -> Value {
+fn aggregate(endpoint: &Endpoint, surface: &Surface, version: Version, id: &str) -> Value {
     let name = &endpoint.name;
     let mut about = format!("Calls: {}.", shortened(endpoint));
     let unsaid = parameters::unsaid(endpoint);
@@ -46,7 +46,7 @@ fn aggregate(endpoint: &Endpoint, surface: &Surface, id: &str) -> Value {
         ));
     }
     let operation = |head: bool| {
-        let mut responses = answers::of(endpoint, surface, head);
+        let mut responses = answers::of(endpoint, surface, version, head);
         responses.extend(problems::of(Route::Aggregate, head));
         passed::put(&mut responses, endpoint, surface, head);
         let (id, summary) = match head {

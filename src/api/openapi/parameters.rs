@@ -1,10 +1,12 @@
 //! What a request may say: query parameters and header fields.
+//!
+//! Generators name a type for each list of words, so lists are components: else there is one for each operation. No
+//! parameter has a `default`: clients that are generated would send it, and go on so when the configuration is another.
 
 use http::HeaderName;
 use serde_json::{Map, Value, json};
 
-use super::{Endpoint, reference};
-use crate::fanout::Completion;
+use super::{Endpoint, Surface, reference};
 
 /// Any field value that is no malformed request (RFC 9110, section 5.5).
 const FIELD_VALUE: &str = r"^[\t\x20-\x7e\x80-\xff]*$";
@@ -16,16 +18,15 @@ const NO_PARAMETERS: [&str; 3] = ["accept", "authorization", "content-type"];
 const DURATION: &str = "^[1-9][0-9]{0,6}(ms|s)$|^[1-9][0-9]{0,3}m$|^[1-9][0-9]{0,2}h$";
 
 /// The fields that any aggregate reads, by the name of the component.
-const OWN_FIELDS: [&str; 3] = ["X-Request-Id", "Prefer", "Last-Event-ID"];
+const OWN_FIELDS: [&str; 2] = ["X-Request-Id", "Prefer"];
 
 /// The fields that Gather itself reads.
 pub(super) fn components() -> Map<String, Value> {
     let about = [
         "The request's id, kept if it is 1 to 128 of `A-Z a-z 0-9 - _ . : ~ + / = @`; any other is replaced.",
         "`wait=SECONDS` (RFC 7240) means the same as `timeout`; the shortest bound holds. What says nothing useful is ignored.",
-        "Where it is `end` and the request is for events, the stream was over: 204, and nothing is run.",
     ];
-    let examples = ["req-42", "wait=2", "end"];
+    let examples = ["req-42", "wait=2"];
     let own = OWN_FIELDS.into_iter().zip(about.into_iter().zip(examples));
     let about = "The `ETag` that the client has: 304 where it is still the one (RFC 9110).";
     own.chain([("If-None-Match", (about, "W/\"0\""))])
@@ -72,7 +73,8 @@ pub(super) fn of_aggregate(endpoint: &Endpoint) -> Value {
             "description": "Passed on as it comes, each time it is given, to the calls that take it.",
             "style": "form",
             "explode": true,
-            "schema": {"type": "array", "items": {"type": "string"}},
+            // Once as a rule, so that it needs no list.
+            "schema": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
         })
     }));
     let about = "The whole milliseconds for which the caller will wait: they shorten the deadline as `timeout` does. `0` is no bound; \
@@ -105,31 +107,80 @@ fn query(name: &str, description: &str, schema: &Value) -> Value {
     json!({"name": name, "in": "query", "description": description, "schema": schema})
 }
 
+/// The words that parameters take, as components.
+pub(super) fn schemas(surface: &Surface) -> Map<String, Value> {
+    let once = ["sequential", "sync", "concurrent", "async"];
+    let words = [
+        (MODES, "How the calls follow one another.", &once[..]),
+        (
+            MODES_AND_COMPARE,
+            "How the calls follow one another, or both ways in turn.",
+            &[&once[..], &["compare"]].concat(),
+        ),
+        (
+            WAIT_FOR,
+            "All calls, all that are not optional, or the first that succeeds.",
+            &["all", "required", "first"],
+        ),
+        (
+            WAIT_FOR_OPTIONAL,
+            "All calls, or the first that succeeds; all of them are optional.",
+            &["all", "first"],
+        ),
+    ];
+    let words = words.into_iter().map(|(name, about, words)| {
+        let schema = json!({"type": "string", "enum": words, "description": about});
+        (name.to_owned(), schema)
+    });
+    let calls = surface.endpoints.iter().map(|endpoint| {
+        let names: Vec<_> = endpoint.calls.iter().map(|name| &**name).collect();
+        let about = format!("A call of `{}`.", endpoint.name);
+        let schema = json!({"type": "string", "enum": names, "description": about});
+        (call_of(endpoint), schema)
+    });
+    words.chain(calls).collect()
+}
+
+/// The component of the modes of an aggregate.
+const MODES: &str = "RequestedMode";
+
+/// The component of the modes of one that may be compared.
+const MODES_AND_COMPARE: &str = "RequestedModeOrCompare";
+
+/// The component of the words for what is waited for.
+const WAIT_FOR: &str = "WaitFor";
+
+/// The same where no call is required.
+const WAIT_FOR_OPTIONAL: &str = "WaitForOptional";
+
+/// The component of the names of an aggregate's calls. It has the name as it is configured, so that no two are the same.
+fn call_of(endpoint: &Endpoint) -> String {
+    format!("{}_call", endpoint.name)
+}
+
 fn mode(endpoint: &Endpoint) -> Value {
-    let mut modes = vec!["sequential", "sync", "concurrent", "async"];
     let mut about = "`sequential` (`sync`): each call starts when the one before has ended. `concurrent` (`async`): all at once, \
                      or at most `concurrency` at a time."
         .to_owned();
+    let mut words = MODES;
     if endpoint.compare {
-        modes.push("compare");
+        words = MODES_AND_COMPARE;
         about.push_str(" `compare`: both in turn under one deadline.");
     }
-    let default = endpoint.mode.as_str();
-    let schema = json!({"type": "string", "enum": modes, "default": default});
-    query("mode", &about, &schema)
+    about.push_str(&format!(" By default `{}`.", endpoint.mode));
+    query("mode", &about, &reference("schemas", words))
 }
 
 fn concurrency(endpoint: &Endpoint) -> Value {
-    let most = endpoint.concurrency;
     let about = format!(
-        "At most this many calls at a time. More than {most}, the configured bound, changes nothing."
+        "At most this many calls at a time. More than {}, the configured bound, changes nothing.",
+        endpoint.concurrency
     );
-    let schema = json!({"type": "integer", "minimum": 1, "maximum": u32::MAX, "default": most});
+    let schema = json!({"type": "integer", "minimum": 1, "maximum": u32::MAX});
     query("concurrency", &about, &schema)
 }
 
 fn calls(endpoint: &Endpoint) -> Value {
-    let names: Vec<_> = endpoint.calls.iter().map(|name| &**name).collect();
     json!({
         "name": "calls",
         "in": "query",
@@ -138,7 +189,7 @@ fn calls(endpoint: &Endpoint) -> Value {
         "explode": false,
         "schema": {
             "type": "array",
-            "items": {"type": "string", "enum": names},
+            "items": reference("schemas", &call_of(endpoint)),
             "minItems": 1,
             "uniqueItems": true,
         },
@@ -155,21 +206,20 @@ fn timeout(endpoint: &Endpoint) -> Value {
 }
 
 fn wait_for(endpoint: &Endpoint) -> Value {
-    let default = match endpoint.completion {
-        Completion::Quorum(needed) if needed.get() > 1 => json!(needed),
-        completion => json!(completion.to_string()),
-    };
-    let words: &[&str] = match endpoint.has_required {
-        true => &["all", "required", "first"],
-        false => &["all", "first"],
+    let words = match endpoint.has_required {
+        true => WAIT_FOR,
+        false => WAIT_FOR_OPTIONAL,
     };
     let schema = json!({
         "anyOf": [
-            {"type": "string", "enum": words},
+            reference("schemas", words),
             {"type": "integer", "minimum": 1, "maximum": endpoint.calls.len()},
         ],
-        "default": default,
     });
-    let about = "What ends the run: that all calls are settled, or all that are not optional, or that one or this many have succeeded; no more than are made.";
-    query("wait_for", about, &schema)
+    let about = format!(
+        "What ends the run: that all calls are settled, or all that are not optional, or that one or this many have succeeded; \
+         no more than are made. By default `{}`.",
+        endpoint.completion
+    );
+    query("wait_for", &about, &schema)
 }

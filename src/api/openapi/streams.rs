@@ -1,0 +1,124 @@
+//! The streams of aggregates. OpenAPI 3.2 has `itemSchema` for the messages of one, so there each is among what its operation
+//! answers. 3.1 would have programs take it for one more body of the same answer, so there a path item among the components
+//! describes the streams of all aggregates; it is on no path, and clients that are generated have its types alone.
+
+use serde_json::{Map, Value, json};
+
+use super::{Endpoint, Surface, examples, reference};
+use crate::compose::{END, Framing};
+
+/// The way to get a stream, and the one answer that only a client of streams meets.
+pub(super) const ABOUT: &str = "Where `Accept` names `application/x-ndjson` or `text/event-stream`, it is a stream: each \
+    result the moment it is settled, and last an outcome. An `EventSource` that comes back to a stream that was over, with \
+    `Last-Event-ID: end`, gets a 204 and stops; nothing is run.";
+
+const FRAMINGS: [Framing; 2] = [Framing::Lines, Framing::Events];
+
+/// An aggregate's streams by their media types, as OpenAPI 3.2 has them.
+pub(super) fn of(endpoint: &Endpoint) -> Map<String, Value> {
+    FRAMINGS
+        .into_iter()
+        .map(|framing| {
+            let example = examples::stream(endpoint, framing);
+            let stream = json!({
+                "itemSchema": message(framing, endpoint.compare),
+                "examples": {"complete": {"serializedValue": example}},
+            });
+            (framing.media_type().to_owned(), stream)
+        })
+        .collect()
+}
+
+/// The path items that describe streams in OpenAPI 3.1; none where there is no aggregate.
+pub(super) fn path_items(surface: &Surface) -> Option<Value> {
+    let first = surface.endpoints.first()?;
+    let compare = surface.endpoints.iter().any(|endpoint| endpoint.compare);
+    let content: Map<_, _> = FRAMINGS
+        .into_iter()
+        .map(|framing| {
+            let stream = json!({
+                "schema": {
+                    "type": "string",
+                    "contentMediaType": framing.media_type(),
+                    "contentSchema": {"type": "array", "items": message(framing, compare)},
+                },
+                "examples": {"complete": {"value": examples::stream(first, framing)}},
+            });
+            (framing.media_type().to_owned(), stream)
+        })
+        .collect();
+    let operation = json!({
+        "operationId": "streamed",
+        "summary": "Run an aggregate and stream its results",
+        "description": "Any aggregate, where `Accept` names one of these types; all else is as it is on its path.",
+        "responses": {"200": {"description": "A stream.", "content": content}},
+    });
+    Some(json!({"Streamed": {"get": operation}}))
+}
+
+/// A message of a stream; `compare` is for one of `mode=compare` too.
+fn message(framing: Framing, compare: bool) -> Value {
+    match framing {
+        Framing::Lines => line(compare),
+        Framing::Events => event(compare),
+    }
+}
+
+fn line(compare: bool) -> Value {
+    let mut items = vec![reference("schemas", "StreamedResult")];
+    items.extend(outcomes(compare));
+    json!({
+        "description": "A line for each call the moment it is settled, and a last one for all the rest. Without that one the \
+                        stream was cut off.",
+        "anyOf": items,
+    })
+}
+
+fn event(compare: bool) -> Value {
+    let data =
+        |schema: Value| json!({"contentMediaType": "application/json", "contentSchema": schema});
+    let outcome = match &outcomes(compare)[..] {
+        [only] => only.clone(),
+        several => json!({"anyOf": several}),
+    };
+    json!({
+        "type": "object",
+        "description": "An event `result` for each call the moment it is settled, and last an event `outcome`. Without that \
+                        one the stream was cut off.",
+        "properties": {
+            "event": {"type": "string", "enum": ["result", "outcome"]},
+            "id": {"type": "string"},
+            "data": {"type": "string"},
+        },
+        "required": ["event", "data"],
+        "oneOf": [
+            {
+                "properties": {
+                    "event": {"const": "result"},
+                    "data": data(reference("schemas", "StreamedResult")),
+                },
+                "required": ["event"],
+            },
+            {
+                "properties": {
+                    "event": {"const": "outcome"},
+                    "id": {"const": END},
+                    "data": data(outcome),
+                },
+                "required": ["event", "id"],
+            },
+        ],
+    })
+}
+
+/// The last messages that there may be.
+fn outcomes(compare: bool) -> Vec<Value> {
+    let names: &[_] = match compare {
+        true => &["StreamedOutcome", "StreamedComparison"],
+        false => &["StreamedOutcome"],
+    };
+    names
+        .iter()
+        .map(|name| reference("schemas", name))
+        .collect()
+}
