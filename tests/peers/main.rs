@@ -12,6 +12,7 @@ mod program;
 mod upstream;
 
 mod alerts;
+mod clients;
 mod console;
 mod dashboards;
 mod discovery;
