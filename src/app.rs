@@ -11,7 +11,7 @@ use std::{
     cell::LazyCell,
     future::Future,
     io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
     sync::{
         Arc,
@@ -31,7 +31,7 @@ use self::{
 };
 use crate::{
     api::{self, ProblemKind, Shared},
-    config::{self, Config},
+    config::{self, Config, Descriptors},
     fanout::{Memory, UpstreamId},
     port::{HandOver, Sharing},
     readiness::{Readiness, Stage},
@@ -67,7 +67,8 @@ impl Application {
     ///
     /// # Errors
     /// When an address can't be bound or an upstream's TLS settings can't be used.
-    pub fn build(config: Config) -> anyhow::Result<Self> {
+    pub fn build(mut config: Config) -> anyhow::Result<Self> {
+        let operators = divide_descriptors(&mut config);
         let Config {
             server,
             admin,
@@ -120,23 +121,24 @@ impl Application {
         };
         let started = Arc::new(AtomicUsize::new(0));
         let for_workers = shared.clone();
-        let public = listen(public, &server, workers, shared.clone(), move || {
-            let gateway = blueprint.gateway(&for_workers);
-            if started.fetch_add(1, Ordering::AcqRel) + 1 == workers.get() {
-                for_workers.readiness.advance(Stage::Ready);
-                for_workers.metrics.ready(true);
-            }
-            api::public(gateway, console.clone(), with_operations)
-        })?;
+        let clients = Some(metrics.serves(server.max_connections)?);
+        let public = listen(
+            public,
+            &server,
+            workers,
+            shared.clone(),
+            clients,
+            move || {
+                let gateway = blueprint.gateway(&for_workers);
+                if started.fetch_add(1, Ordering::AcqRel) + 1 == workers.get() {
+                    for_workers.readiness.advance(Stage::Ready);
+                    for_workers.metrics.ready(true);
+                }
+                api::public(gateway, console.clone(), with_operations)
+            },
+        )?;
         let admin = admin
-            .map(|listener| {
-                let one = NonZeroUsize::MIN;
-                let uncompressed = Shared {
-                    compression: false,
-                    ..shared.clone()
-                };
-                listen(listener, &server, one, uncompressed, || api::admin)
-            })
+            .map(|listener| operate(listener, &server, operators, &shared))
             .transpose()?;
         Ok(Self {
             public,
@@ -206,6 +208,35 @@ impl Application {
         }
         Ok(())
     }
+}
+
+/// Serves the operational routes on a listener of their own, to so many clients.
+fn operate(
+    listener: TcpListener,
+    server: &config::Server,
+    operators: NonZeroUsize,
+    shared: &Shared,
+) -> anyhow::Result<Listening> {
+    let few = config::Server {
+        max_connections: operators,
+        ..server.clone()
+    };
+    let uncompressed = Shared {
+        compression: false,
+        ..shared.clone()
+    };
+    let one = NonZeroUsize::MIN;
+    listen(listener, &few, one, uncompressed, None, || api::admin)
+}
+
+/// Lets in no more clients and requests than there are descriptors for, and returns the share of those who operate the gateway.
+fn divide_descriptors(config: &mut Config) -> NonZeroUsize {
+    let shares = Descriptors::now(config);
+    config.warnings.extend(shares.warning(config));
+    config.server.max_connections = shares.clients;
+    config.server.max_in_flight = shares.requests;
+    tracing::debug!(?shares, "file descriptors");
+    shares.operators
 }
 
 /// What records spans, if there is where to send them.

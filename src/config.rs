@@ -8,6 +8,7 @@ mod check;
 mod checked;
 mod decode;
 mod defaults;
+mod descriptors;
 mod effective;
 mod environment;
 mod files;
@@ -46,6 +47,7 @@ pub use self::{
     checked::{
         Admin, Aggregate, Call, Config, Log, LogFormat, LogLevel, Server, TlsFiles, Tracing,
     },
+    descriptors::Descriptors,
     memory::{Bytes, Most, most},
     mistake::{Mistake, Mistakes},
 };

@@ -1,6 +1,7 @@
 //! What operators see: metrics, spans and log lines, as observers of the core's events. It must not know HTTP requests, the
 //! configuration's files or the adapter.
 
+mod clients;
 mod exemplars;
 pub mod log;
 mod memory;
@@ -8,5 +9,6 @@ mod metrics;
 mod open_metrics;
 pub mod spans;
 
+pub use clients::{Clients, Connected};
 pub use metrics::{Metrics, Names, PlanObserver, RequestGuard, TEXT_FORMAT};
 pub use open_metrics::OPEN_METRICS;

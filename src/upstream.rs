@@ -28,13 +28,15 @@ mod reading;
 mod request;
 mod roots;
 mod settings;
+mod shortage;
 mod time_limit;
 mod tls;
 mod value;
 
 pub use attempt::{Adapter, Watch};
 pub use follow::Following;
-pub use names::Names;
+pub use names::{LOOK_UPS, Names};
+pub use pool::Spare;
 pub use prepare::{Prepared, Unprepared};
 pub use roots::Roots;
 pub use settings::{Settings, TlsSettings, standard_port};

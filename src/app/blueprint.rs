@@ -21,6 +21,7 @@ pub(super) struct Blueprint {
     upstreams: Vec<Prepared>,
     lanes: Vec<Arc<Lane>>,
     reach: Vec<Arc<Reach>>,
+    supply: Arc<Reach>,
     in_flight: Arc<Limit>,
     deployment: Deployment,
     deadline_headers: Arc<[HeaderName]>,
@@ -65,6 +66,7 @@ impl Blueprint {
             upstreams,
             lanes,
             reach,
+            supply: Arc::new(Reach::of_all()),
             in_flight: Arc::new(Limit::new(max_in_flight)),
             deployment,
             deadline_headers: Arc::default(),
@@ -84,6 +86,7 @@ impl Blueprint {
             metrics, memory, ..
         }: &Shared,
     ) -> Rc<Gateway<Adapter>> {
+        let spare = Rc::default();
         let adapters: Vec<_> = self
             .upstreams
             .iter()
@@ -94,8 +97,9 @@ impl Blueprint {
                     upstream: UpstreamId(index),
                     lane: Arc::clone(&self.lanes[index]),
                     reach: Arc::clone(&self.reach[index]),
+                    supply: Arc::clone(&self.supply),
                 };
-                Rc::new(Adapter::new(prepared, Rc::new(watch)))
+                Rc::new(Adapter::beside(prepared, Rc::new(watch), &spare))
             })
             .collect();
         let exposed = self

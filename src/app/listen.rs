@@ -26,6 +26,7 @@ use crate::{
     },
     config,
     port::{self, Sharing},
+    telemetry::Clients,
 };
 
 /// The part of an answer that the kernel takes and can't send yet, in bytes. By default it takes megabytes for a client that
@@ -75,12 +76,13 @@ fn tune(tcp: &TcpStream, unsent: u32) {
     let _ = SockRef::from(tcp).set_tcp_notsent_lowat(unsent);
 }
 
-/// Starts `workers` threads behind one listener; `routes` is called on each of them.
+/// Starts `workers` threads behind one listener; `routes` is called on each of them. `clients` counts its connections.
 pub(super) fn listen<R, C>(
     listener: TcpListener,
     settings: &config::Server,
     workers: NonZeroUsize,
     shared: Shared,
+    clients: Option<Clients>,
     routes: R,
 ) -> anyhow::Result<Listening>
 where
@@ -117,16 +119,22 @@ where
                 .wrap(from_fn(api::guard));
             let app = Rc::new(app.into_factory());
             let (metrics, stopping) = (Arc::clone(&shared.metrics), stopping.clone());
+            let clients = clients.clone();
             fn_factory(move || {
                 let (app, metrics) = (Rc::clone(&app), Arc::clone(&metrics));
-                let stopping = stopping.clone();
+                let (stopping, clients) = (stopping.clone(), clients.clone());
                 async move {
                     let service = app.new_service(AppConfig::default()).await?;
                     let edge = Rc::new(Edge::new(service, patience, half_close, metrics, stopping));
                     Ok::<_, ()>(fn_service(move |tcp: TcpStream| {
                         tune(&tcp, unsent);
+                        let connected = clients.as_ref().map(Clients::connected);
+                        let edge = Rc::clone(&edge);
                         // The server's task would hold the connection's state twice.
-                        Box::pin(Rc::clone(&edge).serve(tcp))
+                        Box::pin(async move {
+                            let _connected = connected;
+                            edge.serve(tcp).await
+                        })
                     }))
                 }
             })

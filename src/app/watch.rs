@@ -31,6 +31,8 @@ pub(super) struct Counting {
     pub(super) lane: Arc<Lane>,
     /// Shared by all workers.
     pub(super) reach: Arc<Reach>,
+    /// The same for all upstreams, of what the gateway itself lacks.
+    pub(super) supply: Arc<Reach>,
 }
 
 impl Watch for Counting {
@@ -39,10 +41,17 @@ impl Watch for Counting {
         if self.reach.is_lost.load(Ordering::Relaxed) {
             self.reach.found(Instant::now());
         }
+        if self.supply.is_lost.load(Ordering::Relaxed) {
+            self.supply.found(Instant::now());
+        }
     }
 
     fn unreachable(&self, failure: &Failure) {
         self.reach.lost(&failure.detail, Instant::now());
+    }
+
+    fn short(&self, failure: &Failure) {
+        self.supply.lost(&failure.detail, Instant::now());
     }
 
     fn resent(&self) {
@@ -54,10 +63,11 @@ impl Watch for Counting {
     }
 }
 
-/// Remembers what the log was told of the connections to one upstream.
+/// Remembers what the log was told of the connections to one upstream, or to all of them.
 #[derive(Debug)]
 pub(super) struct Reach {
-    upstream: Arc<str>,
+    /// `None` for all.
+    upstream: Option<Arc<str>>,
     /// Set where the log was told last that there is no connection. Looked at for each that is opened.
     is_lost: AtomicBool,
     /// Locked only while connections fail, and for the one that ends that.
@@ -86,8 +96,17 @@ impl Told {
 impl Reach {
     /// An upstream of which nothing is known yet.
     pub(super) fn of(upstream: &Arc<str>) -> Self {
+        Self::new(Some(Arc::clone(upstream)))
+    }
+
+    /// All upstreams, of which what the gateway itself lacks keeps it.
+    pub(super) fn of_all() -> Self {
+        Self::new(None)
+    }
+
+    fn new(upstream: Option<Arc<str>>) -> Self {
         Self {
-            upstream: Arc::clone(upstream),
+            upstream,
             is_lost: AtomicBool::new(false),
             told: Mutex::default(),
         }
@@ -102,11 +121,10 @@ impl Reach {
         told.reason = Some(reason.to_owned());
         self.is_lost.store(true, Ordering::Relaxed);
         drop(told);
-        tracing::warn!(
-            upstream = &*self.upstream,
-            reason,
-            "no connection to an upstream"
-        );
+        match self.upstream.as_deref() {
+            Some(upstream) => tracing::warn!(upstream, reason, "no connection to an upstream"),
+            None => tracing::warn!(reason, "no connection can be opened to any upstream"),
+        }
         true
     }
 
@@ -119,10 +137,10 @@ impl Reach {
         told.reason = None;
         self.is_lost.store(false, Ordering::Relaxed);
         drop(told);
-        tracing::warn!(
-            upstream = &*self.upstream,
-            "an upstream can be connected to again"
-        );
+        match self.upstream.as_deref() {
+            Some(upstream) => tracing::warn!(upstream, "an upstream can be connected to again"),
+            None => tracing::warn!("connections to upstreams can be opened again"),
+        }
         true
     }
 }

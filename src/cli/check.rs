@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf};
 use clap::Args;
 
 use super::{Done, screen};
-use crate::config::{self, Bytes, Config, Mistakes};
+use crate::config::{self, Bytes, Config, Descriptors, Mistakes};
 
 /// Validates the configuration and prints every mistake with its file and key path; exit status 0 or 1.
 #[derive(Debug, Args)]
@@ -97,7 +97,8 @@ fn say_memory(config: &Config) -> std::io::Result<()> {
 
 /// Tells what is odd and no mistake.
 fn warn(config: &Config) -> std::io::Result<()> {
-    let mut told = config.warnings.iter();
+    let descriptors = Descriptors::at_start(config).warning(config);
+    let mut told = config.warnings.iter().chain(&descriptors);
     told.try_for_each(|warning| writeln!(anstream::stderr(), "warning: {warning}"))
 }
 

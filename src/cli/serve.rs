@@ -70,7 +70,8 @@ pub(super) fn on_signal(mut signals: Signals) -> impl Future<Output = ()> {
     }
 }
 
-/// A gateway needs a socket a client and one a call; the soft limit is often 1024.
+/// Raises the soft limit of file descriptors to the hard one, as Go's programs do. A gateway needs a socket a client and one a
+/// call, and the soft limit is often 1024, for the sake of programs that call `select`.
 pub(super) fn allow_many_sockets() {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => tracing::debug!(limit, "open files"),

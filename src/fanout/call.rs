@@ -270,7 +270,7 @@ async fn attempt<U: Upstream, O: Observer>(
             Ok(_) => pass.settle(true),
             // Its client may have left it too little time.
             Err(_) if Instant::now() >= scope.deadline => None,
-            Err(failure) if failure.kind.is_sick(failure.status) => pass.settle(false),
+            Err(failure) if failure.is_sick() => pass.settle(false),
             // It answered, if not to our liking.
             Err(failure) if failure.status.is_some() => pass.settle(true),
             Err(_) => None,

@@ -195,6 +195,16 @@ impl fmt::Display for FailureKind {
     }
 }
 
+/// The side that has to mend a failure.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// The upstream, or the way to it. Its breaker judges by the failure's class.
+    #[default]
+    Upstream,
+    /// The gateway: it lacked what an attempt needs. This tells nothing of the upstream.
+    Gateway,
+}
+
 /// A failure, as a client of the gateway may see it: never with an address, a credential or a part of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -208,6 +218,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// What else of the answer its client may need, where the adapter was to keep it.
     pub advice: Option<Box<Advice>>,
+    /// The side that has to mend it.
+    pub fault: Fault,
 }
 
 /// Fields of a failed answer that go on with its status, where that becomes the status of the whole answer.
@@ -229,7 +241,21 @@ impl Failure {
             detail: detail.into(),
             retry_after: None,
             advice: None,
+            fault: Fault::Upstream,
         }
+    }
+
+    /// The same failure, by what the gateway itself lacked.
+    #[must_use]
+    pub fn of_the_gateway(mut self) -> Self {
+        self.fault = Fault::Gateway;
+        self
+    }
+
+    /// Tells whether it speaks against the upstream's health.
+    #[must_use]
+    pub fn is_sick(&self) -> bool {
+        self.fault == Fault::Upstream && self.kind.is_sick(self.status)
     }
 
     /// The same failure, of an answer that had this status.

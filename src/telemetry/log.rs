@@ -6,16 +6,16 @@ mod queue;
 
 use std::{
     io,
-    sync::{LazyLock, OnceLock},
-    time::Duration,
+    sync::{LazyLock, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use anstream::{AutoStream, ColorChoice};
 use prometheus::IntCounter;
-use tracing::level_filters::LevelFilter;
+use tracing::{Metadata, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::{
     Layer as _,
-    filter::Targets,
+    filter::{FilterExt as _, Targets, dynamic_filter_fn},
     layer::SubscriberExt as _,
     util::{SubscriberInitExt as _, TryInitError},
 };
@@ -33,6 +33,12 @@ static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
 
 /// Where lines are put, once logging was started.
 static LINES: OnceLock<Queue> = OnceLock::new();
+
+/// Tells twice a second that a connection can't be accepted, for as long as there are no file descriptors.
+const ACCEPTOR: &str = "actix_server::accept";
+
+/// The time in which the acceptor may write one line.
+const ACCEPTORS_PAUSE: Duration = Duration::from_secs(60);
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +108,7 @@ pub fn start(settings: Settings) -> Result<(), LogError> {
         .with_target("actix_http", LevelFilter::OFF)
         .with_target("gather", settings.level);
     tracing_subscriber::registry()
-        .with(lines.with_filter(levels))
+        .with(lines.with_filter(levels.and(patient_acceptor())))
         .try_init()?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -113,6 +119,30 @@ pub fn start(settings: Settings) -> Result<(), LogError> {
         );
     }));
     Ok(())
+}
+
+/// Lets everything through but most of what the acceptor says. Only that is asked for more than once.
+fn patient_acceptor<S>() -> impl tracing_subscriber::layer::Filter<S>
+where
+    S: tracing::Subscriber,
+{
+    let last: Mutex<Option<Instant>> = Mutex::default();
+    let is_acceptor = |metadata: &Metadata<'_>| metadata.target() == ACCEPTOR;
+    dynamic_filter_fn(move |metadata, _| {
+        if !is_acceptor(metadata) {
+            return true;
+        }
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| last.elapsed() >= ACCEPTORS_PAUSE);
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
+    })
+    .with_callsite_filter(move |metadata| match is_acceptor(metadata) {
+        true => Interest::sometimes(),
+        false => Interest::always(),
+    })
 }
 
 fn message(payload: &(dyn std::any::Any + Send)) -> &str {

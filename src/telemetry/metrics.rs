@@ -4,7 +4,10 @@
 mod attempts;
 mod families;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    num::NonZeroUsize,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use http::StatusCode;
 use prometheus::{
@@ -21,6 +24,7 @@ use self::{
     families::{add, aggregates, upstreams},
 };
 use super::{
+    clients::Clients,
     exemplars::{Exemplar, Exemplars},
     log,
     memory::Charged,
@@ -279,6 +283,14 @@ impl Metrics {
     /// When a memory is shown already.
     pub fn shows(&self, memory: Memory) -> Result<(), Error> {
         self.registry.register(Box::new(Charged::new(memory)?))
+    }
+
+    /// Shows how many of at most so many clients are connected, to be counted by what this returns.
+    ///
+    /// # Errors
+    /// When they are shown already.
+    pub fn serves(&self, most: NonZeroUsize) -> Result<Clients, Error> {
+        Clients::register(&self.registry, most)
     }
 
     /// Shows whether the gateway takes traffic.

@@ -25,12 +25,14 @@ use super::{
     advice::Advised,
     body::Bounds,
     inflate,
-    pool::{Connection, Pool, Stream},
+    pool::{Connection, Pool, Spare, Stream},
     reading::{Reading, Rules},
     request::{SMALL, Template},
     tls,
 };
-use crate::fanout::{Failure, FailureKind, Forward, Heard, Place, Repeatable, Reply, Upstream};
+use crate::fanout::{
+    Failure, FailureKind, Fault, Forward, Heard, Place, Repeatable, Reply, Upstream,
+};
 
 /// How long the rest of a failed answer may keep a call waiting: it usually came with the head.
 const DRAIN_TIME: Duration = Duration::from_millis(20);
@@ -53,6 +55,8 @@ pub trait Watch {
     fn opened(&self) {}
     /// No connection could be opened.
     fn unreachable(&self, _failure: &Failure) {}
+    /// No connection could be opened for something that this process lacks for all upstreams, such as file descriptors.
+    fn short(&self, _failure: &Failure) {}
     /// A pooled connection turned out to be closed or brought no answer, and the request was sent again on a new one.
     fn resent(&self) {}
     /// Whether a request may be sent again though the upstream's last answer was none to be glad of; if so it is paid for.
@@ -88,8 +92,14 @@ impl Adapter {
     /// Opens a pool and prepares the request. Needs to be on the thread that will run the attempts.
     #[must_use]
     pub fn new(prepared: &Prepared, watch: Rc<dyn Watch>) -> Self {
+        Self::beside(prepared, watch, &Rc::default())
+    }
+
+    /// The same beside others of its thread, which close the connections that nobody uses for one another where descriptors run out.
+    #[must_use]
+    pub fn beside(prepared: &Prepared, watch: Rc<dyn Watch>, spare: &Rc<Spare>) -> Self {
         Self {
-            pool: prepared.pool(&watch),
+            pool: prepared.pool(&watch, spare),
             template: Template::new(&prepared.settings, prepared.hop.clone()),
             keep_alive: keep_alive(&prepared.settings),
             settings: Arc::clone(&prepared.settings),
@@ -118,9 +128,11 @@ impl Adapter {
             && (self.answering.get() || self.watch.may_resend())
     }
 
-    /// Remembers whether it answers well. An answer for which the gateway had no memory tells nothing of that.
+    /// Remembers whether it answers well. What the gateway itself lacked, memory or a descriptor, tells nothing of that.
     fn answered(&self, result: &Result<Reply, Failure>) {
-        let is_ours = |failure: &Failure| failure.kind == FailureKind::Overload;
+        let is_ours = |failure: &Failure| {
+            failure.kind == FailureKind::Overload || failure.fault == Fault::Gateway
+        };
         if !result.as_ref().is_err_and(is_ours) {
             self.answering.set(result.is_ok());
         }

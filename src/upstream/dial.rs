@@ -2,6 +2,7 @@
 //! the attempt that wants one. awc's connector asks for them as a service.
 
 use std::{
+    borrow::Cow,
     cell::Cell,
     fmt,
     future::Future,
@@ -23,7 +24,9 @@ use super::{
     addresses::Addresses,
     link::Link,
     names::Name,
+    pool::Spare,
     race::{Lost, race},
+    shortage::{Shortage, connect},
     time_limit::{TimeLimit, before},
     tls::{self, Session},
 };
@@ -42,6 +45,8 @@ pub(super) struct Target {
     pub(super) until: Cell<Instant>,
     /// Told of every connection.
     pub(super) watch: Rc<dyn Watch>,
+    /// The idle connections that are closed where no other can be opened.
+    pub(super) spare: Rc<Spare>,
 }
 
 /// The part of a URL between its scheme and its port.
@@ -67,13 +72,24 @@ impl Service<ConnectInfo<Uri>> for Dialer {
         let until = target.until.get();
         // A spent budget would hide that a connection is there, or make the attempt's timer seem to be the first.
         Box::pin(unconstrained(async move {
-            match target.dial(until).await {
+            let mut is_eased = false;
+            let dialled = loop {
+                match target.dial(until).await {
+                    Err(NoConnection::Short(shortage))
+                        if !is_eased && shortage.is_everywhere() && target.spare.close() =>
+                    {
+                        is_eased = true;
+                    }
+                    dialled => break dialled,
+                }
+            };
+            match dialled {
                 Ok(link) => {
                     target.watch.opened();
                     Ok(Connection::new(info.request().clone(), link))
                 }
-                Err(failure) => {
-                    target.watch.unreachable(&failure);
+                Err(lost) => {
+                    let failure = lost.told(&*target.watch);
                     Err(ConnectError::Io(io::Error::other(Refused(failure))))
                 }
             }
@@ -113,13 +129,40 @@ pub(super) fn why(error: awc::error::ConnectError) -> Failure {
     )
 }
 
+/// The reason why there is no connection.
+enum NoConnection {
+    Failed(Failure),
+    Short(Shortage),
+}
+
+impl NoConnection {
+    /// The failure, after the one who looks on was told of it.
+    fn told(self, watch: &dyn Watch) -> Failure {
+        match self {
+            Self::Failed(failure) => {
+                watch.unreachable(&failure);
+                failure
+            }
+            Self::Short(shortage) => {
+                let failure = shortage.into();
+                if shortage.is_everywhere() {
+                    watch.short(&failure);
+                } else {
+                    watch.unreachable(&failure);
+                }
+                failure
+            }
+        }
+    }
+}
+
 impl Target {
-    async fn dial(&self, until: Instant) -> Result<Link, Failure> {
+    async fn dial(&self, until: Instant) -> Result<Link, NoConnection> {
         let limit = TimeLimit::new(self.timeout, until);
         let mut over = pin!(limit.over());
         let (address, tcp) = self.connect(limit, over.as_mut()).await?;
         if let Err(error) = tcp.set_nodelay(true) {
-            return Err(refused(Some(&error)));
+            return Err(lost(Some(&error)));
         }
         let Some(session) = &self.tls else {
             return Ok(Link::Plain(tcp));
@@ -134,21 +177,24 @@ impl Target {
             None => self.late(limit, "no TLS session"),
         };
         self.addresses.avoid(address);
-        Err(Failure::new(FailureKind::Tls, reason))
+        Err(NoConnection::Failed(Failure::new(FailureKind::Tls, reason)))
     }
 
     async fn connect(
         &self,
         limit: TimeLimit,
         mut over: Pin<&mut impl Future<Output = ()>>,
-    ) -> Result<(SocketAddr, TcpStream), Failure> {
-        let late = || Failure::new(FailureKind::Connect, self.late(limit, "no connection"));
+    ) -> Result<(SocketAddr, TcpStream), NoConnection> {
+        let failed = |detail: Cow<'static, str>| {
+            NoConnection::Failed(Failure::new(FailureKind::Connect, detail))
+        };
+        let late = || failed(self.late(limit, "no connection").into());
         let with_port = |address: IpAddr| SocketAddr::new(address, self.port);
         let found = match &self.host {
             Host::Address(address) => vec![with_port(*address)],
             Host::Name(name) => {
                 let found = before(over.as_mut(), name.find()).await.ok_or_else(late)?;
-                let mut found = found.to_vec();
+                let mut found = found.map_err(NoConnection::Short)?.to_vec();
                 for address in &mut found {
                     address.set_port(self.port);
                 }
@@ -156,14 +202,11 @@ impl Target {
             }
         };
         if found.is_empty() {
-            return Err(Failure::new(
-                FailureKind::Connect,
-                "the upstream's name could not be resolved",
-            ));
+            return Err(failed("the upstream's name could not be resolved".into()));
         }
-        let raced = race(&self.addresses, &found, limit.end, over, TcpStream::connect).await;
-        raced.map_err(|lost| match lost {
-            Lost::Failed(error) => refused(error.as_ref()),
+        let raced = race(&self.addresses, &found, limit.end, over, connect).await;
+        raced.map_err(|raced| match raced {
+            Lost::Failed(error) => lost(error.as_ref()),
             Lost::Late => late(),
         })
     }
@@ -178,7 +221,10 @@ impl Target {
 }
 
 /// What a client may know of a connection that could not be made: never the address.
-fn refused(error: Option<&io::Error>) -> Failure {
+fn lost(error: Option<&io::Error>) -> NoConnection {
+    if let Some(shortage) = error.and_then(Shortage::of) {
+        return NoConnection::Short(shortage);
+    }
     let detail = match error.map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => "the upstream refused the connection",
         Some(io::ErrorKind::TimedOut) => "the upstream did not take the connection",
@@ -187,7 +233,7 @@ fn refused(error: Option<&io::Error>) -> Failure {
         }
         _ => "the connection to the upstream could not be made",
     };
-    Failure::new(FailureKind::Connect, detail)
+    NoConnection::Failed(Failure::new(FailureKind::Connect, detail))
 }
 
 #[cfg(test)]
@@ -207,11 +253,12 @@ mod tests {
             timeout: Duration::from_secs(5),
             until: Cell::new(until),
             watch: Rc::new(()),
+            spare: Rc::default(),
         };
         match target.dial(until).await {
             Ok(Link::Plain(tcp)) => assert!(tcp.nodelay().unwrap()),
             Ok(Link::Tls(_)) => panic!("TLS unasked"),
-            Err(failure) => panic!("{failure:?}"),
+            Err(lost) => panic!("{:?}", lost.told(&())),
         }
     }
 }

@@ -13,15 +13,20 @@ use std::{
 
 use tokio::sync::watch;
 
+use super::shortage::Shortage;
+
 /// The most threads that look names up. A gateway has rarely more names, and each gets a thread of its own up to then; of
 /// more names, eight would have to hang at a time to keep another waiting, which still has its turn when one of them ends.
-const THREADS: usize = 8;
+pub const LOOK_UPS: usize = 8;
 
 /// Asks for a host's addresses; it may block.
-type Ask = dyn Fn(&str) -> Addresses + Send + Sync;
+type Ask = dyn Fn(&str) -> Found + Send + Sync;
 
 /// The ports in them mean nothing.
 type Addresses = Arc<[SocketAddr]>;
+
+/// The addresses; none where the name has none or can't be looked up. An error where the gateway is why.
+type Found = Result<Addresses, Shortage>;
 
 /// The names of all upstreams, each once, and the threads that look them up. The threads end when nobody has a name any more.
 pub struct Names {
@@ -40,7 +45,7 @@ impl Default for Names {
 }
 
 impl Names {
-    fn asking(ask: impl Fn(&str) -> Addresses + Send + Sync + 'static) -> Self {
+    fn asking(ask: impl Fn(&str) -> Found + Send + Sync + 'static) -> Self {
         let (queue, look_ups) = mpsc::channel();
         Self {
             known: HashMap::new(),
@@ -59,7 +64,7 @@ impl Names {
         if let Some(known) = self.known.get(host) {
             return Ok(known.clone());
         }
-        if self.threads < THREADS {
+        if self.threads < LOOK_UPS {
             match self.start_thread() {
                 Ok(()) => self.threads += 1,
                 Err(error) if self.threads == 0 => return Err(error),
@@ -107,17 +112,15 @@ pub(super) struct Name {
     under_way: Arc<Mutex<Option<Answer>>>,
 }
 
-type Answer = watch::Receiver<Option<Addresses>>;
+type Answer = watch::Receiver<Option<Found>>;
 
 impl Name {
-    /// The addresses; none where it has none or can't be looked up. Joins a look-up that is under way, else begins one.
-    pub(super) async fn find(&self) -> Addresses {
+    /// Joins a look-up that is under way, else begins one.
+    pub(super) async fn find(&self) -> Found {
         let mut answer = self.answer();
         let found = answer.wait_for(Option::is_some).await;
-        found
-            .ok()
-            .and_then(|found| found.clone())
-            .unwrap_or_default()
+        let found = found.ok().and_then(|found| found.clone());
+        found.unwrap_or_else(|| Ok(Addresses::default()))
     }
 
     fn answer(&self) -> Answer {
@@ -144,7 +147,7 @@ impl Name {
 /// A look-up that was asked for.
 struct LookUp {
     host: Arc<str>,
-    tell: watch::Sender<Option<Addresses>>,
+    tell: watch::Sender<Option<Found>>,
 }
 
 impl LookUp {
@@ -154,12 +157,15 @@ impl LookUp {
     }
 }
 
-fn from_system(host: &str) -> Addresses {
+fn from_system(host: &str) -> Found {
     match (host, 0).to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
+        Ok(addresses) => Ok(addresses.collect()),
         Err(error) => {
             tracing::debug!(host, %error, "an upstream's name was not resolved");
-            Addresses::default()
+            match Shortage::of(&error).or_else(Shortage::now) {
+                Some(shortage) => Err(shortage),
+                None => Ok(Addresses::default()),
+            }
         }
     }
 }

@@ -13,8 +13,8 @@ use tokio::task::yield_now;
 
 use super::*;
 
-fn some_address() -> Addresses {
-    Arc::new([SocketAddr::from(([127, 0, 0, 1], 0))])
+fn some_address() -> Found {
+    Ok(Arc::new([SocketAddr::from(([127, 0, 0, 1], 0))]))
 }
 
 /// A name service that counts what it is asked, and hangs until it is let go, for names that begin with `hang`.
@@ -47,7 +47,7 @@ async fn a_look_up_that_hangs_is_joined_and_not_begun_again() {
     let mut waiting = pin!(name.find());
     assert!(waiting.as_mut().now_or_never().is_none());
     drop(let_go);
-    assert_eq!(waiting.await.len(), 1);
+    assert_eq!(waiting.await.unwrap().len(), 1);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
@@ -56,11 +56,11 @@ async fn a_look_up_that_has_ended_is_not_taken_for_a_new_one() {
     let port = AtomicUsize::new(0);
     let mut names = Names::asking(move |_| {
         let port = u16::try_from(port.fetch_add(1, Ordering::SeqCst)).unwrap();
-        Arc::new([SocketAddr::from(([127, 0, 0, 1], port))])
+        Ok(Arc::new([SocketAddr::from(([127, 0, 0, 1], port))]))
     });
     let name = names.name("a").unwrap();
     for port in 0..3 {
-        assert_eq!(name.find().await[0].port(), port);
+        assert_eq!(name.find().await.unwrap()[0].port(), port);
         // The answer is there just before its look-up is over.
         while name
             .under_way
@@ -79,29 +79,29 @@ async fn a_look_up_that_has_ended_is_not_taken_for_a_new_one() {
 #[tokio::test]
 async fn names_that_hang_leave_the_others_their_threads() {
     let (mut names, _, _let_go) = hanging();
-    for index in 1..THREADS {
+    for index in 1..LOOK_UPS {
         let name = names.name(&format!("hang-{index}")).unwrap();
         assert!(name.find().now_or_never().is_none());
     }
     let name = names.name("other").unwrap();
-    assert_eq!(name.find().await.len(), 1);
+    assert_eq!(name.find().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn more_names_that_hang_than_there_are_threads_let_another_wait_but_not_for_ever() {
     let (mut names, _, let_go) = hanging();
-    for index in 0..2 * THREADS {
+    for index in 0..2 * LOOK_UPS {
         let name = names.name(&format!("hang-{index}")).unwrap();
         assert!(name.find().now_or_never().is_none());
     }
-    assert_eq!(names.threads, THREADS);
+    assert_eq!(names.threads, LOOK_UPS);
     let name = names.name("other").unwrap();
     assert!(name.find().now_or_never().is_none());
     // As many as were before it.
-    for _ in 0..2 * THREADS {
+    for _ in 0..2 * LOOK_UPS {
         let_go.send(()).unwrap();
     }
-    assert_eq!(name.find().await.len(), 1);
+    assert_eq!(name.find().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -113,9 +113,9 @@ async fn a_look_up_that_panics_has_no_address_and_spoils_no_later_one() {
         some_address()
     });
     let name = names.name("a").unwrap();
-    assert!(name.find().await.is_empty());
-    assert!(name.find().await.is_empty());
-    assert_eq!(name.find().await.len(), 1);
+    assert!(name.find().await.unwrap().is_empty());
+    assert!(name.find().await.unwrap().is_empty());
+    assert_eq!(name.find().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -128,20 +128,29 @@ async fn a_name_without_threads_has_no_address_and_nobody_waits() {
     };
     drop(names);
     for _ in 0..2 {
-        assert!(name.find().await.is_empty());
+        assert!(name.find().await.unwrap().is_empty());
     }
 }
 
 #[tokio::test]
 async fn the_system_knows_this_host_and_not_what_does_not_exist() {
     let mut names = Names::default();
-    assert!(!names.name("localhost").unwrap().find().await.is_empty());
+    assert!(
+        !names
+            .name("localhost")
+            .unwrap()
+            .find()
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert!(
         names
             .name("nothing.invalid")
             .unwrap()
             .find()
             .await
+            .unwrap()
             .is_empty()
     );
 }
@@ -155,7 +164,7 @@ async fn the_threads_end_with_the_last_name() {
         some_address()
     });
     let name = names.name("a").unwrap();
-    name.find().await;
+    name.find().await.unwrap();
     drop(names);
     assert_eq!(inside.strong_count(), 1, "a name is left");
     drop(name);

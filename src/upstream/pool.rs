@@ -58,13 +58,33 @@ struct Idle {
     sooner: Rc<Notify>,
 }
 
+/// The idle connections of one worker to all upstreams. It closes them where it has no descriptor left for another.
+#[derive(Default)]
+pub struct Spare(RefCell<Vec<Weak<Idle>>>);
+
+impl Spare {
+    /// Closes them. Returns whether there were any.
+    pub(super) fn close(&self) -> bool {
+        let pools = self.0.borrow();
+        pools
+            .iter()
+            .filter_map(Weak::upgrade)
+            .fold(false, |any, idle| {
+                let closed = std::mem::take(&mut *idle.connections.borrow_mut());
+                any || !closed.is_empty()
+            })
+    }
+}
+
 impl Pool {
-    /// An empty pool. `keep_alive`: the longest time that a connection may wait.
-    pub(super) fn new(open: Box<Open>, keep_alive: Duration) -> Self {
+    /// An empty pool, whose idle connections are spare. `keep_alive`: the longest time that a connection may wait.
+    pub(super) fn new(open: Box<Open>, keep_alive: Duration, spare: &Spare) -> Self {
+        let idle = Rc::default();
+        spare.0.borrow_mut().push(Rc::downgrade(&idle));
         Self {
             open,
             lifetime: LIFETIME.max(keep_alive),
-            idle: Rc::default(),
+            idle,
         }
     }
 

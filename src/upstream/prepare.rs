@@ -21,7 +21,7 @@ use super::{
     addresses::Addresses,
     advice::Advised,
     dial::{self, Dialer, Host, Target},
-    pool::{Pool, Stream},
+    pool::{Pool, Spare, Stream},
     tls::{Session, Sessions, TlsError},
 };
 
@@ -104,7 +104,7 @@ impl Prepared {
     }
 
     /// A pool, empty.
-    pub(super) fn pool(&self, watch: &Rc<dyn Watch>) -> Pool {
+    pub(super) fn pool(&self, watch: &Rc<dyn Watch>, spare: &Rc<Spare>) -> Pool {
         let target = Rc::new(Target {
             host: self.host.clone(),
             port: self.port,
@@ -113,6 +113,7 @@ impl Prepared {
             timeout: self.settings.connect_timeout,
             until: Cell::new(Instant::now()),
             watch: Rc::clone(watch),
+            spare: Rc::clone(spare),
         });
         // The dialer's own clock names the reason, and knows of pauses. A second one would only fire too early.
         let connector = Connector::new()
@@ -140,7 +141,7 @@ impl Prepared {
                 Ok(Box::new(opened) as Box<dyn Stream>)
             }) as _
         });
-        Pool::new(open, self.settings.keep_alive)
+        Pool::new(open, self.settings.keep_alive, spare)
     }
 
     /// What awc is given: the dialer does TLS itself, so awc sees plain HTTP to a definite port.

@@ -6,7 +6,7 @@ use std::{future::Future, io, net::SocketAddr, pin::Pin, time::Duration};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep};
 
-use super::addresses::Addresses;
+use super::{addresses::Addresses, shortage::Shortage};
 
 /// The time that an address has before the next is tried beside it: what RFC 8305 recommends.
 const DELAY: Duration = Duration::from_millis(250);
@@ -55,7 +55,9 @@ pub(super) async fn race<T, F: Future<Output = io::Result<T>>>(
                 Some((address, Err(error))) => {
                     tracing::debug!(%address, %error, "a connection was not made");
                     begun.retain(|(one, _)| *one != address);
-                    addresses.avoid(address);
+                    if Shortage::of(&error).is_none() {
+                        addresses.avoid(address);
+                    }
                     last = Some(error);
                 }
                 None => return Err(Lost::Failed(last)),

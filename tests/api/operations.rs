@@ -87,6 +87,8 @@ async fn the_metrics_are_prometheus_text_and_there_from_the_start() {
         ("gather_attempts_total", "counter"),
         ("gather_attempt_duration_seconds", "histogram"),
         ("gather_requests_in_flight", "gauge"),
+        ("gather_client_connections", "gauge"),
+        ("gather_client_connections_limit", "gauge"),
         ("gather_memory_bytes", "gauge"),
         ("gather_memory_limit_bytes", "gauge"),
         ("gather_attempts_in_flight", "gauge"),

@@ -17,6 +17,7 @@ mod tls;
 #[path = "../support/upstream.rs"]
 mod upstream;
 
+mod spent;
 mod ways;
 
 use std::{

@@ -11,6 +11,7 @@ mod program;
 mod addresses;
 mod namespace;
 mod pause;
+mod ports;
 mod service;
 mod threads;
 

@@ -29,8 +29,8 @@ pub(super) const INTERVAL: Duration = Duration::from_millis(500);
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// So many descriptors has the gateway that is to run out of them.
-const DESCRIPTORS: usize = 64;
+/// So many descriptors has the gateway that is to run out of them: few clients have all places then.
+const DESCRIPTORS: usize = 96;
 
 /// Enough for an answer in base64 to take tens of milliseconds to write, in a release build too.
 const LARGE: usize = 12 * 1024 * 1024;
@@ -44,6 +44,7 @@ pub(super) struct Gateways {
     /// Takes two requests at a time.
     full: (Running, SocketAddr),
     _large: Running,
+    /// It is scraped by its admin listener.
     few_descriptors: (Running, SocketAddr),
     stopping: (Running, SocketAddr),
     down: (Option<Running>, SocketAddr),
@@ -200,16 +201,22 @@ impl Gateways {
         self.expected()
     }
 
-    /// Opens connections and leaves them idle.
+    /// Opens connections and leaves them idle, until clients have all places. Then takes from the process most of the descriptors
+    /// that it has left.
     fn use_up_descriptors(&mut self) {
-        let address = self.few_descriptors.1;
-        let limit = DESCRIPTORS as f64 * 0.85;
-        while number(address, "process_open_fds") < limit {
+        let (gateway, admin) = &self.few_descriptors;
+        assert_eq!(number(*admin, "process_max_fds"), DESCRIPTORS as f64);
+        let public = gateway.address("address");
+        let limit = number(*admin, "gather_client_connections_limit");
+        while number(*admin, "gather_client_connections") < limit {
             assert!(self.held.len() < DESCRIPTORS, "they do not count");
-            let request = format!("GET /livez HTTP/1.1\r\nHost: {address}\r\n\r\n");
-            self.held.push(write(address, &request).unwrap());
+            let request = format!("GET /openapi.json HTTP/1.1\r\nHost: {public}\r\n\r\n");
+            self.held.push(write(public, &request).unwrap());
         }
-        assert_eq!(number(address, "process_max_fds"), DESCRIPTORS as f64);
+        let few = (number(*admin, "process_open_fds") / 0.88) as u64;
+        let pid = i32::try_from(gateway.id()).unwrap();
+        let nofile = rlimit::Resource::NOFILE;
+        rlimit::prlimit(pid, nofile, Some((few, DESCRIPTORS as u64)), None).unwrap();
     }
 
     /// Kills a gateway and starts it anew until Prometheus has seen three starts in the alert's time, however long one takes here.
@@ -241,6 +248,7 @@ impl Gateways {
             ("GatherNotReady", at(self.stopping.1)),
             ("GatherRestarting", at(self.restarting.1)),
             ("GatherPanicked", at(self.panicking.address)),
+            ("GatherClientsWaiting", at(self.few_descriptors.1)),
             ("GatherFileDescriptorsLow", at(self.few_descriptors.1)),
             ("GatherRequestsFailing", "failing".to_owned()),
             ("GatherErrorBudgetBurning", "failing".to_owned()),
@@ -292,7 +300,9 @@ fn number(address: SocketAddr, series: &str) -> f64 {
 /// A gateway whose limit of descriptors it can't raise.
 fn with_few_descriptors(files: &TempDir, toml: &str) -> (Running, SocketAddr) {
     let file = files.path().join("gather.toml");
-    let text = format!("server.listen = \"127.0.0.1:0\"\nserver.workers = 1\n{toml}");
+    let text = format!(
+        "server.listen = \"127.0.0.1:0\"\nserver.workers = 1\nadmin.listen = \"127.0.0.1:0\"\n{toml}"
+    );
     std::fs::write(&file, text).unwrap();
     let program = gather();
     let mut command = std::process::Command::new("sh");
@@ -305,7 +315,7 @@ fn with_few_descriptors(files: &TempDir, toml: &str) -> (Running, SocketAddr) {
         .arg(program.get_program())
         .arg(file);
     let running = Running::start(command);
-    let address = running.address("address");
+    let address = running.address("admin");
     (running, address)
 }
 

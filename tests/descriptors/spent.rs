@@ -1,0 +1,323 @@
+//! A process whose file descriptors run out: clients leave enough for their own calls, operators are let in, and where there is
+//! none left all the same, nobody is blamed for it but the gateway.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    process::Command,
+    time::Duration,
+};
+
+use crate::{
+    descriptors,
+    gateway::{Answer, parse},
+    program::{Running, SOON, eventually, finish, gather, get, send, try_within, within},
+    upstream::{Response, Upstream},
+};
+
+/// A client that keeps its connection.
+struct Client {
+    tcp: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Client {
+    fn connect(address: SocketAddr) -> Self {
+        let tcp = TcpStream::connect_timeout(&address, SOON).unwrap();
+        tcp.set_nonblocking(true).unwrap();
+        Self {
+            tcp,
+            read: Vec::new(),
+        }
+    }
+
+    fn ask(&mut self, target: &str) {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: gather\r\n\r\n");
+        self.tcp.write_all(head.as_bytes()).unwrap();
+    }
+
+    /// The answer, once all of it is there. Every answer here has a length.
+    fn answer(&mut self) -> Option<Answer> {
+        let mut piece = [0; 4096];
+        while let Ok(size @ 1..) = self.tcp.read(&mut piece) {
+            self.read.extend_from_slice(&piece[..size]);
+        }
+        let head = self.read.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+        let text = String::from_utf8_lossy(&self.read[..head]).to_lowercase();
+        let length = text.split_once("content-length: ")?.1;
+        let length: usize = length.split_once("\r\n")?.0.parse().unwrap();
+        if self.read.len() < head + length {
+            return None;
+        }
+        let rest = self.read.split_off(head + length);
+        Some(parse(&std::mem::replace(&mut self.read, rest)))
+    }
+
+    /// Asks and waits.
+    fn get(&mut self, target: &str) -> Answer {
+        self.ask(target);
+        eventually("an answer", || self.answer())
+    }
+}
+
+/// Has the program run with this limit from its start.
+fn limited(limit: usize, inner: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n $0 && exec \"$@\"", &limit.to_string()])
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    command
+}
+
+/// Sets the limit of a process that runs, and leaves the limit of that as it is.
+fn limit_now(gateway: &Running, limit: usize) {
+    let hard = rlimit::Resource::NOFILE.get_hard().unwrap();
+    let pid = i32::try_from(gateway.id()).unwrap();
+    let limits = Some((limit as u64, hard));
+    rlimit::prlimit(pid, rlimit::Resource::NOFILE, limits, None).unwrap();
+}
+
+/// Leaves the process not one more descriptor than it has open.
+fn leave_none(gateway: &Running) {
+    // What is about to be closed, such as the connection of the last answer, is not to be left.
+    let mut last = descriptors(gateway);
+    within(SOON, "a number of descriptors that stays", || {
+        let now = descriptors(gateway);
+        let is_same = std::mem::replace(&mut last, now) == now;
+        is_same.then_some(())
+    });
+    // A new one gets the lowest number that is free, and the limit is on numbers.
+    let folder = fs::read_dir(format!("/proc/{}/fd", gateway.id())).unwrap();
+    let mut taken: Vec<usize> = folder
+        .map(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .to_str()
+                .unwrap()
+                .parse()
+                .unwrap()
+        })
+        .collect();
+    taken.sort_unstable();
+    let free = (0..).zip(&taken).find(|(number, taken)| number != *taken);
+    limit_now(gateway, free.map_or(taken.len(), |(number, _)| number));
+}
+
+const MANY: usize = 20_000;
+
+/// The lines of the log that are warnings or worse.
+fn warnings(gateway: &Running) -> Vec<String> {
+    let lines = gateway.lines().into_iter();
+    lines
+        .filter(|line| line.contains("WARN") || line.contains("ERROR"))
+        .collect()
+}
+
+/// Three upstreams that take a while, and an admin listener.
+fn three(upstream: &Upstream) -> String {
+    let url = upstream.url("/");
+    format!(
+        "[admin]\nlisten = \"127.0.0.1:0\"\n[upstreams.a]\nurl = \"{url}\"\n[upstreams.b]\nurl = \"{url}\"\n\
+         [upstreams.c]\nurl = \"{url}\"\n[aggregates.default]\ncalls = [\"a\", \"b\", \"c\"]\n"
+    )
+}
+
+#[test]
+fn clients_leave_their_own_calls_a_descriptor_each_and_operators_are_let_in_meanwhile() {
+    const CLIENTS: usize = 300;
+    let slow = Upstream::always(Response::pong().delay(Duration::from_millis(200)));
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("gather.toml");
+    let text = three(&slow);
+    fs::write(
+        &file,
+        format!("server.listen = \"127.0.0.1:0\"\nserver.workers = 2\n{text}"),
+    )
+    .unwrap();
+    let mut command = gather();
+    command.arg("serve").arg("-c").arg(file);
+    let gateway = Running::start(limited(256, &command));
+    let (address, admin) = (gateway.address("address"), gateway.address("admin"));
+    let share = gateway.line(|line| {
+        assert!(!line.contains("listening"), "it is told before");
+        let (_, rest) = line.split_once("256 file descriptors are enough for ")?;
+        rest.split_once(' ')?.0.parse::<usize>().ok()
+    });
+    assert!((20..CLIENTS / 2).contains(&share), "{share}");
+
+    let mut waiting: Vec<Client> = (0..CLIENTS).map(|_| Client::connect(address)).collect();
+    for client in &mut waiting {
+        client.ask("/aggregate");
+    }
+    let mut answered = Vec::new();
+    let take = |waiting: &mut Vec<Client>| {
+        let mut served = Vec::new();
+        for mut client in std::mem::take(waiting) {
+            match client.answer() {
+                Some(answer) => {
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    assert_eq!(answer.json()["outcome"], "complete", "{}", answer.text());
+                    served.push(client);
+                }
+                None => waiting.push(client),
+            }
+        }
+        served
+    };
+    eventually("an answer for each that is let in", || {
+        answered.append(&mut take(&mut waiting));
+        (answered.len() >= share).then_some(())
+    });
+    // They keep their connections, and the others wait.
+    assert_eq!(get(admin, "/readyz").status, 200);
+    let metrics = get(admin, "/metrics");
+    assert!(
+        metrics.text().contains("process_max_fds 256"),
+        "{}",
+        metrics.text()
+    );
+    assert!(descriptors(&gateway) < 256);
+    answered.append(&mut take(&mut waiting));
+    assert_eq!(answered.len(), share);
+    // Those who are in are served again and again.
+    for client in &mut answered {
+        client.ask("/aggregate");
+    }
+    for client in &mut answered {
+        let answer = eventually("the next answer", || client.answer());
+        assert_eq!(answer.json()["outcome"], "complete", "{}", answer.text());
+    }
+    // Each that leaves makes room for another.
+    drop(answered);
+    eventually("an answer for everybody", || {
+        drop(take(&mut waiting));
+        waiting.is_empty().then_some(())
+    });
+    let told = warnings(&gateway);
+    assert_eq!(told.len(), 1, "{told:#?}");
+}
+
+#[test]
+fn a_connection_that_no_descriptor_is_left_for_is_the_gateways_own_failure() {
+    let good = Upstream::always(Response::pong().close());
+    let port = good.addr().port();
+    let (gateway, address) = Running::serve(&format!(
+        "[defaults]\nbreaker = {{ failures = 1, open_for = \"60s\" }}\n\
+         [upstreams.address]\nurl = \"http://127.0.0.1:{port}/\"\n\
+         [upstreams.name]\nurl = \"http://localhost:{port}/\"\n\
+         [aggregates.default]\ncalls = [\"address\", \"name\"]\n"
+    ));
+    let mut client = Client::connect(address);
+    assert_eq!(client.get("/aggregate").json()["outcome"], "complete");
+    leave_none(&gateway);
+    for _ in 0..3 {
+        let answer = client.get("/aggregate");
+        assert_eq!(answer.status, 502);
+        for call in answer.json()["results"].as_array().unwrap() {
+            assert_eq!(call["failure"], "connect", "{call}");
+            let detail = "the gateway has no file descriptor left";
+            assert_eq!(call["detail"], detail, "{call}");
+        }
+    }
+    let told = warnings(&gateway);
+    assert!(
+        matches!(&told[..], [one] if one.contains("no connection can be opened to any upstream")
+            && one.contains("no file descriptor left")),
+        "{told:#?}"
+    );
+    limit_now(&gateway, MANY);
+    // No breaker is open.
+    let answer = client.get("/aggregate");
+    assert_eq!(answer.json()["outcome"], "complete", "{}", answer.text());
+    let told = gateway.line(|line| {
+        line.contains("WARN")
+            .then(|| line.to_owned())
+            .filter(|line| line.contains("again"))
+    });
+    assert!(
+        told.contains("connections to upstreams can be opened again"),
+        "{told}"
+    );
+    assert_eq!(warnings(&gateway).len(), 2);
+}
+
+#[test]
+fn idle_connections_to_one_upstream_give_way_to_calls_of_another() {
+    let [one, other] = [(); 2].map(|()| Upstream::always(Response::pong()));
+    let (gateway, address) = Running::serve(&format!(
+        "[defaults]\nkeep_alive = \"60s\"\n[upstreams.one]\nurl = \"{}\"\n[upstreams.other]\nurl = \"{}\"\n\
+         [aggregates.one]\ncalls = [\"one\"]\n[aggregates.other]\ncalls = [\"other\"]\n",
+        one.url("/"),
+        other.url("/")
+    ));
+    let mut client = Client::connect(address);
+    assert_eq!(client.get("/aggregate/one").status, 200);
+    assert_eq!(one.open(), 1);
+    leave_none(&gateway);
+    assert_eq!(client.get("/aggregate/other").status, 200);
+    assert!(one.wait_closed_blocking(SOON).is_some());
+    assert_eq!(client.get("/aggregate/one").status, 200);
+    assert_eq!(warnings(&gateway), [""; 0]);
+}
+
+/// The time that a process has had of the CPU, in hundredths of a second.
+fn cpu(gateway: &Running) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", gateway.id())).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let times: Vec<u64> = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse().unwrap())
+        .collect();
+    times.iter().sum()
+}
+
+#[test]
+fn who_comes_while_there_is_no_descriptor_costs_nothing_and_is_served_once_there_is_one() {
+    let good = Upstream::always(Response::pong());
+    let (gateway, address) = Running::serve(&format!(
+        "[upstreams.a]\nurl = \"{}\"\n[aggregates.default]\ncalls = [\"a\"]\n",
+        good.url("/")
+    ));
+    assert_eq!(get(address, "/aggregate").status, 200);
+    leave_none(&gateway);
+    let early = send(address, "/aggregate", &[]).unwrap();
+    let before = cpu(&gateway);
+    // Time for the acceptor to spin in, if it did.
+    try_within(Duration::from_millis(1_500), || None::<()>);
+    let used = cpu(&gateway) - before;
+    assert!(used <= 30, "{used} hundredths of a second");
+    let told = warnings(&gateway);
+    assert_eq!(told.len(), 1, "once a minute: {told:#?}");
+    limit_now(&gateway, MANY);
+    assert_eq!(crate::program::read(early).unwrap().status, 200);
+}
+
+#[test]
+fn check_warns_of_a_limit_below_what_is_configured() {
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("gather.toml");
+    let text = "[server]\nworkers = 1\nmax_connections = 1000\n[upstreams.a]\nurl = \"http://a/\"\n\
+                [aggregates.default]\ncalls = [\"a\"]\n";
+    fs::write(&file, text).unwrap();
+    let check = |limit| {
+        let mut command = gather();
+        command.arg("check").arg("-c").arg(&file);
+        finish(limited(limit, &command)).expect(0).stderr
+    };
+    let told = check(1024);
+    assert!(
+        told.starts_with("warning: server.max_connections: 1000 clients may"),
+        "{told}"
+    );
+    assert!(
+        told.contains("1024 file descriptors are enough for 4"),
+        "{told}"
+    );
+    assert!(told.contains("ulimit -n"), "{told}");
+    assert_eq!(check(4096), "");
+}
