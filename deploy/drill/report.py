@@ -1,0 +1,47 @@
+"""What was seen of a scene, and whether it was as expected."""
+
+class Missing(Exception):
+    """Something that a scene needs is not on this machine."""
+
+
+class Unexpected(Exception):
+    """What was seen is not what was to be seen."""
+
+
+class Report:
+    def __init__(self, name, title, strict):
+        self.strict = strict
+        self.good = True
+        print(f"\n{name}: {title.splitlines()[0]}", flush=True)
+
+    def line(self, where, verdict, text):
+        print(f"  {where:<8} {verdict:<7} {text}", flush=True)
+
+    def see(self, where, look):
+        """Runs `look`, which returns what it saw as a sentence, and notes it."""
+        try:
+            self.line(where, "ok", look())
+        except Unexpected as unexpected:
+            self.good = False
+            self.line(where, "FAILED", str(unexpected))
+        except Missing as missing:
+            self.good = self.good and not self.strict
+            self.line(where, "skipped", f"{missing} is missing")
+
+    def missing(self, missing):
+        self.good = self.good and not self.strict
+        self.line("", "skipped", f"this needs {missing}")
+
+    def broken(self, unexpected):
+        """The scene could not even begin."""
+        self.good = False
+        self.line("", "FAILED", str(unexpected))
+
+    def told(self, seconds):
+        print(f"  {'':<8} {'' if self.good else 'FAILED':<7} took {seconds:.0f} s", flush=True)
+        return self.good
+
+
+def expect(condition, sentence):
+    if not condition:
+        raise Unexpected(sentence)

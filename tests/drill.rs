@@ -1,0 +1,98 @@
+//! The operators' drill of `deploy/drill`, with the program that was built for the tests: all scenes are as they are said to be,
+//! and a gateway that does otherwise makes it fail. A program of its own: tests of time would not like it beside them.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+#[path = "support/gateway.rs"]
+mod gateway;
+#[path = "support/program.rs"]
+mod program;
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use program::{Finished, Running, repository, which, within};
+
+/// Far more than it takes: every scene has bounds of its own.
+const WHOLE: Duration = Duration::from_secs(600);
+
+/// Runs the drill with this program. `None` where Python is missing.
+#[allow(clippy::print_stdout, reason = "a test that can't be run says why")]
+fn drill(gather: &Path, arguments: &[&str]) -> Option<Finished> {
+    let ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    if which("python3").is_none() {
+        assert!(!ci, "python3 is missing, and CI has to have it");
+        println!("skipped: python3 is missing");
+        return None;
+    }
+    let mut command = Command::new(repository("deploy/drill/drill"));
+    command.arg("--gather").arg(gather).args(arguments);
+    if ci {
+        command.arg("--strict");
+    }
+    let mut running = Running::start_group(&command);
+    within(WHOLE, "the end of the drill", || {
+        (!running.is_running()).then_some(())
+    });
+    Some(running.wait())
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "it says what was skipped")]
+fn every_scene_of_the_drill_shows_what_it_is_said_to_show() {
+    let Some(finished) = drill(Path::new(env!("CARGO_BIN_EXE_gather")), &[]) else {
+        return;
+    };
+    let said = finished.expect(0).stdout;
+    println!("{said}");
+    for scene in [
+        "sigterm",
+        "log",
+        "names",
+        "certificate",
+        "descriptors",
+        "frozen",
+    ] {
+        assert!(said.contains(&format!("\n{scene}: ")), "{said}");
+    }
+    assert!(!said.contains("FAILED"), "{said}");
+}
+
+#[test]
+fn the_drill_fails_where_a_client_sees_what_it_should_not() {
+    let files = tempfile::tempdir().unwrap();
+    let hasty = files.path().join("gather");
+    // Shorter than what its upstream takes.
+    let script = format!(
+        "#!/bin/sh\nGATHER__UPSTREAMS__USERS__TIMEOUT=10ms exec '{}' \"$@\"\n",
+        env!("CARGO_BIN_EXE_gather")
+    );
+    fs::write(&hasty, script).unwrap();
+    fs::set_permissions(&hasty, Permissions::from_mode(0o755)).unwrap();
+    let Some(finished) = drill(&hasty, &["sigterm"]) else {
+        return;
+    };
+    let finished = finished.expect(1);
+    assert!(finished.stdout.contains("client   FAILED"), "{finished:#?}");
+    assert!(
+        finished.stderr.contains("drill: not as expected: sigterm"),
+        "{finished:#?}"
+    );
+}
+
+#[test]
+fn the_drill_names_its_scenes_where_one_is_unknown() {
+    let Some(finished) = drill(Path::new(env!("CARGO_BIN_EXE_gather")), &["sigtrem"]) else {
+        return;
+    };
+    let stderr = finished.expect(2).stderr;
+    assert!(
+        stderr.contains("no scene is named sigtrem: there are sigterm, log, names"),
+        "{stderr}"
+    );
+}
