@@ -11,28 +11,29 @@ use super::{
 };
 use crate::fanout::{Body, Failure, FailureKind, Labels};
 
-/// A byte order mark in UTF-8: no part of a text (Encoding Standard, section 6), and none of JSON (RFC 8259, section 8.1).
+/// A byte order mark in UTF-8. It is no part of a text (Encoding Standard, section 6), nor of JSON (RFC 8259, section
+/// 8.1).
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What an answer's head says of its body.
+/// The description of a body in its answer's head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Described {
     declared: Declared,
-    /// In one place and on the heap, as JSON says all by itself: a head is moved often.
+    /// The other parts, together and on the heap. A head is moved often, and JSON needs none of them.
     more: Option<Box<More>>,
 }
 
 /// The parts that not every head has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct More {
-    /// Kept where the answer tells it.
+    /// The type as text, kept if the gateway's answer shows it.
     content_type: Option<Box<str>>,
     /// The words of `Content-Encoding`, if it has any.
     codings: Option<Box<Codings>>,
 }
 
 impl Described {
-    /// By the type, where there is one in visible ASCII, and by what the body is encoded in.
+    /// Describes a body by its type, if that is visible ASCII, and by its codings.
     pub(super) fn new(content_type: Option<&str>, codings: Option<Box<Codings>>) -> Self {
         let declared = media::declared(content_type);
         let shown = |text: &&str| declared.kind != Kind::Json && !text.is_empty();
@@ -49,12 +50,12 @@ impl Described {
         }
     }
 
-    /// The format that the body has to be inflated from before it is read.
+    /// Returns the format from which the body has to be inflated before it is read.
     pub(super) fn format(&self) -> Option<Format> {
         self.more.as_ref()?.codings.as_ref()?.format()
     }
 
-    /// The same of the inflated body.
+    /// Returns the description of the inflated body.
     pub(super) fn inflated(mut self) -> Self {
         if let Some(more) = &mut self.more {
             more.codings = None;
@@ -63,11 +64,11 @@ impl Described {
     }
 }
 
-/// Finds out what `bytes` are; JSON may nest `depth` levels.
+/// Decides what `bytes` are. JSON may nest `depth` levels.
 ///
 /// # Errors
-/// `invalid_body` where they are said to be JSON and aren't exactly one JSON value in UTF-8 (RFC 8259), or one that is nested
-/// deeper.
+/// `invalid_body` if they are declared as JSON and aren't exactly one JSON value in UTF-8 (RFC 8259), or if the value
+/// is nested deeper.
 pub(super) fn read(described: Described, bytes: Bytes, depth: usize) -> Result<Body, Failure> {
     let Described {
         declared: Declared { kind, charset },
@@ -80,7 +81,7 @@ pub(super) fn read(described: Described, bytes: Bytes, depth: usize) -> Result<B
         content_type,
         codings,
     } = more.map(|more| *more).unwrap_or_default();
-    // Nothing is in no coding.
+    // An empty body is in no coding.
     let codings = codings.filter(|_| !bytes.is_empty());
     let strange = codings.as_ref().and_then(|codings| codings.strange());
     if kind == Kind::Json {
@@ -98,7 +99,7 @@ pub(super) fn read(described: Described, bytes: Bytes, depth: usize) -> Result<B
     let marked = bytes.starts_with(MARK);
     let is_text = kind != Kind::Binary
         && strange.is_none()
-        // The mark says more than the type.
+        // The mark counts more than the type.
         && (charset == Charset::Own
             || marked
             || charset == Charset::WithAscii && bytes.is_ascii())
@@ -143,7 +144,7 @@ fn json(bytes: &Bytes, charset: Charset, depth: usize) -> Result<Body, Failure> 
     }
 }
 
-/// Why JSON's bytes are not UTF-8, as far as they or their type tell.
+/// Says why JSON's bytes are not UTF-8, as far as the bytes or their type tell.
 fn not_utf_8(bytes: &[u8], foreign: bool) -> &'static str {
     if is_wide(bytes) {
         "the upstream's JSON is in UTF-16 or UTF-32, not in UTF-8"
@@ -154,7 +155,8 @@ fn not_utf_8(bytes: &[u8], foreign: bool) -> &'static str {
     }
 }
 
-/// Tells whether it begins as JSON does in UTF-16 or UTF-32: with their mark, or with a NUL beside an ASCII character.
+/// Returns true if the bytes begin as JSON does in UTF-16 or UTF-32: with a mark, or with a NUL beside an ASCII
+/// character.
 fn is_wide(bytes: &[u8]) -> bool {
     matches!(
         bytes,

@@ -1,26 +1,26 @@
-//! Holds one body as it comes: once, and never beyond its own bound, what its request has left, or the memory that there is.
-//! Knows nothing of what it says.
+//! Holds one body as it comes: once, and never beyond its own bound, its request's remaining bytes, or the memory that
+//! there is. It knows nothing of the body's contents.
 
 use bytes::Bytes;
 
 use crate::fanout::{Allowance, Exceeded, Failure, FailureKind, Share};
 
-/// What a body may take, in bytes.
+/// The bounds of a body, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds<'a> {
-    /// The body alone.
+    /// The bound of this body alone.
     pub(super) own: usize,
-    /// All bodies of its request.
+    /// The bound that all bodies of its request share.
     pub(super) shared: &'a Allowance,
 }
 
-/// A body as far as it has come.
+/// A body, as far as it has come.
 pub(super) struct Growing<'a> {
     bounds: Bounds<'a>,
     share: Share<'a>,
-    /// The bytes by which it may exceed its bound, as it will be inflated: what can't be compressed gets larger.
+    /// The bytes by which a compressed body may exceed its bound. Data that can't be compressed gets larger.
     slack: u32,
-    /// Its length, where it is known. Its memory is taken with its first byte, and all of it with the second piece.
+    /// The body's length, if it is known. Its memory is taken with the first byte, and all of it with the second piece.
     declared: u32,
     bytes: Vec<u8>,
 }
@@ -36,12 +36,12 @@ impl<'a> Growing<'a> {
         }
     }
 
-    /// Takes what will be inflated, and so may be a little larger than its bound.
+    /// Prepares for a compressed body, which may be a little larger than its bound.
     pub(super) fn widen(&mut self) {
         self.slack = u32::try_from(self.bounds.own / 64 + 1024).unwrap_or(u32::MAX);
     }
 
-    /// A body that takes the place of one that has drawn this: both together draw what the larger one takes.
+    /// Makes a body that replaces one which has drawn `share`. Both together draw what the larger one takes.
     pub(super) const fn inflated(bounds: Bounds<'a>, share: Share<'a>) -> Self {
         Self {
             bounds,
@@ -52,12 +52,12 @@ impl<'a> Growing<'a> {
         }
     }
 
-    /// Forgets what has come.
+    /// Forgets the bytes that have come.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
     }
 
-    /// Draws what the body will take before a byte of it is read.
+    /// Draws the body's bytes from its request before one of them is read.
     pub(super) fn declare(&mut self, length: u64) -> Result<(), Failure> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         self.cover(length)?;
@@ -65,14 +65,15 @@ impl<'a> Growing<'a> {
         Ok(())
     }
 
-    /// Takes a piece. What does not fit is not read on.
+    /// Takes a piece, or fails if the piece does not fit.
     pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), Failure> {
         let size = self.bytes.len() + piece.len();
         self.cover(size)?;
         if self.bytes.capacity() == 0 {
             self.bytes.reserve_exact(size);
         } else if self.bytes.capacity() < size {
-            // Doubling, so that a body in many small pieces is not moved for each; but never beyond what it can be.
+            // The memory doubles, so that a body in many small pieces is not moved for each. It never exceeds the
+            // body's bound.
             let room = size
                 .max(self.bytes.capacity() * 2)
                 .max(self.declared as usize);
@@ -83,7 +84,8 @@ impl<'a> Growing<'a> {
         Ok(())
     }
 
-    /// Where the rest of a body that has begun and whose length is known may be read to, and how much of it is to come.
+    /// Returns the place for the rest of a body, and the number of bytes that are to come. The body must have begun,
+    /// with a known length.
     pub(super) fn room(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         let left = (self.declared as usize).checked_sub(self.bytes.len())?;
         if self.bytes.is_empty() || left == 0 {
@@ -93,12 +95,12 @@ impl<'a> Growing<'a> {
         Some((&mut self.bytes, left))
     }
 
-    /// The most that is held of it, in bytes.
+    /// The most bytes that are held of the body.
     const fn most(&self) -> usize {
         self.bounds.own.saturating_add(self.slack as usize)
     }
 
-    /// Draws what is lacking for `size` bytes.
+    /// Draws the bytes that are lacking for `size`.
     fn cover(&mut self, size: usize) -> Result<(), Failure> {
         let Bounds { own, shared } = self.bounds;
         if size > self.most() {
@@ -106,7 +108,8 @@ impl<'a> Growing<'a> {
                 "the upstream's body is larger than {own} bytes"
             )));
         }
-        // What is still compressed may take less once it is inflated, and then draws that.
+        // A compressed body draws its size less the slack, as it may be smaller once it is inflated. The inflated body
+        // then draws the rest.
         let size = size.min(own).saturating_sub(self.slack as usize);
         self.share.cover(size).map_err(|exceeded| match exceeded {
             Exceeded::Request => {
@@ -119,14 +122,14 @@ impl<'a> Growing<'a> {
         })
     }
 
-    /// The whole body, and its share of the request's bytes.
+    /// Returns the whole body, and its share of the request's bytes.
     pub(super) fn finish(mut self) -> (Bytes, Share<'a>) {
         self.bytes.shrink_to_fit();
         (Bytes::from(self.bytes), self.share)
     }
 }
 
-/// The failure of a body for which there is no memory. Nobody but the gateway is to blame for it.
+/// The failure of a body for which there is no memory. The gateway alone is to blame for it.
 #[cold]
 pub(super) fn no_memory() -> Failure {
     let detail = "the gateway's memory for bodies is taken by other requests";
@@ -232,7 +235,7 @@ mod tests {
         let refused = growing(16 << 20, &shared).declare(1 << 20).unwrap_err();
         assert_eq!(refused.kind, FailureKind::Overload);
         assert!(!refused.kind.is_sick(refused.status));
-        // Nor is it taken where it was not announced.
+        // A body without a declared length is refused too.
         let mut other = growing(16 << 20, &shared);
         let pushed = (0..32).find_map(|_| other.push(&[b'1'; 32 << 10]).err());
         assert_eq!(pushed.unwrap().kind, FailureKind::Overload);

@@ -1,19 +1,19 @@
 //! Takes a chunked body (RFC 9112, section 7.1) apart, to its end. Pure: bytes in, data out, nothing kept.
 
-/// The longest size line with its extensions, and the longest trailers, in bytes. Nobody means more.
+/// The longest size line with its extensions, and the longest trailers, in bytes. Nobody needs more.
 const MAX_ASIDE: usize = 16 * 1024;
 
 const INVALID: &str = "the upstream's chunks are not valid HTTP/1.1";
 
-/// How far a chunked body has come.
+/// The progress in a chunked body.
 #[derive(Debug)]
 pub(super) struct Chunks {
     at: At,
-    /// Bytes since the last one of data.
+    /// The number of bytes since the last byte of data.
     aside: usize,
 }
 
-/// What comes next. The numbers are a chunk's size or what is left of it.
+/// The part that comes next. The numbers are a chunk's size, or the rest of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     FirstDigit,
@@ -39,13 +39,13 @@ impl Chunks {
         }
     }
 
-    /// The last chunk and its trailers have come.
+    /// Returns true if the last chunk and its trailers have come.
     pub(super) fn is_over(&self) -> bool {
         self.at == At::End
     }
 
-    /// How many of `bytes`, which come next on the wire, belong to the body: all, unless it ends among them. `data` is given
-    /// what they bring of it.
+    /// Reads the next `bytes` of the wire, and gives the data among them to `data`. Returns how many of them belong to
+    /// the body: all, unless the body ends among them.
     pub(super) fn follow<E: From<&'static str>>(
         &mut self,
         bytes: &[u8],
@@ -77,7 +77,7 @@ impl Chunks {
 }
 
 impl At {
-    /// Where `byte` leads; `None` where it must not stand.
+    /// Returns the state after `byte`, or `None` if `byte` is not allowed here.
     fn after(self, byte: u8) -> Option<Self> {
         Some(match (self, byte) {
             (Self::FirstDigit, _) => Self::Digit(digit(byte)?),
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     impl Chunks {
-        /// The bytes that belong to the body, and its data.
+        /// Returns the number of bytes that belong to the body, and its data.
         fn read(&mut self, bytes: &[u8]) -> Result<(usize, Vec<u8>), &'static str> {
             let mut data = Vec::new();
             let used = self.follow(bytes, |piece| {

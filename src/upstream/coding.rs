@@ -1,21 +1,21 @@
-//! Reads `Content-Encoding` (RFC 9110, section 8.4): which coding a body is in, if it is in one at all. Pure.
+//! Reads `Content-Encoding` (RFC 9110, section 8.4): the coding of a body, if it has any. Pure.
 
 use super::media::is_token;
 
-/// The number of codings that a sentence names.
+/// The most codings that a sentence names.
 const MOST: usize = 4;
 
 /// The formats that can be inflated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Gzip,
-    /// In zlib's format, or without it, as some servers send it.
+    /// Deflate in zlib's format, or as a bare stream, which some servers send.
     Deflate,
     Brotli,
 }
 
 impl Format {
-    /// Its name in a sentence.
+    /// Returns the format's name for a sentence.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -25,12 +25,12 @@ impl Format {
     }
 }
 
-/// The codings that the fields of one answer name. None is made where they name none, or `identity`.
+/// The codings that the fields of one answer name. It is not made if they name no coding, or only `identity`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Codings {
-    /// Their words in order, with commas between them. What is no word is left out.
+    /// The codings' words in order, with commas between them. Text that is no valid word is left out.
     words: String,
-    /// Those of the words that IANA knows as codings.
+    /// The words that IANA knows as codings.
     known: Vec<&'static str>,
 }
 
@@ -54,12 +54,12 @@ impl Codings {
         codings
     }
 
-    /// As the answer said it.
+    /// Returns the words as the answer had them.
     pub(super) fn words(&self) -> &str {
         &self.words
     }
 
-    /// The format to inflate the body from, if it is in exactly one coding, and that is one of ours.
+    /// Returns the format to inflate the body from. The body must be in exactly one coding, which is one of ours.
     pub(super) fn format(&self) -> Option<Format> {
         match self.known[..] {
             ["gzip"] => Some(Format::Gzip),
@@ -69,7 +69,7 @@ impl Codings {
         }
     }
 
-    /// The codings that the body is in and nobody here takes it out of, in a sentence; `None` where it is in none of them.
+    /// Returns a phrase for the codings that are not inflated here. `None` if there are none.
     pub(super) fn strange(&self) -> Option<String> {
         match self.known[..] {
             [] | ["gzip" | "deflate" | "br"] => None,
@@ -86,7 +86,8 @@ impl Codings {
     }
 }
 
-/// A registered coding by its name or its alias. Other words are no codings: what comes under them is taken as it is.
+/// Returns a registered coding by its name or its alias. Other words are no codings, and their bytes are taken as they
+/// are.
 fn known(word: &str) -> Option<&'static str> {
     let codings = [
         ("gzip", "gzip"),

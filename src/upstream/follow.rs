@@ -1,5 +1,5 @@
-//! An answer taken piece by piece as it comes, for a command that shows it growing. By the same rules as a whole one: what was
-//! cut is a failure.
+//! An answer that is taken piece by piece as it comes, for a command that shows it growing. The rules are those of a
+//! whole answer: a cut answer is a failure.
 
 use bytes::BytesMut;
 use http::StatusCode;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::fanout::{Failure, Forward, Place};
 
-/// What is read at once, in bytes.
+/// The bytes that are read at once.
 const PIECE: usize = 64 * 1024;
 
 /// An answer whose head has come.
@@ -21,7 +21,7 @@ pub struct Following {
     status: StatusCode,
     fields: Vec<(String, String)>,
     rest: Rest,
-    /// What has come of the body and was not taken yet.
+    /// Bytes of the body that have come and were not taken yet.
     held: BytesMut,
 }
 
@@ -29,7 +29,7 @@ impl Adapter {
     /// Sends the request on a connection of its own and waits for the answer's head, whatever its status.
     ///
     /// # Errors
-    /// When there is no connection, or what comes is no answer.
+    /// Fails if there is no connection, or if no valid answer comes.
     pub async fn follow(&self, forward: &Forward) -> Result<Following, Failure> {
         let mut stream = self.open_alone().await?;
         let (bytes, body) = self.template().bytes(forward, Place::ONLY);
@@ -68,13 +68,13 @@ impl Adapter {
 const CUT: &str = "the upstream cut its answer short";
 
 impl Following {
-    /// The answer's status.
+    /// Returns the answer's status.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The first field of this name, in lower case, if it is text.
+    /// Returns the first field of this name, if it is text. The name must be in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut fields = self.fields.iter();
@@ -83,10 +83,10 @@ impl Following {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The next piece of the body; `None` at its end. Dropping the future loses nothing.
+    /// Returns the next piece of the body, or `None` at its end. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// When the body is cut or its framing broken.
+    /// Fails if the body is cut, or if its framing is broken.
     pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         loop {
             if self.rest.is_over() {
@@ -111,7 +111,7 @@ impl Following {
     }
 }
 
-/// The fields of a head that was read once already.
+/// Returns the fields of a head. The head has been read once already.
 fn fields(head: &[u8]) -> Vec<(String, String)> {
     let mut fields = [httparse::EMPTY_HEADER; head::MAX_FIELDS];
     let mut answer = httparse::Response::new(&mut fields);

@@ -1,5 +1,5 @@
-//! Inflates a body that came compressed: in steps, so that a worker's other requests have their turns, and never beyond what a
-//! body may take. It must not know what the body says.
+//! Inflates a compressed body. It works in steps, so that a worker's other requests have their turns, and never exceeds
+//! the body's bounds. It must not know what the body says.
 
 use std::time::{Duration, Instant};
 
@@ -14,20 +14,21 @@ use super::{
 };
 use crate::fanout::{Failure, Reply};
 
-/// The time that it goes on before others have a turn. By the clock, as the same bytes may say little or much.
+/// The time that it works before others have a turn. It is measured by the clock, as equal amounts of bytes may cost
+/// little or much.
 const TURN: Duration = Duration::from_micros(300);
 
-/// The part of the body that is read in one step, in bytes: a hostile one has a table to build for each dozen of them.
+/// The part of the body that is read in one step, in bytes. In a hostile body, each dozen bytes may need a new table.
 const STEP_IN: usize = 4 * 1024;
 
 /// The most that is inflated in one step, in bytes.
 const STEP_OUT: usize = 32 * 1024;
 
-/// Inflates the body and judges it.
+/// Inflates the body and judges the result.
 ///
 /// # Errors
-/// `protocol` where the body is not what its coding says or is cut short, `too_large` where it takes too much, or any
-/// failure of a plain body.
+/// `protocol` if the body does not match its coding or is cut short, `too_large` if it takes too much, or any failure
+/// of a plain body.
 pub(super) async fn unpack(packed: Packed<'_>) -> Result<Reply, Failure> {
     let Packed {
         format,
@@ -43,7 +44,7 @@ pub(super) async fn unpack(packed: Packed<'_>) -> Result<Reply, Failure> {
 async fn inflate(format: Format, bytes: &[u8], body: &mut Growing<'_>) -> Result<(), Failure> {
     let mut inflater = Inflater::new(format, bytes);
     let mut space = vec![0; STEP_OUT];
-    // Not tokio's, which tests may stop: it is the worker's time that counts.
+    // This is not tokio's clock, which tests may stop. The worker's real time counts.
     let mut since = Instant::now();
     loop {
         match inflater.step(&mut space) {
@@ -65,25 +66,25 @@ async fn inflate(format: Format, bytes: &[u8], body: &mut Growing<'_>) -> Result
     }
 }
 
-/// The bytes that a step has brought, at the start of its output.
+/// The result of a step. The numbers count the bytes at the start of its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// More may follow.
+    /// More bytes may follow.
     More(usize),
-    /// That was all.
+    /// The body is at its end.
     Last(usize),
-    /// All that came is void: it begins again.
+    /// All bytes so far are void, and inflating begins again.
     Again,
 }
 
-/// Why there is no body.
+/// The reason why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Cut,
     Broken,
 }
 
-/// A compressed body, as far as it is inflated. What follows its end is left out, as browsers do: line ends, mostly.
+/// A compressed body, as far as it is inflated. Bytes after its end, mostly line ends, are ignored, as in browsers.
 enum Inflater<'a> {
     Gzip(Gzip<'a>),
     Deflate(Deflate<'a>),
@@ -114,8 +115,8 @@ impl<'a> Inflater<'a> {
     }
 }
 
-/// Tells whether deflated bytes have zlib's header (RFC 1950), as they should; some servers leave it out. No encoder begins a bare
-/// stream (RFC 1951) with what would pass for one.
+/// Returns true if deflated bytes have zlib's header (RFC 1950), as they should. Some servers leave it out. No encoder
+/// begins a bare stream (RFC 1951) with bytes that look like the header.
 fn is_zlib(bytes: &[u8]) -> bool {
     let is_method = |first: u8| first & 0x0f == 8 && first >> 4 <= 7;
     match *bytes {
@@ -127,7 +128,7 @@ fn is_zlib(bytes: &[u8]) -> bool {
     }
 }
 
-/// Deflated bytes (RFC 1951), and what is left of them.
+/// Deflated bytes (RFC 1951) that are not inflated yet.
 struct Deflate<'a> {
     bytes: &'a [u8],
     engine: Decompress,
@@ -141,7 +142,7 @@ impl<'a> Deflate<'a> {
         }
     }
 
-    /// The size that a step has brought, and whether that was the stream's end.
+    /// Returns the number of bytes that a step has brought, and true at the stream's end.
     fn step(&mut self, output: &mut [u8]) -> Result<(usize, bool), Fault> {
         let input = &self.bytes[..self.bytes.len().min(STEP_IN)];
         let (read, written) = (self.engine.total_in(), self.engine.total_out());
@@ -154,7 +155,7 @@ impl<'a> Deflate<'a> {
         let written = since(written, self.engine.total_out());
         let is_over = status == Status::StreamEnd;
         if read == 0 && written == 0 && !is_over {
-            // It wants more, and there is none.
+            // The engine wants more bytes, and there are none.
             return Err(if input.is_empty() {
                 Fault::Cut
             } else {
@@ -169,7 +170,7 @@ impl<'a> Deflate<'a> {
 /// The members of a gzip file, one after another (RFC 1952).
 struct Gzip<'a> {
     data: Deflate<'a>,
-    /// Of the member that has begun.
+    /// The checksum of the member that has begun.
     sum: Option<Crc>,
 }
 
@@ -252,22 +253,23 @@ type State = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
 /// A brotli stream (RFC 7932).
 ///
-/// A few bytes may announce a window of 16 MiB, and a block that fills it. But a window matters only where a stream is longer: up
-/// to there it is the same with a smaller one. So it is read with a small window first, and begun again with a larger one once
-/// it turns out to be longer. What it takes thus follows from what it brings.
+/// A few bytes may announce a window of 16 MiB, and a block that fills it. But a window matters only for a stream that
+/// is longer than it. Up to that length, a smaller window gives the same result. So the stream is read with a small
+/// window first, and begun again with a larger one if it turns out to be longer. Its memory therefore depends on the
+/// bytes that it really yields.
 struct Brotli<'a> {
     bytes: &'a [u8],
     at: usize,
     written: usize,
     /// The window that the stream asks for, as a power of two.
     asked: u8,
-    /// The window that it has.
+    /// The window that it has now.
     window: u8,
     state: State,
 }
 
 impl<'a> Brotli<'a> {
-    /// The windows that are tried.
+    /// The windows that are tried, as powers of two.
     const WINDOWS: [u8; 3] = [18, 21, 24];
 
     fn new(bytes: &'a [u8]) -> Self {
@@ -329,12 +331,13 @@ impl<'a> Brotli<'a> {
         }
     }
 
-    /// Counts the bytes that are the same with the window that was asked for: beyond, distances may mean something else.
+    /// Counts the bytes that are the same as with the window that was asked for. Beyond them, distances may mean
+    /// something else.
     const fn reach(&self) -> usize {
         (1 << self.window) - 16
     }
 
-    /// The first byte, which has the window in it, with the one that is used.
+    /// Returns the first byte, which holds the window, with the window that is used.
     const fn patched(&self, first: u8) -> u8 {
         if self.window < self.asked {
             first & !0b1110 | (self.window - 17) << 1
@@ -344,8 +347,8 @@ impl<'a> Brotli<'a> {
     }
 }
 
-/// The window that a stream asks for in its first byte (RFC 7932, section 9.1), where it is one of those from 18 to 24, which
-/// take three bits that can be changed; 0 for all that are smaller.
+/// Returns the window that a stream asks for in its first byte (RFC 7932, section 9.1), if it is from 18 to 24. Those
+/// take three bits that can be changed. Returns 0 for all smaller windows.
 const fn asked_window(first: u8) -> u8 {
     let bits = first >> 1 & 0b111;
     if first & 1 == 1 && bits != 0 {

@@ -1,4 +1,4 @@
-//! Tests of what is inflated: every format, whole, cut, broken and without end.
+//! Tests of inflating: every format, whole, cut, broken and without end.
 
 use std::{cell::Cell, future::Future, io::Write as _, pin::pin};
 
@@ -14,7 +14,7 @@ use crate::{
 
 const FORMATS: [Format; 3] = [Format::Gzip, Format::Deflate, Format::Brotli];
 
-/// The bytes as an encoder of this format makes them smaller.
+/// Compresses the bytes with an encoder of this format.
 fn deflated(format: Format, bytes: &[u8]) -> Vec<u8> {
     let level = Compression::default();
     match format {
@@ -46,7 +46,7 @@ fn brotli(bytes: &[u8], window: u32) -> Vec<u8> {
     packed
 }
 
-/// Inflates it step by step.
+/// Inflates bytes step by step.
 fn steps(format: Format, packed: &[u8]) -> Result<Vec<u8>, Fault> {
     let mut inflater = Inflater::new(format, packed);
     let mut space = vec![0; STEP_OUT];
@@ -63,7 +63,7 @@ fn steps(format: Format, packed: &[u8]) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// Bytes that no coding makes small, the same each time.
+/// Returns bytes that no coding makes smaller. They are the same each time.
 fn noise(size: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(7);
     (0..size).map(|_| random.u8(..)).collect()
@@ -99,7 +99,7 @@ fn all_members_of_a_gzip_file_are_its_bytes_and_its_header_may_say_anything() {
     packed.extend(named.finish().unwrap());
     assert_eq!(steps(Format::Gzip, &packed).unwrap(), b"this and this");
 
-    // With a sum of the header.
+    // This header has a checksum.
     let mut summed = deflated(Format::Gzip, b"x");
     summed[3] = 1 << 1;
     let mut sum = Crc::new();
@@ -161,7 +161,7 @@ fn what_is_not_what_it_says_is_broken() {
             assert!(steps(format, bytes).is_err(), "{format:?} {bytes:?}");
         }
     }
-    // Sums that don't fit: gzip's two, zlib's one.
+    // These checksums don't fit: gzip's two, zlib's one.
     let text = [b'1'; 1000];
     for (format, place) in [(Format::Gzip, 8), (Format::Gzip, 4), (Format::Deflate, 4)] {
         let mut packed = deflated(format, &text);
@@ -200,7 +200,7 @@ fn a_brotli_window_is_no_larger_than_what_comes_needs() {
             }
         }
     };
-    // Far repeats, which need the whole window.
+    // Repeats over a long distance need the whole window.
     let far = |size: usize| [noise(size / 2), noise(size / 2)].concat();
     assert_eq!(windows(b"tiny", 24), [18]);
     assert_eq!(windows(&far(1 << 19), 18), [18], "it is small as it is");
@@ -211,11 +211,11 @@ fn a_brotli_window_is_no_larger_than_what_comes_needs() {
     for asked in [10, 16, 17] {
         assert_eq!(windows(&far(1 << 17), asked), [0]);
     }
-    // With more distance than brotli's own 16 MiB allow.
+    // This stream asks for larger distances than brotli's own 16 MiB allow.
     assert_eq!(steps(Format::Brotli, &[0x11, 0, 0]), Err(Fault::Broken));
 }
 
-/// Inflates within bounds, and counts how often others had a turn.
+/// Inflates within bounds, and counts the turns that others had.
 fn within(
     format: Format,
     packed: &[u8],
@@ -287,7 +287,7 @@ fn a_body_draws_the_larger_of_what_came_and_what_it_is() {
 #[test]
 fn others_have_their_turns_while_a_large_body_is_inflated() {
     let text = vec![0; 4 << 20];
-    // Thousands of members, tables or blocks with nothing in them bring nothing, and take their time all the same.
+    // Thousands of empty members, tables or blocks bring no bytes, but they take time all the same.
     let empty = deflated(Format::Gzip, b"").repeat(2_000);
     let mut blocks = [0, 0, 0, 0xff, 0xff].repeat(100_000);
     blocks.extend([1, 0, 0, 0xff, 0xff]);

@@ -1,28 +1,29 @@
-//! Reads an answer's `Keep-Alive` field (RFC 2068, section 19.7.1.1): for how long its server keeps the connection open. Pure.
+//! Reads an answer's `Keep-Alive` field (RFC 2068, section 19.7.1.1): the time for which its server keeps the
+//! connection open. Pure.
 
 use std::time::Duration;
 
-/// The time by which a connection is given up before the server would. A request may be on its way for so long, or waiting in
-/// a busy server's queue of connections.
+/// The time by which a connection is given up earlier than the server would. A request may be on its way for this long,
+/// or wait in a busy server's queue of connections.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// The longest time that means anything; larger numbers mean the same.
+/// The longest time that makes a difference. Larger numbers mean the same.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The time that a connection may wait for its next request. Small, as it is a part of every head: in milliseconds.
+/// The time that a connection may wait for its next request, in milliseconds. It is small, as every head has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Idle(u32);
 
 impl Idle {
-    /// No time was given.
+    /// The time if the server gives none.
     pub(super) const UNSAID: Self = Self(u32::MAX);
 
-    /// The connection takes no other request.
+    /// Returns true if the connection takes no other request.
     pub(super) const fn is_none(self) -> bool {
         self.0 == 0
     }
 
-    /// The time; longer than any connection lives where the server says nothing.
+    /// Returns the time. If the server gives none, it is longer than any connection lives.
     pub(super) const fn time(self) -> Duration {
         Duration::from_millis(self.0 as u64)
     }
@@ -36,7 +37,7 @@ impl Idle {
 #[cold]
 pub(super) fn idle(value: &[u8]) -> Idle {
     let mut idle = Idle::UNSAID;
-    // Parameters are separated by commas; semicolons are met too.
+    // Parameters are separated by commas. Some servers use semicolons.
     for parameter in value.split(|byte| b",;".contains(byte)) {
         let mut sides = parameter.splitn(2, |byte| *byte == b'=');
         let name = sides.next().unwrap_or_default().trim_ascii();
@@ -52,12 +53,13 @@ pub(super) fn idle(value: &[u8]) -> Idle {
     idle
 }
 
-/// The server's time less a margin that leaves at least half of it.
+/// Takes a margin from the server's time, but leaves at least half of it.
 fn within(time: Duration) -> Duration {
     time.saturating_sub(MARGIN).max(time / 2)
 }
 
-/// Whole seconds, quoted or not. What follows the digits, such as a fraction, is left out; what has none is nobody's time.
+/// Reads whole seconds, quoted or not. Text after the digits, such as a fraction, is ignored. Without digits there is
+/// no time.
 fn seconds(value: &[u8]) -> Option<Duration> {
     let value = value.trim_ascii();
     let value = value.strip_prefix(b"\"").unwrap_or(value).trim_ascii();

@@ -1,4 +1,4 @@
-//! The bytes' way to an upstream, plain or inside TLS: what awc's connector opens. It knows nothing of HTTP.
+//! The connection to an upstream, plain or inside TLS, as awc's connector opens it. It knows nothing of HTTP.
 
 use std::{
     fmt, io,
@@ -75,7 +75,7 @@ impl ActixStream for Link {
     }
 }
 
-/// awc wants it; nothing of the connection is worth printing.
+/// Prints only the type. awc requires `Debug`, and nothing of the connection is worth printing.
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").finish_non_exhaustive()

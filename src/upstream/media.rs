@@ -1,12 +1,12 @@
-//! Reads `Content-Type` as WHATWG MIME Sniffing does: the type is what stands before the first semicolon, and a broken parameter
-//! breaks nothing else. Pure.
+//! Reads `Content-Type` as WHATWG MIME Sniffing does: the type is the text before the first semicolon, and a broken
+//! parameter breaks nothing else. Pure.
 
-/// The kind of a body, by its type.
+/// The kind of a body, decided by its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Json,
     Text,
-    /// There is no type, or it is none.
+    /// There is no type, or no valid one.
     Undeclared,
     Binary,
 }
@@ -18,18 +18,18 @@ pub(super) struct Declared {
     pub(super) charset: Charset,
 }
 
-/// The character set of a text, by its own word.
+/// The character set of a text, as its type declares it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Charset {
-    /// UTF-8, a part of it, or none that is named.
+    /// UTF-8 or a subset of it, or no named character set.
     Own,
-    /// Another one, in which ASCII's bytes mean what they mean in ASCII; of a name that nobody knows that is likely.
+    /// Another set, in which ASCII's bytes mean the same as in ASCII. An unknown name is likely to be one of these.
     WithAscii,
-    /// One in which ASCII's bytes may mean something else.
+    /// A set in which ASCII's bytes may mean something else.
     WithoutAscii,
 }
 
-/// JSON's type as nearly everybody writes it.
+/// The type of JSON, as nearly everybody writes it.
 pub(super) const PLAIN_JSON: &str = "application/json";
 
 const JSON: Declared = Declared {
@@ -37,7 +37,7 @@ const JSON: Declared = Declared {
     charset: Charset::Own,
 };
 
-/// Subtypes that are text without saying so. docs/http.md has the same list.
+/// Subtypes that are text, even if their names don't tell. docs/http.md has the same list.
 const TEXTS: [&str; 63] = [
     "csv",
     "dtd",
@@ -104,10 +104,10 @@ const TEXTS: [&str; 63] = [
     "yaml",
 ];
 
-/// The names of UTF-8 and of what is a part of it.
+/// The names of UTF-8 and of its subsets.
 const OWN: [&str; 5] = ["utf-8", "utf8", "us-ascii", "ascii", "unicode-1-1-utf-8"];
 
-/// The beginnings of the names of character sets in which ASCII's bytes may mean something else: those that shift, those of
+/// The beginnings of the names of character sets in which ASCII's bytes may mean something else: shifting sets, sets of
 /// two or four bytes, and EBCDIC.
 const WITHOUT_ASCII: [&str; 19] = [
     "utf-7",
@@ -131,10 +131,10 @@ const WITHOUT_ASCII: [&str; 19] = [
     "cp500",
 ];
 
-/// Takes a field apart.
+/// Reads the field.
 pub(super) fn declared(field: Option<&str>) -> Declared {
     match field {
-        // By far the most common: not worth taking apart.
+        // This is by far the most common type, and needs no more work.
         Some(field) if is_plain_json(field) => JSON,
         Some(field) => last(field).unwrap_or(Declared {
             kind: Kind::Undeclared,
@@ -147,7 +147,7 @@ pub(super) fn declared(field: Option<&str>) -> Declared {
     }
 }
 
-/// Tells whether the field has a type at all.
+/// Returns true if the field has a type at all.
 pub(super) fn is_type(field: &str) -> bool {
     last(field).is_some()
 }
@@ -164,8 +164,8 @@ fn is_plain_json(field: &str) -> bool {
         && (rest.is_empty() || is(b"; charset=utf-8") || is(b";charset=utf-8"))
 }
 
-/// Two fields may have become one, with a comma between them: the last type that is one holds, as in browsers and by RFC 9110,
-/// section 8.3.
+/// Returns the last valid type. Two fields may have become one, with a comma between them. Browsers and RFC 9110,
+/// section 8.3, let the last type hold.
 fn last(field: &str) -> Option<Declared> {
     outside_quotes(field, ',').filter_map(one).last()
 }
@@ -194,7 +194,7 @@ fn kind(top: &str, sub: &str) -> Kind {
         let start = sub.len().checked_sub(end.len());
         start.is_some_and(|start| sub.as_bytes()[start..].eq_ignore_ascii_case(end.as_bytes()))
     };
-    // Amazon's has a version at its end.
+    // Amazon's type has a version at its end.
     let amazon = "x-amz-json-";
     let is_amazon = sub.len() > amazon.len()
         && sub.as_bytes()[..amazon.len()].eq_ignore_ascii_case(amazon.as_bytes());
@@ -213,7 +213,7 @@ fn parameters(text: &str) -> &str {
         .map_or("", |(_, parameters)| parameters)
 }
 
-/// The first character set that is named, in quotation marks or not.
+/// Returns the first character set that is named, in quotation marks or not.
 fn charset_name(parameters: &str) -> Option<&str> {
     outside_quotes(parameters, ';').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
@@ -245,7 +245,7 @@ fn is_own(charset: &str) -> bool {
     OWN.iter().any(|own| charset.eq_ignore_ascii_case(own))
 }
 
-/// The parts between these separators, of which those in quotation marks are none.
+/// Splits text at these separators, but not at those in quotation marks.
 fn outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |next| {
@@ -259,7 +259,7 @@ fn outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A word by RFC 9110, section 5.6.2.
+/// Returns true if `text` is a token by RFC 9110, section 5.6.2.
 pub(super) fn is_token(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_part)

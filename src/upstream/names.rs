@@ -1,6 +1,6 @@
-//! Looks names up on a few threads that are there from the start: a process at its limit of threads can start no other later. At
-//! most one look-up of a name is under way at a time, whoever waits for it: a name service that hangs for one name holds one
-//! thread, and the others are for the other names.
+//! Looks names up on a few threads that run from the start: a process at its limit of threads can't start another one
+//! later. At most one look-up of a name is under way at a time, however many wait for it. A name service that hangs for
+//! one name holds one thread, and the other threads serve the other names.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ pub const LOOK_UPS: usize = 8;
 /// Asks for a host's addresses; it may block.
 type Ask = dyn Fn(&str) -> Found + Send + Sync;
 
-/// The ports in them mean nothing.
+/// The addresses of a host. Their ports mean nothing.
 type Addresses = Arc<[SocketAddr]>;
 
 /// The addresses; none where the name has none or can't be looked up. An error where the gateway is why.
@@ -38,7 +38,7 @@ pub struct Names {
 }
 
 impl Default for Names {
-    /// Asks the system.
+    /// Names that the system looks up.
     fn default() -> Self {
         Self::asking(from_system)
     }
@@ -56,10 +56,10 @@ impl Names {
         }
     }
 
-    /// The name `host`, the same for all upstreams that have it, and a thread more for a new one.
+    /// Returns the name `host`, which is the same for all upstreams that have it. A new name adds a thread.
     ///
     /// # Errors
-    /// When not even one thread can be started.
+    /// Fails if not even one thread can be started.
     pub(super) fn name(&mut self, host: &str) -> io::Result<Name> {
         if let Some(known) = self.known.get(host) {
             return Ok(known.clone());
@@ -89,10 +89,11 @@ impl Names {
         let ask = Arc::clone(&self.ask);
         let work = move || {
             loop {
-                // The lock is held while it waits: whoever else waits does so for the lock.
+                // The lock is held while this thread waits for work. Other free threads wait for the lock.
                 let next = locked(&look_ups).recv();
                 let Ok(look_up) = next else { return };
-                // One that panics is dropped, which is all that who waits for it hears. The thread is for the next.
+                // A look-up that panics is dropped, and those who wait for it learn that. The thread goes on with the
+                // next look-up.
                 let _ = catch_unwind(AssertUnwindSafe(|| look_up.run(&*ask)));
             }
         };
@@ -107,7 +108,7 @@ impl Names {
 #[derive(Clone)]
 pub(super) struct Name {
     host: Arc<str>,
-    /// Holds each name at most once, so their number bounds it.
+    /// The queue of look-ups. Each name is in it at most once, so the number of names bounds it.
     queue: mpsc::Sender<LookUp>,
     under_way: Arc<Mutex<Option<Answer>>>,
 }
@@ -124,9 +125,9 @@ impl Name {
     }
 
     fn answer(&self) -> Answer {
-        // Held for a moment only, never during a look-up.
+        // The lock is held for a moment only, never during a look-up.
         let mut under_way = locked(&self.under_way);
-        // One whose sender is gone is over, however it ended.
+        // A look-up whose sender is gone is over, however it ended.
         if let Some(answer) = &*under_way
             && answer.has_changed().is_ok()
         {
@@ -137,14 +138,14 @@ impl Name {
             host: Arc::clone(&self.host),
             tell,
         };
-        // Without threads it comes back and is dropped, and so is its sender.
+        // Without threads, the look-up is returned and dropped, and its sender with it.
         let _ = self.queue.send(look_up);
         *under_way = Some(answer.clone());
         answer
     }
 }
 
-/// A look-up that was asked for.
+/// A look-up that is asked for.
 struct LookUp {
     host: Arc<str>,
     tell: watch::Sender<Option<Found>>,
@@ -170,7 +171,7 @@ fn from_system(host: &str) -> Found {
     }
 }
 
-/// Nothing that panics leaves half of anything behind a lock here.
+/// Locks a mutex. No code that panics under these locks leaves data half changed.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

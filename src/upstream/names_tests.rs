@@ -1,4 +1,4 @@
-//! Look-ups against a name service that hangs, panics and counts.
+//! Tests of look-ups with a name service that hangs, panics and counts.
 
 use std::{
     pin::pin,
@@ -17,7 +17,7 @@ fn some_address() -> Found {
     Ok(Arc::new([SocketAddr::from(([127, 0, 0, 1], 0))]))
 }
 
-/// A name service that counts what it is asked, and hangs until it is let go, for names that begin with `hang`.
+/// Makes a name service that counts its look-ups. For names that begin with `hang`, it hangs until it is released.
 fn hanging() -> (Names, Arc<AtomicUsize>, Sender<()>) {
     let (let_go, gate) = channel();
     let gate: Mutex<Receiver<()>> = Mutex::new(gate);
@@ -26,7 +26,7 @@ fn hanging() -> (Names, Arc<AtomicUsize>, Sender<()>) {
     let names = Names::asking(move |host| {
         counted.fetch_add(1, Ordering::SeqCst);
         if host.starts_with("hang") {
-            // Over when its other end is dropped.
+            // This ends when the other end of the channel is dropped.
             let _ = locked(&gate).recv();
         }
         some_address()
@@ -43,7 +43,7 @@ async fn a_look_up_that_hangs_is_joined_and_not_begun_again() {
         assert!(name.find().now_or_never().is_none());
         assert!(other_upstream.find().now_or_never().is_none());
     }
-    // It waits before the look-up is let go: one that has ended is not joined.
+    // It must wait before the look-up is released: a look-up that has ended can't be joined.
     let mut waiting = pin!(name.find());
     assert!(waiting.as_mut().now_or_never().is_none());
     drop(let_go);

@@ -1,5 +1,5 @@
-//! What an upstream's attempts have in common, made ready at start: TLS, and the way to awc's connector. Nothing
-//! here is done per request.
+//! The parts that an upstream's attempts have in common, made ready at start: TLS, and the way to awc's connector.
+//! Nothing here is done for each request.
 
 use std::{
     cell::Cell,
@@ -25,26 +25,26 @@ use super::{
     tls::{Session, Sessions, TlsError},
 };
 
-/// One upstream's settings with everything made ready that its workers share.
+/// One upstream's settings, and all that its workers share, made ready.
 #[derive(Clone)]
 pub struct Prepared {
     pub(super) settings: Arc<Settings>,
     host: Host,
     port: u16,
     session: Option<Session>,
-    /// Its sender's name in `CDN-Loop`.
+    /// The gateway's own name in `CDN-Loop`.
     pub(super) hop: Option<HeaderValue>,
     /// The failures of which more is kept than their status.
     pub(super) advised: Option<Arc<Advised>>,
 }
 
-/// Why an upstream can't be made ready.
+/// The reason why an upstream can't be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum Unprepared {
-    /// Its TLS settings can't be used.
+    /// The upstream's TLS settings can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Its name could never be looked up.
+    /// The upstream's name could never be looked up.
     #[error(
         "no thread can be started to look up names; raise this process's limit on threads (pids)"
     )]
@@ -52,14 +52,14 @@ pub enum Unprepared {
 }
 
 impl Prepared {
-    /// Makes an upstream ready: with its session settings out of `sessions`, which were made for it too, and with its name among
-    /// those of the other upstreams, which share the threads that look names up.
+    /// Makes an upstream ready. `sessions` must have been made for it too. Its name joins `names`, as all upstreams
+    /// share the threads that look names up.
     ///
     /// # Errors
-    /// When the name to verify is none, or there is no thread to look the host's name up.
+    /// Fails if the name to verify is no valid name, or if there is no thread to look the host's name up.
     ///
     /// # Panics
-    /// When the settings' URL has no host, which a checked configuration rules out.
+    /// Panics if the settings' URL has no host, which a checked configuration rules out.
     pub fn new(
         settings: Settings,
         sessions: &Sessions,
@@ -82,7 +82,7 @@ impl Prepared {
         })
     }
 
-    /// The same, whose requests say in `CDN-Loop` (RFC 8586) that they have come through this hop.
+    /// Returns the same upstream, with requests that name this hop in `CDN-Loop` (RFC 8586).
     #[must_use]
     pub fn passing(mut self, hop: HeaderValue) -> Self {
         self.hop = Some(hop);
@@ -115,7 +115,7 @@ impl Prepared {
             watch: Rc::clone(watch),
             spare: Rc::clone(spare),
         });
-        // The dialer's own clock names the reason, and knows of pauses. A second one would only fire too early.
+        // The dialer's own clock names the reason and knows of pauses. A second clock would only fire too early.
         let connector = Connector::new()
             .connector(Dialer(Rc::clone(&target)))
             .timeout(Duration::MAX)
@@ -132,7 +132,7 @@ impl Prepared {
             };
             Box::pin(async move {
                 let mut opening = pin!(connector.call(connect));
-                // Whenever awc gets to ask the dialer, it does so while this one is polled, and no other in between.
+                // awc asks the dialer only while this future is polled, and no other future is polled in between.
                 let opening = poll_fn(|cx| {
                     target.until.set(until);
                     opening.as_mut().poll(cx)
@@ -144,7 +144,7 @@ impl Prepared {
         Pool::new(open, self.settings.keep_alive, spare)
     }
 
-    /// What awc is given: the dialer does TLS itself, so awc sees plain HTTP to a definite port.
+    /// Returns the URI for awc. The dialer does TLS itself, so awc sees plain HTTP to a definite port.
     fn plain(&self) -> Uri {
         let host = self.settings.url.host().unwrap_or_default();
         Uri::builder()

@@ -1,5 +1,5 @@
-//! What holds for every answer of an upstream, whatever its bytes and however they arrive: the same is read of it, no more
-//! than there was, and the same as a plain reading of RFC 9112 finds.
+//! Properties of every answer of an upstream, whatever its bytes and however they arrive. The reader always finds the
+//! same in it, never more than there was, and the same as a plain reading of RFC 9112.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::fanout::{Allowance, Body, Failure, FailureKind, Heard, StatusSet};
 
-/// What a body is, for those who are not of this part.
+/// Decides what a body is, for callers outside this part.
 pub(crate) fn classify(
     content_type: Option<&str>,
     content_encoding: Option<&str>,
@@ -23,19 +23,19 @@ pub(crate) fn classify(
     answer::read(Described::new(content_type, codings), bytes, DEPTH.into())
 }
 
-/// The depth to which JSON may nest here.
+/// The depth to which JSON may nest in these tests.
 pub(crate) const DEPTH: u16 = 64;
 
-/// Bytes that come one by one cost a look at the whole head each; after so many they come in pieces.
+/// The number of bytes that come one by one, as each costs a look at the whole head. Later bytes come in pieces.
 const ONE_BY_ONE: usize = 256;
 
-/// No body here is larger.
+/// The largest body in these tests, in bytes.
 const BOUND: usize = 1 << 20;
 
-/// Reads `stream` as an answer to a GET and to a HEAD, whole, byte by byte and in pieces.
+/// Reads `stream` as an answer to a GET and to a HEAD: whole, byte by byte and in pieces.
 ///
 /// # Panics
-/// When something does not hold.
+/// Panics if a property does not hold.
 pub fn wire(stream: &[u8]) {
     for head_only in [false, true] {
         let whole = Seen::of(std::iter::once(stream), head_only);
@@ -44,14 +44,14 @@ pub fn wire(stream: &[u8]) {
         let pieces = Seen::of(Pieces(stream), head_only);
         for cut in [bytes, pieces] {
             assert_eq!(cut.read, whole.read);
-            // In pieces, what follows an answer may not have come yet when it is over.
+            // In pieces, the bytes after an answer may not have come yet when it is over.
             assert!(cut.lasts || !whole.lasts);
         }
         check(&whole, stream, head_only);
     }
 }
 
-/// Pieces of one to sixteen bytes, by what stands in them.
+/// Pieces of one to sixteen bytes. Their contents decide the sizes.
 struct Pieces<'a>(&'a [u8]);
 
 impl<'a> Iterator for Pieces<'a> {
@@ -65,10 +65,10 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// What is read of an answer.
+/// The result of reading an answer.
 #[derive(Debug)]
 struct Seen {
-    /// `None` while something is still to come.
+    /// The answer, or `None` while a part of it is still to come.
     read: Option<Result<(StatusCode, Bytes), Failure>>,
     lasts: bool,
 }
@@ -95,7 +95,7 @@ impl Seen {
                 break;
             }
             match reading.room() {
-                // As from a socket: at most as much as is asked for.
+                // As with a socket, at most the requested bytes come.
                 Some((body, left)) => {
                     let (now, rest) = piece.split_at(left.min(piece.len()));
                     body.extend_from_slice(now);
@@ -122,7 +122,7 @@ fn every_status() -> StatusSet {
     all
 }
 
-/// Checks what was read of `stream` against a plain reading.
+/// Checks the result for `stream` against a plain reading.
 fn check(seen: &Seen, stream: &[u8], head_only: bool) {
     let plain = plain_answer(stream, head_only);
     let body = plain.map(|(_, framing, body)| plain_body(framing, body));
@@ -134,7 +134,7 @@ fn check(seen: &Seen, stream: &[u8], head_only: bool) {
             let body = body.flatten().expect("a body that a plain reading takes");
             assert_eq!(data, &body.data);
             let left = body.left.expect("a plain reading finds its end");
-            // What a 205 has declared is left where it is.
+            // The bytes that a 205 has declared are left unread.
             assert!(!seen.lasts || left == 0, "something follows");
         }
         Some(Err(failure)) if failure.kind == FailureKind::Status => {
@@ -143,7 +143,7 @@ fn check(seen: &Seen, stream: &[u8], head_only: bool) {
         }
         Some(Err(failure)) => {
             assert!(!seen.lasts, "nobody knows where the next answer begins");
-            // Of an answer whose head was good, only the body can be at fault.
+            // If an answer's head was good, only the body can be at fault.
             let is_whole = body.flatten().is_some_and(|body| body.left.is_some());
             assert!(
                 failure.status.is_none() || !is_whole,
@@ -157,7 +157,7 @@ fn check(seen: &Seen, stream: &[u8], head_only: bool) {
     }
 }
 
-/// The final answer's status, how its body ends, and what follows its head.
+/// Returns the final answer's status, the end of its body, and the bytes after its head.
 fn plain_answer(stream: &[u8], head_only: bool) -> Option<(u16, Framing, &[u8])> {
     let mut rest = stream;
     loop {
@@ -177,7 +177,7 @@ fn plain_answer(stream: &[u8], head_only: bool) -> Option<(u16, Framing, &[u8])>
     }
 }
 
-/// The status, and the framing by a plain reading of RFC 9112, section 6.3.
+/// Returns the status, and the framing by a plain reading of RFC 9112, section 6.3.
 fn plain_head(text: &[u8], head_only: bool) -> Option<(u16, Framing)> {
     let mut lines = text
         .split(|byte| *byte == b'\n')
@@ -220,15 +220,15 @@ fn plain_head(text: &[u8], head_only: bool) -> Option<(u16, Framing)> {
     Some((status, if none { Framing::None } else { framing }))
 }
 
-/// What a plain reading finds in a body.
+/// The result of a plain reading of a body.
 #[derive(Debug, Default)]
 struct Plain {
     data: Vec<u8>,
-    /// How many bytes follow it, if it ends.
+    /// The number of bytes that follow the body, if it ends.
     left: Option<usize>,
 }
 
-/// `None` for chunks that are no chunks.
+/// Reads a body plainly. Returns `None` if its chunks are invalid.
 fn plain_body(framing: Framing, body: &[u8]) -> Option<Plain> {
     let length = match framing {
         Framing::Chunked => return plain_chunks(body),
@@ -276,7 +276,7 @@ fn plain_chunks(body: &[u8]) -> Option<Plain> {
     Some(plain)
 }
 
-/// The first line and what follows it; `Some(None)` while it is not whole, `None` where it is none.
+/// Returns the first line and the bytes after it. `Some(None)` while it is not complete, `None` if it is no line.
 #[expect(clippy::option_option, reason = "refused, not there yet, there")]
 fn line(bytes: &[u8]) -> Option<Option<(&[u8], &[u8])>> {
     let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {

@@ -1,4 +1,5 @@
-//! The bytes of one upstream's requests (RFC 9112, section 3), made ready at start but for what a client's request adds. Pure.
+//! The bytes of one upstream's requests (RFC 9112, section 3). All but the additions from a client's request is made
+//! ready at start. Pure.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
@@ -6,33 +7,33 @@ use http::{HeaderName, HeaderValue, Method, header};
 use super::{Settings, standard_port};
 use crate::fanout::{Forward, Place};
 
-/// Says who is asking, as RFC 9110 wants it of a client.
+/// The sender's name, as RFC 9110 wants it from a client.
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("gather/", env!("CARGO_PKG_VERSION")));
 
-/// The name that clients and upstreams know it by.
+/// The request's id, which clients and upstreams know too.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Which trace a request belongs to, and what tracers have added to it (W3C).
+/// The trace of a request, and the additions of other tracers (W3C Trace Context).
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// Which gateways it has come through (RFC 8586).
+/// The gateways that the request has come through (RFC 8586).
 const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
-/// A body up to this size, in bytes, goes out with its head.
+/// The largest body, in bytes, that goes out together with its head.
 pub(super) const SMALL: usize = 16 * 1024;
 
-/// All requests to one upstream.
+/// The parts that all requests to one upstream share.
 pub(super) struct Template {
-    /// Method, path and own query.
+    /// Method, path and the upstream's own query.
     start: Vec<u8>,
     has_query: bool,
-    /// Its own fields, each with its line.
+    /// The upstream's own fields, each with its line.
     fields: Vec<(HeaderName, Vec<u8>)>,
-    /// All their lines, and that of the hop.
+    /// The lines of all own fields, and the line of the hop.
     lines: Vec<u8>,
-    /// The gateway's own name in `CDN-Loop`, where it has one.
+    /// The gateway's own name in `CDN-Loop`, if it has one.
     hop: Option<HeaderValue>,
     body: Bytes,
     forward_headers: Vec<HeaderName>,
@@ -57,7 +58,7 @@ impl Template {
         let mut forward_headers = settings.forward_headers.clone();
         if let Some(hop) = &hop {
             write_field(&mut lines, &CDN_LOOP, hop);
-            // It goes on in any case, and not twice.
+            // The field is always sent, and must not be sent twice.
             forward_headers.retain(|name| *name != CDN_LOOP);
         }
         Self {
@@ -72,7 +73,7 @@ impl Template {
         }
     }
 
-    /// The head, with a small body; and what is to be sent after it.
+    /// Returns the head, together with a small body, and the bytes to send after it.
     pub(super) fn bytes(&self, forward: &Forward, place: Place) -> (Vec<u8>, &[u8]) {
         let with_body = if self.body.len() <= SMALL {
             self.body.len()
@@ -86,7 +87,7 @@ impl Template {
         for (index, (_, pair)) in pairs.enumerate() {
             let is_first = index == 0 && !self.has_query;
             bytes.push(if is_first { b'?' } else { b'&' });
-            // The pairs came out of a valid URI, so they go into one.
+            // The pairs are from a valid URI, so they are valid in this one.
             bytes.extend_from_slice(pair.as_bytes());
         }
         bytes.extend_from_slice(b" HTTP/1.1\r\n");
@@ -104,7 +105,7 @@ impl Template {
         (bytes, after)
     }
 
-    /// A field of the client takes the place of one of the same name.
+    /// Writes the fields. A client's field replaces an own field of the same name.
     fn write_fields(&self, bytes: &mut Vec<u8>, forward: &Forward) {
         let passes = |name: &HeaderName| self.forward_headers.contains(name);
         let hops = forward.hops.as_ref();
@@ -142,8 +143,8 @@ fn write_line(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     bytes.extend_from_slice(b"\r\n");
 }
 
-/// The authority, without a port that is the scheme's own (RFC 9110, sections 4.2.1 and 7.2): some servers know themselves by
-/// this text alone.
+/// Returns the authority, without a port that is the scheme's own (RFC 9110, sections 4.2.1 and 7.2). Some servers know
+/// their own name only by this exact text.
 fn host(settings: &Settings) -> &str {
     let Some(authority) = settings.url.authority() else {
         return "";
@@ -154,7 +155,7 @@ fn host(settings: &Settings) -> &str {
     }
 }
 
-/// What every request has; what is configured comes before what is usual.
+/// Returns the fields of every request. Configured fields come before the usual ones.
 fn fields(settings: &Settings) -> Vec<(HeaderName, HeaderValue)> {
     let host = HeaderValue::from_str(host(settings)).expect("a checked URL's authority is visible");
     let codings = if settings.compressed {
@@ -169,7 +170,7 @@ fn fields(settings: &Settings) -> Vec<(HeaderName, HeaderValue)> {
     ];
     let is_without = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
     let length = settings.body.as_ref().map(Bytes::len);
-    // A method that announces a body says that there is none.
+    // A method that usually has a body announces that there is none.
     let announced = (!is_without.contains(&settings.method)).then_some(0);
     if let Some(length) = length.or(announced) {
         fields.push((header::CONTENT_LENGTH, HeaderValue::from(length)));
@@ -191,7 +192,7 @@ mod tests {
     use super::*;
     use crate::fanout::Allowance;
 
-    /// The lines of the head that such an upstream is sent.
+    /// Returns the lines of the head that an upstream with these settings is sent.
     fn head(settings: &Settings) -> Vec<String> {
         let template = Template::new(settings, None);
         let forward = Forward {

@@ -1,10 +1,11 @@
-//! Roots of trust that all share who name none of their own. Knows nothing of sessions, and not where they are written.
+//! Roots of trust, shared by all upstreams that name none of their own. It knows nothing of sessions, nor of the roots'
+//! files.
 
 use std::sync::Arc;
 
 use tokio_rustls::rustls::{RootCertStore, pki_types::CertificateDer};
 
-/// Roots to trust. A clone shares them.
+/// The roots to trust. A clone shares them.
 #[derive(Debug, Clone)]
 pub struct Roots {
     store: Arc<RootCertStore>,
@@ -12,7 +13,7 @@ pub struct Roots {
 }
 
 impl Roots {
-    /// These certificates, less those that can't be roots, and how many these are.
+    /// Makes roots of these certificates. Leaves out those that can't be roots, and returns their number.
     #[must_use]
     pub fn of(certificates: Vec<CertificateDer<'static>>) -> (Self, usize) {
         let mut store = RootCertStore::empty();
@@ -29,7 +30,8 @@ impl Roots {
         (roots, unusable)
     }
 
-    /// The system's; where it has none, as in an image from scratch, Mozilla's. Reads some hundred kilobytes.
+    /// Returns the system's roots. A system without any, such as an image from scratch, gets Mozilla's. Reads some
+    /// hundred kilobytes.
     #[must_use]
     pub fn system() -> Self {
         let found = rustls_native_certs::load_native_certs();
@@ -46,13 +48,13 @@ impl Roots {
         }
     }
 
-    /// True if nobody is trusted.
+    /// Returns true if nobody is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.store.is_empty()
     }
 
-    /// The roots as certificates; none where they are Mozilla's.
+    /// Returns the roots as certificates. There are none if the roots are Mozilla's.
     #[must_use]
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         &self.certificates

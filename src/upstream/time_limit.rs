@@ -1,5 +1,5 @@
-//! The time for making a connection. A process that was stopped (SIGSTOP, a frozen container, a machine that slept) finds all its
-//! timers over at once, before it has seen what came meanwhile; it gets the time anew.
+//! The time for making a connection. A process that was stopped (SIGSTOP, a frozen container, a machine that slept)
+//! finds all its timers expired at once, before it has seen what came meanwhile. The time then begins anew.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -7,19 +7,19 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::fanout::{is_pause, turn};
 
-/// When the time for a connection ends.
+/// The end of the time for a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TimeLimit {
     /// The upstream's own limit.
     own: Duration,
-    /// That limit from the start, or `until` where that is earlier.
+    /// The own limit counted from the start, or `until` if that is earlier.
     pub(super) end: Instant,
-    /// The end of the attempt, which nothing moves.
+    /// The end of the attempt, which never moves.
     until: Instant,
 }
 
 impl TimeLimit {
-    /// From now, `own` at most, and never beyond `until`.
+    /// Makes a limit of at most `own` from now, and never beyond `until`.
     pub(super) fn new(own: Duration, until: Instant) -> Self {
         let mut limit = Self {
             own,
@@ -35,13 +35,13 @@ impl TimeLimit {
         end.map_or(self.until, |end| end.min(self.until))
     }
 
-    /// Tells whether the attempt's own end comes first.
+    /// Returns true if the attempt's own end comes first.
     pub(super) fn is_the_attempts(self) -> bool {
         self.end == self.until
     }
 
-    /// Waits for the end. Whoever waits for something else too has to look at that first (`biased`): then it gets a last look
-    /// after a pause.
+    /// Waits for the end. A caller that waits for something else too must look at that first (`biased`). It then gets a
+    /// last look after a pause.
     pub(super) async fn over(self) {
         let mut end = self.end;
         loop {
@@ -59,7 +59,7 @@ impl TimeLimit {
     }
 }
 
-/// The result of `work`, or `None` when the time is `over` first. Work that ends at the same moment counts.
+/// Returns the result of `work`, or `None` if the time is `over` first. Work that ends at the same moment counts.
 pub(super) async fn before<T>(
     over: Pin<&mut impl Future<Output = ()>>,
     work: impl Future<Output = T>,

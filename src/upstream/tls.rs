@@ -1,4 +1,4 @@
-//! Whom to trust and who to be towards `https` upstreams. Made once at start; nothing is read per connection.
+//! Trust and identity towards `https` upstreams. They are made once at start, and nothing is read for a connection.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -16,19 +16,19 @@ use tokio_rustls::{
 
 use super::{Roots, Settings, TlsSettings};
 
-/// The least number of servers whose sessions are kept.
+/// The least number of servers for which sessions are kept.
 const SERVERS: usize = 32;
 
-/// The number of tickets that rustls keeps of one server; its bound on sessions counts them.
+/// The number of tickets that rustls keeps for one server. Its bound on sessions counts them.
 const TICKETS: usize = 8;
 
-/// Why the TLS settings of an upstream can't be used.
+/// The reason why the TLS settings of an upstream can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// No session can be made at all.
     #[error("TLS can't be used: {0}")]
     Material(#[from] rustls::Error),
-    /// The name to expect in the upstream's certificate is no name.
+    /// The name to expect in the upstream's certificate is no valid name.
     #[error("the name to verify is neither a DNS name nor an IP address: {0}")]
     Name(#[from] InvalidDnsNameError),
 }
@@ -40,11 +40,11 @@ pub(super) struct Session {
     pub(super) name: ServerName<'static>,
 }
 
-/// The TLS of all upstreams, made once for all that trust the same roots and are the same client. They share the store of
-/// sessions too: rustls keeps a session by the name that was verified, and resumes it for no other.
+/// The TLS of all upstreams, made once for all upstreams with the same roots and the same client certificate. They
+/// share the store of sessions too. rustls keeps a session under the verified name, and resumes it for no other name.
 pub struct Sessions(HashMap<Kind, Arc<ClientConfig>>);
 
-/// Trust and identity, by where they are in memory: what was read from the same files is shared.
+/// The trust and identity, by their places in memory. Upstreams that name the same files share them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Kind {
     roots: Option<usize>,
@@ -64,10 +64,11 @@ impl Kind {
 }
 
 impl Sessions {
-    /// For all of these upstreams. `roots` says whom those trust that name no roots; it is not asked where nobody needs them.
+    /// Makes the sessions for all of these upstreams. `roots` gives the trust for upstreams that name no roots, and is
+    /// called only if one needs it.
     ///
     /// # Errors
-    /// When TLS can't be used at all.
+    /// Fails if TLS can't be used at all.
     pub fn of<'a>(
         upstreams: impl IntoIterator<Item = &'a Settings>,
         roots: impl FnOnce() -> Roots,
@@ -93,7 +94,7 @@ impl Sessions {
                 }
                 None => builder.with_no_client_auth(),
             };
-            // The wire speaks HTTP/1.1 only; an upstream that would choose otherwise must hear it.
+            // The wire speaks HTTP/1.1 only. An upstream that would choose another protocol must be told.
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
             config.resumption = Resumption::in_memory_sessions(users.max(SERVERS) * TICKETS);
             made.insert(kind, Arc::new(config));
@@ -101,7 +102,8 @@ impl Sessions {
         Ok(Self(made))
     }
 
-    /// Sessions with `host` by the settings of one of the upstreams; `None` where it is not `https`.
+    /// Returns the session settings for `host`, by one of the upstreams' settings. `None` if the upstream is not
+    /// `https`.
     pub(super) fn with(
         &self,
         upstream: &Settings,
@@ -126,7 +128,7 @@ fn is_secure(upstream: &Settings) -> bool {
     upstream.url.scheme() == Some(&Scheme::HTTPS)
 }
 
-/// What a client may know of a failed handshake: the reason, without the names in the certificate.
+/// Returns the reason of a failed handshake that a client may know: without the names in the certificate.
 pub(super) fn reason(error: &std::io::Error) -> &'static str {
     let Some(error) = session_error(error) else {
         return "the upstream ended the TLS handshake";
@@ -153,7 +155,7 @@ pub(super) fn reason(error: &std::io::Error) -> &'static str {
     }
 }
 
-/// The reason, where a session that had begun was ended by the upstream's alert.
+/// Returns the reason if the upstream's alert ended a session that had begun.
 pub(super) fn alert(error: &std::io::Error) -> Option<&'static str> {
     let is_alert = matches!(session_error(error), Some(rustls::Error::AlertReceived(_)));
     is_alert.then(|| reason(error))

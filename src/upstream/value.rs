@@ -1,20 +1,20 @@
-//! Checks that bytes are exactly one JSON value (RFC 8259), nested no deeper than asked, without making anything of it. Pure,
-//! and without recursion.
+//! Checks that bytes are exactly one JSON value (RFC 8259), nested no deeper than allowed, without building anything
+//! from it. Pure, and without recursion.
 
 use std::ops::Range;
 
-/// Why bytes are not taken for a JSON value.
+/// The reason why bytes are no valid JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// There is nothing but space.
+    /// There is nothing but white space.
     Empty,
     Invalid,
-    /// More objects and lists are open at once than may be.
+    /// More objects and lists are open at once than is allowed.
     Deep,
 }
 
-/// Where in `text` its one value stands, without the space around it. `most` is how many objects and lists may be open
-/// at once.
+/// Returns the place of the one value in `text`, without the white space around it. At most `most` objects and lists
+/// may be open at once.
 pub(super) fn find(text: &str, most: usize) -> Result<Range<usize>, Fault> {
     let mut scan = Scan {
         bytes: text.as_bytes(),
@@ -35,7 +35,7 @@ pub(super) fn find(text: &str, most: usize) -> Result<Range<usize>, Fault> {
     Ok(start..end)
 }
 
-/// A look at a text from its start on.
+/// A scan of a text from its start.
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -43,7 +43,7 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// The byte that comes next; a NUL, which stands nowhere in JSON, at the end.
+    /// Returns the next byte. At the end it is a NUL, which is never part of JSON.
     fn peek(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
@@ -54,7 +54,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Passes a value with all that is in it.
+    /// Passes a value and everything in it.
     fn values(&mut self, most: usize) -> Result<(), Fault> {
         loop {
             match self.peek() {
@@ -69,7 +69,7 @@ impl Scan<'_> {
                         return Err(Fault::Deep);
                     }
                     self.space();
-                    // `}` and `]` stand two after what they close.
+                    // In ASCII, `}` and `]` come two after `{` and `[`.
                     if self.peek() == open + 2 {
                         self.at += 1;
                     } else {
@@ -82,7 +82,7 @@ impl Scan<'_> {
                 }
                 _ => return Err(Fault::Invalid),
             }
-            // A value has ended, and so may what it stands in.
+            // A value has ended. The object or list around it may end too.
             loop {
                 let Some(object) = self.open.innermost() else {
                     return Ok(());
@@ -107,7 +107,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Passes a member's name and the colon, to where its value begins.
+    /// Passes a member's name and the colon, up to its value.
     fn key(&mut self) -> Result<(), Fault> {
         if self.peek() != b'"' {
             return Err(Fault::Invalid);
@@ -122,7 +122,7 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Passes a string, whose quotation mark comes next. That it is UTF-8 is known.
+    /// Passes a string that begins with the next byte. The text is known to be UTF-8.
     fn string(&mut self) -> Result<(), Fault> {
         self.at += 1;
         loop {
@@ -176,7 +176,7 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Passes digits, at least one.
+    /// Passes one digit or more.
     fn digits(&mut self) -> Result<(), Fault> {
         let start = self.at;
         while self.peek().is_ascii_digit() {
@@ -197,7 +197,7 @@ impl Scan<'_> {
     }
 }
 
-/// Counts the bytes before the first that is a quotation mark, a backslash or a control character.
+/// Counts the bytes before the first quotation mark, backslash or control character.
 fn plain(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
@@ -205,7 +205,7 @@ fn plain(bytes: &[u8]) -> usize {
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         let (quote, slash) = (word ^ (ONES * 0x22), word ^ (ONES * 0x5c));
-        // A byte that is below the one subtracted borrows; of all that do, the first is exact.
+        // A byte below the subtracted one borrows. Of all bytes that borrow, the first is exact.
         let found = (word.wrapping_sub(ONES * 0x20) & !word)
             | (quote.wrapping_sub(ONES) & !quote)
             | (slash.wrapping_sub(ONES) & !slash);
@@ -219,13 +219,13 @@ fn plain(bytes: &[u8]) -> usize {
     start + rest.iter().position(is_end).unwrap_or(rest.len())
 }
 
-/// The open objects and lists, from the outermost to the innermost: a bit each, set for an object.
+/// The open objects and lists, from the outermost to the innermost. Each has one bit, which is set for an object.
 #[derive(Default)]
 struct Open {
     depth: usize,
-    /// The innermost is the lowest.
+    /// The innermost 64 levels. The lowest bit is the innermost.
     here: u64,
-    /// Those 64 levels out and farther.
+    /// The levels outside of those, 64 in a word.
     outer: Vec<u64>,
 }
 
@@ -248,7 +248,7 @@ impl Open {
         }
     }
 
-    /// True where the innermost is an object; `None` where nothing is open.
+    /// Returns true if the innermost is an object. `None` if nothing is open.
     const fn innermost(&self) -> Option<bool> {
         if self.depth == 0 {
             return None;
@@ -264,10 +264,10 @@ mod tests {
 
     use super::*;
 
-    /// Deeper than anybody asks for.
+    /// A depth that nobody asks for.
     const DEEPEST: usize = 1000;
 
-    /// The same by serde_json, which knows no depth.
+    /// Checks the same with serde_json, without a bound on the depth.
     fn reference(text: &str) -> Option<&str> {
         serde_json::from_str::<&RawValue>(text)
             .ok()
@@ -378,7 +378,7 @@ mod tests {
         assert_eq!(find("\u{a0}", 1), Err(Fault::Invalid));
     }
 
-    /// Texts that are often JSON, or nearly.
+    /// Generates texts that are often JSON, or nearly.
     fn nearly() -> impl Strategy<Value = String> {
         let parts = [
             "{", "}", "[", "]", ",", ":", "\"", "\\", " ", "\n", "0", "1", "-", ".", "e", "true",
