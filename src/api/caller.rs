@@ -1,12 +1,13 @@
-//! The time for which a caller says it will wait, in header fields that the configuration names. Proxies send it as whole
-//! milliseconds: Envoy's `x-envoy-expected-rq-timeout-ms` is the time that it has left itself. It must not know what the time is for.
+//! The time for which a caller will wait, read from header fields that the configuration names. Proxies send it as
+//! whole milliseconds: Envoy's `x-envoy-expected-rq-timeout-ms` is the time that Envoy itself has left. It must not
+//! know what the time is for.
 
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
-/// The shortest of `wait` and what the request says in these fields, in all their lines. A value that is no number of
-/// milliseconds is left out, and `ignored` told of it.
+/// Returns the shortest of `wait` and the times in these fields, over all their lines. A value that is no number of
+/// milliseconds is left out and passed to `ignored`.
 #[cold]
 pub(super) fn shortest(
     wait: Option<Duration>,
@@ -20,13 +21,13 @@ pub(super) fn shortest(
         if millis.is_none() {
             ignored();
         }
-        // Zero is no bound to those who send it: their time-out is off.
+        // Senders use zero for "no time-out", so zero is no bound.
         millis.filter(|millis| *millis > 0)
     });
     times.map(Duration::from_millis).chain(wait).min()
 }
 
-/// A number as digits alone: `parse` would take a sign before it.
+/// Reads a number of digits alone. `parse` would accept a sign before it.
 fn milliseconds(value: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?;
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -46,7 +47,7 @@ mod tests {
         HeaderName::from_static("x-wait-ms"),
     ];
 
-    /// The shortest time in milliseconds, and how many values were ignored.
+    /// Returns the shortest time in milliseconds, and the number of values that were ignored.
     fn read(wait: Option<u64>, fields: &[(usize, &[u8])]) -> (Option<u128>, usize) {
         let mut headers = HeaderMap::new();
         headers.append(

@@ -1,5 +1,6 @@
-//! Answers compressed for clients that take it (RFC 9110, section 12.5.3), gzip or brotli. What there is of a stream leaves
-//! at once, compressed or not: whenever more is to come later, the encoder is flushed. It must not know what it compresses.
+//! Compresses answers, with gzip or brotli, for clients that accept it (RFC 9110, section 12.5.3). The ready part of a
+//! stream leaves at once, compressed or not: the encoder is flushed whenever more is to come later. It must not know
+//! what it compresses.
 
 use std::{
     io::{self, Write as _},
@@ -25,26 +26,26 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::fanout::{Charge, Memory};
 
-/// A smaller answer fits a packet as it is, in bytes.
+/// The smallest answer that is compressed, in bytes. A smaller one fits into a packet as it is.
 const SMALLEST: u64 = 1024;
 
-/// How hard gzip tries, of 9: a third of the time of its usual 6, for some percent more.
+/// The level of gzip, out of 9. It takes a third of the time of the usual 6, for some percent more bytes.
 const GZIP_LEVEL: u32 = 4;
 
-/// How hard brotli tries, of 11: about as long as gzip.
+/// The quality of brotli, out of 11. It takes about as long as gzip.
 const BROTLI_QUALITY: u32 = 4;
 
-/// How far back brotli looks, as a power of two in bytes: an encoder holds several times as much.
+/// The window of brotli, as a power of two in bytes. An encoder holds several times as much.
 const BROTLI_WINDOW: u32 = 18;
 
-/// The memory of an encoder, in bytes, as measured with a hundred of each.
+/// The memory of an encoder, in bytes, as measured with a hundred encoders of each kind.
 const GZIP_SIZE: usize = 448 * 1024;
 const BROTLI_SIZE: usize = 1856 * 1024;
 
-/// How much is compressed before others have a turn, in bytes: about a millisecond.
+/// The number of bytes that are compressed before others have a turn: about a millisecond.
 const TURN: usize = 64 * 1024;
 
-/// The media types that get smaller.
+/// The media types that compression makes smaller.
 const WORTH: [&str; 7] = [
     "application/json",
     "application/problem+json",
@@ -55,7 +56,7 @@ const WORTH: [&str; 7] = [
     "text/",
 ];
 
-/// The same response, compressed by what the client takes, where that is of use.
+/// Compresses the response with a coding that the client accepts, if that is of use.
 pub(super) fn compressed(
     request: &HeaderMap,
     accept: impl FnOnce() -> Option<AcceptEncoding>,
@@ -67,12 +68,12 @@ pub(super) fn compressed(
     }
     let vary = HeaderValue::from_static("accept-encoding");
     response.headers_mut().append(header::VARY, vary);
-    // Without the field nobody has asked.
+    // Without the field, the client has not asked for compression.
     let accept = request.get(header::ACCEPT_ENCODING).and_then(|_| accept());
     let Some(coding) = accept.and_then(|accept| Coding::chosen(&accept)) else {
         return response;
     };
-    // An encoder may hold more than what it compresses. Without one the answer leaves as it is.
+    // An encoder may hold more than it compresses. If there is no memory for one, the answer leaves as it is.
     let Some(charge) = Rc::new(memory.clone()).lend(coding.size()) else {
         return response;
     };
@@ -112,7 +113,7 @@ fn is_worth(response: &HttpResponse) -> bool {
             .is_some_and(|kind| WORTH.iter().any(|worth| kind.starts_with(worth)))
 }
 
-/// A coding that answers are packed in.
+/// A coding for compressed answers.
 #[derive(Debug, Clone, Copy)]
 enum Coding {
     Gzip,
@@ -120,7 +121,7 @@ enum Coding {
 }
 
 impl Coding {
-    /// The one that a client likes best, if it likes one.
+    /// Returns the coding that the client prefers, or `None` if it prefers none of them.
     fn chosen(accept: &AcceptEncoding) -> Option<Self> {
         let ours = [Encoding::identity(), Encoding::gzip(), Encoding::brotli()];
         match accept.negotiate(ours.iter())? {
@@ -137,7 +138,7 @@ impl Coding {
         })
     }
 
-    /// About what its encoder holds, in bytes.
+    /// Returns about the size of the coding's encoder, in bytes.
     const fn size(self) -> usize {
         match self {
             Self::Gzip => GZIP_SIZE,
@@ -160,7 +161,7 @@ impl Coding {
     }
 }
 
-/// A strong tag is for the bytes of one coding (RFC 9110, section 8.8.1).
+/// Makes a strong tag weak, as a strong one is for the bytes of one coding (RFC 9110, section 8.8.1).
 fn weaken(headers: &mut HeaderMap) {
     let tag = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
     let tag: Option<EntityTag> = tag.and_then(|tag| tag.parse().ok());
@@ -185,7 +186,7 @@ impl Encoder {
         }
     }
 
-    /// Gives out all that was written, so that it can be read without what follows.
+    /// Gives out all bytes that were written, so that they can be read without the following ones.
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Gzip(encoder) => encoder.flush(),
@@ -193,7 +194,7 @@ impl Encoder {
         }
     }
 
-    /// What has come out so far.
+    /// Takes the bytes that have come out so far.
     fn take(&mut self) -> Bytes {
         let out = match self {
             Self::Gzip(encoder) => encoder.get_mut(),
@@ -210,16 +211,16 @@ impl Encoder {
     }
 }
 
-/// A body on its way through an encoder.
+/// A body that passes through an encoder.
 struct Compressed {
     body: BoxBody,
-    /// Until the end.
+    /// The encoder, until the end of the body.
     encoder: Option<Encoder>,
-    /// Whether something was written that may not have come out.
+    /// True if bytes were written that may not have come out yet.
     waiting: bool,
-    /// How much was compressed in this turn.
+    /// The number of bytes that were compressed in this turn.
     turn: usize,
-    /// For the encoder.
+    /// The memory that is charged for the encoder.
     _charge: Charge,
 }
 
@@ -282,7 +283,7 @@ mod tests {
 
     use super::*;
 
-    /// What can be read of `bytes`, of which more may follow.
+    /// Decodes as much of `bytes` as can be read. More bytes may follow.
     fn read(coding: &str, bytes: &[u8]) -> Vec<u8> {
         let mut text = vec![0; 1024];
         let read = match coding {

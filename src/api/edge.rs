@@ -1,18 +1,19 @@
-//! The connections of clients: what HTTP/1.1 demands of requests and of time is demanded here. actix brings the codec and
-//! the service that answers; its dispatcher is not used, because it is lenient with the former, bounds too little of the
-//! latter, and keeps 16 KiB of buffers for every connection that waits.
+//! The connections of clients. The rules of HTTP/1.1 for requests, and the bounds on time, are enforced here. actix
+//! brings the codec and the service that answers. Its dispatcher is not used: it is lenient with those rules, bounds
+//! too little of the time, and keeps 16 KiB of buffers for every connection that waits.
 //!
-//! - a head is read when the request before it is answered, and handed on when it is whole and valid; else the client
-//!   is told what is wrong and the connection ends;
+//! - a head is read when the request before it is answered, and is handed on when it is complete and valid; if it is
+//!   not valid, the client is told why and the connection ends;
 //! - a head has `header_timeout`, each on its connection;
-//! - no route takes a body, so a request that announces one is its connection's last; it is not told to `100 Continue`,
-//!   and what comes of the body is read for a moment and dropped. A chunked body that turns out to be empty is none;
-//! - a wish for another protocol is passed over, as HTTP/1.1 is spoken alone;
+//! - no route takes a body, so a request that announces one is its connection's last; it is never sent `100 Continue`,
+//!   and the parts of the body that come are read for a moment and dropped. A chunked body that turns out to be empty
+//!   counts as none;
+//! - a request for another protocol is ignored, as only HTTP/1.1 is spoken;
 //! - a client that doesn't read its answer has `write_timeout` for each part of it, and is then reset;
-//! - a client that leaves cancels the request that it waits for;
-//! - all other connections end in order: a close first, then a moment in which what still comes is read.
+//! - a client that leaves cancels the request for which it waits;
+//! - all other connections end in order: the gateway closes its half, then reads for a moment what still comes.
 //!
-//! A connection that waits owns no buffer: what is read and written goes through the worker's own.
+//! A connection that waits owns no buffer: it reads and writes through the worker's own.
 
 mod clock;
 mod connection;
@@ -54,64 +55,65 @@ use self::{
 };
 use crate::telemetry::Metrics;
 
-/// The longest request target, in bytes. Long enough for every parameter, short enough to log.
+/// The longest request target, in bytes. It is long enough for every parameter, and short enough to log.
 const MAX_TARGET: usize = 8 * 1024;
 
-/// The largest head, in bytes: more than browsers and proxies send, and below what the codec's parser holds.
+/// The largest head, in bytes. It is more than browsers and proxies send, and less than the codec's parser can hold.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// A head above this, in bytes, is charged to its request's memory. Browsers and proxies send less.
+/// A head above this size, in bytes, is charged to its request's memory. Browsers and proxies send less.
 const LARGE_HEAD: usize = 4 * 1024;
 
-/// The size of a large head, in bytes, for whoever holds the request: its fields are not copied.
+/// The size of a large head, in bytes. The request's memory is charged for it, as its fields are not copied.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LargeHead(pub(super) usize);
 
-/// How much is read at a time, and of an answer gathered before it is written, in bytes.
+/// The bytes that are read at a time, and the bytes of an answer that are gathered before a write.
 const SPACE: usize = 16 * 1024;
 
-/// The time that a client may take, and how much it may say.
+/// The bounds on a client's time, and on the size of its heads.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For a head, from its first byte; the first one from the connection's start.
+    /// Time for a head, from its first byte. For a connection's first head, from the connection's start.
     pub head: Duration,
-    /// For each 64 KiB of an answer, or for what is left of it.
+    /// Time for each 64 KiB of an answer, or for the rest of it.
     pub write: Duration,
-    /// For its next request.
+    /// Time until the next request.
     pub idle: Duration,
-    /// Set where each answer tells the client of `idle`.
+    /// True if each answer tells the client the value of `idle`.
     pub tells_idle: bool,
     /// The most fields of a head.
     pub fields: usize,
 }
 
-/// The meaning of a client's closing its half of the connection behind its request.
+/// The meaning of a client that closes its half of the connection after its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HalfClose {
-    /// The client has left: most close both halves at once, and nothing tells the two apart before something is sent.
+    /// The client has left. Most clients close both halves at once, and the two can't be told apart until something is
+    /// sent.
     Leaves,
     /// The client waits for its answer. It has left once it resets the connection.
     Waits,
 }
 
-/// What the connections of one worker share.
+/// State that the connections of one worker share.
 pub struct Edge<S> {
     service: S,
     config: ServiceConfig,
     patience: Patience,
     half_close: HalfClose,
-    /// The end of the head of each answer that keeps its connection, where such an answer says for how long.
+    /// The last lines of the head of each answer that keeps its connection, if the answer gives the idle time.
     told: Option<String>,
     metrics: Arc<Metrics>,
     stopping: GracefulShutdownSignal,
-    /// What was read is here until the same poll has looked at it.
+    /// A buffer for reading. A poll that reads into it also uses the bytes.
     space: RefCell<Box<[u8]>>,
-    /// What is written is gathered here by whoever takes it first; a client that reads slowly keeps it as long.
+    /// A buffer for writing. The first answer that needs it takes it, and keeps it if its client reads slowly.
     gathered: Cell<BytesMut>,
 }
 
 impl<S> Edge<S> {
-    /// Puts `service` behind connections. To be called on the worker's own thread.
+    /// Puts `service` behind connections. It must be called on the worker's own thread.
     #[must_use]
     pub fn new(
         service: S,
@@ -123,7 +125,7 @@ impl<S> Edge<S> {
         let none = Duration::ZERO;
         Self {
             service,
-            // The codec asks it for the date alone: times and ends of connections are decided here.
+            // The codec uses this only for the date. Times, and the ends of connections, are decided here.
             config: ServiceConfig::new(KeepAlive::Timeout(patience.idle), none, none, false, None),
             patience,
             half_close,
@@ -137,8 +139,8 @@ impl<S> Edge<S> {
         }
     }
 
-    /// Ready when the server has begun to stop, and a connection has had two more looks at what is there: what was sent
-    /// before the stop is answered, also what the reactor had not seen by then.
+    /// Waits until the server has begun to stop, and a connection has looked for bytes two more times. So a request
+    /// that was sent before the stop is answered, even if the reactor had not seen it by then.
     async fn stopping(&self) {
         self.stopping.notified().await;
         yield_now().await;
@@ -153,10 +155,10 @@ where
     /// Serves a connection to its end.
     ///
     /// # Errors
-    /// Never.
+    /// Never fails.
     pub async fn serve(self: Rc<Self>, tcp: TcpStream) -> Result<(), Infallible> {
         let mut connection = Connection::new(tcp, &self);
-        // An error is a client that has gone, and then there is nobody to tell.
+        // An error means that the client has gone, so that nobody is left to tell.
         let _ = self.converse(&mut connection).await;
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! The methods that routes take: each is read by GET, and by HEAD with it (RFC 9110, section 9.1), and says so to OPTIONS.
-//! Knows no route.
+//! The methods of routes. GET and HEAD read each route (RFC 9110, section 9.1), and OPTIONS tells these methods. It
+//! knows no route.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -11,13 +11,13 @@ use super::error::{self, Problem, ProblemKind, shown};
 /// The methods of every route, for `Allow`.
 pub(super) const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
-/// Tells whether a method only reads.
+/// Returns true if a method only reads.
 pub(super) fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Refuses a method that is unknown here (RFC 9110, section 15.6.2), and CONNECT, as the gateway opens no tunnels. Any
-/// other method is for its route to refuse.
+/// Refuses a method that is unknown here (RFC 9110, section 15.6.2), and CONNECT, as the gateway opens no tunnels. For
+/// other methods, their route decides.
 pub(super) fn not_implemented(method: &Method) -> Option<Problem> {
     const KNOWN: [&str; 9] = [
         "GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "QUERY",
@@ -30,7 +30,7 @@ pub(super) fn not_implemented(method: &Method) -> Option<Problem> {
     Some(Problem::new(ProblemKind::MethodNotImplemented, detail))
 }
 
-/// The answer of an existing route to a method that doesn't read.
+/// Answers a method that doesn't read, on a route that exists.
 pub(super) async fn other(request: HttpRequest) -> Result<HttpResponse, Problem> {
     if *request.method() == Method::OPTIONS {
         return Ok(options());
@@ -43,7 +43,7 @@ pub(super) async fn other(request: HttpRequest) -> Result<HttpResponse, Problem>
     Err(Problem::new(ProblemKind::MethodNotAllowed, detail))
 }
 
-/// The answer where no route matches. `OPTIONS *` asks about the whole gateway (RFC 9110, section 9.3.7).
+/// Answers if no route matches. `OPTIONS *` asks about the whole gateway (RFC 9110, section 9.3.7).
 pub(super) async fn no_route(request: HttpRequest) -> Result<HttpResponse, Problem> {
     if *request.method() == Method::OPTIONS && request.path() == "*" {
         return Ok(options());

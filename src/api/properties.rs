@@ -1,5 +1,6 @@
-//! What holds for every query, whatever is in it: it is taken, or refused with a 400 that names a parameter of it; what it
-//! chooses is no more than it may; and what is passed on is what was declared, and nothing smuggled along.
+//! Properties of every query, whatever its contents. A query is accepted, or refused with a 400 that names one of its
+//! parameters. Its choices stay within what is allowed. Only declared parameters are passed on, and nothing is smuggled
+//! along with them.
 
 use std::{
     borrow::Cow, collections::HashSet, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration,
@@ -20,19 +21,20 @@ use crate::{
     },
 };
 
-/// What the aggregate's calls declare. A configuration may declare any text but the empty one and Gather's own names.
+/// The parameters that the aggregate's calls declare. A configuration may declare any text but the empty one and
+/// Gather's own names.
 const DECLARED: [&str; 4] = ["id", "q", "a b", "x&y=#\r\nz"];
 
 const OWN: [&str; 5] = ["mode", "concurrency", "calls", "timeout", "wait_for"];
 
-/// The configured deadline, and what `Prefer: wait` allows.
+/// The configured deadline, and the limit that `Prefer: wait` sets.
 const DEADLINE: Duration = Duration::from_secs(10);
 const PREFERRED: Duration = Duration::from_secs(2);
 
 /// Reads `bytes` as a query, a preference and a duration.
 ///
 /// # Panics
-/// When something does not hold.
+/// Panics if a property does not hold.
 pub fn query(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     check_texts(&text);
@@ -55,7 +57,7 @@ fn value<'a>(pairs: &'a Pairs<'_>, name: &str) -> Option<&'a str> {
     Some(&pair.1)
 }
 
-/// The two readers beside the query's own.
+/// Checks the two readers beside the query's own.
 fn check_texts(text: &str) {
     if let Some(seconds) = preferred_wait(text) {
         assert!(seconds > 0 && text.contains('='));
@@ -85,7 +87,7 @@ fn check_problem(problem: &Problem, name: &str) {
     assert_eq!(json["status"], 400);
 }
 
-/// Each parameter is Gather's own and given once with a value, or declared.
+/// Checks that each parameter is one of Gather's own, given once and with a value, or is declared.
 fn check_taken(query: &Query<'_>, pairs: &Pairs<'_>) {
     for (name, value) in pairs {
         if OWN.contains(&&**name) {
@@ -109,7 +111,8 @@ fn check_taken(query: &Query<'_>, pairs: &Pairs<'_>) {
     assert_eq!(query.run, run);
 }
 
-/// What is passed on is each declared pair, in order, as it came; behind an upstream's own query it stays what it is.
+/// Checks that the declared pairs are passed on in order and unchanged. After an upstream's own query they keep their
+/// meaning.
 fn check_forwarded(query: &Query<'_>, text: &str, declared: &HashSet<String>) {
     let expected: Vec<_> = form_urlencoded::parse(text.as_bytes())
         .filter(|(name, _)| declared.contains(&**name))
@@ -120,7 +123,7 @@ fn check_forwarded(query: &Query<'_>, text: &str, declared: &HashSet<String>) {
         let decoded: Vec<_> = form_urlencoded::parse(pair.as_bytes()).collect();
         assert_eq!(decoded, [(given.clone(), value.clone())]);
     }
-    // The rest is for what can be a request's query at all.
+    // The rest applies only to texts that can be a request's query.
     let target: Result<Uri, _> = format!("/aggregate?{text}").parse();
     if target.is_ok_and(|target| target.query() == Some(text)) {
         let mut target = "http://upstream/ping?own=1".to_owned();
@@ -138,7 +141,7 @@ fn check_forwarded(query: &Query<'_>, text: &str, declared: &HashSet<String>) {
     }
 }
 
-/// Three calls whose upstreams are never asked.
+/// An upstream for three calls that are never made.
 struct Never;
 
 impl Upstream for Never {
@@ -169,7 +172,7 @@ fn aggregate() -> Aggregate<Never> {
     }
 }
 
-/// A choice only narrows what the aggregate allows, or is refused by the name of its parameter.
+/// Checks that a choice only narrows what the aggregate allows, or is refused by the name of its parameter.
 fn check_choice(query: &Query<'_>, pairs: &Pairs<'_>) {
     let alone = query.choice(None);
     let given = value(pairs, "timeout").and_then(duration::parse);

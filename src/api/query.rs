@@ -1,5 +1,5 @@
-//! The query parameters of an aggregate, read strictly: what is unknown, repeated, empty or meaningless is an error that
-//! names the parameter. Pure; it must not know what an aggregate is made of.
+//! The query parameters of an aggregate, read strictly. A parameter that is unknown, repeated, empty or meaningless is
+//! an error that names it. Pure; it must not know what an aggregate is made of.
 
 use std::{
     borrow::Cow,
@@ -18,19 +18,19 @@ use super::error::shown;
 /// Gather's own parameters.
 const OWN: [&str; 5] = ["mode", "concurrency", CALLS, "timeout", "wait_for"];
 
-/// The one among them that is a list.
+/// The parameter among them that is a list.
 const CALLS: &str = "calls";
 
-/// How a request wants its aggregate run.
+/// The way in which a request wants its aggregate run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Run {
-    /// Once, in the named mode or the configured one.
+    /// The aggregate runs once, in the named mode or the configured one.
     Once(Option<Mode>),
-    /// In both modes in turn.
+    /// The aggregate runs in both modes in turn.
     Compare,
 }
 
-/// What a query says.
+/// The contents of a query.
 #[derive(Debug)]
 pub(super) struct Query<'q> {
     pub(super) run: Run,
@@ -38,45 +38,45 @@ pub(super) struct Query<'q> {
     concurrency: Option<NonZeroUsize>,
     timeout: Option<Duration>,
     completion: Option<Completion>,
-    /// Parameters for upstreams: the decoded name, and the pair as it came.
+    /// The parameters for upstreams: the decoded name, and the pair as it came.
     pub(super) forwarded: Vec<(String, String)>,
 }
 
-/// Why a query can't be taken.
+/// The reason why a query can't be accepted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// Nobody declares it.
+    /// No call declares the parameter.
     #[error("unknown parameter `{}`: neither Gather nor a call of this aggregate takes it", shown(.name))]
     Unknown {
         /// The parameter.
         name: String,
     },
-    /// Given more than once.
+    /// The parameter is given more than once.
     #[error("parameter `{name}` is given more than once")]
     Repeated {
         /// The parameter.
         name: &'static str,
     },
-    /// Given without a value.
+    /// The parameter is given without a value.
     #[error("parameter `{name}` is empty")]
     Empty {
         /// The parameter.
         name: &'static str,
     },
-    /// Given with a value that means nothing.
+    /// The parameter's value means nothing.
     #[error("parameter `{name}` is `{}`, expected {expected}", shown(.found))]
     Invalid {
         /// The parameter.
         name: &'static str,
-        /// Its value.
+        /// The parameter's value.
         found: String,
-        /// What would do.
+        /// The values that would be accepted.
         expected: &'static str,
     },
 }
 
 impl QueryError {
-    /// The parameter that the error is about.
+    /// Returns the parameter that the error is about.
     pub(super) fn parameter(&self) -> &str {
         match self {
             Self::Unknown { name } => name,
@@ -86,7 +86,7 @@ impl QueryError {
 }
 
 impl<'q> Query<'q> {
-    /// Reads a query string; `declared` are the parameters that the aggregate's calls take.
+    /// Reads a query string. `declared` has the parameters that the aggregate's calls take.
     pub(super) fn parse(text: &'q str, declared: &HashSet<String>) -> Result<Self, QueryError> {
         let mut query = Self {
             run: Run::Once(None),
@@ -111,7 +111,8 @@ impl<'q> Query<'q> {
                 continue;
             };
             let name = OWN[index];
-            // Lists come in either form of RFC 6570: with commas, or with the name again for each.
+            // A list may have either form of RFC 6570: values with commas between them, or the name again for each
+            // value.
             if std::mem::replace(&mut seen[index], true) && name != CALLS {
                 return Err(QueryError::Repeated { name });
             }
@@ -138,7 +139,7 @@ impl<'q> Query<'q> {
                 self.run = Run::Once(Some(mode));
             }
             "concurrency" => {
-                // Of 32 bits, so that the same is taken on every machine and the OpenAPI document can say what is.
+                // With 32 bits, the same values are accepted on every machine, and the OpenAPI document can give them.
                 let concurrency = Some(&*value)
                     .filter(|value| is_number(value))
                     .and_then(|value| value.parse::<NonZeroU32>().ok())
@@ -176,7 +177,7 @@ impl<'q> Query<'q> {
         Ok(())
     }
 
-    /// The same without the text that it was read from.
+    /// Returns the same query, independent of the text from which it was read.
     pub(super) fn into_owned(self) -> Query<'static> {
         Query {
             run: self.run,
@@ -188,7 +189,7 @@ impl<'q> Query<'q> {
         }
     }
 
-    /// The choice within an aggregate; `preferred` is what `Prefer: wait` allows.
+    /// Returns the choice within an aggregate. `preferred` is the time that `Prefer: wait` allows.
     pub(super) fn choice(&self, preferred: Option<Duration>) -> Choice<'_> {
         Choice {
             mode: match self.run {
@@ -206,13 +207,13 @@ impl<'q> Query<'q> {
     }
 }
 
-/// Whether a text is a number as we write one: Rust would take a sign and zeros before it too.
+/// Returns true for a number in its usual form. Rust's parser would accept a sign and leading zeros too.
 fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0')
 }
 
-/// The `wait` preference of a `Prefer` field (RFC 7240), in whole seconds. One that says nothing useful is ignored, as
-/// the RFC wants it.
+/// Reads the `wait` preference of a `Prefer` field (RFC 7240), in whole seconds. A preference without a useful value is
+/// ignored, as the RFC demands.
 pub(super) fn preferred_wait(field: &str) -> Option<u64> {
     field
         .split(',')

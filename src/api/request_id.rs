@@ -1,11 +1,12 @@
-//! The id of a request: the caller's, if it is sane, else a new one. It goes to the caller, to upstreams and to the log.
+//! The id of a request: the caller's if it is harmless, or else a new one. It goes to the caller, to upstreams and to
+//! the log.
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 
-/// The field, in the form that the libraries compare fast.
+/// The field's name, in the form that the libraries compare fast.
 pub(super) const NAME: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that is taken over, in bytes.
+/// The longest id that is taken from a caller, in bytes.
 pub(super) const LONGEST: usize = 128;
 
 /// The request's id, as a field value of visible ASCII.
@@ -13,14 +14,14 @@ pub(super) const LONGEST: usize = 128;
 pub(super) struct RequestId(pub(super) HeaderValue);
 
 impl RequestId {
-    /// Takes the caller's id over where it can do no harm in a header, a log line or a URL; else makes one.
+    /// Takes the caller's id if it is harmless in a header, a log line and a URL. Otherwise makes a new id.
     pub(super) fn of(given: Option<&HeaderValue>) -> Self {
         given
             .filter(|value| is_sane(value.as_bytes()))
             .map_or_else(Self::random, |value| Self(value.clone()))
     }
 
-    /// 128 random bits in hexadecimal. Unique, not secret.
+    /// Makes an id of 128 random bits in hexadecimal. It is unique, but not secret.
     pub(super) fn random() -> Self {
         let mut bits = fastrand::u128(..);
         let text: [u8; 32] = std::array::from_fn(|_| {

@@ -1,4 +1,4 @@
-//! What of a request its trace is made from (W3C trace context, OpenTelemetry's conventions).
+//! Reads the trace context and the span attributes of a request (W3C Trace Context, OpenTelemetry's conventions).
 
 use std::sync::Arc;
 
@@ -38,13 +38,13 @@ pub(super) fn begin(spans: &Arc<Spans>, request: &ServiceRequest, id: &RequestId
     RequestTrace::begin(spans, &incoming)
 }
 
-/// The field, where there is one and not two that may say different things.
+/// Returns the field if there is exactly one, as two may say different things.
 fn only(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut fields = headers.get_all(TRACE_PARENT);
     fields.next().filter(|_| fields.next().is_none())
 }
 
-/// All fields in one, as a list may come in many (RFC 9110, section 5.3).
+/// Joins all lines of the field, as a list may come in several (RFC 9110, section 5.3).
 fn state(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut fields = headers.get_all(TRACE_STATE);
     let first = fields.next()?;

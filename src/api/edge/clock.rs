@@ -1,8 +1,9 @@
-//! One timer for all that a connection waits for, which is moved as seldom as can be: most things happen long before
-//! their time is over, so a timer that goes off looks whether it still matters. Knows not what it times.
+//! One timer for everything that a connection waits for. It is moved as seldom as possible: most things happen long
+//! before their time is over, so a timer that goes off checks if its time still matters. It does not know what it
+//! times.
 //!
-//! A process that was stopped for a while sees overdue timers before its sockets. So a time that was over long ago is waited for a
-//! little longer, in which what has come is seen.
+//! A process that was stopped for a while sees overdue timers before its sockets. So a time that was over long ago is
+//! extended by a little, in which the bytes that have come are seen.
 
 use std::{
     pin::Pin,
@@ -13,16 +14,16 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::fanout::{LOOK, is_pause};
 
-/// A timer whose time mostly moves on.
+/// A timer whose time mostly moves later.
 #[derive(Debug)]
 pub(super) struct Clock {
     timer: Pin<Box<Sleep>>,
-    /// A time that was over in a pause, and the end of the look for what has come. On the heap, as it is rare.
+    /// A time that ended in a pause, and the end of the extra look after it. It is on the heap because it is rare.
     look: Option<Box<(Instant, Instant)>>,
 }
 
 impl Clock {
-    /// A timer that is first needed at this time.
+    /// Makes a timer that is first needed at this time.
     pub(super) fn at(time: Instant) -> Self {
         Self {
             timer: Box::pin(sleep_until(time)),
@@ -30,7 +31,7 @@ impl Clock {
         }
     }
 
-    /// Ready at `time` or after it.
+    /// Polls for `time`: ready then or later.
     pub(super) fn poll(&mut self, time: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let mut until = match &self.look {
             Some(look) if look.0 == time => look.1,
@@ -95,7 +96,7 @@ mod tests {
         assert_eq!(began.elapsed(), Duration::from_secs(10) + LOOK);
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(now(&mut clock), Some(Poll::Ready(())));
-        // The next time is another.
+        // The next time is a different one, without an extra look.
         let next = Instant::now() + Duration::from_secs(1);
         poll_fn(|cx| clock.poll(next, cx)).await;
         assert_eq!(Instant::now(), next);

@@ -1,4 +1,4 @@
-//! One connection of a client: which request comes next on it, whether the client is still there, and its end. Knows
+//! One connection of a client: the next request on it, the departure of the client, and the connection's end. It knows
 //! neither who answers nor how an answer is sent.
 
 use std::{
@@ -37,7 +37,7 @@ use super::{
 };
 use crate::api::request_id::RequestId;
 
-/// An idle time of which half a second more or less does not matter.
+/// An idle time for which half a second more or less does not matter.
 const LONG_IDLE: Duration = Duration::from_secs(10);
 
 /// A client's connection.
@@ -45,33 +45,34 @@ pub(super) struct Connection {
     pub(super) tcp: TcpStream,
     pub(super) codec: Codec,
     pub(super) clock: Clock,
-    /// Whether the answer to the last request has a body.
+    /// True if the answer to the last request has a body.
     pub(super) wants_body: bool,
-    /// Whether a body of unknown length may come to that client in chunks.
+    /// True if a body of unknown length may go to that client in chunks.
     pub(super) takes_chunks: bool,
-    /// Whether that request announced a body: then it is the last.
+    /// True if that request announced a body. It is then the connection's last.
     pub(super) last: bool,
     peer: Option<SocketAddr>,
-    /// What has come and was not asked for yet.
+    /// Bytes that have come and are not used yet.
     held: BytesMut,
     heads: Heads,
-    /// When a head that has begun has to be whole; the first one of a connection begins with it.
+    /// The time by which a head that has begun must be complete. The first head of a connection begins with the
+    /// connection.
     late: Option<Instant>,
-    /// When a connection without a request ends; not known before its first one.
+    /// The time at which a connection without a request ends. It is not set before the first request.
     idle: Option<Instant>,
-    /// The look-out for a reset, once a client that is served all the same has closed its half.
+    /// The watch for a reset, if the client has closed its half and still gets its answer.
     reset: Option<Reset>,
 }
 
-/// What comes next on a connection.
+/// The next event on a connection.
 pub(super) enum Next {
     /// A request.
     Request(Request),
-    /// Something that is none.
+    /// A request that is not valid.
     Refused(Fault),
-    /// Nothing for as long as a connection may be idle.
+    /// No request within the idle time.
     Idle,
-    /// Nothing: the client has closed its side, or the server stops.
+    /// No more requests: the client has closed its side, or the server stops.
     Over,
 }
 
@@ -95,10 +96,10 @@ impl Connection {
         }
     }
 
-    /// Whether another request may follow the answer that was sent. If so, it is waited for from now on.
+    /// Returns true if another request may follow the answer that was sent, and starts to wait for it.
     pub(super) fn keep<S>(&mut self, edge: &Edge<S>) -> bool {
         self.idle = if edge.told.is_none() && edge.patience.idle >= LONG_IDLE {
-            // By a clock that is half a second late at most, and read already.
+            // This clock has been read already, and is at most half a second late.
             (self.codec.config().keep_alive_deadline()).map(Instant::from_std)
         } else {
             Some(Instant::now() + edge.patience.idle)
@@ -106,7 +107,7 @@ impl Connection {
         self.codec.keep_alive()
     }
 
-    /// Waits for what comes next.
+    /// Waits for the next event.
     pub(super) fn poll_next<S>(
         &mut self,
         edge: &Edge<S>,
@@ -114,7 +115,7 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Next>> {
         loop {
-            // Some of it may have come while the request before it was being answered.
+            // A part of it may have come while the request before was being answered.
             match self.heads.read(&self.held, edge.patience.fields) {
                 Ok(None) => {}
                 Ok(Some(head)) => return Poll::Ready(Ok(self.request(&head))),
@@ -128,7 +129,7 @@ impl Connection {
         }
     }
 
-    /// Reads once and says how much.
+    /// Reads once, and returns the number of bytes.
     fn poll_read<S>(&mut self, edge: &Edge<S>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = edge.space.borrow_mut();
         let mut came = ReadBuf::new(&mut space);
@@ -137,7 +138,7 @@ impl Connection {
         Poll::Ready(Ok(came.filled().len()))
     }
 
-    /// Ready once there is no point in waiting for a request any more.
+    /// Polls for the end of the wait for a request. Ready once there is no reason to wait any more.
     fn poll_patience<S>(
         &mut self,
         edge: &Edge<S>,
@@ -148,7 +149,7 @@ impl Connection {
             return Poll::Ready(Next::Over);
         }
         let (until, end) = match self.idle {
-            // Half of an empty line may have begun it.
+            // Half of an empty line may have begun the head.
             Some(idle) if !self.heads.under_way() => {
                 self.late = None;
                 (idle, Next::Idle)
@@ -162,7 +163,7 @@ impl Connection {
         self.clock.poll(until, cx).map(|()| end)
     }
 
-    /// Takes a head that is whole out of what is held.
+    /// Takes a complete head out of the held bytes.
     fn request(&mut self, head: &Head) -> Next {
         let mut left = head.range.len();
         if !head.edits.is_empty() {
@@ -177,14 +178,14 @@ impl Connection {
         self.heads = Heads::default();
         self.late = None;
         if self.codec.message_type() != MessageType::None {
-            // After CONNECT it would take the head for a part of what is tunnelled.
+            // After CONNECT the codec would take the head for tunnelled bytes.
             self.codec = Codec::new(self.codec.config().clone());
         }
         match decode::request(&mut self.codec, bytes, head.fields) {
             Some(mut request) => {
                 request.head_mut().peer_addr = self.peer;
                 self.wants_body = request.method() != Method::HEAD;
-                // HTTP/1.0 knows none, and the codec writes none to who asked for a tunnel.
+                // HTTP/1.0 has no chunks, and the codec writes none to a client that asked for a tunnel.
                 self.takes_chunks = request.version() == Version::HTTP_11
                     && self.codec.message_type() != MessageType::Stream;
                 self.last = head.body;
@@ -193,13 +194,13 @@ impl Connection {
                 }
                 Next::Request(request)
             }
-            // Tests and fuzzing show that there is no such head.
+            // Tests and fuzzing have found no such head.
             None => Next::Refused(Fault::RequestLine),
         }
     }
 
-    /// Looks once more for what has come by the time that an idle connection ends: it is answered, though the reactor had
-    /// not seen it.
+    /// Looks once more for bytes when an idle connection's time is over. A request that came by then is answered, even
+    /// if the reactor had not seen it.
     pub(super) async fn came_at_last<S>(&mut self, edge: &Edge<S>) -> io::Result<bool> {
         yield_now().await;
         yield_now().await;
@@ -209,8 +210,8 @@ impl Connection {
         }
     }
 
-    /// Ready once the client has left, while a request is being answered. What it sends meanwhile is held, up to the size
-    /// of a head; a body is not.
+    /// Polls for the client's departure while its request is being answered. The bytes that it sends meanwhile are
+    /// held, up to the size of a head. Bytes of a body are dropped.
     pub(super) fn poll_departure<S>(&mut self, edge: &Edge<S>, cx: &mut Context<'_>) -> Poll<()> {
         while self.held.len() < MAX_HEAD {
             match ready!(self.poll_read(edge, cx)) {
@@ -222,18 +223,18 @@ impl Connection {
                 self.held.clear();
             }
         }
-        // The end of the answer wakes the connection.
+        // The end of the answer will wake the connection.
         Poll::Pending
     }
 
-    /// Ready once a client that has closed its half resets the connection.
+    /// Polls for a reset by a client that has closed its half.
     #[cold]
     fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let reset = self.reset.get_or_insert_with(|| Reset::of(&self.tcp));
         reset.poll(cx)
     }
 
-    /// Makes this fault's problem the last answer of the connection.
+    /// Sends the problem for this fault as the last answer of the connection.
     pub(super) async fn refuse<S>(&mut self, edge: &Edge<S>, fault: Fault) -> io::Result<()> {
         let problem = fault.problem();
         let id = RequestId::random();
@@ -257,7 +258,7 @@ impl Connection {
             body.len(),
             id.as_str()
         );
-        // A HEAD is told how long the body is that it does not get (RFC 9110, section 9.3.2).
+        // The answer to a HEAD gives the length of the body, without the body itself (RFC 9110, section 9.3.2).
         let body = match self.heads.is_head(&self.held) {
             true => &[][..],
             false => &body,
@@ -266,12 +267,12 @@ impl Connection {
         self.part_with(edge, &last).await
     }
 
-    /// Ends the connection in order, whatever the client may still be sending.
+    /// Ends the connection in order, whatever the client is still sending.
     pub(super) async fn part<S>(&mut self, edge: &Edge<S>) -> io::Result<()> {
         self.part_with(edge, b"").await
     }
 
-    /// The same with these last bytes. A connection that parts holds no more than its state.
+    /// Ends the connection in order, with these last bytes. A connection at its end holds nothing but its state.
     async fn part_with<S>(&mut self, edge: &Edge<S>, last: &[u8]) -> io::Result<()> {
         self.held = BytesMut::new();
         self.reset = None;
@@ -279,7 +280,7 @@ impl Connection {
     }
 }
 
-/// What the clock on the wall says, for people: nothing is decided by it.
+/// Returns the time of the system's clock, for people to read. No decision depends on it.
 #[expect(
     clippy::disallowed_methods,
     reason = "RFC 9110, section 6.6.1 wants the date of every answer"

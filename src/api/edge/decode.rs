@@ -1,5 +1,5 @@
-//! The request that a head is: actix's codec reads it, and where it has more fields than that takes, its framing alone;
-//! the others are read beside it. Knows nothing of connections.
+//! The request in a head, as actix's codec reads it. If a head has more fields than the codec takes, the codec gets
+//! only the framing, and the other fields are read here. It knows nothing of connections.
 
 use actix_codec::Decoder as _;
 use actix_http::{
@@ -12,7 +12,8 @@ use bytes::BytesMut;
 /// The most fields that the codec's parser takes.
 pub(super) const MAX_FIELDS: usize = 96;
 
-/// Reads a valid head of at most so many fields. `None` for what the codec refuses, which tests and fuzzing have not found.
+/// Reads a valid head of at most this many fields. Returns `None` if the codec refuses it, which tests and fuzzing have
+/// not found.
 pub(super) fn request(codec: &mut Codec, mut head: BytesMut, fields: usize) -> Option<Request> {
     if fields > MAX_FIELDS {
         return large(codec, &head, fields);
@@ -23,7 +24,7 @@ pub(super) fn request(codec: &mut Codec, mut head: BytesMut, fields: usize) -> O
     }
 }
 
-/// Reads a head of any number of fields. The codec gets all that it looks at itself, however far down that stands.
+/// Reads a head of any number of fields. The codec gets all fields that it acts on, wherever they are in the head.
 #[cold]
 pub(super) fn large(codec: &mut Codec, head: &[u8], fields: usize) -> Option<Request> {
     let mut space = vec![httparse::EMPTY_HEADER; fields];
@@ -44,7 +45,7 @@ pub(super) fn large(codec: &mut Codec, head: &[u8], fields: usize) -> Option<Req
         let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
         match name.as_str() {
             known @ ("host" | "content-length" | "transfer-encoding") => put(known, field.value),
-            // As many lines as there are make one list. The codec reads none that is not ASCII.
+            // Several lines make one list. The codec ignores lines that are not ASCII.
             "connection" if field.value.is_ascii() => {
                 connection.extend_from_slice(field.value);
                 connection.push(b',');

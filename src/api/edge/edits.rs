@@ -1,5 +1,5 @@
-//! Changes to a valid head before actix's codec reads it. They keep from the codec what it doesn't know, or would take
-//! for more than it means here. The ordinary head needs none. Knows nothing of requests.
+//! Changes to a valid head before actix's codec reads it. They hide parts that the codec doesn't know, or that mean
+//! more to it than here. An ordinary head needs none. It knows nothing of requests.
 
 use std::ops::Range;
 
@@ -8,16 +8,16 @@ use bytes::BytesMut;
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Edit {
-    /// Takes these bytes out: an expectation, a wish for another protocol, an empty body.
+    /// Removes these bytes: an expectation, a request for another protocol, or an empty body.
     Cut(Range<usize>),
-    /// Makes spaces of them: an option of `Connection`.
+    /// Replaces these bytes, an option of `Connection`, with spaces.
     Blank(Range<usize>),
-    /// Makes a 1 of this digit, a version's last.
+    /// Replaces this digit, the last one of a version, with 1.
     Minor(usize),
 }
 
 impl Edit {
-    /// The first place that it changes.
+    /// Returns the first byte that the edit changes.
     pub(super) const fn place(&self) -> usize {
         match self {
             Self::Cut(range) | Self::Blank(range) => range.start,
@@ -26,7 +26,8 @@ impl Edit {
     }
 }
 
-/// Makes these changes, which don't overlap and are in the order of their places. Says by how much `bytes` got shorter.
+/// Makes these edits, which must not overlap and must be in the order of their places. Returns the number of bytes
+/// removed.
 #[cold]
 pub(super) fn apply(edits: &[Edit], bytes: &mut BytesMut) -> usize {
     let mut less = 0;

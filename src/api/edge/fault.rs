@@ -1,4 +1,4 @@
-//! What can be wrong with a request's head, and which problem the client is told.
+//! The faults that a request's head can have, and the problem that the client is told for each.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub(in crate::api) enum Fault {
     SpaceBeforeColon,
     FieldName,
     FieldValue,
-    /// The number is how many are taken.
+    /// The number is the most fields that are accepted.
     TooManyFields(usize),
     TooLarge,
     NoHost,
@@ -40,7 +40,7 @@ pub(in crate::api) enum Fault {
 }
 
 impl Fault {
-    /// The problem as the client is told it.
+    /// Returns the problem that the client is told.
     pub(in crate::api) fn problem(self) -> Problem {
         let kind = match self {
             Self::TargetTooLong => ProblemKind::UriTooLong,
@@ -53,7 +53,7 @@ impl Fault {
         Problem::new(kind, self.detail())
     }
 
-    /// The sentence for client and log.
+    /// Returns the sentence for the client and the log.
     pub(super) fn detail(self) -> Cow<'static, str> {
         match self {
             Self::TooManyFields(most) => {

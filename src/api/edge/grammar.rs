@@ -1,19 +1,19 @@
-//! The grammar of a request's head, line by line (RFC 9110, RFC 9112, RFC 3986): what a byte may be where. Knows neither
-//! the order of lines nor what they mean together.
+//! The grammar of a request's head, line by line (RFC 9110, RFC 9112, RFC 3986): the bytes that are allowed at each
+//! place. It knows neither the order of lines nor their meaning together.
 
 use super::fault::Fault;
 
 /// The longest method, in bytes: longer than any that is registered.
 pub(super) const MAX_METHOD: usize = 32;
 
-/// What a request line says, as far as what follows depends on it.
+/// The parts of a request line on which later lines depend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RequestLine {
     pub(super) method: Method,
     pub(super) version: Version,
 }
 
-/// The methods that are treated in their own way.
+/// The methods that are treated in a special way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Connect,
@@ -24,7 +24,8 @@ pub(super) enum Method {
     Other,
 }
 
-/// The versions of HTTP that are spoken. A later 1.x is 1.1, as its messages are (RFC 9110, section 2.5).
+/// The versions of HTTP that are spoken. A later 1.x counts as 1.1, as its messages have the same form (RFC 9110,
+/// section 2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     Http10,
@@ -39,7 +40,7 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Fault> {
     else {
         return Err(Fault::RequestLine);
     };
-    // As the parser below has it, which takes a little less than a token (RFC 9110, section 9.1).
+    // The codec's parser accepts a little less than a token (RFC 9110, section 9.1), and so does this check.
     if http::Method::from_bytes(method).is_err() || method.len() > MAX_METHOD {
         return Err(other_method(method));
     }
@@ -63,7 +64,7 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Fault> {
     Ok(RequestLine { method, version })
 }
 
-/// The fault of a method that goes no further.
+/// Returns the fault of a method that is not accepted.
 #[cold]
 pub(super) fn other_method(method: &[u8]) -> Fault {
     if is_token(method) {
@@ -73,7 +74,7 @@ pub(super) fn other_method(method: &[u8]) -> Fault {
     }
 }
 
-/// `HTTP/` and two digits, of which the first decides (RFC 9112, section 2.3).
+/// Reads another version: `HTTP/` and two digits. The first digit decides (RFC 9112, section 2.3).
 #[cold]
 fn other_version(version: &[u8]) -> Result<Version, Fault> {
     match version.strip_prefix(b"HTTP/") {
@@ -83,7 +84,7 @@ fn other_version(version: &[u8]) -> Result<Version, Fault> {
     }
 }
 
-/// The four forms of a target (RFC 9112, section 3.2).
+/// Checks a target against its four forms (RFC 9112, section 3.2).
 fn check_target(method: Method, target: &[u8]) -> Result<(), Fault> {
     let is_valid = match (method, target) {
         (Method::Connect, authority) => has_port(authority) && is_host(authority),
@@ -95,7 +96,7 @@ fn check_target(method: Method, target: &[u8]) -> Result<(), Fault> {
             is_host(authority) && is_path_and_query(path)
         }),
     };
-    // The parser below knows a little less than RFC 3986 of hosts: no escapes in them.
+    // The codec's parser accepts less than RFC 3986 in a host: no escapes.
     let is_path = matches!(target, [b'/', ..]);
     if is_valid && (is_path || http::Uri::try_from(target).is_ok()) {
         Ok(())
@@ -115,8 +116,8 @@ fn has_port(authority: &[u8]) -> bool {
     authority.last().is_some_and(u8::is_ascii_digit) && authority.contains(&b':')
 }
 
-/// RFC 3986, and what browsers leave as it is beyond it: brackets and a bar, in the query also braces, `\`, `^` and a
-/// backquote. None of them ends anything.
+/// Returns true for a path and query by RFC 3986, with the additions that browsers don't escape: brackets and a bar,
+/// and in the query also braces, `\`, `^` and a backquote. None of them ends a part.
 fn is_path_and_query(target: &[u8]) -> bool {
     let question = target.iter().position(|byte| *byte == b'?');
     let (path, query) = target.split_at(question.unwrap_or(target.len()));
@@ -126,7 +127,7 @@ fn is_path_and_query(target: &[u8]) -> bool {
     is_encoded(path, in_path) && is_encoded(query, in_query)
 }
 
-/// Every byte is allowed, and every `%` has its two digits.
+/// Returns true if every byte is allowed, and every `%` has its two digits.
 fn is_encoded(bytes: &[u8], allowed: impl Fn(u8) -> bool) -> bool {
     let mut rest = bytes.iter();
     while let Some(&byte) = rest.next() {
@@ -147,7 +148,7 @@ const fn is_path_byte(byte: u8) -> bool {
     is_name_byte(byte) || matches!(byte, b':' | b'@' | b'/')
 }
 
-/// `unreserved` and `sub-delims` of RFC 3986.
+/// Returns true for the bytes `unreserved` and `sub-delims` of RFC 3986.
 const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
@@ -169,7 +170,8 @@ const fn is_name_byte(byte: u8) -> bool {
         )
 }
 
-/// `uri-host [ ":" port ]` (RFC 9110, section 7.2). An `http` URI has no empty host (section 4.2.1), so neither has this.
+/// Returns true for `uri-host [ ":" port ]` (RFC 9110, section 7.2). An `http` URI has no empty host (section 4.2.1),
+/// so an empty host is refused here too.
 pub(super) fn is_host(value: &[u8]) -> bool {
     let (is_name, port) = if let [b'[', rest @ ..] = value {
         let Some(end) = rest.iter().position(|byte| *byte == b']') else {
@@ -214,7 +216,7 @@ pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     }
 }
 
-/// Takes optional white space away, which is spaces and tabs alone (RFC 9110, section 5.6.3).
+/// Removes optional white space, which is spaces and tabs alone (RFC 9110, section 5.6.3).
 pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -226,7 +228,7 @@ pub(super) const fn is_value_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
-/// `token` of RFC 9110, section 5.6.2.
+/// Returns true for a `token` of RFC 9110, section 5.6.2.
 fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
 }

@@ -1,5 +1,6 @@
-//! One request's head as it comes, checked whole before anything else sees it (RFC 9112, RFC 9110). Whatever passes here,
-//! the codec's own parser takes too, and reads the same in it. Knows neither sockets nor timers.
+//! One request's head as it comes, checked completely before any other part sees it (RFC 9112, RFC 9110). Every head
+//! that passes here is also accepted by the codec's own parser, which reads the same in it. It knows neither sockets
+//! nor timers.
 
 use std::ops::Range;
 
@@ -11,71 +12,72 @@ use super::{
     last_chunk::{self, Beginning},
 };
 
-/// What a request line has beside its target, at most; methods are short.
+/// The longest request line, in bytes: the longest target, and 64 for the rest, as methods are short.
 const MAX_REQUEST_LINE: usize = MAX_TARGET + 64;
 
-/// Empty lines that may stand before a head, in bytes: RFC 9112, section 2.2 asks for one; old clients send it after a body.
+/// The most bytes of empty lines before a head. RFC 9112, section 2.2, asks for one line; old clients send it after a
+/// body.
 const MAX_EMPTY: usize = 4 * b"\r\n".len();
 
-/// A head that is whole and valid.
+/// A complete and valid head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
-    /// Its place in the bytes that were read; empty lines before it are left out (RFC 9112, section 2.2), and a
-    /// chunked body without content belongs to it.
+    /// The head's place in the bytes that were read. Empty lines before it are left out (RFC 9112, section 2.2). A
+    /// chunked body without content is included.
     pub(super) range: Range<usize>,
-    /// Whether a body follows it.
+    /// True if a body follows the head.
     pub(super) body: bool,
-    /// The number of its fields, with those behind an empty body.
+    /// The number of its fields, including those after an empty body.
     pub(super) fields: usize,
-    /// The changes that keep from the codec what it must not see, in the order of their places.
+    /// The edits that hide parts from the codec, in the order of their places.
     pub(super) edits: Vec<Edit>,
 }
 
-/// A line without its end, and where it stands with it.
+/// A line without its end, and its place including the end.
 type Line<'a> = (&'a [u8], Range<usize>);
 
-/// Reads one head; every byte is looked at once, in however many pieces it comes.
+/// Reads one head. Every byte is looked at once, however many pieces it comes in.
 #[derive(Debug, Default)]
 pub(super) struct Heads {
-    /// The head's first byte.
+    /// The place of the head's first byte.
     start: usize,
-    /// Lines before this are checked.
+    /// The end of the lines that are checked.
     line: usize,
-    /// There is no line end between `line` and this.
+    /// The end of the bytes that were searched. No line ends between `line` and this place.
     scanned: usize,
     request: Option<RequestLine>,
-    /// The end of the head, while a chunked body is looked at.
+    /// The end of the head, set while a chunked body is looked at.
     ended: Option<usize>,
     seen: Seen,
 }
 
-/// What the fields so far say.
+/// The facts from the fields so far.
 #[derive(Debug, Default)]
 struct Seen {
     fields: usize,
     host: bool,
     length: Option<u64>,
-    /// The line of its `Transfer-Encoding`.
+    /// The place of the line with `Transfer-Encoding`.
     coding: Option<Range<usize>>,
     expects: bool,
-    /// Set once the last chunk's line has come: after it there are trailers.
+    /// True once the last chunk's line has come. Trailers follow it.
     last_chunk: bool,
     edits: Vec<Edit>,
 }
 
 impl Heads {
-    /// Whether a head has begun: empty lines before it are none.
+    /// Returns true if a head has begun. Empty lines before it don't begin one.
     pub(super) const fn under_way(&self) -> bool {
         self.request.is_some() || self.scanned > self.line
     }
 
-    /// Tells whether a HEAD has begun, whatever else is wrong with it: its answer has no body.
+    /// Returns true if a HEAD has begun, whatever else is wrong with it. Its answer has no body.
     pub(super) fn is_head(&self, held: &[u8]) -> bool {
         held.get(self.start..)
             .is_some_and(|begun| begun.starts_with(b"HEAD "))
     }
 
-    /// The fault of a head that did not come in time.
+    /// Returns the fault of a head that did not come in time.
     pub(super) const fn late(&self) -> Fault {
         match self.ended {
             None => Fault::Late,
@@ -83,7 +85,7 @@ impl Heads {
         }
     }
 
-    /// Reads on. `held` is all that has come since the last head, what was there at the last call included.
+    /// Reads on. `held` has all bytes since the last head, including those of earlier calls.
     pub(super) fn read(&mut self, held: &[u8], max_fields: usize) -> Result<Option<Head>, Fault> {
         if let Some(ended) = self.ended {
             return self.read_body(ended, held, max_fields);
@@ -100,7 +102,7 @@ impl Heads {
         Ok(None)
     }
 
-    /// Takes the next line, without its end, once it is whole.
+    /// Takes the next line without its end, once it is complete.
     #[inline]
     fn next_line<'a>(&mut self, held: &'a [u8]) -> Result<Option<Line<'a>>, Fault> {
         let unseen = &held[self.scanned..];
@@ -120,7 +122,7 @@ impl Heads {
         Ok(Some((line, from..to + 1)))
     }
 
-    /// What can be said before a line is whole, so that who doesn't speak HTTP is not waited for.
+    /// Checks a line that is not complete yet, so that a client that doesn't speak HTTP is not waited for.
     fn check_partial(&self, held: &[u8]) -> Result<(), Fault> {
         if self.request.is_some() {
             return if held.len() - self.start > MAX_HEAD {
@@ -132,7 +134,7 @@ impl Heads {
         if held.len() - self.line > MAX_REQUEST_LINE {
             return Err(too_long(&held[self.line..]));
         }
-        // A carriage return at the end of what was seen was the beginning of a line end, or wasn't.
+        // A carriage return at the end of the earlier bytes may or may not have begun a line end.
         let new = &held[self.scanned.saturating_sub(1).max(self.line)..];
         let text = new.strip_suffix(b"\r").unwrap_or(new);
         if text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -156,7 +158,7 @@ impl Heads {
         if old_post && seen.length.is_none() {
             return Err(Fault::NoLengthInHttp10);
         }
-        // Whoever expects an answer before the body gets it now.
+        // A client that expects an answer before it sends the body gets the answer now.
         if seen.coding.is_some() && !seen.expects && reads(request.method) {
             self.ended = Some(self.line);
             return self.read_body(self.line, held, max_fields);
@@ -165,7 +167,8 @@ impl Heads {
         Ok(Some(self.ends_at(self.line, body)))
     }
 
-    /// Reads a chunked body as long as it may be an empty one, which is then passed over with the field that announced it.
+    /// Reads a chunked body as long as it may be empty. An empty one is removed, together with the field that announced
+    /// it.
     #[cold]
     fn read_body(
         &mut self,
@@ -208,12 +211,12 @@ impl Heads {
     }
 }
 
-/// Tells whether the method only reads: such a request has no content here, but an empty body may be announced.
+/// Returns true if the method only reads. Such a request has no content here, but it may announce an empty body.
 const fn reads(method: Method) -> bool {
     matches!(method, Method::Get | Method::Head | Method::Options)
 }
 
-/// Names the part that is too long, of a request line that has no end yet.
+/// Names the part that is too long in a request line without an end.
 #[cold]
 fn too_long(line: &[u8]) -> Fault {
     let method = line.split(|byte| *byte == b' ').next().unwrap_or_default();
@@ -246,7 +249,7 @@ impl Seen {
         match name.len() {
             4 if is(b"host") => self.host(value),
             6 if is(b"expect") => {
-                // What it expects is an answer, which comes at once.
+                // The client expects an answer, which comes at once.
                 self.expects = true;
                 self.edits.push(Edit::Cut(at));
                 Ok(())
@@ -273,8 +276,8 @@ impl Seen {
         Ok(())
     }
 
-    /// Finds the option `upgrade` among those of `Connection`. The protocol is not changed here, and the codec would
-    /// take the word for the end of the connection.
+    /// Finds the option `upgrade` among those of `Connection`, to blank it. The protocol is never changed here, and the
+    /// codec would end the connection because of it.
     fn pass_upgrades_over(&mut self, options: &[u8], mut from: usize) {
         for option in options.split(|byte| *byte == b',') {
             let to = from + option.len();
@@ -304,7 +307,7 @@ impl Seen {
         if self.coding.is_some() {
             return Err(Fault::LengthAndCoding);
         }
-        // A sign would be taken by the standard library's own reading.
+        // The standard library's parser would accept a sign.
         let digits = Some(value).filter(|value| value.iter().all(u8::is_ascii_digit));
         let length = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
         self.length = Some(length.ok_or(Fault::Length)?);

@@ -1,4 +1,4 @@
-//! What passes as a head, in any pieces, and that the codec's own parser agrees with it.
+//! Tests of the heads that pass, in any pieces, and of the codec's agreement about them.
 
 use actix_http::{ConnectionType, Request, h1::Codec};
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -52,7 +52,7 @@ fn a_body_is_announced_by_a_length_or_by_chunks() {
     assert!(!post("Content-Type: text/plain"));
 }
 
-/// A head as the codec gets it.
+/// Returns a head as the codec gets it.
 fn passed(bytes: &str) -> String {
     let head = read(bytes.as_bytes()).unwrap().unwrap();
     String::from_utf8(edited(bytes.as_bytes(), &head).into()).unwrap()
@@ -160,7 +160,7 @@ fn only_who_reads_may_say_so_with_an_empty_body() {
     };
     for method in ["GET", "HEAD", "OPTIONS"] {
         assert_eq!(ask(method, ""), None, "{method} is not over");
-        // Its body would come only after an answer.
+        // The client would send its body only after an answer.
         assert!(ask(method, "Expect: 100-continue\r\n").unwrap().body);
     }
     for method in ["POST", "PUT", "DELETE"] {
@@ -234,8 +234,8 @@ fn who_speaks_something_else_is_not_waited_for() {
     assert_eq!(read(&b"\r\n".repeat(5)), Err(Fault::EmptyLines));
 }
 
-/// A request as far as anybody looks at it: method, target, version, the connection's end, fields. Of `Connection` it has
-/// one, of all lines that the codec reads.
+/// The parts of a request that are used: method, target, version, the connection's end, and fields. `Connection` is one
+/// field here, made of all lines that the codec reads.
 type Read = (
     String,
     String,
@@ -268,7 +268,7 @@ fn shown(request: &Request) -> Read {
     )
 }
 
-/// Pieces of requests, good and bad, in an order that often makes a head.
+/// Generates pieces of requests, good and bad, in an order that often makes a head.
 fn requests() -> impl Strategy<Value = Vec<u8>> {
     let method = prop_oneof![
         6 => Just("GET"), 1 => Just("POST"), 1 => Just("OPTIONS"), 1 => Just("CONNECT"), 1 => Just("G@T"), 1 => Just("")
@@ -318,7 +318,7 @@ fn requests() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
-/// What a system of actix must be around: the codec asks it for the date.
+/// The test runs in a system of actix, because the codec asks it for the date.
 #[actix_web::test]
 async fn what_passes_is_what_the_codec_takes_and_the_same_with_any_number_of_fields() {
     let mut runner = TestRunner::new(ProptestConfig::with_cases(2_000));
@@ -341,7 +341,7 @@ async fn what_passes_is_what_the_codec_takes_and_the_same_with_any_number_of_fie
         let said: Vec<_> = line.split(' ').collect();
         prop_assert_eq!(method, said[0]);
         prop_assert_eq!(version, said[2]);
-        // An absolute target's empty path is written out.
+        // An absolute target with an empty path gets its slash.
         let same = target == said[1] || said[1].contains("://");
         prop_assert!(same, "{target} {text:?}");
         let named = text
@@ -364,7 +364,7 @@ proptest! {
         ends.sort_unstable();
         let whole = read(&bytes);
         let pieces = in_pieces(&bytes, &ends);
-        // A fault may be found before another one that comes first in a whole line.
+        // A fault may be found before another one that comes first in a complete line.
         prop_assert!(whole == pieces || whole.is_err() && pieces.is_err(), "{whole:?} {pieces:?}");
     }
 

@@ -1,24 +1,24 @@
-//! The grammar of a chunked body that has nothing in it: the last chunk alone, with its extensions (RFC 9112, section
-//! 7.1). Proxies that speak HTTP/2 to their clients announce such a body where they can't know that none comes. Knows
-//! nothing of the request.
+//! The grammar of an empty chunked body: the last chunk alone, with its extensions (RFC 9112, section 7.1). Proxies
+//! that speak HTTP/2 to their clients announce such a body if they can't know that no body comes. It knows nothing of
+//! the request.
 
 use super::{fault::Fault, grammar};
 
-/// The most zeros of a size: as many digits as the largest that anybody can read.
+/// The most zeros of a size: as many as the digits of the largest number that any parser reads.
 const MAX_ZEROS: usize = 16;
 
-/// The kinds of chunked bodies, as far as a beginning tells.
+/// The kinds of chunked bodies, as far as their beginning shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beginning {
-    /// A size above zero may still come, or nothing.
+    /// The size may still become larger than zero.
     Unclear,
-    /// There is content.
+    /// The body has content.
     Content,
-    /// It is the last chunk, whose line may not be whole yet.
+    /// The body is the last chunk alone. Its line may not be complete yet.
     Last,
 }
 
-/// Tells as early as can be what comes.
+/// Tells the kind of a body as early as possible.
 pub(super) fn beginning(body: &[u8]) -> Result<Beginning, Fault> {
     let zeros = zeros(body);
     if zeros > MAX_ZEROS {
@@ -41,8 +41,8 @@ pub(super) fn check(line: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Checks a line of the trailer section and leaves it out of what is known of the request (RFC 9110, section 6.5.1). One
-/// that would say where a request ends, or for whom it is, is meant to be taken for a field of the head.
+/// Checks a line of the trailer section, which adds nothing to what is known of the request (RFC 9110, section 6.5.1).
+/// A trailer about the request's end or its host is refused: its sender wants it to be taken for a field of the head.
 pub(super) fn check_trailer(line: &[u8]) -> Result<(), Fault> {
     let (name, _) = grammar::field(line)?;
     let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
@@ -59,7 +59,7 @@ fn zeros(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| **byte == b'0').count()
 }
 
-/// Takes one `BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ]` off.
+/// Takes one `BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ]` off the front.
 fn extension(rest: &[u8]) -> Option<&[u8]> {
     let rest = spaces(rest).strip_prefix(b";")?;
     let after_name = token(spaces(rest))?;
@@ -83,7 +83,7 @@ fn token(rest: &[u8]) -> Option<&[u8]> {
     (!token.is_empty()).then_some(after)
 }
 
-/// The rest behind the end of a `quoted-string` (RFC 9110, section 5.6.4), from behind its first quote.
+/// Returns the rest after a `quoted-string` (RFC 9110, section 5.6.4). The input begins after the first quote.
 fn after_quote(mut rest: &[u8]) -> Option<&[u8]> {
     loop {
         rest = match rest {

@@ -1,6 +1,6 @@
-//! The end of a connection in order: the last bytes are written, nothing more is said, and what comes is read for a
-//! moment. Without that, the kernel would answer what was not read, or comes a moment later, with a reset. That can
-//! overtake the last answer (RFC 9112, section 9.6), and costs a proxy's own client its connection.
+//! The end of a connection in order: the last bytes are written, the sending half is closed, and incoming bytes are
+//! read for a moment. Otherwise the kernel would answer unread bytes, or bytes that come a moment later, with a reset.
+//! The reset can overtake the last answer (RFC 9112, section 9.6), and costs a proxy's own client its connection.
 
 use std::{
     cell::RefCell,
@@ -17,15 +17,17 @@ use tokio::{
     time::timeout,
 };
 
-/// The longest parting, the writing of its last bytes included: the time for a client that is still sending.
+/// The longest time for the end of a connection, including the writing of its last bytes. It serves clients that are
+/// still sending.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// The longest silence of a client meanwhile. What it sent before it knew has come by then, from the other side of the
-/// world too. Below the second after which the server first looks whether all connections have ended at a stop.
+/// The longest silence of a client meanwhile. Bytes that it sent before it knew of the end have arrived by then, even
+/// from the other side of the world. It is below the second after which a stopping server first checks if all
+/// connections have ended.
 const SILENCE: Duration = Duration::from_millis(750);
 
-/// Ends a connection with these bytes: ready once the client has them and has closed too, or its time is over. What
-/// comes goes through `space`.
+/// Ends a connection with these bytes. It is ready once the client has them and has closed too, or once the time is
+/// over. Incoming bytes go through `space`.
 pub(super) async fn part(
     tcp: &mut TcpStream,
     space: &RefCell<Box<[u8]>>,
@@ -40,7 +42,7 @@ pub(super) async fn part(
     timeout(LINGER, parting).await.unwrap_or(Ok(()))
 }
 
-/// Reads once and keeps nothing: false once the client has closed too.
+/// Reads once and keeps nothing. Returns false once the client has closed too.
 fn poll_more(tcp: &mut TcpStream, space: &RefCell<Box<[u8]>>, cx: &mut Context<'_>) -> Poll<bool> {
     let mut space = space.borrow_mut();
     let mut unread = ReadBuf::new(&mut space);

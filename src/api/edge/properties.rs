@@ -1,5 +1,5 @@
-//! What holds for every head, whatever is in it: it does not matter in which pieces it comes, and what passes is what the
-//! parser below reads the same.
+//! Properties of every head, whatever its contents: the pieces in which it comes make no difference, and the codec's
+//! parser reads the same in a head that passes.
 
 use bytes::{Buf as _, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Uri};
@@ -10,13 +10,13 @@ use super::{
     heads::{Head, Heads},
 };
 
-/// The most fields that are taken here: more than actix's codec knows.
+/// The most fields that are accepted here: more than actix's codec takes.
 pub(super) const MAX_FIELDS: usize = 100;
 
-/// Reads `bytes` as what a client sends; the first two say where it comes apart.
+/// Reads `bytes` as a client's. The first two bytes decide where they are split.
 ///
 /// # Panics
-/// When something does not hold.
+/// Panics if a property does not hold.
 pub fn heads(bytes: &[u8]) {
     let Some((places, bytes)) = bytes.split_first_chunk::<2>() else {
         return;
@@ -26,7 +26,7 @@ pub fn heads(bytes: &[u8]) {
     ends.sort_unstable();
     let pieces = in_pieces(bytes, &ends);
     match (&whole, &pieces) {
-        // A fault may be seen before another that stands before it in the same line.
+        // A fault may be found before another one that comes first in the same line.
         (Err(_), Err(_)) => {}
         _ => assert_eq!(whole, pieces),
     }
@@ -35,7 +35,7 @@ pub fn heads(bytes: &[u8]) {
     }
 }
 
-/// Reads them in pieces that end here, as they would come.
+/// Reads the bytes in pieces that end at these places, as they would come.
 pub(super) fn in_pieces(bytes: &[u8], ends: &[usize]) -> Result<Option<Head>, Fault> {
     let mut heads = Heads::default();
     for end in ends.iter().copied().chain([bytes.len()]) {
@@ -47,7 +47,7 @@ pub(super) fn in_pieces(bytes: &[u8], ends: &[usize]) -> Result<Option<Head>, Fa
     Ok(None)
 }
 
-/// The head as the codec gets it, without what follows.
+/// Returns the head as the codec gets it, without the bytes after it.
 pub(super) fn edited(bytes: &[u8], head: &Head) -> BytesMut {
     let mut edited = BytesMut::from(&bytes[..head.range.end]);
     let less = edits::apply(&head.edits, &mut edited);
@@ -103,7 +103,7 @@ fn check_head(bytes: &[u8], head: &Head) {
     assert!(!head.body || lengths + codings == 1);
 }
 
-/// A body that was passed over is one by another parser too, ends where the head was said to end, and has nothing in it.
+/// Checks a body that was removed: another parser finds a body there too, with the same end and no content.
 fn check_empty_body(came: &[u8], head: &Head, edited: &[u8]) {
     let ended = came.windows(4).position(|end| end == b"\r\n\r\n");
     let body = &came[ended.expect("an end") + 4..];
@@ -117,7 +117,7 @@ fn check_empty_body(came: &[u8], head: &Head, edited: &[u8]) {
         head.windows(name.len()).any(|at| at == name)
     };
     assert!(announced(&came[..came.len() - body.len()]) && !announced(edited));
-    // The parser below reads no extensions with quotes, and knows no carriage return without a line feed.
+    // The other parser takes no extensions with quotes, and no carriage return without a line feed.
     let line = body.windows(2).position(|end| end == b"\r\n");
     let (chunk, trailers) = body.split_at(line.expect("a line") + 2);
     let size = chunk.split(|byte| !byte.is_ascii_hexdigit()).next();

@@ -1,5 +1,5 @@
-//! The look-out for a reset on a connection whose client has closed its half. A read tells nothing any more: it ends at
-//! once, for ever. Writing is the answer's business, and there may be nothing to write for a long time.
+//! The watch for a reset on a connection whose client has closed its half. A read tells nothing any more: it ends at
+//! once, for ever. Writing belongs to the answer, and there may be nothing to write for a long time.
 
 use std::{
     future::{Future, pending},
@@ -13,18 +13,18 @@ use std::{
 use actix_web::rt::net::TcpStream;
 use tokio::io::Interest;
 
-/// Ready once the client has reset the connection.
+/// A future that is ready once the client has reset the connection.
 pub(super) struct Reset(Pin<Box<dyn Future<Output = ()>>>);
 
 impl Reset {
-    /// Watches this connection, by a descriptor of its own: who waits for an error holds on to the socket.
+    /// Watches this connection through a descriptor of its own, because waiting for an error keeps hold of the socket.
     pub(super) fn of(tcp: &TcpStream) -> Self {
         let watched = watched(tcp);
         Self(Box::pin(async {
             match watched {
-                // An error of the watch itself says that the worker ends.
+                // An error of the watch itself means that the worker ends.
                 Ok(tcp) => _ = tcp.ready(Interest::ERROR).await,
-                // There are no more descriptors: a write that fails has to tell.
+                // There are no more descriptors. Only a failing write can tell now.
                 Err(_) => pending().await,
             }
         }))

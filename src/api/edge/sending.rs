@@ -1,5 +1,5 @@
-//! An answer on its way to the client: a small one leaves in one piece, a large one is not copied. Knows neither what is
-//! in it nor what comes after it.
+//! An answer on its way to the client. A small one leaves in one piece, and a large one is not copied. It knows neither
+//! the answer's contents nor what comes after it.
 
 use std::{
     future::poll_fn,
@@ -23,7 +23,7 @@ use tokio::{io::AsyncWrite as _, time::Instant};
 use super::{Edge, SPACE, connection::Connection};
 use crate::api::guard::Account;
 
-/// How much of an answer a client must take within `write_timeout`, as long as there is more.
+/// The bytes of an answer that a client must take within `write_timeout`, as long as there are so many left.
 const WRITE_PART: usize = 64 * 1024;
 
 /// The reason for which an answer did not reach its client whole.
@@ -45,10 +45,10 @@ impl From<io::Error> for Unsent {
     }
 }
 
-/// The line beside `Keep-Alive`: it says that this field is for this connection alone (RFC 9110, section 7.6.1).
+/// The line beside `Keep-Alive`. It says that the field is for this connection alone (RFC 9110, section 7.6.1).
 const KEPT: &str = "connection: keep-alive\r\n";
 
-/// The last lines of a head that tells for how long its connection is kept, in whole seconds.
+/// Returns the last lines of a head that tells how long its connection is kept, in whole seconds.
 pub(super) fn kept_for(idle: Duration) -> String {
     let seconds = idle.as_secs();
     format!("{KEPT}keep-alive: timeout={seconds}\r\n\r\n")
@@ -58,25 +58,25 @@ pub(super) fn kept_for(idle: Duration) -> String {
 #[derive(Debug)]
 struct Stalled {
     until: Instant,
-    /// How much the client has taken since.
+    /// The bytes that the client has taken since then.
     taken: usize,
 }
 
-/// How far an answer has come.
+/// The progress of an answer.
 #[derive(Debug, Default)]
 struct Sending {
-    /// Its head, and as much of its body as is small.
+    /// The head, and the small pieces of the body.
     gathered: BytesMut,
-    /// What has been written of it.
+    /// The number of gathered bytes that are written.
     written: usize,
     /// A large piece of the body, which is not copied.
     piece: Bytes,
-    /// Set while the client's side is full.
+    /// The stall, while the client's side is full.
     stalled: Option<Stalled>,
 }
 
 impl Connection {
-    /// Sends an answer whole.
+    /// Sends a whole answer.
     pub(super) async fn send<S, B: MessageBody>(
         &mut self,
         edge: &Edge<S>,
@@ -110,7 +110,7 @@ impl Connection {
             })?;
         }
         self.write(edge, &mut sending).await?;
-        // The next one to send finds it where it was.
+        // The next answer finds the buffer in its place.
         edge.gathered.set(sending.gathered);
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Connection {
         if !self.codec.keep_alive() {
             return;
         }
-        // The codec has said it in HTTP/1.0.
+        // In HTTP/1.0 the codec has written this line.
         let told = match self.takes_chunks {
             true => told,
             false => told.trim_start_matches(KEPT),
@@ -145,7 +145,7 @@ impl Connection {
         {
             let piece = piece?;
             if let Some(left) = &mut left {
-                // More would be taken for the next answer.
+                // The client would take further bytes for the next answer.
                 let length = piece.len() as u64;
                 *left = left.checked_sub(length).ok_or(Unsent::Broken)?;
             }
@@ -156,26 +156,27 @@ impl Connection {
             } else {
                 sending.piece = piece;
             }
-            // Nothing is gathered for a client that has not taken what there was: its body waits with it.
+            // While a client has not taken the earlier bytes, nothing more is gathered for it. Its body waits too.
             let is_stalled = sending.stalled.is_some();
             if is_stalled || sending.gathered.len() + sending.piece.len() > SPACE {
                 self.write(edge, sending).await?;
             }
         }
         match left {
-            // What ends a body whose length was not known.
+            // The end of a body of unknown length has to be written.
             None => {
                 let end = Message::Chunk(None);
                 let encoded = self.codec.encode(end, &mut sending.gathered);
                 encoded.map_err(|_| Unsent::Broken)
             }
             Some(0) => Ok(()),
-            // The client goes on waiting, unless the connection ends.
+            // The client would go on waiting, unless the connection ends.
             Some(_) => Err(Unsent::Broken),
         }
     }
 
-    /// The next piece of a body. Until there is one, what there is goes to the client, and its leaving is an error.
+    /// Returns the next piece of a body. Until there is one, the gathered bytes go to the client. A client that leaves
+    /// is an error.
     fn poll_piece<S, B: MessageBody>(
         &mut self,
         edge: &Edge<S>,
@@ -184,7 +185,7 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Unsent>>> {
         if let Poll::Ready(piece) = body.poll_next(cx) {
-            // What failed is not a thing to tell: a body that breaks off breaks its connection.
+            // The reason is not told: a body that breaks off breaks its connection.
             return Poll::Ready(piece.map(|piece| piece.map_err(|_| Unsent::Broken)));
         }
         if let Poll::Ready(Err(unsent)) = self.poll_write(edge, sending, cx) {
@@ -198,7 +199,7 @@ impl Connection {
         poll_fn(|cx| self.poll_write(edge, sending, cx)).await
     }
 
-    /// Writes what there is.
+    /// Writes the bytes that are ready.
     fn poll_write<S>(
         &mut self,
         edge: &Edge<S>,
@@ -239,7 +240,7 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready once the client has not taken its part of an answer in time.
+    /// Polls for the end of the time in which the client must take its part of an answer.
     fn poll_stalled<S>(
         &mut self,
         edge: &Edge<S>,
@@ -254,7 +255,7 @@ impl Connection {
         Poll::Ready(Unsent::Slow)
     }
 
-    /// Ends the connection on which the answer to `asked` did not go out whole.
+    /// Ends a connection on which the answer to `asked` was not sent completely.
     pub(super) async fn give_up<S>(
         &mut self,
         edge: &Edge<S>,
@@ -268,25 +269,25 @@ impl Connection {
             Unsent::Slow => {
                 edge.metrics.cut_off();
                 asked.tell_cut_off();
-                // The kernel would go on holding what it has for the client.
+                // Otherwise the kernel would keep the bytes that it holds for the client.
                 self.tcp.set_zero_linger()
             }
         }
     }
 }
 
-/// The request behind an answer, for the log line of a client that doesn't read it.
+/// The request of an answer, for the log line about a client that doesn't read it.
 pub(super) enum Asked {
-    /// The request, which is merely let go a little later. To look for its account would cost every answer.
+    /// The request itself, which is only released a little later. Looking for its account would cost every answer.
     Request(HttpRequest),
-    /// A stream's account, which is there in any case. Its request is not held for as long as it may last.
+    /// A stream's account, which exists in any case. A stream may last long, so its request is not held.
     Stream(Option<Rc<Account>>),
     /// Nothing is known of it.
     Unknown,
 }
 
 impl Asked {
-    /// Keeps what is needed of a request whose answer has a body of this size.
+    /// Keeps the needed part of a request. `size` is that of its answer's body.
     pub(super) fn by(request: HttpRequest, size: BodySize) -> Self {
         match size {
             BodySize::Stream => Self::Stream(account(&request)),
@@ -334,10 +335,10 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
-    /// The piece that a body breaks off with.
+    /// A piece that tells a body to break off.
     const BREAK: &str = "break";
 
-    /// A client that has asked so for a body that is told piece by piece.
+    /// Connects a client that sends this request. The test sends the body's pieces through the channel.
     async fn asked(request: &str) -> (TcpStream, mpsc::Sender<&'static str>) {
         let (tell, told) = mpsc::channel::<&'static str>(1);
         let told = Rc::new(std::cell::Cell::new(Some(told)));
@@ -386,7 +387,7 @@ mod tests {
         (client, tell)
     }
 
-    /// Reads until what has come ends so.
+    /// Reads until the received bytes end with `end`.
     async fn hear(client: &mut TcpStream, end: &str) {
         let mut heard = Vec::new();
         while !heard.ends_with(end.as_bytes()) {
@@ -430,7 +431,7 @@ mod tests {
             hear(&mut client, "3\r\none\r\n").await;
             drop(tell);
             hear(&mut client, "0\r\n\r\n").await;
-            // The next one is answered.
+            // The next request is answered.
             let next = "GET /nothing HTTP/1.1\r\nHost: gather\r\n\r\n";
             client.write_all(next.as_bytes()).await.unwrap();
             hear(&mut client, "\r\n\r\n").await;
@@ -468,7 +469,7 @@ mod tests {
         let mut rest = Vec::new();
         let read = timeout(SOON, client.read_to_end(&mut rest)).await;
         assert_eq!((read.unwrap().unwrap(), &rest[..]), (0, &b""[..]));
-        // No reset meets what was on its way.
+        // The bytes that are on their way meet no reset.
         client.write_all(PLAIN.as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(client.take_error().unwrap().is_none());
