@@ -1,5 +1,5 @@
-//! Finds upstreams that are the gateway itself, as far as it can be seen without the network. Knows nothing of what is done
-//! about those that can't be seen.
+//! Finds upstreams that are the gateway itself, as far as that is visible without the network. It knows nothing of the
+//! measures against the others.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -7,9 +7,9 @@ use http::Uri;
 
 use crate::upstream::standard_port;
 
-/// Tells whether a connection to `url` arrives at `listen`.
+/// Returns true if a connection to `url` arrives at `listen`.
 pub(super) fn leads_to(url: &Uri, listen: SocketAddr) -> bool {
-    // Port 0 takes a free one, which nobody knows yet.
+    // Port 0 stands for a free port, which is not known yet.
     if listen.port() == 0 || url.port_u16().unwrap_or_else(|| standard_port(url)) != listen.port() {
         return false;
     }
@@ -18,8 +18,8 @@ pub(super) fn leads_to(url: &Uri, listen: SocketAddr) -> bool {
     addresses.into_iter().any(|address| takes(listen, address))
 }
 
-/// The addresses of a host, as far as they are known without a look-up: an address however it is written, or a name of this
-/// very host (RFC 6761, 6.3).
+/// Returns a host's addresses, as far as they are known without a look-up. The host may be an address in any notation,
+/// or a name of this very host (RFC 6761, section 6.3).
 fn addresses(host: &str) -> Vec<IpAddr> {
     let bare = host
         .strip_prefix('[')
@@ -37,8 +37,8 @@ fn addresses(host: &str) -> Vec<IpAddr> {
     Vec::new()
 }
 
-/// An address as `inet_aton` takes it, and so the system's resolver: one to four numbers in any base, the last of which fills
-/// what is left.
+/// Reads an address as `inet_aton` does, and so the system's resolver: one to four numbers in any base. The last number
+/// fills the rest of the address.
 fn ipv4(host: &str) -> Option<Ipv4Addr> {
     let mut parts = host.split('.').map(number).collect::<Option<Vec<_>>>()?;
     let last = parts.pop()?;
@@ -67,9 +67,9 @@ fn number(text: &str) -> Option<u64> {
         .flatten()
 }
 
-/// Tells whether a listener takes what is sent to an address.
+/// Returns true if a listener accepts connections to this address.
 fn takes(listen: IpAddr, address: IpAddr) -> bool {
-    // To no address in particular means to this host.
+    // The unspecified address means this host.
     let address = match address {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
@@ -82,10 +82,11 @@ fn takes(listen: IpAddr, address: IpAddr) -> bool {
     }
 }
 
-/// Tells whether an address is this host's. Nothing is sent to find out: only a host's own addresses can be bound.
+/// Returns true if the address is this host's own. Nothing is sent for that: only a host's own addresses can be bound.
 fn is_own(address: IpAddr) -> bool {
     let can_be_bound = |address: IpAddr| UdpSocket::bind((address, 0)).is_ok();
-    // For documentation, so nobody's. Where even these can be bound, a system allows any (`ip_nonlocal_bind`).
+    // These addresses are for documentation, so no host has them. If even these can be bound, the system allows any
+    // address (`ip_nonlocal_bind`).
     let nobodys: IpAddr = match address {
         IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
         IpAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
@@ -177,7 +178,7 @@ mod tests {
             ("http://[::1]:8080", "127.0.0.1:8080"),
             ("http://127.0.0.1:8080", "[::1]:8080"),
             ("http://10.0.0.8:8080", "10.0.0.7:8080"),
-            // Nobody's, for documentation.
+            // This address is for documentation, so no host has it.
             ("http://192.0.2.1:8080", "0.0.0.0:8080"),
             ("http://[2001:db8::1]:8080", "[::]:8080"),
             ("http://224.0.0.1:8080", "0.0.0.0:8080"),

@@ -1,5 +1,5 @@
-//! Quantities with their units, as text: durations and sizes. A bare number is refused, with a word on how it would
-//! be written. Knows no setting.
+//! Quantities with their units, as text: durations and sizes. A bare number is refused, with a hint at the right form.
+//! It knows no setting.
 
 use std::{borrow::Cow, ops::RangeInclusive, time::Duration};
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::values::Text;
 
-/// The longest duration: a request that takes longer than a day is a mistake in the unit.
+/// The longest duration. A request that takes longer than a day is a mistake in the unit.
 pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The largest size: a body is held in memory, and more than this is a mistake in the unit.
+/// The largest size. A body is held in memory, and a larger size is a mistake in the unit.
 pub(super) const LARGEST: u64 = 1024 * 1024 * 1024;
 
 /// A duration as text, from zero to [`LONGEST`].
@@ -62,7 +62,7 @@ impl JsonSchema for HumanDuration {
     }
 }
 
-/// The least memory that a gateway can be told to live with, and the most.
+/// The least and the most memory that a gateway can be allowed.
 const MEMORY: RangeInclusive<u64> = 1024 * 1024..=1024 * LARGEST;
 
 /// A number of bytes as text, from 1 to [`LARGEST`].
@@ -76,7 +76,8 @@ fn size(text: &str) -> Result<Size, &'static str> {
     bytes(text, SIZE, &(1..=LARGEST), range).map(Size)
 }
 
-/// A number of bytes within `range`. What was expected instead is `form`, or `bounds` where it is out of it.
+/// Reads a number of bytes within `range`. The error says that `form` was expected, or `bounds` if the number is out of
+/// range.
 fn bytes(
     text: &str,
     form: &'static str,

@@ -1,6 +1,6 @@
-//! One file's text as a tree of values: TOML, YAML or JSON, by the `config` crate, after a look for what it would
-//! take in silence (keys written twice, dates turned into text, tags). Knows nothing of settings. A message never
-//! quotes the text, since a secret may stand there.
+//! Reads one file's text (TOML, YAML or JSON) as a tree of values. The `config` crate does that, after a check for
+//! mistakes that it would accept silently: keys written twice, dates that become text, tags. It knows nothing of
+//! settings. A message never quotes the text, as a secret may be there.
 
 use std::{collections::BTreeSet, fmt, path::Path};
 
@@ -10,10 +10,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::{mistake::KeyPath, yaml};
 
-/// What is wrong with a text, and where.
+/// The mistakes in a text, and their places.
 type Flaws = Vec<(KeyPath, String)>;
 
-/// The format that a file's ending stands for, or what is wrong with the ending.
+/// Returns the format of a file's extension, or the mistake in the extension.
 pub(super) fn format_of(path: &Path) -> Result<FileFormat, String> {
     let ending = path
         .extension()
@@ -29,7 +29,7 @@ pub(super) fn format_of(path: &Path) -> Result<FileFormat, String> {
     }
 }
 
-/// The tree that `text` stands for. Every value in it knows `origin`.
+/// Returns the tree for `text`. Every value in it knows `origin`.
 pub(super) fn parse(
     format: FileFormat,
     origin: &str,
@@ -47,7 +47,7 @@ pub(super) fn parse(
         .map_err(|error| vec![(KeyPath::default(), in_plain_words(&error.to_string()))])
 }
 
-/// What a parser says, less what it quotes.
+/// Returns a parser's message, without its quotations.
 fn in_plain_words(error: &str) -> String {
     if error.contains(", expected a map") {
         return "expected a table of settings at the top level".to_owned();
@@ -67,8 +67,8 @@ fn in_plain_words(error: &str) -> String {
     format!("not well-formed: {error}")
 }
 
-/// Every key that is written twice, every number and date that has no place in a configuration, and the first
-/// thing that is no TOML.
+/// Returns every key that is written twice, every number and date that has no place in a configuration, and the first
+/// part that is not valid TOML.
 fn toml_flaws(text: &str) -> Flaws {
     let (table, mut errors) = DeTable::parse_recoverable(text);
     let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
@@ -78,7 +78,7 @@ fn toml_flaws(text: &str) -> Flaws {
     for error in &errors {
         let (line, column) = place(text, start(error));
         let key = error.span().and_then(|span| text.get(span)).unwrap_or("…");
-        // What follows the first tear is guesswork; a doubled key is certain.
+        // Errors after the first broken part are guesses, but a doubled key is certain.
         let message = match error.message() {
             "duplicate key" => {
                 format!("line {line}, column {column}: the key `{key}` is written twice")
@@ -99,7 +99,7 @@ fn toml_flaws(text: &str) -> Flaws {
     flaws
 }
 
-/// The line and the column of a byte, both from 1.
+/// Returns the line and the column of a byte, both from 1.
 fn place(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
@@ -114,7 +114,7 @@ fn place(text: &str, byte: usize) -> (usize, usize) {
 fn odd_values(path: &KeyPath, value: &DeValue<'_>, flaws: &mut Flaws) {
     match value {
         DeValue::Datetime(_) => {
-            // `config` would make a text of it.
+            // `config` would turn it into text.
             flaws.push((
                 path.clone(),
                 "found a date, expected another type; as text it goes in quotes".to_owned(),
@@ -145,7 +145,7 @@ fn odd_values(path: &KeyPath, value: &DeValue<'_>, flaws: &mut Flaws) {
     }
 }
 
-/// The keys that are written twice in one object. Text that is no JSON has none: its parser tells.
+/// Returns the keys that are written twice in one object. Invalid JSON has none here, as its parser reports it.
 fn json_duplicates(text: &str) -> Flaws {
     let mut flaws = Flaws::new();
     let walk = Walk {
@@ -158,7 +158,7 @@ fn json_duplicates(text: &str) -> Flaws {
     if well_formed { flaws } else { Flaws::new() }
 }
 
-/// Looks at a JSON value without keeping it.
+/// Checks a JSON value without keeping it.
 struct Walk<'a> {
     path: KeyPath,
     flaws: &'a mut Flaws,
@@ -345,7 +345,7 @@ mod tests {
         ] {
             assert_eq!(flaws(format, &text).len(), 1);
         }
-        // Eight thousand million values in a kilobyte.
+        // This is eight thousand million values in a kilobyte.
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x]\n".to_owned();
         for step in 1..11 {
             let before = format!("*a{}, ", step - 1).repeat(8);

@@ -1,5 +1,5 @@
-//! Reads what an upstream's `tls` table names: roots, a client certificate, its key. Knows nothing of connections.
-//! What is in a file is never quoted. What several tables name is read once, and shared.
+//! Reads the files that an upstream's `tls` table names: roots, a client certificate, its key. It knows nothing of
+//! connections. A file's contents are never quoted. A file that several tables name is read once, and shared.
 
 use std::{
     collections::BTreeMap,
@@ -23,23 +23,23 @@ use super::{
 };
 use crate::upstream::TlsSettings;
 
-/// Trust and identity, and where they were read from.
+/// Trust and identity, and the files from which they were read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tls {
     pub(super) settings: TlsSettings,
     pub(super) files: TlsFiles,
-    /// True if it names roots, good or not.
+    /// True if the table names roots, valid or not.
     pub(super) names_roots: bool,
 }
 
-/// The files read so far, by where they stand; or all that is wrong with them.
+/// The files read so far, by their paths, or else the mistakes in them.
 #[derive(Default)]
 pub(super) struct Material {
     roots: BTreeMap<PathBuf, Result<Arc<RootCertStore>, Vec<String>>>,
     identities: BTreeMap<(PathBuf, PathBuf), Identity>,
 }
 
-/// A certificate with its key, or what is wrong with each.
+/// A certificate with its key, or else the mistake in each.
 #[derive(Clone)]
 struct Identity {
     pair: Option<Arc<CertifiedKey>>,
@@ -47,7 +47,7 @@ struct Identity {
     key: Option<String>,
 }
 
-/// What a `tls` table stands for. What is refused is noted and left out.
+/// Reads the files of a `tls` table. A file that is refused is reported and left out.
 pub(super) fn read(
     path: &KeyPath,
     raw: RawTls,
@@ -117,7 +117,7 @@ pub(super) fn read(
     tls
 }
 
-/// Where a file is that is named at `path`.
+/// Returns the place of a file that is named at `path`.
 fn place(path: &KeyPath, file: &str, review: &Review<'_>) -> PathBuf {
     review.directory(path).join(file)
 }
@@ -126,7 +126,7 @@ fn absolute(place: PathBuf) -> PathBuf {
     std::path::absolute(&place).unwrap_or(place)
 }
 
-/// The contents of a file.
+/// Returns the contents of a file.
 fn contents(place: &Path) -> Result<Vec<u8>, String> {
     files::bytes(place).map_err(|message| format!("{}: {message}", place.display()))
 }

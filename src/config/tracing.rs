@@ -1,4 +1,4 @@
-//! Checks `[tracing]`. Knows nothing of what is sent.
+//! Checks `[tracing]`. It knows nothing of what is sent.
 
 use http::{Uri, uri::PathAndQuery};
 
@@ -13,10 +13,10 @@ use super::{
     values::Table,
 };
 
-/// Where a collector takes traces (OTLP/HTTP), unless its URL says otherwise.
+/// The path at which a collector accepts traces (OTLP/HTTP), unless its URL has another.
 const PATH: &str = "/v1/traces";
 
-/// `None` where the endpoint is refused.
+/// Checks the table. Returns `None` if the endpoint is refused.
 pub(super) fn check(raw: Option<Table<RawTracing>>, review: &mut Review<'_>) -> Option<Tracing> {
     let raw = raw.unwrap_or_default().0;
     let path = KeyPath::of(["tracing", "otlp_endpoint"]);
@@ -35,7 +35,7 @@ pub(super) fn check(raw: Option<Table<RawTracing>>, review: &mut Review<'_>) -> 
     })
 }
 
-/// The URL with its path, or what is wrong with it.
+/// Returns the URL with its path, or the mistake in it.
 fn endpoint(text: &str) -> Result<Uri, String> {
     let url = urls::parse(text).map_err(|message| {
         let (upstreams, ours) = (

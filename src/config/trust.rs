@@ -1,5 +1,5 @@
-//! The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name in the place of the system's. What they name has to be there: who
-//! says whom to trust must not be given other roots in silence. Knows nothing of who relies on them.
+//! The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead of the system's. Their files must exist: a user who
+//! names roots must not get other roots silently. It knows nothing of who relies on the roots.
 
 use std::{
     env,
@@ -16,7 +16,7 @@ use crate::upstream::Roots;
 const FILE: &str = "SSL_CERT_FILE";
 const DIRECTORIES: &str = "SSL_CERT_DIR";
 
-/// A word on one of the variables.
+/// A message about one of the variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Remark {
     pub(super) variable: &'static str,
@@ -40,7 +40,7 @@ pub(super) struct Variables {
     directories: Option<OsString>,
 }
 
-/// The roots that variables name, and what is odd about them.
+/// The roots that the variables name, and the oddities in them.
 #[derive(Debug)]
 pub(super) struct Named {
     pub(super) roots: Roots,
@@ -48,7 +48,7 @@ pub(super) struct Named {
 }
 
 impl Variables {
-    /// Those of this process.
+    /// Reads the variables of this process.
     pub(super) fn of_the_process() -> Self {
         Self {
             file: env::var_os(FILE),
@@ -56,10 +56,10 @@ impl Variables {
         }
     }
 
-    /// The roots that they name; `None` where neither is set.
+    /// Returns the roots that the variables name. `None` if neither variable is set.
     ///
     /// # Errors
-    /// Everything that makes a variable name no roots.
+    /// Fails with every reason why a variable names no roots.
     pub(super) fn roots(&self) -> Result<Option<Named>, Vec<Remark>> {
         let mut found = Found::default();
         if let Some(file) = &self.file {
@@ -75,7 +75,7 @@ impl Variables {
         if !found.mistakes.is_empty() {
             return Err(found.mistakes);
         }
-        // Directories hold many links to the same certificates, and often the file too.
+        // Directories hold many links to the same certificates, and often the bundle file too.
         found
             .certificates
             .sort_unstable_by(|one, other| one.cmp(other));
@@ -114,7 +114,7 @@ impl Found {
         }
     }
 
-    /// Each has to be there; one of them may be empty.
+    /// Reads the directories. Each must exist; one of them may be empty.
     fn directories(&mut self, paths: &[PathBuf]) {
         if paths.is_empty() {
             self.refuse(
@@ -130,7 +130,7 @@ impl Found {
                 self.refuse(DIRECTORIES, format!("{}: {message}", path.display()));
                 continue;
             }
-            // It passes over links that lead nowhere and reads no file twice.
+            // This ignores broken links, and reads no file twice.
             let found = rustls_native_certs::load_certs_from_paths(None, Some(path));
             bad += found.errors.len();
             good.extend(found.certs);
@@ -144,7 +144,7 @@ impl Found {
         }
     }
 
-    /// Takes what can be a root. `bad` could not even be read.
+    /// Adds the certificates that can be roots. `bad` more could not even be read.
     fn take(
         &mut self,
         variable: &'static str,
@@ -183,7 +183,7 @@ impl Found {
     }
 }
 
-/// The certificates of a PEM text, and how many more it has that can't be read.
+/// Returns the certificates of a PEM text, and the number of those that can't be read.
 fn sections(pem: &[u8]) -> (Vec<CertificateDer<'static>>, usize) {
     let mut bad = 0;
     let found = CertificateDer::pem_slice_iter(pem);

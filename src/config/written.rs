@@ -1,5 +1,5 @@
-//! How a number was written, for those who are told of it: as a value, `4.0` and `4` look the same. Looks for it only when
-//! something is wrong with it. Knows nothing of settings.
+//! The written form of a number, for a message about it: as values, `4.0` and `4` look the same. It is looked up only
+//! if something is wrong with the number. It knows nothing of settings.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 use super::mistake::Step;
 
-/// Where the number at `steps` stands in a file's text.
+/// Returns the number at `steps` as it is written in a file's text.
 pub(super) fn in_file(format: FileFormat, text: &str, steps: &[Step]) -> Option<String> {
     match format {
         FileFormat::Toml => in_table(DeTable::parse(text).ok()?.get_ref(), text, steps),
@@ -22,7 +22,7 @@ pub(super) fn in_file(format: FileFormat, text: &str, steps: &[Step]) -> Option<
     }
 }
 
-/// The same in a variable's text, which is one TOML value.
+/// Returns the number at `steps` as it is written in a variable's text, which is one TOML value.
 pub(super) fn in_variable(text: &str, steps: &[Step]) -> Option<String> {
     in_value(&DeValue::parse(text).ok()?, text, steps)
 }

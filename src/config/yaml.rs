@@ -1,6 +1,6 @@
-//! Looks at a YAML text before it is loaded. It is bounded: `config` and its parser build what aliases stand for in full and
-//! go down into nested values by recursion, so that a few kilobytes could exhaust memory or the stack. And its tags are
-//! found, which they pass over. Knows nothing of settings.
+//! Checks a YAML text before it is loaded. The text must be bounded: `config` and its parser build all values of
+//! aliases in full, and go down into nested values by recursion. So a few kilobytes could exhaust memory or the stack.
+//! Tags are reported too, as `config` and its parser ignore them. It knows nothing of settings.
 
 use std::collections::HashMap;
 
@@ -11,37 +11,38 @@ use yaml_rust2::{
 
 use super::mistake::KeyPath;
 
-/// How deep lists and tables may stand in each other. A configuration needs five; the other formats' parsers refuse
-/// about as much (80 and 128).
+/// The deepest nesting of lists and tables. A configuration needs five levels. The other formats' parsers have similar
+/// limits (80 and 128).
 const DEEPEST: usize = 100;
 
-/// How many values a text may stand for, with its aliases replaced. The largest sensible configuration has thousands.
+/// The most values that a text may stand for, with its aliases replaced. The largest sensible configuration has
+/// thousands.
 const MOST_VALUES: usize = 200_000;
 
-/// So many bytes of text count as a value more: a long text is built as often as its aliases stand for it.
+/// The bytes of text that count as one more value. A long text is built again for each of its aliases.
 const VALUE_BYTES: usize = 64;
 
-/// The beginning of the tags that YAML itself defines, `!!str` and its like.
+/// The beginning of the tags that YAML itself defines, such as `!!str`.
 const CORE: &str = "tag:yaml.org,2002:";
 
-/// What a value takes with its aliases replaced.
+/// The size of a value with its aliases replaced.
 #[derive(Debug, Clone, Copy)]
 struct Extent {
     values: usize,
-    /// Lists and tables from it down to its deepest value.
+    /// The levels of lists and tables from this value down to its deepest value.
     depth: usize,
 }
 
 /// A list or table that is open.
 struct Open {
     anchor: usize,
-    /// How many values there were before it.
+    /// The number of values before it.
     before: usize,
     depth: usize,
     place: Place,
 }
 
-/// Where the next value of a list or table goes.
+/// The place of the next value in a list or table.
 enum Place {
     List(usize),
     /// The next scalar is a key.
@@ -49,15 +50,15 @@ enum Place {
     Value(String),
 }
 
-/// A tag with what it stands at, by its number in the text.
+/// A tag that is refused, with the path of its value and its number in the text.
 struct Tagged {
     number: usize,
     path: KeyPath,
     message: String,
 }
 
-/// Finds what is beyond all bounds in `text`, or else every tag that would have no effect; each with its place. Text that is no
-/// YAML has neither: its parser tells.
+/// Finds the first excess in `text`, or else every tag without effect, each with its place. Invalid YAML has neither
+/// here, as its parser reports it.
 pub(super) fn flaws(text: &str) -> Vec<(KeyPath, String)> {
     let mut walk = Walk::default();
     let mut parser = Parser::new_from_str(text);
@@ -77,7 +78,7 @@ pub(super) fn flaws(text: &str) -> Vec<(KeyPath, String)> {
     if walk.refused.is_empty() {
         return Vec::new();
     }
-    // An event's own place is that of the value, which may be lines below its tag.
+    // An event has the place of its value, which may be lines below its tag.
     let tokens = Scanner::new(text.chars());
     let tags = tokens.filter_map(|Token(place, token)| {
         matches!(token, TokenType::Tag(..)).then(|| (place.line(), place.col() + 1))
@@ -93,19 +94,19 @@ pub(super) fn flaws(text: &str) -> Vec<(KeyPath, String)> {
     told.collect()
 }
 
-/// A text as far as it has been read.
+/// The walk through a text, as far as it has been read.
 #[derive(Default)]
 struct Walk {
     open: Vec<Open>,
     anchors: HashMap<usize, Extent>,
     values: usize,
-    /// Tags so far.
+    /// The number of tags so far.
     tags: usize,
     refused: Vec<Tagged>,
 }
 
 impl Walk {
-    /// Takes the next event, or says what is too much.
+    /// Takes the next event, or returns the excess that it is.
     fn takes(&mut self, event: Event) -> Result<(), String> {
         let ended = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -179,7 +180,7 @@ impl Walk {
         self.values += 1;
     }
 
-    /// A value of the innermost list or table is over; `text` is what it is, if that is a text.
+    /// Moves on after a value of the innermost list or table. `text` is the value, if it is a text.
     fn goes_on(&mut self, text: Option<String>) {
         let Some(Open { place, .. }) = self.open.last_mut() else {
             return;
@@ -213,7 +214,7 @@ impl Walk {
     }
 }
 
-/// Tells whether the loader makes of a tagged text what its tag says.
+/// Checks that the loader reads a tagged text as its tag says.
 fn effect_on_text(tag: &Tag, style: TScalarStyle, text: &str) -> Result<(), String> {
     let core = core(tag);
     let is_plain = style == TScalarStyle::Plain;
@@ -227,7 +228,7 @@ fn effect_on_text(tag: &Tag, style: TScalarStyle, text: &str) -> Result<(), Stri
         _ if is_unspecific(tag) => return Ok(()),
         _ => return Err(refusal(tag)),
     };
-    // In quotes, the loader makes a text of it.
+    // The loader reads a quoted text as text.
     if has_effect && (is_plain || core == Some("str")) {
         return Ok(());
     }
@@ -237,7 +238,7 @@ fn effect_on_text(tag: &Tag, style: TScalarStyle, text: &str) -> Result<(), Stri
     ))
 }
 
-/// The same for a list (`seq`) or a table (`map`).
+/// Checks the same for a list (`seq`) or a table (`map`).
 fn effect_on(tag: &Tag, own: &str) -> Result<(), String> {
     match core(tag) {
         Some(name) if name == own => Ok(()),
@@ -253,12 +254,13 @@ fn core(tag: &Tag) -> Option<&str> {
     (tag.handle == CORE).then_some(&tag.suffix)
 }
 
-/// `!` alone: no number is read into a text, and all else is what it is.
+/// Returns true for `!` alone. It only keeps a text from being read as a number, and changes no other value.
 fn is_unspecific(tag: &Tag) -> bool {
     tag.handle.is_empty() && tag.suffix == "!"
 }
 
-/// A tag is quoted only where YAML defines it: a text that begins with `!` is read as one, and may be a secret.
+/// Describes a tag that is refused. Only tags of YAML itself are quoted: a text that begins with `!` is read as a tag,
+/// and may be a secret.
 fn refusal(tag: &Tag) -> String {
     match core(tag) {
         Some(
@@ -277,7 +279,7 @@ fn refusal(tag: &Tag) -> String {
 mod tests {
     use super::*;
 
-    /// A text that is beyond all bounds.
+    /// Returns the excess in a text.
     fn excess(text: &str) -> Option<String> {
         let mut found = flaws(text).into_iter();
         let first = found.next().map(|(_, message)| message);

@@ -1,26 +1,27 @@
-//! How many bytes of bodies one request may hold, over all its calls and their attempts. Bodies draw from it what has
-//! come or is announced, and one that comes to nothing gives back what it drew. Nothing waits.
+//! The bytes of bodies that one request may hold, over all its calls and their attempts. A body draws the bytes that
+//! have come or are announced. A body that comes to nothing gives its bytes back. Nothing waits.
 //!
-//! Beside its own bound, a request has its charge for the memory that all requests share. That counts each body twice, as it
-//! is copied into the answer.
+//! Besides its own bound, a request has a charge on the memory that all requests share. The charge counts each body
+//! twice, as it is copied into the answer.
 
 use std::cell::Cell;
 
 use super::Charge;
 
-/// The most times that a body is held: as it came, and in the answer.
+/// The most copies of a body: as it came, and in the answer.
 const COPIES: usize = 2;
 
-/// What is left of one request's bytes. It belongs to one request, and so to one thread.
+/// The bytes that are left to one request. It belongs to one request, and so to one thread.
 #[derive(Debug)]
 pub struct Allowance {
     total: usize,
     left: Cell<usize>,
     /// The bytes that kept bodies have drawn.
     kept: Cell<usize>,
-    /// The part of them that is not held any more.
+    /// The part of the kept bytes that is not held any more.
     gone: Cell<usize>,
-    /// The bytes that kept bodies take beyond their copies, and those that wait for the client beside them.
+    /// The bytes that kept bodies take beyond their copies. Once the bodies are passed on, the bytes that wait for the
+    /// client.
     more: Cell<usize>,
     charge: Option<Charge>,
 }
@@ -28,14 +29,14 @@ pub struct Allowance {
 /// The reason why a body may not be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exceeded {
-    /// The request's own bytes are not enough.
+    /// The request's own bytes are used up.
     Request,
     /// The memory of all requests is taken.
     Memory,
 }
 
 impl Allowance {
-    /// All of `total` bytes are left.
+    /// Makes an allowance with all of its `total` bytes left.
     #[must_use]
     pub const fn new(total: usize) -> Self {
         Self {
@@ -48,20 +49,20 @@ impl Allowance {
         }
     }
 
-    /// The same, within the memory that `charge` is for.
+    /// Charges the bodies to the shared memory as well.
     #[must_use]
     pub fn charged_to(mut self, charge: Charge) -> Self {
         self.charge = Some(charge);
         self
     }
 
-    /// The charge of the request, for the holder of its answer.
+    /// Returns the charge of the request, for the holder of its answer.
     #[must_use]
     pub fn into_charge(self) -> Option<Charge> {
         self.charge
     }
 
-    /// All bodies that were kept are passed on and no longer held; `waiting` bytes of what they became are.
+    /// Notes that all kept bodies are passed on and no longer held. Of their output, `waiting` bytes are still held.
     pub fn passed_on(&self, waiting: usize) {
         self.gone.set(self.kept.get());
         self.more.set(waiting);
@@ -70,31 +71,31 @@ impl Allowance {
         }
     }
 
-    /// The most bytes that bodies and the answer take, as things are.
+    /// Returns the most bytes that bodies and the answer take now.
     fn held(&self) -> usize {
         let drawn = self.total - self.left.get() - self.gone.get();
         drawn.saturating_mul(COPIES).saturating_add(self.more.get())
     }
 
-    /// Charges what bodies and the answer take. False where the memory for it is taken.
+    /// Charges the bytes of bodies and the answer. Returns false if the memory for them is taken.
     fn is_covered(&self) -> bool {
         let charge = self.charge.as_ref();
         charge.is_none_or(|charge| charge.cover(self.held()))
     }
 
-    /// What it was at first, in bytes.
+    /// Returns the size at first, in bytes.
     #[must_use]
     pub const fn total(&self) -> usize {
         self.total
     }
 
-    /// What nobody has drawn, in bytes.
+    /// Returns the bytes that no body has drawn.
     #[must_use]
     pub const fn left(&self) -> usize {
         self.left.get()
     }
 
-    /// A body's share, empty at first.
+    /// Returns a share for one body, which is empty at first.
     #[must_use]
     pub const fn share(&self) -> Share<'_> {
         Share {
@@ -104,7 +105,7 @@ impl Allowance {
     }
 }
 
-/// What one body has drawn. Given back when it is dropped, unless it is kept.
+/// The bytes that one body has drawn. They are given back when the share is dropped, unless the body is kept.
 #[derive(Debug)]
 pub struct Share<'a> {
     allowance: &'a Allowance,
@@ -115,7 +116,7 @@ impl Share<'_> {
     /// Makes the share at least `size` bytes large.
     ///
     /// # Errors
-    /// Where that many bytes are not left. Then the share stays as it is.
+    /// Fails if that many bytes are not left, or if the memory for them is taken. The share then stays as it is.
     pub fn cover(&mut self, size: usize) -> Result<(), Exceeded> {
         let more = size.saturating_sub(self.drawn);
         let before = self.allowance.left();
@@ -129,11 +130,11 @@ impl Share<'_> {
         Ok(())
     }
 
-    /// The body goes into the answer: what it drew stays drawn for as long as the request lasts. It takes `more` bytes there
-    /// than it has itself.
+    /// Keeps the body for the answer: the bytes that it drew stay drawn as long as the request lasts. In the answer it
+    /// takes `more` bytes beyond its own size.
     ///
     /// # Errors
-    /// Fails where the memory for that is taken.
+    /// Fails if the memory for that is taken.
     pub fn keep(mut self, more: usize) -> Result<(), Exceeded> {
         let before = self.allowance.more.get();
         self.allowance.more.set(before.saturating_add(more));
@@ -189,7 +190,7 @@ mod tests {
 
     const KIB: usize = 1024;
 
-    /// Of one that is let in with 4 KiB for its bodies and its answer.
+    /// An allowance of a request that has 4 KiB for its bodies and its answer.
     fn charged(memory: &Rc<Memory>) -> Allowance {
         Allowance::new(1024 * KIB).charged_to(memory.admit(0, 16 * KIB, 4 * KIB).unwrap())
     }
@@ -203,7 +204,7 @@ mod tests {
         assert_eq!(memory.charged(), 16 * KIB);
         assert_eq!(share.cover(100 * KIB), Ok(()));
         assert_eq!(memory.charged(), (16 + 256) * KIB);
-        // Three quarters are for such bodies.
+        // Such bodies may fill three quarters of the memory.
         assert_eq!(share.cover(400 * KIB), Err(Exceeded::Memory));
         assert_eq!(allowance.left(), 924 * KIB);
         assert_eq!(share.keep(700 * KIB), Err(Exceeded::Memory));

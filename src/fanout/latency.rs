@@ -1,38 +1,39 @@
-//! A small running estimate of an upstream's latency, shared by the workers: counts in buckets that grow by an eighth,
-//! halved now and then so that the past fades. Recording is one atomic addition; reading is one load.
+//! A small running estimate of an upstream's latency, which the workers share. It counts answers in buckets that grow
+//! by an eighth, and halves the counts now and then so that the past fades. Recording is two atomic additions, and a
+//! calculation now and then. Reading is one load.
 
 use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
-/// Buckets a power of two: an estimate is off by at most an eighth.
+/// The number of buckets for each power of two. An estimate is off by at most an eighth.
 const STEPS: u32 = 8;
-/// Powers of two of microseconds: up to about an hour.
+/// The number of powers of two, in microseconds: up to about an hour.
 const POWERS: u32 = 32;
 const BUCKETS: usize = (STEPS * POWERS) as usize;
 
-/// How many answers count before the older half fades.
+/// The number of answers that count before the older half fades.
 const MEMORY: u32 = 2048;
 
-/// How many answers an estimate needs to mean something.
+/// The least number of answers that make an estimate meaningful.
 const ENOUGH: u32 = 32;
 
-/// After how many answers the estimate is worked out anew.
+/// The number of answers between two calculations of the estimate.
 const EVERY: u32 = 16;
 
-/// The estimate of one percentile.
+/// The running estimate of one percentile.
 #[derive(Debug)]
 pub struct Latency {
     percentile: f64,
     counts: Box<[AtomicU32]>,
     total: AtomicU32,
-    /// Microseconds; 0 while there is none.
+    /// The estimate in microseconds; 0 while there is none.
     estimate: AtomicU64,
 }
 
 impl Latency {
-    /// Estimates this percentile, from 0 to 100.
+    /// Makes an estimate of this percentile, from 0 to 100.
     #[must_use]
     pub fn new(percentile: f64) -> Self {
         Self {
@@ -43,7 +44,7 @@ impl Latency {
         }
     }
 
-    /// The percentile of recent answers; `None` until there were enough of them.
+    /// Returns the percentile of recent answers, or `None` until there are enough of them.
     #[must_use]
     pub fn estimate(&self) -> Option<Duration> {
         match self.estimate.load(Ordering::Relaxed) {
@@ -52,7 +53,7 @@ impl Latency {
         }
     }
 
-    /// An answer took this long.
+    /// Records that an answer took this long.
     pub fn record(&self, elapsed: Duration) {
         self.counts[bucket(elapsed)].fetch_add(1, Ordering::Relaxed);
         let total = self.total.fetch_add(1, Ordering::Relaxed) + 1;
@@ -88,7 +89,8 @@ impl Latency {
         }
     }
 
-    /// Halves every count. Answers that come in between may be counted a little too low, which is what fading is for.
+    /// Halves every count. Answers that come meanwhile may be counted a little too low, which does no harm: all counts
+    /// fade.
     fn fade(&self) {
         let mut total = 0;
         for count in &self.counts {
@@ -105,7 +107,7 @@ fn bucket(elapsed: Duration) -> usize {
         .unwrap_or(u64::MAX)
         .max(1);
     let power = micros.ilog2();
-    // The first three bits after the leading one.
+    // The three bits after the leading one.
     let step = if power >= 3 {
         (micros >> (power - 3)) & 7
     } else {
@@ -115,7 +117,7 @@ fn bucket(elapsed: Duration) -> usize {
     usize::try_from(index).unwrap_or(BUCKETS).min(BUCKETS - 1)
 }
 
-/// The microseconds at which a bucket ends.
+/// Returns the end of a bucket, in microseconds.
 fn upper_bound(index: usize) -> u64 {
     let index = index as u64 + 1;
     let (power, step) = (index / u64::from(STEPS), index % u64::from(STEPS));

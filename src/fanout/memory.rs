@@ -1,8 +1,8 @@
-//! The memory that the bodies and answers of all requests take together, counted over all workers. Refuses at once; nothing
-//! waits. Knows nothing of bodies.
+//! The memory that the bodies and answers of all requests take together, counted over all workers. It refuses at once,
+//! and nothing waits. It knows nothing of bodies.
 //!
-//! A request is charged a fixed size when it is let in, and that is all for one whose bodies are small: two atomic
-//! operations, one when it begins and one when it is over. What it takes beyond that is charged in large steps.
+//! A request is charged a fixed size when it is let in. A request with small bodies is charged nothing else. That takes
+//! two atomic operations: one at its beginning and one at its end. Larger requests are charged the rest in large steps.
 
 use std::{
     cell::Cell,
@@ -16,21 +16,22 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The step of charges beyond a request's fixed size, in bytes. So a body in many small pieces is charged a few times.
+/// The step of charges beyond a request's fixed size, in bytes. A body in many small pieces is therefore charged only a
+/// few times.
 const STEP: usize = 64 * 1024;
 
-/// The part of the memory that is kept for fixed sizes: large bodies and answers that wait for slow clients fill the rest, and
-/// requests with small ones are still let in.
+/// The denominator of the memory's fraction that is kept for fixed sizes. Large bodies, and answers that wait for slow
+/// clients, fill the rest, so that requests with small ones are still let in.
 const RESERVED: usize = 4;
 
-/// The time for which requests of a kind stay out of the last half of that part, after a body of that kind has found no
-/// memory: such requests fill the rest.
+/// The time for which requests of a kind are kept out of the last half of that part, after a body of their kind has
+/// found no memory. Requests like these fill the rest.
 const GREEDY_FOR: Duration = Duration::from_secs(5);
 
-/// The number of kinds that are told apart. Beyond it kinds share their places.
+/// The number of kinds that are told apart. If there are more, kinds share their places.
 const KINDS: usize = 64;
 
-/// The memory that is shared by the workers. A clone is the same memory.
+/// The memory that the workers share. A clone is the same memory.
 #[derive(Debug, Clone)]
 pub struct Memory(Arc<Shared>);
 
@@ -38,13 +39,13 @@ pub struct Memory(Arc<Shared>);
 struct Shared {
     limit: usize,
     charged: AtomicUsize,
-    /// The last time that a body of each kind found no memory, in milliseconds after `start`; 0 where none ever did.
+    /// The last time that a body of each kind found no memory, in milliseconds after `start`; 0 if that never happened.
     refused: [AtomicU64; KINDS],
     start: Instant,
 }
 
 impl Memory {
-    /// Nothing is charged, of `limit` bytes.
+    /// Makes a memory of `limit` bytes, with nothing charged.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Shared {
@@ -55,20 +56,20 @@ impl Memory {
         }))
     }
 
-    /// All of it, in bytes.
+    /// Returns the size of the memory, in bytes.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.0.limit
     }
 
-    /// The sum of all charges now, in bytes.
+    /// Returns the sum of all charges now, in bytes.
     #[must_use]
     pub fn charged(&self) -> usize {
         self.0.charged.load(Ordering::Relaxed)
     }
 
-    /// Charges a request of this kind its fixed size, of which `free` bytes are for what it will [`cover`](Charge::cover). `None`
-    /// where that many bytes are not left.
+    /// Charges a request of this kind its fixed size. `free` bytes of that size are for what it will
+    /// [`cover`](Charge::cover). Returns `None` if that many bytes are not left.
     #[must_use]
     pub fn admit(self: &Rc<Self>, kind: usize, size: usize, free: usize) -> Option<Charge> {
         let limit = self.0.limit;
@@ -82,7 +83,8 @@ impl Memory {
         })
     }
 
-    /// Charges what a request can do without. `None` where half of the memory is taken: bodies come first.
+    /// Charges something that a request can do without. Returns `None` if half of the memory is taken, as bodies come
+    /// first.
     #[must_use]
     pub fn lend(self: &Rc<Self>, size: usize) -> Option<Charge> {
         self.draw(size, self.0.limit / 2).then(|| Charge {
@@ -103,7 +105,7 @@ impl Memory {
         self.0.refused[kind % KINDS].store(self.now(), Ordering::Relaxed);
     }
 
-    /// The time since the start, at least 1.
+    /// Returns the milliseconds since the start, at least 1.
     fn now(&self) -> u64 {
         u64::try_from(self.0.start.elapsed().as_millis()).map_or(u64::MAX / 2, |now| now + 1)
     }
@@ -128,32 +130,32 @@ const CALL_STATE: usize = 4608;
 const SMALL: usize = 4 * 1024;
 const CALL_SMALL: usize = 4 * 1024;
 
-/// The fixed size of a request of so many calls, in bytes, and the part of it that is for small bodies and their answer.
+/// Returns the fixed size of a request with this many calls, in bytes, and its part for small bodies and their answer.
 #[must_use]
 pub const fn fixed(calls: usize) -> (usize, usize) {
     let free = SMALL + CALL_SMALL * calls;
     (STATE + CALL_STATE * calls + free, free)
 }
 
-/// The part of `limit` that everything beyond fixed sizes may fill.
+/// Returns the part of `limit` that everything beyond fixed sizes may fill.
 #[must_use]
 pub const fn large(limit: usize) -> usize {
     limit - limit / RESERVED
 }
 
-/// The charge of one request, given back when it is dropped.
+/// The charge of one request. It is given back when this is dropped.
 #[derive(Debug)]
 pub struct Charge {
     memory: Rc<Memory>,
     kind: usize,
     charged: Cell<usize>,
-    /// The part that is for the request itself, whatever its bodies take.
+    /// The part for the request itself, whatever its bodies take.
     apart: usize,
 }
 
 impl Charge {
-    /// Makes the charge large enough for bodies and answers of `size` bytes. When the memory for them is taken, it returns false
-    /// and the charge stays as it is.
+    /// Makes the charge large enough for bodies and answers of `size` bytes. Returns false if the memory for them is
+    /// taken. The charge then stays as it is.
     #[must_use]
     pub fn cover(&self, size: usize) -> bool {
         let lacking = self.of(size).saturating_sub(self.charged.get());
@@ -164,7 +166,7 @@ impl Charge {
     fn cover_more(&self, lacking: usize) -> bool {
         let more = lacking.checked_next_multiple_of(STEP).unwrap_or(lacking);
         let limit = large(self.memory.limit());
-        // The last step need not be a whole one.
+        // The last step may be smaller than a whole one.
         for more in [more, lacking] {
             if self.memory.draw(more, limit) {
                 self.charged.set(self.charged.get() + more);
@@ -175,8 +177,8 @@ impl Charge {
         false
     }
 
-    /// Charges `size` bytes more that are held for as long as the request is. When the memory for them is taken, it returns false
-    /// and the charge stays as it is.
+    /// Charges `size` bytes more, which are held as long as the request is. Returns false if the memory for them is
+    /// taken. The charge then stays as it is.
     #[must_use]
     pub fn hold(&mut self, size: usize) -> bool {
         let is_there = self.memory.draw(size, large(self.memory.limit()));
@@ -187,7 +189,7 @@ impl Charge {
         is_there
     }
 
-    /// Makes the charge what `size` bytes take that are there in any case. What it was beyond that is given back.
+    /// Sets the charge to that of `size` bytes, which are held in any case. A surplus of a step or more is given back.
     pub fn settle(&self, size: usize) {
         let (charged, size) = (self.charged.get(), self.of(size));
         if size > charged {
@@ -201,7 +203,7 @@ impl Charge {
         self.charged.set(size);
     }
 
-    /// The whole charge of a request whose bodies and answers take `size` bytes.
+    /// Returns the whole charge of a request whose bodies and answers take `size` bytes.
     const fn of(&self, size: usize) -> usize {
         self.apart.saturating_add(size)
     }
@@ -289,7 +291,7 @@ mod tests {
             .map_while(|_| memory.admit(0, 40 * KIB, 0))
             .collect();
         assert_eq!(alike.len(), 14);
-        // Of another.
+        // A request of another kind is let in.
         assert!(memory.admit(1, 40 * KIB, 0).is_some());
         assert!(memory.admit(0, 40 * KIB, 0).is_none());
         tokio::time::advance(GREEDY_FOR + Duration::from_millis(1)).await;

@@ -1,9 +1,9 @@
-//! The choices a plan is made of, as values that can only be valid: mode, completion, what a failure does.
-//! Knows nothing of where they come from.
+//! The choices that make up a plan, as values that can only be valid: mode, completion, and the effect of a failure. It
+//! knows nothing of where they come from.
 
 use std::{fmt, num::NonZeroUsize, str::FromStr};
 
-/// How the calls of a plan follow one another.
+/// The way in which the calls of a plan follow one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Each call starts when the one before it has ended.
@@ -16,7 +16,7 @@ impl Mode {
     /// Both modes, in the order in which `compare` runs them.
     pub const ALL: [Self; 2] = [Self::Sequential, Self::Concurrent];
 
-    /// The mode's one name in answers, logs and metrics.
+    /// Returns the mode's one name in answers, logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,18 +32,18 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A text that names no value of the policy it was parsed as.
+/// A text that names no value of its policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {allowed}")]
 pub struct UnknownPolicy {
-    /// What would have been accepted, as words for a person.
+    /// The accepted values, in words for a person.
     pub allowed: &'static str,
 }
 
 impl FromStr for Mode {
     type Err = UnknownPolicy;
 
-    /// Takes the name or its alias: `sequential`/`sync`, `concurrent`/`async`.
+    /// Reads the name or its alias: `sequential`/`sync`, `concurrent`/`async`.
     fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
         match text {
             "sequential" | "sync" => Ok(Self::Sequential),
@@ -55,14 +55,14 @@ impl FromStr for Mode {
     }
 }
 
-/// What a plan waits for before it answers (`wait_for`).
+/// The condition that a plan waits for before it answers (`wait_for`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completion {
     /// Every call settles.
     All,
-    /// Every call that is not optional settles; the others are then cancelled.
+    /// Every call that is not optional settles. The others are then cancelled.
     Required,
-    /// This many calls succeed; the others are cancelled as soon as they have.
+    /// This many calls succeed. The others are then cancelled at once.
     Quorum(NonZeroUsize),
 }
 
@@ -97,12 +97,12 @@ impl FromStr for Completion {
     }
 }
 
-/// What a failed call does to its plan (`on_failure`).
+/// The effect of a failed call on its plan (`on_failure`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// It is reported in its place and the rest go on.
+    /// The failure is reported in its place, and the rest go on.
     Partial,
-    /// It ends the plan, unless the call is optional; the others are cancelled.
+    /// The failure ends the plan, unless the call is optional. The others are cancelled.
     Fail,
 }
 
@@ -115,10 +115,10 @@ impl fmt::Display for OnFailure {
     }
 }
 
-/// Whether a plan can do without a call.
+/// Tells if a plan can do without a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// With `on_failure = "fail"` its failure ends the plan. `wait_for = "required"` waits for it.
+    /// Its failure ends the plan if `on_failure = "fail"`. `wait_for = "required"` waits for it.
     Required,
     /// Its failure never ends the plan.
     Optional,

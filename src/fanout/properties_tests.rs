@@ -1,4 +1,5 @@
-//! Random plans against random scripted upstreams. What must hold for each is in `simulation`, which the fuzzer uses too.
+//! Random plans against random scripted upstreams. The properties of each are in `simulation`, which the fuzzer uses
+//! too.
 
 use proptest::{collection::vec, option, prelude::*};
 
@@ -7,7 +8,7 @@ use crate::fanout::{
     simulation::{Case, End, Rules, Script, Step, Waits, check},
 };
 
-/// How many random plans `cargo test` runs.
+/// The number of random plans that `cargo test` runs.
 const PLANS: u32 = 10_000;
 
 fn end() -> impl Strategy<Value = End> {

@@ -1,5 +1,5 @@
-//! What holds for every plan: a plan that calls upstreams by a script, run on paused time, and all that must be true of
-//! it. Whoever makes the scripts (a property test, a fuzzer) is not known here.
+//! Properties of every plan. A plan calls upstreams that follow a script, on paused time, and everything that must be
+//! true of it is checked. It does not know who makes the scripts (a property test, a fuzzer).
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,22 +20,22 @@ use crate::fanout::{
     Verdict, run,
 };
 
-/// How one attempt ends.
+/// The end of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// With a reply.
+    /// A reply.
     Good,
-    /// Without a connection.
+    /// No connection.
     Refused,
-    /// With a 503 that wants to be asked again after so many seconds, if it says so.
+    /// A 503. It may ask for a retry after this many seconds.
     Unavailable(Option<u8>),
-    /// With a body that is no use, which another attempt would not mend.
+    /// A body that is no use. Another attempt would not help.
     Invalid,
-    /// Not at all.
+    /// No end at all.
     Never,
 }
 
-/// One attempt's script: how long it takes, in milliseconds, and how it ends.
+/// One attempt's script: its time in milliseconds, and its end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     pub(crate) delay: u16,
@@ -45,12 +45,12 @@ pub(crate) struct Step {
 /// One call's script.
 #[derive(Debug, Clone)]
 pub(crate) struct Script {
-    /// Repeated when it is over.
+    /// The attempts, repeated when all are used.
     pub(crate) steps: Vec<Step>,
     pub(crate) optional: bool,
-    /// In milliseconds, from 1.
+    /// The call's time, in milliseconds, from 1.
     pub(crate) timeout: u16,
-    /// Which of the case's lanes it uses, counted round.
+    /// The index of the case's lane that it uses, counted round.
     pub(crate) lane: usize,
 }
 
@@ -58,48 +58,48 @@ pub(crate) struct Script {
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
     pub(crate) repeatable: bool,
-    /// From 1.
+    /// The number of attempts, from 1.
     pub(crate) attempts: u32,
-    /// In milliseconds.
+    /// The delay of a hedge, in milliseconds.
     pub(crate) hedge: Option<u16>,
-    /// From 1.
+    /// The number of attempts at a time, from 1.
     pub(crate) max_in_flight: usize,
-    /// So many failures in a row open it, from 1.
+    /// The number of failures in a row that open the breaker, from 1.
     pub(crate) breaker: Option<u32>,
-    /// Extra attempts a second.
+    /// The number of extra attempts a second.
     pub(crate) floor: u32,
-    /// Extra attempts for ten calls.
+    /// The number of extra attempts for ten calls.
     pub(crate) tenths: u8,
 }
 
-/// The end of a plan's wait.
+/// The condition that ends a plan's wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waits {
     All,
-    /// Where a call is not optional; else for all.
+    /// The calls that are not optional, or all calls if every one is optional.
     Required,
-    /// So many successes, from 1; no more than the calls are taken.
+    /// This many successes, from 1. A number above that of the calls means all calls.
     Quorum(usize),
 }
 
 /// A whole plan with its upstreams. Times are in milliseconds.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
-    /// From 1 to 8.
+    /// The calls' scripts, from 1 to 8.
     pub(crate) scripts: Vec<Script>,
-    /// At least one.
+    /// The rules of the lanes, at least one.
     pub(crate) lanes: Vec<Rules>,
     pub(crate) mode: Mode,
-    /// From 1.
+    /// The most calls at a time, from 1.
     pub(crate) width: usize,
     pub(crate) deadline: u16,
-    /// How much of the deadline is over when the plan begins, as for the second run of a comparison.
+    /// The part of the deadline that is over when the plan begins, as in the second run of a comparison.
     pub(crate) spent: u16,
     pub(crate) waits: Waits,
     pub(crate) strict: bool,
-    /// When the client goes away, if it does.
+    /// The time at which the client leaves, if it does.
     pub(crate) leaves: Option<u16>,
-    /// For the pauses between attempts, which are random.
+    /// The seed of the random pauses between attempts.
     pub(crate) seed: u64,
 }
 
@@ -124,7 +124,7 @@ impl Case {
         }
     }
 
-    /// What the plan has for itself.
+    /// Returns the time that is left for the plan.
     fn time(&self) -> Duration {
         ms(self.deadline.saturating_sub(self.spent))
     }
@@ -139,11 +139,11 @@ struct Scripted {
     max_in_flight: usize,
 }
 
-/// What all upstreams of a case know.
+/// The state that all upstreams of a case share.
 struct World {
-    /// The plan is over: nothing may be asked any more.
+    /// True once the plan is over: no attempt may begin any more.
     over: Cell<bool>,
-    /// Attempts under way, by lane.
+    /// The number of attempts under way, by lane.
     in_flight: Vec<Cell<usize>>,
 }
 
@@ -195,7 +195,7 @@ fn ms(ms: u16) -> Duration {
     Duration::from_millis(ms.into())
 }
 
-/// `count` as the core takes it; 0 is 1.
+/// Converts `count` for the core. 0 becomes 1.
 fn at_least_one(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
 }
@@ -261,7 +261,7 @@ fn aggregate(case: &Case, world: &Rc<World>) -> Aggregate<Scripted> {
     }
 }
 
-/// Counts what happens to each call, and refuses what must not happen at the time that it does.
+/// Counts the events of each call, and refuses an event at a time when it must not happen.
 struct Ledger<'c> {
     case: &'c Case,
     world: Rc<World>,
@@ -336,10 +336,10 @@ impl Observer for Ledger<'_> {
     }
 }
 
-/// Runs the plan and checks all that must hold.
+/// Runs the plan and checks all properties.
 ///
 /// # Panics
-/// When something does not.
+/// Panics if a property does not hold.
 pub(crate) fn check(case: &Case) {
     fastrand::seed(case.seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -375,7 +375,7 @@ pub(crate) fn check(case: &Case) {
         for in_flight in &world.in_flight {
             assert_eq!(in_flight.get(), 0, "an attempt that outlived its plan");
         }
-        // Whatever still ran would be seen now.
+        // An attempt that still ran would be seen now.
         sleep(ms(2_000)).await;
 
         assert!(took <= case.time() + ms(1), "{took:?} after the deadline");
@@ -408,7 +408,7 @@ fn check_ledger(case: &Case, ledger: &Ledger<'_>, took: Duration) {
         let (began, extra) = own.fold((0, 0), |(began, extra), call| {
             (began + calls[call].started, extra + calls[call].extra)
         });
-        // A second's floor in the bucket, what came in since, and each call's share.
+        // The floor's first second in the bucket, the extra attempts since then, and each call's share.
         let passed = f64::from(case.spent) / 1000.0 + took.as_secs_f64();
         let floor = f64::from(rules.floor) * (1.0 + passed);
         let share = f64::from(began) * f64::from(rules.tenths) / 10.0;
@@ -421,7 +421,7 @@ fn check_ledger(case: &Case, ledger: &Ledger<'_>, took: Duration) {
 
 fn check_outcome(case: &Case, outcome: &Outcome, ledger: &Ledger<'_>) {
     assert_eq!(outcome.results.len(), case.scripts.len());
-    // Of all calls, and of those that the plan waits for.
+    // The counts of all calls, and of the calls that the plan waits for.
     let (mut succeeded, mut waited, mut waited_succeeded) = (0, 0, 0);
     let completion = case.completion();
     let mut last_end = Duration::ZERO;
@@ -462,7 +462,7 @@ fn check_outcome(case: &Case, outcome: &Outcome, ledger: &Ledger<'_>) {
     assert!(outcome.critical_path() <= outcome.elapsed + ms(1));
 }
 
-/// No plan goes on when it has what it waits for, and none ends before.
+/// Checks that no plan goes on once its condition is met, and that none ends before.
 fn check_end(case: &Case, outcome: &Outcome, succeeded: usize) {
     let end = |index: usize| outcome.results[index].start + outcome.results[index].elapsed;
     let calls = 0..outcome.results.len();

@@ -1,8 +1,8 @@
-//! W3C trace context, level 1: which trace a request belongs to, and the ids of the spans in it. Plain numbers: it knows
+//! W3C Trace Context, level 1: the trace of a request, and the ids of the spans in it. It has plain numbers, and knows
 //! nothing of who records spans.
 //!
-//! A span's id follows from its place in the request and a random number of the request's, so that whoever records an
-//! attempt and whoever sends it come to the same id without a word between them.
+//! A span's id follows from its place in the request and from a random number of the request. So the recorder and the
+//! sender of an attempt find the same id without a word between them.
 
 use http::HeaderValue;
 
@@ -11,27 +11,27 @@ use super::Mode;
 /// The flag of a trace that is recorded.
 const SAMPLED: u8 = 1;
 
-/// The flag of a trace whose id is random (level 2), passed on as it came.
+/// The flag of a trace whose id is random (level 2). It is passed on as it came.
 const RANDOM: u8 = 2;
 
 /// A `traceparent` as bytes: version, trace, span, flags.
 pub type TraceParent = [u8; 55];
 
-/// What a caller said of its trace.
+/// The caller's trace context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parent {
-    /// The trace; not 0.
+    /// The trace's id; not 0.
     pub trace: u128,
-    /// The caller's span; not 0.
+    /// The id of the caller's span; not 0.
     pub span: u64,
-    /// Whether the caller records it.
+    /// True if the caller records the trace.
     pub sampled: bool,
     random: bool,
 }
 
 impl Parent {
-    /// Reads a field's value as the recommendation wants it: lower case, no zero ids; of a version to come, the part that is
-    /// known.
+    /// Reads a field's value as the recommendation demands: in lower case, without zero ids. Of a future version, it
+    /// reads the part that is known.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
         let (known, rest) = value.split_at_checked(size_of::<TraceParent>())?;
@@ -57,7 +57,7 @@ impl Parent {
     }
 }
 
-/// Hexadecimal digits in lower case, at most 32.
+/// Reads hexadecimal digits in lower case, at most 32.
 fn number(digits: &[u8]) -> Option<u128> {
     digits.iter().try_fold(0, |number, digit| {
         let digit = match digit {
@@ -69,19 +69,19 @@ fn number(digits: &[u8]) -> Option<u128> {
     })
 }
 
-/// An attempt's place in its request.
+/// The place of an attempt in its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// The mode of its plan: what tells the runs of a comparison apart.
+    /// The mode of its plan, which tells the two runs of a comparison apart.
     pub mode: Mode,
-    /// Its call's place in the plan.
+    /// The place of its call in the plan.
     pub call: usize,
-    /// 1 for the call's first.
+    /// The attempt's number. The call's first attempt has 1.
     pub attempt: u32,
 }
 
 impl Place {
-    /// Of what is one attempt and no more.
+    /// The place of a request that is a single attempt.
     pub const ONLY: Self = Self {
         mode: Mode::Sequential,
         call: 0,
@@ -96,12 +96,12 @@ pub struct Trace {
     seed: u64,
     sampled: bool,
     random: bool,
-    /// What the caller's `tracestate` said, to be passed on as it is.
+    /// The caller's `tracestate`, which is passed on unchanged.
     pub state: Option<HeaderValue>,
 }
 
 impl Trace {
-    /// A trace of its own.
+    /// Begins a new trace.
     #[must_use]
     pub fn new(sampled: impl FnOnce(u128) -> bool) -> Self {
         let id = fastrand::u128(1..);
@@ -114,7 +114,7 @@ impl Trace {
         }
     }
 
-    /// The caller's trace, recorded if the caller does.
+    /// Continues the caller's trace. It is recorded if the caller records it.
     #[must_use]
     pub fn following(parent: Parent, state: Option<HeaderValue>) -> Self {
         Self {
@@ -126,25 +126,25 @@ impl Trace {
         }
     }
 
-    /// The trace's id; not 0.
+    /// Returns the trace's id; not 0.
     #[must_use]
     pub const fn id(&self) -> u128 {
         self.id
     }
 
-    /// Whether its spans are recorded.
+    /// Returns true if the trace's spans are recorded.
     #[must_use]
     pub const fn is_sampled(&self) -> bool {
         self.sampled
     }
 
-    /// The id of the request's span.
+    /// Returns the id of the request's span.
     #[must_use]
     pub const fn request_span(&self) -> u64 {
         self.span(0)
     }
 
-    /// The id of a call's span.
+    /// Returns the id of a call's span.
     #[must_use]
     pub const fn call_span(&self, mode: Mode, call: usize) -> u64 {
         self.attempt_span(Place {
@@ -154,30 +154,31 @@ impl Trace {
         })
     }
 
-    /// The id of an attempt's span.
+    /// Returns the id of an attempt's span.
     #[must_use]
     pub const fn attempt_span(&self, place: Place) -> u64 {
         let mode = match place.mode {
             Mode::Sequential => 0,
             Mode::Concurrent => 1,
         };
-        // Different for each place: a plan has far fewer than 2^31 calls.
+        // The number differs for each place, as a plan has far fewer than 2^31 calls.
         self.span((place.call as u64 + 1) << 33 | (place.attempt as u64) << 1 | mode)
     }
 
-    /// A bijection (the last steps of splitmix64), so two places of a request never share an id.
+    /// Mixes the id from a place. It is a bijection (the last steps of splitmix64), so two places of a request never
+    /// share an id.
     const fn span(&self, place: u64) -> u64 {
         let mut id = self.seed.wrapping_add(place);
         id = (id ^ id >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         id = (id ^ id >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         match id ^ id >> 31 {
-            // No span may have it.
+            // No span may have the id 0.
             0 => u64::MAX,
             id => id,
         }
     }
 
-    /// What goes out with an attempt, whose span is the parent of what its upstream does.
+    /// Returns the `traceparent` to send with an attempt. Its span is the parent of the upstream's spans.
     #[must_use]
     pub fn parent_of(&self, place: Place) -> TraceParent {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
@@ -214,7 +215,7 @@ mod tests {
         assert!(parent.sampled);
         let not = GOOD.replace("-01", "-00");
         assert!(!Parent::parse(not.as_bytes()).unwrap().sampled);
-        // Flags that nobody has defined yet change nothing.
+        // Flags that are not defined yet change nothing.
         let more = GOOD.replace("-01", "-fd");
         assert!(Parent::parse(more.as_bytes()).unwrap().sampled);
     }
@@ -266,7 +267,7 @@ mod tests {
             assert_eq!(parent.span, trace.attempt_span(place));
             assert_eq!(parent.sampled, sampled);
         }
-        // What came with the flag of a random id keeps it.
+        // A trace that came with the flag of a random id keeps it.
         let random = Parent::parse(GOOD.replace("-01", "-02").as_bytes()).unwrap();
         let out = Trace::following(random, None).parent_of(place);
         assert!(out.starts_with(b"00-4bf92f3577b34da6a3ce929d0e0e4736-"));

@@ -1,5 +1,5 @@
-//! What holds for every answer of the gateway, whatever upstreams sent and whatever was said of it: valid JSON, with each
-//! member that belongs there once and no other, and each body as it came. No upstream can forge a field or a result.
+//! Properties of every answer of the gateway, whatever upstreams sent and declared. The answer is valid JSON. It has
+//! each member once, no other member, and each body as it came. No upstream can forge a field or a result.
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
@@ -19,15 +19,15 @@ use crate::{
     upstream::properties::{DEPTH, classify},
 };
 
-/// Ends one upstream's part of the input.
+/// The byte that ends one upstream's part of the input.
 const SEPARATOR: u8 = 0x1e;
 
-/// Takes `bytes` as what upstreams sent. Each part, up to a record separator, is a line and a body. The line is the
-/// `Content-Type`, which there is none of where it is empty. Before it, `~` says that the body is in zstd, and `!` that it
-/// is the detail of a failure.
+/// Reads `bytes` as the answers of upstreams. Each part, up to a record separator, is a line and a body. The line is
+/// the `Content-Type`; an empty line means that there is none. A `~` before it says that the body is in zstd. A `!`
+/// says that the body is the detail of a failure.
 ///
 /// # Panics
-/// When something does not hold.
+/// Panics if a property does not hold.
 pub fn embedding(bytes: &[u8]) {
     let sent: Vec<_> = bytes
         .split(|byte| *byte == SEPARATOR)
@@ -57,7 +57,7 @@ pub fn embedding(bytes: &[u8]) {
     let whole = [b"{", &*members, b"}"].concat();
     check_report(&object(&whole), &outcome);
 
-    // The same as the extension of a problem, and twice in a comparison.
+    // The same members stand in a problem as its extension, and twice in a comparison.
     let problem = Problem::new(ProblemKind::UpstreamFailed, "detail").with_members(members);
     let problem = problem.json();
     let problem = object(&problem);
@@ -81,7 +81,7 @@ pub fn embedding(bytes: &[u8]) {
     check_report(&object(both.0[2].1.get().as_bytes()), &outcome);
 }
 
-/// What one upstream sent.
+/// The answer of one upstream.
 struct Sent<'a> {
     content_type: Option<String>,
     encoded: bool,
@@ -121,7 +121,7 @@ impl<'a> Sent<'a> {
         })
     }
 
-    /// What was taken is what was sent.
+    /// Checks that the result has the body that was sent.
     fn check_kind(&self, result: &Result<Reply, Failure>) {
         let says_json = self.content_type.as_deref().is_some_and(says_json);
         let own = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(self.body);
@@ -164,7 +164,8 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// Tells whether a plain reading takes the type for JSON: by one of the parts between commas, and what stands before its semicolon.
+/// Returns true if a plain reading takes the type for JSON. It takes the last valid part between commas, up to the
+/// part's semicolon.
 fn says_json(text: &str) -> bool {
     let mut quoted = false;
     let mut escaped = false;
@@ -198,7 +199,7 @@ fn says_json(text: &str) -> bool {
     })
 }
 
-/// Counts how deep a JSON value is nested.
+/// Counts the levels of nesting of a JSON value.
 fn depth(value: &str) -> usize {
     let (mut open, mut most) = (0_usize, 0);
     let (mut quoted, mut escaped) = (false, false);
@@ -218,7 +219,7 @@ fn depth(value: &str) -> usize {
     most
 }
 
-/// An object's members in order, each name once.
+/// The members of an object in order. Each name occurs once.
 #[derive(Debug)]
 struct Object<'a>(Vec<(String, &'a RawValue)>);
 

@@ -1,4 +1,4 @@
-//! Plans out of bytes, for the core's simulation.
+//! Makes plans from bytes, for the core's simulation.
 
 use arbitrary::{Result, Unstructured};
 
@@ -7,10 +7,10 @@ use crate::fanout::{
     simulation::{Case, End, Rules, Script, Step, Waits, check},
 };
 
-/// Makes a plan of `bytes` and runs it.
+/// Makes a plan from `bytes` and runs it.
 ///
 /// # Panics
-/// When something does not hold.
+/// Panics if a property does not hold.
 pub fn engine(bytes: &[u8]) {
     if let Ok(case) = case(&mut Unstructured::new(bytes)) {
         check(&case);

@@ -1,4 +1,4 @@
-//! Outcomes out of bytes: any that a plan could come to, and none that it could not.
+//! Makes outcomes from bytes: every outcome that a plan can have, and no other.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,11 +7,11 @@ use http::StatusCode;
 
 use crate::fanout::{Blame, Body, CallResult, Failure, FailureKind, Mode, Outcome, Reply, Verdict};
 
-/// As the configuration wants names: a letter, then letters, digits and `_`, at most 64.
+/// Makes a name that the configuration accepts: a letter, then letters, digits and `_`, at most 64 characters.
 fn name(bytes: &mut Unstructured<'_>, index: usize) -> Result<Arc<str>> {
     const FIRST: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
     const REST: &[u8; 37] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
-    // Names that other things have too.
+    // These names are also names of other things.
     const TAKEN: [&str; 4] = ["total", "sequential", "concurrent", "more"];
     if index == 0 && bytes.ratio(1, 4)? {
         return Ok((*bytes.choose(&TAKEN)?).into());
@@ -21,7 +21,7 @@ fn name(bytes: &mut Unstructured<'_>, index: usize) -> Result<Arc<str>> {
     for _ in 0..bytes.int_in_range(0..=50)? {
         name.push(char::from(*bytes.choose(REST)?));
     }
-    // No two calls have one name.
+    // The index keeps the names of two calls different.
     Ok(format!("{name}_{index}").into())
 }
 
@@ -52,7 +52,7 @@ fn result(bytes: &mut Unstructured<'_>) -> Result<std::result::Result<Reply, Fai
     Ok(Err(failure))
 }
 
-/// An outcome of up to `most` calls without bodies.
+/// Makes an outcome of up to `most` calls without bodies.
 pub(super) fn outcome(bytes: &mut Unstructured<'_>, mode: Mode, most: usize) -> Result<Outcome> {
     let count = bytes.int_in_range(1..=most)?;
     let mut results = Vec::new();

@@ -1,4 +1,4 @@
-//! Every committed input of every target, without a fuzzer: first inputs, and those that once found something.
+//! Runs every committed input of every target without a fuzzer: first inputs, and those that once found something.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! What holds for the `Server-Timing` field of every outcome: it keeps to the grammar (W3C Server Timing, RFC 9110), has one
-//! total, then each call in plan order or a word on how many are left out, and stays within the room it has.
+//! Properties of the `Server-Timing` field of every outcome. It follows the grammar (W3C Server Timing, RFC 9110). It
+//! has one total, then each call in plan order or the number of calls left out. It stays within its room.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -14,13 +14,13 @@ use crate::{
 /// The most calls of one aggregate, by the configuration.
 const MOST: usize = 1000;
 
-/// The room that a field may have, in bytes.
+/// The room for a field, in bytes.
 const ROOM: RangeInclusive<usize> = 512..=8192;
 
-/// Makes two outcomes of `bytes` and reads their fields.
+/// Makes two outcomes from `bytes` and reads their fields.
 ///
 /// # Panics
-/// When something does not hold.
+/// Panics if a property does not hold.
 pub fn server_timing(bytes: &[u8]) {
     let mut bytes = Unstructured::new(bytes);
     let few = bytes.ratio(3, 4).unwrap_or(true);
@@ -55,11 +55,11 @@ pub fn server_timing(bytes: &[u8]) {
     );
 }
 
-/// One metric as it stands in the field.
+/// One metric of the field.
 #[derive(Debug, PartialEq)]
 struct Metric<'a> {
     name: &'a str,
-    /// Milliseconds.
+    /// The duration in milliseconds.
     duration: Option<f64>,
     description: Option<String>,
 }
@@ -100,7 +100,7 @@ fn check(text: &str, total: Duration, heads: &[&Outcome], runs: &[(&str, &Outcom
 }
 
 fn check_call(metric: &Metric<'_>, prefix: &str, call: &CallResult) {
-    // A call may be named as the whole is.
+    // A call may have the same name as the whole.
     let name = match (prefix, &*call.name) {
         ("", "total") => "_total".to_owned(),
         (prefix, name) => format!("{prefix}{name}"),
@@ -114,13 +114,13 @@ fn check_call(metric: &Metric<'_>, prefix: &str, call: &CallResult) {
     assert_eq!(metric.description, Some(description));
 }
 
-/// A tenth of a millisecond is shown.
+/// Returns true if the shown time is exact to a tenth of a millisecond.
 fn is_near(shown: Option<f64>, time: Duration) -> bool {
     let exact = time.as_secs_f64() * 1000.0;
     shown.is_some_and(|shown| (shown - exact).abs() <= 0.051)
 }
 
-/// `server-timing-metric` by the grammar; `None` for what does not keep to it.
+/// Reads `server-timing-metric` by the grammar. Returns `None` if the text breaks the grammar.
 fn parse(text: &str) -> Option<Vec<Metric<'_>>> {
     let mut metrics = Vec::new();
     let mut rest = text;
@@ -156,7 +156,7 @@ fn token(text: &str) -> Option<(&str, &str)> {
     (end > 0).then(|| text.split_at(end))
 }
 
-/// A token or a quoted string.
+/// Reads a token or a quoted string.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         return token(text).map(|(token, rest)| (token.to_owned(), rest));

@@ -1,6 +1,7 @@
-//! Log lines on standard error, as text or as JSON. Standard output belongs to the commands' own results.
+//! Log lines on standard error, as text or as JSON. Standard output is for the commands' own results.
 //!
-//! The log is the process's own, as its standard error is: the one thing in telemetry that is not made anew for each gateway.
+//! The log belongs to the process, as its standard error does. It is the only part of telemetry that is not made anew
+//! for each gateway.
 
 mod queue;
 
@@ -22,7 +23,7 @@ use tracing_subscriber::{
 
 use queue::Queue;
 
-/// Lines that found no room, because nobody reads the log as fast as it is written.
+/// Lines that found no room, because their reader is slower than their writers.
 static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
     IntCounter::new(
         "gather_log_lines_dropped_total",
@@ -31,7 +32,7 @@ static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
     .expect("the name is a metric's")
 });
 
-/// Where lines are put, once logging was started.
+/// The queue for lines, once logging has started.
 static LINES: OnceLock<Queue> = OnceLock::new();
 
 /// Tells twice a second that a connection can't be accepted, for as long as there are no file descriptors.
@@ -43,25 +44,25 @@ const ACCEPTORS_PAUSE: Duration = Duration::from_secs(60);
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     Text,
     /// One JSON object a line.
     Json,
 }
 
-/// What is written and how.
+/// The settings of the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// How lines are written.
+    /// The format of lines.
     pub format: Format,
     /// The least severe level that is written.
     pub level: LevelFilter,
 }
 
-/// Why logging can't start.
+/// The reason why logging can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// It was started before.
+    /// Logging was started before.
     #[error("logging was started before")]
     Twice(#[from] TryInitError),
     /// There is no thread to write lines.
@@ -69,22 +70,22 @@ pub enum LogError {
     Thread(#[from] io::Error),
 }
 
-/// The count of lines that found no room, `gather_log_lines_dropped_total`.
+/// Returns the count of lines that found no room, `gather_log_lines_dropped_total`.
 pub(super) fn dropped() -> IntCounter {
     DROPPED.clone()
 }
 
-/// Waits until all lines so far are written, for `bound` at most: who reads them may have stopped.
+/// Waits until all lines so far are written, for `bound` at most, as their reader may have stopped.
 pub fn flush(bound: Duration) {
     if let Some(lines) = LINES.get() {
         lines.flush(bound);
     }
 }
 
-/// Starts logging for the whole process, panics included. Who logs never waits for who reads the log.
+/// Starts logging for the whole process, panics included. A caller that logs never waits for the reader of the log.
 ///
 /// # Errors
-/// When logging was started before, or the system starts no thread.
+/// Fails if logging was started before, or if the system starts no thread.
 pub fn start(settings: Settings) -> Result<(), LogError> {
     let queue = Queue::start(io::stderr(), dropped(), |lines| {
         tracing::warn!(
@@ -101,7 +102,7 @@ pub fn start(settings: Settings) -> Result<(), LogError> {
         Format::Text => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
-    // The libraries below us call a client's bad request an error; it is told once, at the edge.
+    // Libraries log a client's bad request as an error. It is logged once, at the edge.
     let libraries = settings.level.min(LevelFilter::WARN);
     let levels = Targets::new()
         .with_default(libraries)

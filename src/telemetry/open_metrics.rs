@@ -1,27 +1,29 @@
-//! The metrics as OpenMetrics 1.0, which Prometheus prefers to its own text format. The `prometheus` crate does not write it,
-//! so this does, from what that crate gathers. It must not know which metrics there are.
+//! Writes the metrics as OpenMetrics 1.0, which Prometheus prefers to its own text format. The `prometheus` crate does
+//! not write it, so this module does, from the families that the crate gathers. It must not know which metrics there
+//! are.
 //!
-//! What differs from the text format: a counter's family is named without `_total`, families say their unit, text and numbers
-//! are escaped and written by one rule each, and the end is marked, so that a cut answer is no shorter list of metrics.
+//! It differs from the text format in a few points. A counter's family is named without `_total`, and families have
+//! units. Texts and numbers are escaped and written by one rule each. The end is marked, so that a truncated answer is
+//! not mistaken for a complete one.
 
 use std::fmt::{self, Write};
 
 use super::exemplars::Exemplar;
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
-/// The media type of what `write` writes.
+/// The media type of the text that `write` makes.
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The units that a name may end in. OpenMetrics has more; we use these.
+/// The units that a name may end in. OpenMetrics has more, but we use only these.
 const UNITS: [&str; 2] = ["seconds", "bytes"];
 
-/// What may be known of the bucket at a place of a family's metric.
+/// A function that returns the exemplar of one bucket of a family's metric, if it is known.
 pub(super) type Known<'a> = dyn Fn(&str, &Metric, usize) -> Option<Exemplar> + 'a;
 
-/// Writes all families, in the order given, and behind each bucket its exemplar, if it is known.
+/// Writes all families in the order given. Each bucket is followed by its exemplar, if it is known.
 ///
 /// # Errors
-/// When the text can't take more.
+/// Fails if the text can't take more.
 pub(super) fn write(
     families: &[MetricFamily],
     known: &Known<'_>,
@@ -47,7 +49,7 @@ fn write_family(family: &MetricFamily, known: &Known<'_>, text: &mut String) -> 
         MetricType::COUNTER => "counter",
         MetricType::GAUGE => "gauge",
         MetricType::HISTOGRAM => "histogram",
-        // We register neither, and a family without samples is still valid.
+        // We register neither of these, and a family without samples is still valid.
         MetricType::SUMMARY | MetricType::UNTYPED => "unknown",
     };
     writeln!(text, "# TYPE {name} {word}")?;
@@ -102,7 +104,7 @@ fn histogram(text: &mut String, name: &str, metric: &Metric, known: &Known<'_>) 
     Ok(())
 }
 
-/// A line without its end, with the metric's own labels and, for a bucket, its bound.
+/// Writes a line without its end, with the metric's own labels and, for a bucket, its bound.
 fn sample(
     text: &mut String,
     name: &str,
@@ -128,7 +130,7 @@ fn sample(
     write!(text, " {value}")
 }
 
-/// Help or a label's value: a backslash, a line feed and a quote are escaped, in help too.
+/// A help text or a label's value. A backslash, a line feed and a quote are escaped, in a help text too.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -145,8 +147,8 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// A number by the standard's section on canonical numbers. A bound of a bucket is a label, so that two ways to write one
-/// number would be two series: always with a point or an exponent, the exponent with a sign and two digits at least.
+/// A number in the canonical form of the standard. A bucket's bound is a label, so two ways to write one number would
+/// be two series. It always has a point or an exponent, and the exponent has a sign and at least two digits.
 struct Canonical(f64);
 
 impl fmt::Display for Canonical {

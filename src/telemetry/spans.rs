@@ -1,9 +1,9 @@
-//! Spans: one a request, one a call, one an attempt, by OpenTelemetry's HTTP semantic conventions, sent by OTLP from a thread
-//! of its own. Off, there is none of this.
+//! Spans by OpenTelemetry's HTTP semantic conventions: one for each request, call and attempt. A thread of its own
+//! sends them by OTLP. If tracing is off, none of this exists.
 //!
-//! Whether a trace is recorded is decided once, as its request begins. Of one that isn't only the ids are made: they go
-//! upstream and into the log. A worker hands a finished span over and never waits: where there is no room it is dropped and
-//! counted. It must not know what a request's handler is.
+//! One decision at the beginning of a request says if its trace is recorded. If it is not, only the ids are made: they
+//! go upstream and into the log. A worker hands over a finished span and never waits. If there is no room, the span is
+//! dropped and counted. It must not know what a request's handler is.
 
 mod export;
 mod request;
@@ -27,42 +27,42 @@ use self::export::{Exporter, Processor};
 pub use self::request::{Answered, Incoming, RequestTrace, SpanObserver};
 use super::Metrics;
 
-/// Finished spans that wait to be sent: some 10 MB at most, and several seconds of a busy gateway.
+/// The most finished spans that wait to be sent: some 10 MB, and several seconds of a busy gateway.
 const QUEUE: usize = 8192;
 
-/// How long what waits at a stop may take to be sent.
+/// The longest time for sending the waiting spans at a stop.
 const FLUSH: Duration = Duration::from_secs(3);
 
-/// Where spans go and which are made.
+/// The settings for making and sending spans.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The collector's URL for traces.
     pub endpoint: Uri,
-    /// The share of the traces that begin here that is recorded, from 0 to 1.
+    /// The share of traces to record among those that begin here, from 0 to 1.
     pub sample: f64,
-    /// Whom to trust where the URL is `https`; Mozilla's roots where there are none.
+    /// The roots to trust if the URL is `https`. If there are none, Mozilla's.
     pub roots: Vec<CertificateDer<'static>>,
 }
 
-/// What spans say of an upstream.
+/// The data of an upstream that its spans have.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
-    /// The configured name.
+    /// The configured name of the upstream.
     pub name: &'a str,
-    /// Its URL.
+    /// The URL of the upstream.
     pub url: &'a Uri,
-    /// The port that it is connected to.
+    /// The port of the upstream.
     pub port: u16,
-    /// The method of its attempts.
+    /// The method of the attempts.
     pub method: &'a Method,
 }
 
-/// Spans can't be sent.
+/// The reason why spans can't be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("spans can't be sent: {0}")]
 pub struct SpansError(String);
 
-/// Takes the spans of all workers.
+/// The receiver of all workers' spans.
 pub struct Spans {
     sample: f64,
     targets: Vec<Made>,
@@ -72,7 +72,7 @@ pub struct Spans {
     processor: Processor,
 }
 
-/// What is made ready at start of an upstream's attempts.
+/// The parts of an upstream's spans that are made ready at start.
 struct Made {
     /// The span's name.
     name: String,
@@ -86,10 +86,10 @@ impl fmt::Debug for Spans {
 }
 
 impl Spans {
-    /// Starts the thread that sends them. `targets` are in the order of the upstreams' ids.
+    /// Starts the thread that sends spans. `targets` are in the order of the upstreams' ids.
     ///
     /// # Errors
-    /// When the exporter can't be made, for what `OTEL_EXPORTER_OTLP_…` say in the environment.
+    /// Fails if the exporter can't be made, because of the variables `OTEL_EXPORTER_OTLP_…` in the environment.
     pub fn start(
         settings: &Settings,
         targets: &[Target<'_>],
@@ -109,7 +109,7 @@ impl Spans {
         })
     }
 
-    /// Sends what waits, within a bound. Blocks.
+    /// Sends the waiting spans, within a bound. Blocks.
     pub fn stop(&self) {
         if self.processor.shutdown_with_timeout(FLUSH).is_err() {
             let waiting = self.queued.load(Ordering::Relaxed);
@@ -117,15 +117,15 @@ impl Spans {
         }
     }
 
-    /// Whether a trace that begins here is recorded. Its id is random, so it decides.
+    /// Returns true if a trace that begins here is recorded. Its id is random, so the id decides.
     fn samples(&self, trace: u128) -> bool {
-        // The low 53 bits as a number from 0 to 1: what an f64 holds.
+        // The upper 53 of these 64 bits, as a number from 0 to 1. An f64 holds 53 bits.
         let place = (trace as u64 >> 11) as f64 / (1_u64 << 53) as f64;
         place < self.sample
     }
 
     fn take(&self, span: SpanData) {
-        // The processor's own queue is as long, so it has room for what has a place here.
+        // The processor's own queue is just as long, so it has room for every span that is let in here.
         let claimed = self.queued.fetch_add(1, Ordering::Relaxed);
         if claimed >= QUEUE {
             self.queued.fetch_sub(1, Ordering::Relaxed);
@@ -155,7 +155,7 @@ impl Made {
     }
 }
 
-/// A URL without what may be secret in it: no query. Users and passwords are in no checked one.
+/// Returns a URL without the part that may be secret, its query. A checked URL has no user or password.
 fn shown(url: &Uri) -> String {
     let scheme = url.scheme_str().unwrap_or_default();
     let authority = url.authority().map_or("", |authority| authority.as_str());
@@ -163,7 +163,7 @@ fn shown(url: &Uri) -> String {
     format!("{scheme}://{host}{}", url.path())
 }
 
-/// A text that spans share.
+/// Returns a text that spans share.
 fn shared(text: &str) -> opentelemetry::StringValue {
     Arc::<str>::from(text).into()
 }
@@ -184,7 +184,7 @@ mod tests {
 
     fn spans(sample: f64) -> Spans {
         let settings = Settings {
-            // Nobody listens; nothing is sent either.
+            // No collector listens, and nothing is sent either.
             endpoint: Uri::from_static("http://127.0.0.1:9/v1/traces"),
             sample,
             roots: Vec::new(),
@@ -202,14 +202,14 @@ mod tests {
         };
         assert_eq!(sampled(0.0), 0);
         assert_eq!(sampled(1.0), 100_000);
-        // Within ten standard deviations.
+        // The count is within ten standard deviations.
         let tenth = sampled(0.1);
         assert!((9_050..10_950).contains(&tenth), "{tenth}");
     }
 
     #[test]
     fn a_full_queue_drops_and_never_waits() {
-        // It connects, and then nothing more happens.
+        // This collector accepts a connection, and then does nothing.
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}/", silent.local_addr().unwrap());
         let metrics = metrics();
@@ -232,7 +232,7 @@ mod tests {
         for _ in 0..made {
             RequestTrace::begin(&spans, &Incoming::default()).end(&answered);
         }
-        // Far less than the first batch takes to fail.
+        // This is far less than the time in which the first batch fails.
         assert!(
             since.elapsed() < Duration::from_secs(4),
             "{:?}",

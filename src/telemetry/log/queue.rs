@@ -1,5 +1,5 @@
-//! The way of log lines to standard error: a bounded queue, and one thread that writes what is in it. Nobody who logs waits for
-//! who reads the log; lines beyond the bound are dropped and counted. Knows nothing of what a line says.
+//! Carries log lines to standard error: a bounded queue, and one thread that writes its lines. No caller waits for the
+//! reader of the log. Lines beyond the bound are dropped and counted. It knows nothing of what a line says.
 
 use std::{
     io::{self, Write},
@@ -14,16 +14,17 @@ use std::{
 
 use prometheus::IntCounter;
 
-/// The most that may wait to be written, in bytes: some thousand lines, for a reader that stands still for a moment.
+/// The most bytes that may wait to be written: some thousand lines, for a reader that pauses for a moment.
 const MOST: usize = 1024 * 1024;
 
-/// The time that the thread lets lines gather before it writes them. It is asleep meanwhile, so that nobody has to wake it.
+/// The time that the thread lets lines gather before it writes them. It sleeps meanwhile, so that no caller has to wake
+/// it.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The most that is written at once, in bytes: as much as a pipe takes.
+/// The most bytes that are written at once: as many as a pipe takes.
 const PIECE: usize = 64 * 1024;
 
-/// Counts of what waits to be written, and of what did not find room.
+/// The number of bytes that wait to be written, and the number of lines without room.
 #[derive(Debug)]
 struct Waiting {
     bytes: AtomicUsize,
@@ -32,11 +33,11 @@ struct Waiting {
 
 enum Message {
     Line(Vec<u8>),
-    /// Everything before it is to be written; then it is answered.
+    /// A request to write all lines before this message, and then to answer it.
     Flush(Sender<()>),
 }
 
-/// Where lines are put. Each `write` is one line.
+/// The sending end of the queue. Each `write` is one line.
 #[derive(Debug, Clone)]
 pub(super) struct Queue {
     lines: Sender<Message>,
@@ -44,11 +45,11 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Starts the thread that writes to `out`. `dropped` counts the lines for which there was no room; `tell` is called with the
-    /// number of them when there is room again.
+    /// Starts the thread that writes to `out`. `dropped` counts the lines that found no room. `tell` is called with
+    /// their number when there is room again.
     ///
     /// # Errors
-    /// When the system starts no thread.
+    /// Fails if the system starts no thread.
     pub(super) fn start(
         out: impl Write + Send + 'static,
         dropped: IntCounter,
@@ -70,11 +71,11 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Waits until what was put before is written, for `bound` at most.
+    /// Waits until all earlier lines are written, for `bound` at most.
     pub(super) fn flush(&self, bound: Duration) {
         let (done, written) = mpsc::channel();
         if self.lines.send(Message::Flush(done)).is_ok() {
-            // Late or not, nothing can be done about it.
+            // If it is late, nothing can be done about it.
             let _ = written.recv_timeout(bound);
         }
     }
@@ -103,7 +104,7 @@ impl Write for Queue {
     }
 }
 
-/// Writes lines until nobody can put any more.
+/// Writes lines until all sending ends are gone.
 #[expect(clippy::disallowed_methods, reason = "this thread serves nobody")]
 fn run(
     lines: &Receiver<Message>,
@@ -128,7 +129,7 @@ fn run(
                 }
                 Message::Flush(done) => {
                     write(&mut out, &mut piece, waiting);
-                    // Who asked may have given up.
+                    // The caller that asked may have given up.
                     let _ = done.send(());
                 }
             }
@@ -143,7 +144,7 @@ fn run(
     }
 }
 
-/// Writes `piece` and empties it. What can't be written is lost: there is nowhere to say so.
+/// Writes `piece` and empties it. Bytes that can't be written are lost, as there is nowhere to report it.
 fn write(out: &mut impl Write, piece: &mut Vec<u8>, waiting: &Waiting) {
     let _ = out.write_all(piece).and_then(|()| out.flush());
     waiting.bytes.fetch_sub(piece.len(), Ordering::AcqRel);
@@ -157,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what was written; stands still while `stopped`.
+    /// Keeps the written bytes. It blocks while `stopped`.
     #[derive(Clone, Default)]
     struct Reader {
         stopped: Arc<AtomicBool>,
@@ -224,7 +225,7 @@ mod tests {
         reader.stopped.store(false, Ordering::Release);
         queue.flush(LONG);
         assert_eq!(reader.written.lock().unwrap().len(), MOST);
-        // It is told after the lines that had room.
+        // The number of dropped lines comes after the lines that had room.
         queue.put(&line);
         for _ in 0..1000 {
             queue.flush(LONG);

@@ -1,5 +1,5 @@
-//! Sends spans: batches, each a POST of OTLP in protobuf, on the SDK's own thread, where blocking harms nobody. What can't be
-//! sent is counted, and told once until it works again.
+//! Sends spans in batches, each a POST of OTLP in protobuf. That happens on the SDK's own thread, where blocking does
+//! no harm. Spans that can't be sent are counted. The first failure is logged, and then the return to success.
 
 use std::{
     future::{Future, ready},
@@ -34,25 +34,26 @@ use ureq::{
 use super::{Settings, SpansError, resource::resource};
 use crate::telemetry::Metrics;
 
-/// What takes finished spans from workers.
+/// The processor that takes finished spans from the workers.
 pub(super) type Processor = BatchSpanProcessor;
 
 /// The most spans of a batch.
 const BATCH: usize = 512;
 
-/// How long a span waits for others, where there are few.
+/// The longest time that a span waits for others, if there are few.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// One POST, from connecting to the last byte of the answer.
+/// The time for one POST, from connecting to the last byte of the answer.
 const POST: Duration = Duration::from_secs(5);
 
-/// A batch with its repetitions: a collector that has stopped answering must not hold up the rest for longer.
+/// The time for a batch with its repetitions. A collector that has stopped answering must not hold up other batches for
+/// longer.
 const EXPORT: Duration = Duration::from_secs(10);
 
-/// The most that is read of an answer, in bytes.
+/// The most bytes that are read of an answer.
 const ANSWER: u64 = 64 * 1024;
 
-/// A processor whose queue holds `queue` spans.
+/// Makes a processor with a queue of `queue` spans.
 pub(super) fn processor(exporter: Exporter, queue: usize) -> Processor {
     let config = BatchConfigBuilder::default()
         .with_max_queue_size(queue)
@@ -64,17 +65,17 @@ pub(super) fn processor(exporter: Exporter, queue: usize) -> Processor {
     processor
 }
 
-/// OTLP's exporter, watched.
+/// The exporter of OTLP, with counts and log lines.
 #[derive(Debug)]
 pub(super) struct Exporter {
     otlp: Otlp,
-    /// Spans that wait for it, over all workers.
+    /// The number of spans that wait for it, over all workers.
     queued: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
     failing: AtomicBool,
-    /// For the log: it holds no secret.
+    /// The collector's URL for the log. It holds no secret.
     endpoint: String,
-    /// Why the last POST failed, where the exporter only says that it did.
+    /// The reason why the last POST failed. The exporter itself only reports that it failed.
     reason: Arc<Mutex<String>>,
 }
 
@@ -143,7 +144,7 @@ impl SpanExporter for Exporter {
     }
 }
 
-/// Asks the collector named, and nobody in between: what the environment says of proxies is for others.
+/// Makes an agent that asks the given collector directly. Proxies in the environment are for other programs.
 fn agent(roots: &[CertificateDer<'static>]) -> Agent {
     let config = Agent::config_builder()
         .timeout_global(Some(POST))
@@ -165,8 +166,8 @@ fn agent(roots: &[CertificateDer<'static>]) -> Agent {
     Agent::with_parts(config, DefaultConnector::default(), OnThisThread::default())
 }
 
-/// Looks the collector's name up on the thread that sends, which may block. ureq would start another one each time, and panic where
-/// it can't: then nothing would be sent any more.
+/// Looks up the collector's name on the sending thread, which may block. Otherwise ureq would start another thread each
+/// time, and panic if it can't. Then no more spans would be sent.
 #[derive(Debug, Default)]
 struct OnThisThread(DefaultResolver);
 

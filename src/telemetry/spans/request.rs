@@ -1,4 +1,4 @@
-//! One request's trace: from what the caller said of it to the spans of the request, its calls and their attempts.
+//! The trace of one request, from the caller's context to the spans of the request, its calls and their attempts.
 
 use std::{
     borrow::Cow,
@@ -24,7 +24,7 @@ use crate::fanout::{Cause, Event, FailureKind, Mode, Observer, Parent, Place, Tr
 pub struct Incoming<'a> {
     /// `traceparent`, if there is exactly one.
     pub parent: Option<&'a [u8]>,
-    /// `tracestate`, its fields joined.
+    /// `tracestate`, with its fields joined.
     pub state: Option<&'a HeaderValue>,
     /// The method.
     pub method: &'a str,
@@ -38,22 +38,22 @@ pub struct Incoming<'a> {
     pub agent: Option<&'a str>,
     /// The client's address.
     pub client: Option<IpAddr>,
-    /// The id that its answer and the log have.
+    /// The id in the request's answer and in the log.
     pub request_id: &'a str,
 }
 
-/// A request's answer, or that there was none.
+/// A request's answer, or the fact that there was none.
 #[derive(Debug, Clone, Copy)]
 pub struct Answered<'a> {
     /// The route, as a template.
     pub route: &'static str,
-    /// `None` for a client that left before.
+    /// The status, or `None` for a client that left before.
     pub status: Option<StatusCode>,
-    /// Whether the client left before the answer's end.
+    /// True if the client left before the answer's end.
     pub cancelled: bool,
-    /// The aggregate and the mode, once they were known.
+    /// The aggregate and the mode, if they are known.
     pub run: Option<(&'a str, &'static str)>,
-    /// What came of it.
+    /// The outcome of the aggregate.
     pub outcome: Option<&'static str>,
 }
 
@@ -65,16 +65,16 @@ pub struct RequestTrace {
     /// The caller's span, or 0.
     parent: u64,
     began: Instant,
-    /// The same on the clock that spans have. All of a request's are taken from it, so that they fit together even if the
-    /// system's clock is set meanwhile.
+    /// The request's beginning on the clock that spans use. All times of a request are calculated from it, so that they
+    /// fit together even if the system's clock is set meanwhile.
     at: SystemTime,
     method: String,
-    /// Of the request's span; none where nothing is recorded.
+    /// The attributes of the request's span. Empty if nothing is recorded.
     attributes: Vec<KeyValue>,
 }
 
 impl RequestTrace {
-    /// Follows the caller's trace, or begins one.
+    /// Continues the caller's trace, or begins one.
     #[must_use]
     #[allow(
         clippy::disallowed_methods,
@@ -106,19 +106,19 @@ impl RequestTrace {
         }
     }
 
-    /// What goes upstream with the request's attempts.
+    /// Returns the trace context to send upstream with the request's attempts.
     #[must_use]
     pub const fn trace(&self) -> &Rc<Trace> {
         &self.trace
     }
 
-    /// The trace's id as it is written everywhere.
+    /// Returns the trace's id as it is written everywhere.
     #[must_use]
     pub fn id(&self) -> String {
         format!("{:032x}", self.trace.id())
     }
 
-    /// An onlooker for one plan of the request; `None` where nothing is recorded.
+    /// Returns an observer for one plan of the request. `None` if nothing is recorded.
     #[must_use]
     pub fn observer(&self, mode: Mode) -> Option<SpanObserver<'_>> {
         self.trace.is_sampled().then_some(SpanObserver {
@@ -149,7 +149,7 @@ impl RequestTrace {
         }
         let error = match answered.status {
             _ if answered.cancelled => Some(Cow::Borrowed("cancelled")),
-            // By the conventions a client's mistake is no error of the server's.
+            // By the conventions, a client's mistake is no error of the server.
             Some(status) if status.is_server_error() => {
                 Some(Cow::Owned(status.as_str().to_owned()))
             }
@@ -202,7 +202,7 @@ impl RequestTrace {
     }
 }
 
-/// What a request is known by from its beginning.
+/// Returns the attributes that are known at a request's beginning.
 fn attributes(incoming: &Incoming<'_>) -> Vec<KeyValue> {
     let mut attributes = vec![
         KeyValue::new("http.request.method", incoming.method.to_owned()),
@@ -219,7 +219,7 @@ fn attributes(incoming: &Incoming<'_>) -> Vec<KeyValue> {
         }
     }
     if let Some(client) = incoming.client {
-        // A listener for both families sees those of IPv4 as ::ffff:192.0.2.1.
+        // A listener for both families sees IPv4 addresses as ::ffff:192.0.2.1.
         let client = client.to_canonical().to_string();
         attributes.push(KeyValue::new("client.address", client));
     }
@@ -245,11 +245,11 @@ struct Recorded {
     name: String,
     took: Duration,
     attributes: Vec<KeyValue>,
-    /// Makes it a failed one.
+    /// The error that makes it a failed span.
     error: Option<Cow<'static, str>>,
 }
 
-/// Makes spans of a plan's events. What ends says how long it took, so nothing is kept between them.
+/// Makes spans of a plan's events. The event of an end tells how long the span took, so nothing is kept between events.
 #[derive(Debug, Clone, Copy)]
 pub struct SpanObserver<'a> {
     request: &'a RequestTrace,
@@ -323,7 +323,8 @@ impl Observer for SpanObserver<'_> {
     }
 }
 
-/// Adds how it ended, and returns the error that it is. What the plan itself gave up is none.
+/// Adds the result to the attributes, and returns the error that it means. A call that the plan itself gave up is no
+/// error.
 fn told(
     attributes: &mut Vec<KeyValue>,
     status: Option<StatusCode>,

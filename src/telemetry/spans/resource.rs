@@ -1,5 +1,5 @@
-//! Who sends spans: this gateway, and what `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say of it. The SDK reads the
-//! latter too, but leaves its values percent-encoded.
+//! The sender of spans: this gateway, as described by `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`. The SDK reads
+//! the latter too, but leaves its values percent-encoded.
 
 use std::env;
 
@@ -34,7 +34,8 @@ pub(super) fn resource() -> Resource {
         .build()
 }
 
-/// The pairs of `key1=value1,key2=value2`, both percent-encoded. By the specification one that can't be read spoils all.
+/// Reads the pairs of `key1=value1,key2=value2`, both percent-encoded. By the specification, one unreadable pair makes
+/// all invalid.
 fn attributes(text: &str) -> Result<Vec<(String, String)>, &'static str> {
     let entries = text
         .split(',')
