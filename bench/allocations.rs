@@ -1,8 +1,9 @@
-//! Allocations per aggregate, by size and by the place that makes them, counted by an allocator that notes each with its
-//! backtrace. It fails for nothing.
+//! Allocations per aggregate, by size and by the place that makes them. An allocator counts them, and notes a backtrace
+//! with each. No count makes the bench fail.
 //!
-//! `just allocations` (`cargo test --bench allocations`); `just allocations calls_3` takes only that scenario. The gateway
-//! is in this process, with one worker; the client and the upstreams are too, and allocate nothing once they are warm.
+//! `just allocations` (`cargo test --bench allocations`) runs all scenarios; `just allocations calls_3` runs only that
+//! one. The gateway is in this process, with one worker. The client and the upstreams are here too, and allocate
+//! nothing once they are warm.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -37,16 +38,16 @@ use sites::Sites;
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-/// Before counting: pools are full, buffers and tables have grown.
+/// The number of aggregates before counting, in which pools fill, and buffers and tables grow.
 const WARM_UP: u32 = 100;
 
-/// How many aggregates are counted.
+/// The number of aggregates that are counted.
 const COUNTED: u32 = 100;
 
-/// How many places are listed.
+/// The number of places that are listed.
 const TOP: usize = 40;
 
-/// A gateway in a thread of this process, which it ends with.
+/// A gateway in a thread of this process. It ends with the process.
 struct InProcess(SocketAddr);
 
 impl InProcess {
@@ -76,7 +77,7 @@ impl script::Gateway for InProcess {
         self.0
     }
 
-    // When it does what changes how often it wakes, and that allocates nothing.
+    // The moment of its work changes how often it wakes. Waking allocates nothing.
     fn wait_idle(&self) -> io::Result<()> {
         Ok(())
     }
@@ -134,7 +135,7 @@ fn main() {
     std::process::exit(0);
 }
 
-/// A sum's share of one aggregate, to a tenth.
+/// Returns a sum's share of one aggregate, to a tenth.
 fn each(sum: u64) -> String {
     format!("{:.1}", sum as f64 / f64::from(COUNTED))
 }

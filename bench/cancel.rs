@@ -1,8 +1,9 @@
-//! How soon an upstream sees that its answer is no longer wanted: when the client has gone, when `first` is met, when a
-//! hedge's loser is beaten. Fails unless it sees its connection closed within 50 ms, in 99 runs of 100 of each.
+//! The time until an upstream sees that its answer is no longer wanted: when the client has left, when `first` is met,
+//! when a hedge beats another attempt. It fails unless the upstream sees its connection closed within 50 ms, in 99 runs
+//! of 100 for each cause.
 //!
-//! `cargo bench --bench cancel`. Every time is by the upstream's own clock, from the moment of the cause: before the
-//! client closes its socket, or before the winner's answer is written.
+//! `cargo bench --bench cancel` runs it. Every time is by the upstream's own clock, from the moment of the cause:
+//! before the client closes its socket, or before the winner's answer is written.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -45,10 +46,10 @@ use upstream::{Behaviour, Response, Upstream};
 const RUNS: usize = 200;
 const WARM_UP: usize = 20;
 
-/// What is promised, for the 99th percentile.
+/// The promised time, for the 99th percentile.
 const SOON: Duration = Duration::from_millis(50);
 
-/// How long to wait for what should take milliseconds.
+/// The longest wait for an event that should take milliseconds.
 const LONG: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
@@ -82,7 +83,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a cause again and again and returns the times of all but the first runs.
+/// Runs a cause again and again, and returns the times of all but the first runs.
 async fn repeated(mut run: impl AsyncFnMut() -> Duration) -> Times {
     let mut times = Vec::new();
     for number in 0..WARM_UP + RUNS {
@@ -94,7 +95,7 @@ async fn repeated(mut run: impl AsyncFnMut() -> Duration) -> Times {
     Times::new(times)
 }
 
-/// The connection of the last request.
+/// Returns the connection of the last request.
 fn last_connection(upstream: &Upstream) -> usize {
     upstream.requests().last().unwrap().connection
 }
@@ -144,11 +145,11 @@ async fn firsts() -> Times {
     .await
 }
 
-/// When an answer was written.
+/// The moment at which an answer was written.
 type Moment = Mutex<Option<Instant>>;
 
-/// An upstream that answers after a while and notes the moment before it writes: not the one when it was to, as that of a
-/// busy machine is another.
+/// Plays an upstream that answers after a while, and notes the moment before it writes. That is not the moment at which
+/// the answer was due: on a busy machine the two differ.
 async fn win(listener: TcpListener, answered: Arc<Moment>) {
     while let Ok((mut tcp, _)) = listener.accept().await {
         let answered = Arc::clone(&answered);

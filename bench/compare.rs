@@ -1,5 +1,6 @@
-//! The comparison: Gather and programs that do the same by hand, one worker each, before the same upstream, measured in turn.
-//! It prints what came of it beside the goals, and writes it to docs/performance.md, which says what the figures mean.
+//! The comparison of Gather with programs that do the same by hand. Each has one worker and the same upstream, and they
+//! are measured in turn. It prints the results beside the goals, and writes them to docs/performance.md, which explains
+//! the figures.
 //!
 //! `cargo bench --locked --bench compare -- --help` shows the options.
 #![allow(
@@ -104,7 +105,7 @@ fn compare(options: &Options) -> io::Result<()> {
         }
     }
     let programs = peers::find(options);
-    // Enough for 4,000 clients here, and what is started inherits it.
+    // That is enough for 4,000 clients here. Programs that this one starts inherit it.
     rlimit::increase_nofile_limit(u64::MAX)?;
     let cores = Cores::share();
     let bench = Bench {
@@ -124,7 +125,7 @@ fn compare(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// Every scenario with every program in turn, and that again each round.
+/// Measures every scenario with every program in turn, and repeats that each round.
 fn rounds(bench: &Bench<'_>, programs: &[Program]) -> Results {
     let options = bench.options;
     let mut results = Results::default();
@@ -150,14 +151,14 @@ fn rounds(bench: &Bench<'_>, programs: &[Program]) -> Results {
     results
 }
 
-/// The slow ones would take half of the time. They differ by multiples, so that one round outside the base case is enough,
-/// and none where the run is to be quick.
+/// Returns true if a measurement is left out. The slow programs would take half of the time. They differ by multiples,
+/// so one round outside the base case is enough, and a quick run needs none.
 fn left_out(options: &Options, round: usize, scenario: &Scenario, program: &Program) -> bool {
     let slow = ["fastify", "fastapi"].contains(&program.name.as_str());
     slow && scenario.name != BASE_NAME && (options.quick || round > 1)
 }
 
-/// The machine's data, the goals and all figures.
+/// Returns the machine's data, the goals and all figures.
 fn report(results: &Results, programs: &[Program], bench: &Bench<'_>) -> String {
     let mut text = String::new();
     for fact in machine::facts(bench.cores) {

@@ -1,9 +1,10 @@
-//! Instructions per aggregate of the built gateway, counted by callgrind, which doesn't waver as times do. Fails where a count
-//! is more than 5 % above the figure in `bench/instructions.toml`.
+//! Instructions per aggregate of the built gateway, counted by callgrind. Counts don't vary as times do. It fails if a
+//! count is more than 5 % above the figure in `bench/instructions.toml`.
 //!
-//! `just instructions` (`cargo test --bench instructions`). What is counted is the user's side of all threads of `gather serve`
-//! with one worker, while it answers one request after another on one connection; the kernel's side is not. The client and
-//! the upstreams are in this process, which valgrind knows nothing of. docs/performance.md says more.
+//! `just instructions` (`cargo test --bench instructions`) runs it. It counts the user's side of all threads of `gather
+//! serve` with one worker, while that answers one request after another on one connection. The kernel's side is not
+//! counted. The client and the upstreams are in this process, which valgrind does not watch. docs/performance.md says
+//! more.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -40,37 +41,37 @@ use scenario::{SCENARIOS, Scenario};
 use script::{Gateway as _, Script};
 use stored::{Stored, change, grouped, store};
 
-/// How often each scenario is counted; the median is its figure.
+/// The number of counts for each scenario. Their median is the scenario's figure.
 const COUNTS: usize = 5;
 
-/// How many functions a profile shows.
+/// The number of functions in a profile.
 const TOP: usize = 50;
 
 /// Counts the gateway's instructions per aggregate and compares them with those stored.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Stores what was counted in bench/instructions.toml.
+    /// Stores the counts in bench/instructions.toml.
     #[arg(long)]
     store: bool,
-    /// Says which functions the instructions are of, and compares nothing.
+    /// Prints the functions that the instructions belong to, and compares nothing.
     #[arg(long)]
     profile: bool,
     /// Counts this program instead of the one that it builds.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
-    /// Cargo adds it.
+    /// The flag that cargo adds.
     #[arg(long, hide = true)]
     bench: bool,
     /// Only these: calls_1, calls_3, calls_10, calls_100, calls_3_of_4kib.
     scenarios: Vec<String>,
 }
 
-/// What came of one scenario.
+/// The result of one scenario.
 struct Counted {
     scenario: &'static Scenario,
-    /// Instructions per aggregate: the median.
+    /// The median of the instructions per aggregate.
     count: u64,
-    /// The largest less the smallest, as a share of the median.
+    /// The difference of the largest and the smallest count, as a share of the median.
     spread: f64,
     profile: Profile,
 }
@@ -154,7 +155,7 @@ fn count(scenario: &'static Scenario, program: &Path) -> anyhow::Result<Counted>
     })
 }
 
-/// What it costs the gateway to have been stopped while it waits: no part of an aggregate.
+/// Counts the cost of a stop while the gateway waits. It is no part of an aggregate.
 fn cost_of_a_stop(gateway: &mut Gateway, times: u32) -> anyhow::Result<u64> {
     gateway.zero()?;
     for _ in 0..times {
@@ -194,7 +195,7 @@ fn table(counted: &[Counted], stored: &Stored) {
     }
 }
 
-/// Prints where the instructions of a scenario go.
+/// Prints the profile of a scenario's instructions.
 fn show(counted: &Counted) {
     let Counted {
         scenario, profile, ..

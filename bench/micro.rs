@@ -1,7 +1,9 @@
-//! Times of the pure parts, one at a time: a plan, its run without a network, the answer's JSON, `Server-Timing`, the metrics.
+//! Times of the pure parts, one by one: a plan, its run without a network, the answer's JSON, `Server-Timing`, the
+//! metrics.
 //!
-//! `just micro` (`cargo bench --bench micro`). Whether a change costs an aggregate more, `just instructions` says better:
-//! these say of which part to think. What is private is not here: query parsing and the heads of both sides.
+//! `just micro` (`cargo bench --bench micro`) runs it. `just instructions` is better at showing that a change costs an
+//! aggregate more. These times show which part to think about. Private parts are missing here: query parsing, and the
+//! heads of both sides.
 #![allow(
     clippy::unwrap_used,
     missing_docs,
@@ -25,7 +27,7 @@ use gather::{
 use http::StatusCode;
 use tokio::{runtime::Builder, time::Instant};
 
-/// How many calls an aggregate has.
+/// The numbers of calls in an aggregate.
 const CALLS: [usize; 3] = [1, 3, 100];
 
 const TIME: Duration = Duration::from_micros(1_234_567);
@@ -161,7 +163,7 @@ fn metrics(criterion: &mut Criterion) {
     });
 }
 
-/// What a plan of successes tells the metrics.
+/// Sends the metrics the events of a plan in which all calls succeed.
 fn aggregate_events(metrics: &Metrics, outcome: &Outcome) {
     let request = metrics.request(0, Mode::Concurrent, Instant::now());
     let observer = metrics.observer();

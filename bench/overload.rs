@@ -1,8 +1,9 @@
-//! Overload: a gateway before an upstream that carries so much and no more, offered half of that up to four times as much,
-//! with `server.max_in_flight` and without. Fails if, with the limit, goodput falls below 90 % of its peak or a refusal
-//! takes longer than 5 ms at p99.
+//! Overload: a gateway before an upstream with a fixed capacity, at loads from half of that capacity to four times as
+//! much, with `server.max_in_flight` and without. It fails if, with the limit, goodput falls below 90 % of its peak, or
+//! a refusal takes longer than 5 ms at p99.
 //!
-//! `cargo bench --bench overload` runs for a minute; `cargo bench --bench overload -- 10` takes ten seconds a row.
+//! `cargo bench --bench overload` runs for a minute. `cargo bench --bench overload -- 10` takes ten seconds for each
+//! row.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -32,21 +33,21 @@ use program::Running;
 use tokio::runtime::Builder;
 use upstream::Upstream;
 
-/// What a client waits for, and so what an answer has to keep to be worth anything.
+/// The time for which a client waits. A later answer is worth nothing.
 const DEADLINE: Duration = Duration::from_millis(500);
 
-/// What the upstream can do at a time, and how long each takes: 500 requests a second.
+/// The number of requests that the upstream can work on at a time, and the time for each: 500 requests a second.
 const SLOTS: usize = 25;
 const SERVICE: Duration = Duration::from_millis(50);
 const CAPACITY: f64 = 500.0;
 
-/// The rate that the upstream carries times what an answer may take, 100 ms.
+/// The rate that the upstream carries, times the longest time for an answer, 100 ms.
 const MAX_IN_FLIGHT: usize = 50;
 
-/// More than are ever offered within the deadline.
+/// More requests than are ever offered within the deadline.
 const UNBOUNDED: usize = 1_000_000;
 
-/// How long each load lasts before it is measured, so that queues have grown: twice the deadline.
+/// The time that each load lasts before it is measured, so that queues have grown: twice the deadline.
 const WARM_UP: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -76,7 +77,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// One gateway and one upstream, and every load in turn.
+/// Runs one gateway and one upstream with every load in turn.
 async fn series(max_in_flight: usize, measured: Duration) -> Vec<Seen> {
     let upstream = Upstream::start(SLOTS, SERVICE);
     let (_gateway, address) = Running::serve(&format!(

@@ -1,9 +1,9 @@
-//! Hostile clients beside good ones: a thousand connections each that drip a head, drip a body, and don't read their answer,
-//! while 200 good requests a second go on. Fails unless every good request is answered, their 99th percentile at most
-//! doubles, and every slow connection is closed within its time and two seconds.
+//! Hostile clients beside good ones. A thousand connections of each kind drip a head, drip a body, or don't read their
+//! answer, while 200 good requests a second go on. It fails unless every good request is answered, their 99th
+//! percentile at most doubles, and every slow connection is closed within its time and two seconds.
 //!
-//! `cargo bench --bench slow_clients`. The load is open: requests start by the clock, and a time counts from the moment its
-//! request was due.
+//! `cargo bench --bench slow_clients` runs it. The load is open: requests start by the clock, and a time counts from
+//! the moment when its request was due.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -41,22 +41,22 @@ use load::by_the_clock;
 use times::{Times, ms};
 use upstream::{Behaviour, Response, Upstream};
 
-/// Slow connections of each kind.
+/// The number of slow connections of each kind.
 const SLOW: usize = 1_000;
-/// From one good request to the next: 200 a second.
+/// The time from one good request to the next: 200 a second.
 const EVERY: Duration = Duration::from_millis(5);
-/// Good requests before the slow clients come, and while they are there.
+/// The number of good requests before the slow clients come, and again while they are there.
 const GOOD: u32 = 2_000;
-/// What the upstream takes for a good answer.
+/// The upstream's time for a good answer.
 const USUAL: Duration = Duration::from_millis(20);
-/// What slow clients get.
+/// The time that slow clients have.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// From one byte of a slow client to its next.
+/// The time from one byte of a slow client to its next.
 const DRIP: Duration = Duration::from_millis(500);
-/// The body that isn't read: more than the kernel takes on both sides.
+/// The size of the body that isn't read, in bytes. It is more than the kernel takes on both sides.
 const LARGE: usize = 400_000;
 
-/// What is promised.
+/// The promised time.
 const CLOSED_AFTER: Duration = Duration::from_secs(2);
 const TIMES_SLOWER: f64 = 2.0;
 
@@ -148,7 +148,7 @@ fn configuration(good: &str, large: &str) -> String {
     )
 }
 
-/// All slow connections of a kind, opened over a second; how long each was kept open.
+/// Opens all slow connections of a kind over a second. Returns the time that each was kept open.
 async fn crowd(address: SocketAddr, kind: Kind) -> Vec<Duration> {
     let mut all = JoinSet::new();
     for number in 0..SLOW {
@@ -167,14 +167,14 @@ async fn crowd(address: SocketAddr, kind: Kind) -> Vec<Duration> {
                     Kind::Read => {
                         let head = "GET /aggregate/large HTTP/1.1\r\nHost: gather\r\n\r\n";
                         tcp.write_all(head.as_bytes()).await.unwrap();
-                        // What has come is not read: only a reset is noticed.
+                        // The bytes that have come are not read, so only a reset is noticed.
                         while tcp.take_error().unwrap().is_none() {
                             sleep(Duration::from_millis(50)).await;
                         }
                     }
                 }
             };
-            // Counted as kept open for so long.
+            // This counts as kept open for that long.
             let _ = timeout(PATIENCE * 4, closed).await;
             since.elapsed()
         });
@@ -182,7 +182,7 @@ async fn crowd(address: SocketAddr, kind: Kind) -> Vec<Duration> {
     all.join_all().await
 }
 
-/// Sends this and then a byte from time to time, until the other side has closed.
+/// Sends this, and then a byte from time to time, until the other side has closed.
 async fn drip(tcp: &mut TcpStream, head: &str) {
     let (mut from, mut to) = tcp.split();
     let write = async {
@@ -204,13 +204,13 @@ async fn drip(tcp: &mut TcpStream, head: &str) {
     }
 }
 
-/// What became of good requests.
+/// The results of good requests.
 struct Good {
     times: Times,
     failed: usize,
 }
 
-/// Asks for so many aggregates by the clock.
+/// Asks for this many aggregates by the clock.
 async fn load(address: SocketAddr, aggregates: u32) -> Good {
     let pool = &Pool::new(address);
     let all = by_the_clock(aggregates, EVERY, |_, due| async move {

@@ -1,9 +1,9 @@
-//! The tail: aggregates of ten calls to an upstream that takes 1 s instead of 10 ms for one answer in a hundred, without
-//! and with a hedge after the 95th percentile. Fails unless the hedge makes the 99th percentile at least five times
-//! lower for at most 6 % more upstream requests.
+//! The tail: aggregates of ten calls, without a hedge and with one after the 95th percentile. The upstream takes 1 s
+//! instead of 10 ms for one answer in a hundred. It fails unless the hedge makes the 99th percentile at least five
+//! times lower, for at most 6 % more upstream requests.
 //!
-//! `cargo bench --bench tail`. The load is open: requests start by the clock, whatever became of those before, and a
-//! time counts from the moment its request was due.
+//! `cargo bench --bench tail` runs it. The load is open: requests start by the clock, independent of earlier ones, and
+//! a time counts from the moment when its request was due.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -39,13 +39,13 @@ use metrics::Metrics;
 use times::{Times, ms};
 use upstream::{Behaviour, Response, Upstream};
 
-/// Calls of one aggregate.
+/// The number of calls in one aggregate.
 const CALLS: u32 = 10;
-/// Aggregates before the measurement, for the percentile to settle.
+/// The number of aggregates before the measurement, in which the percentile settles.
 const WARM_UP: u32 = 300;
-/// Aggregates that are measured: the 99th percentile has 40 beyond it.
+/// The number of aggregates that are measured. 40 of them are beyond the 99th percentile.
 const MEASURED: u32 = 4_000;
-/// From one aggregate to the next: 200 a second.
+/// The time from one aggregate to the next: 200 a second.
 const EVERY: Duration = Duration::from_millis(5);
 
 const USUAL: Duration = Duration::from_millis(10);
@@ -53,15 +53,15 @@ const SLOW: Duration = Duration::from_secs(1);
 const SLOW_SHARE: f64 = 0.01;
 const SEED: u64 = 20;
 
-/// What is promised.
+/// The promised factor.
 const TIMES_LOWER: f64 = 5.0;
 const MORE_REQUESTS: f64 = 0.06;
 
-/// What came of one variant.
+/// The result of one variant.
 struct Measured {
     variant: &'static str,
     times: Times,
-    /// Upstream requests a call, by the upstream's own count.
+    /// The number of upstream requests for each call, by the upstream's own count.
     requests: f64,
     hedges: f64,
 }
@@ -148,7 +148,7 @@ async fn hedges(gateway: &Gateway) -> f64 {
     metrics.sum("gather_hedges_total", &[])
 }
 
-/// Asks for so many aggregates by the clock and returns the time of each from the moment it was due.
+/// Asks for this many aggregates by the clock. Returns the time of each from the moment when it was due.
 async fn load(gateway: &Gateway, aggregates: u32) -> Vec<Duration> {
     let pool = &Pool::new(gateway.address);
     by_the_clock(aggregates, EVERY, |_, due| async move {

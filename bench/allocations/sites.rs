@@ -1,4 +1,5 @@
-//! The places that allocate: reads what dhat writes and sums it by place and by size. It must not know what was run.
+//! Finds the places that allocate: it reads dhat's output and sums it by place and by size. It must not know what was
+//! run.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +10,7 @@ use std::{
 
 use serde::Deserialize;
 
-/// A heap profile as dhat writes it.
+/// A heap profile in dhat's format.
 #[derive(Deserialize)]
 struct Heap {
     pps: Vec<Point>,
@@ -19,21 +20,21 @@ struct Heap {
 /// All allocations with one backtrace.
 #[derive(Deserialize)]
 struct Point {
-    /// Bytes.
+    /// The number of bytes.
     tb: u64,
-    /// Blocks.
+    /// The number of blocks.
     tbk: u64,
-    /// Frames, the innermost first.
+    /// The frames, with the innermost first.
     fs: Vec<usize>,
 }
 
-/// What one place allocated.
+/// The allocations of one place.
 pub struct Site {
     pub allocations: u64,
     pub bytes: u64,
-    /// Where memory was asked for, past the standard library and buffers.
+    /// The place that asked for memory, outside the standard library and buffers.
     pub place: String,
-    /// The nearest line of Gather that led there.
+    /// The nearest line of Gather that led to the place.
     pub behalf: String,
 }
 
@@ -58,13 +59,13 @@ impl Sites {
         Self(sites.collect())
     }
 
-    /// Allocations and bytes.
+    /// Returns the number of allocations and of bytes.
     pub fn total(&self) -> (u64, u64) {
         let add = |(a, b), site: &Site| (a + site.allocations, b + site.bytes);
         self.0.iter().fold((0, 0), add)
     }
 
-    /// Allocations and bytes by size; a place that asks for various sizes counts with its mean.
+    /// Returns allocations and bytes by size. A place that asks for various sizes counts with its mean size.
     pub fn classes(&self) -> Vec<(String, u64, u64)> {
         let mut classes = BTreeMap::new();
         for site in &self.0 {
@@ -79,7 +80,7 @@ impl Sites {
             .collect()
     }
 
-    /// The places with the most allocations.
+    /// Returns the places with the most allocations.
     pub fn top(&self, most: usize) -> Vec<Site> {
         let mut places: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
         for site in &self.0 {
@@ -102,7 +103,8 @@ impl Sites {
     }
 }
 
-/// A line of a backtrace, `0x1234: function (file:line:column)`; of the file's path dhat leaves the last three parts.
+/// A line of a backtrace, `0x1234: function (file:line:column)`. dhat keeps only the last three parts of the file's
+/// path.
 #[derive(Clone, Copy)]
 struct Frame<'a> {
     function: &'a str,
@@ -122,7 +124,8 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Whether it only passes on what another asked for: the standard library, buffers and tables, and what counts.
+    /// Returns true if the frame only passes on another's request: the standard library, buffers, tables, and the
+    /// counter itself.
     fn is_plumbing(&self) -> bool {
         const PLUMBING: [&str; 15] = [
             "src/vec/",
@@ -155,7 +158,7 @@ impl<'a> Frame<'a> {
 }
 
 impl fmt::Display for Frame<'_> {
-    /// Without the types of what is generic: they fill a screen.
+    /// Writes the frame without the types of generic code, which would fill a screen.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:{} ", self.file, self.line)?;
         let mut depth = 0;
@@ -163,7 +166,7 @@ impl fmt::Display for Frame<'_> {
         for char in self.function.chars() {
             match char {
                 '<' => depth += 1,
-                // That of `->` closes nothing.
+                // The `>` of `->` closes nothing.
                 '>' if before != '-' => depth -= 1,
                 _ if depth == 0 => out.write_char(char)?,
                 _ => {}

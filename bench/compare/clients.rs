@@ -1,5 +1,5 @@
-//! Clients for what wrk can't do: a warm-up on all connections, many requests held at once, and a total beside its slowest
-//! call. It must not know which program answers.
+//! Clients for what wrk can't do: a warm-up on all connections, many requests held at once, and a total beside its
+//! slowest call. It must not know which program answers.
 
 use std::{
     io,
@@ -17,12 +17,12 @@ use crate::{
 };
 
 const TARGET: &str = "/aggregate";
-/// How often the memory is read while requests are held.
+/// The time between two looks at the memory while requests are held.
 const EVERY: Duration = Duration::from_millis(50);
-/// Each connection has had so many answers before a warm-up ends.
+/// The least number of answers on each connection before a warm-up ends.
 const LEAST: usize = 2;
 
-/// Asks on so many connections for so long, and on each at least twice. Fails if an answer is not good.
+/// Asks on this many connections for this time, at least twice on each. Fails if an answer is not good.
 pub async fn warm_up(
     address: SocketAddr,
     connections: usize,
@@ -46,7 +46,7 @@ pub async fn warm_up(
         .await
 }
 
-/// Asks on so many new connections at once; the most memory that `memory` told until all have answered.
+/// Asks on this many new connections at once. Returns the largest value of `memory` until all have answered.
 pub async fn hold(
     address: SocketAddr,
     connections: usize,
@@ -83,7 +83,8 @@ pub async fn hold(
     Ok(most)
 }
 
-/// Asks so many times by the clock; each request's time less that of its slowest call, as the upstream says it.
+/// Asks this many times by the clock. Returns each request's time less that of its slowest call, as the upstream
+/// reports it.
 pub async fn over_slowest(
     address: SocketAddr,
     calls: usize,
@@ -110,7 +111,7 @@ pub async fn over_slowest(
     Ok(Times::new(ended.into_iter().collect::<io::Result<_>>()?))
 }
 
-/// So many connections, each of which has had an answer while all of them waited for theirs.
+/// Opens this many connections. Each has had an answer while all of them waited for theirs.
 pub async fn opened(
     address: SocketAddr,
     calls: usize,
@@ -128,7 +129,7 @@ pub async fn opened(
         .await
 }
 
-/// Whether an answer has all calls, and all of them succeeded.
+/// Checks that an answer has all calls, and that all of them succeeded.
 fn good(answer: &Answer, calls: usize) -> io::Result<()> {
     let text = String::from_utf8_lossy(&answer.body);
     let succeeded = text.matches("\"status\":200").count();
@@ -142,7 +143,7 @@ fn good(answer: &Answer, calls: usize) -> io::Result<()> {
     )))
 }
 
-/// How long the upstream held each call.
+/// Returns the time for which the upstream held each call.
 fn held(body: &[u8]) -> Vec<Duration> {
     let text = String::from_utf8_lossy(body);
     let number = |rest: &str| {

@@ -1,8 +1,8 @@
-//! An upstream that takes its time, as a process of its own: the bench starts itself again for it. Each answer says how long
-//! it was held. It must not know who asks.
+//! An upstream that takes its time. It is a process of its own, for which the bench starts itself again. Each answer
+//! has the time for which it was held. It must not know who asks.
 //!
-//! `GET /held` answers `{"held_us":…}` after the delay, which `GET /delay/MILLISECONDS` sets; `GET /most` says how many were
-//! held at the same time at most.
+//! `GET /held` answers `{"held_us":…}` after the delay, and `GET /delay/MILLISECONDS` sets the delay. `GET /most`
+//! returns the most requests that were held at the same time.
 
 use std::{
     io,
@@ -20,12 +20,12 @@ use tokio::{
     time::sleep,
 };
 
-/// As many connections may wait to be accepted as the kernel allows.
+/// The number of connections that may wait to be accepted. The kernel may have a lower bound.
 const BACKLOG: u32 = 4096;
 
 #[derive(Default)]
 struct State {
-    /// In milliseconds.
+    /// The delay in milliseconds.
     delay: AtomicU64,
     held: AtomicU64,
     most: AtomicU64,
@@ -46,7 +46,7 @@ pub fn serve() -> io::Result<()> {
             let (tcp, _) = listener.accept().await?;
             let state = Arc::clone(&state);
             tokio::spawn(async move {
-                // The one who asks may go away at any time.
+                // The client may leave at any time.
                 let _ = converse(tcp, &state).await;
             });
         }

@@ -1,4 +1,4 @@
-//! What is to be seen, and whether it is. It must not know how anything was measured.
+//! The goals, and whether they are met. It must not know how anything was measured.
 
 use std::fmt::Write as _;
 
@@ -8,9 +8,9 @@ use super::{
     table::rounded,
 };
 
-/// What a figure of Gather is held against.
+/// The value that a figure of Gather is compared with.
 enum Against {
-    /// So many times the same figure of another program.
+    /// The same figure of another program, times a factor.
     Program(&'static str, &'static str, f64),
     /// A number.
     Number(f64),
@@ -20,7 +20,7 @@ struct Goal {
     title: &'static str,
     scenario: &'static str,
     figure: Figure,
-    /// For figures of one call.
+    /// The divisor, for figures of one call.
     divided: f64,
     against: Against,
 }
@@ -77,7 +77,7 @@ const GOALS: &[Goal] = &[
     },
 ];
 
-/// A row for each goal that was measured.
+/// Returns a table with a row for each goal that was measured.
 pub fn table(results: &Results) -> String {
     let mut text =
         String::from("| figure | Gather | at most | ratio to that | |\n|---|---|---|---|---|\n");

@@ -1,21 +1,21 @@
-//! The machine: its data, its cores and how they are shared out. It must not know who runs on them.
+//! The machine: its data, its cores and their distribution. It must not know who runs on them.
 
 use std::{fs, process::Command, thread};
 
-/// Which cores the load and the upstreams have, and which the measured program.
+/// The cores of the load and the upstreams, and those of the measured program.
 pub struct Cores {
     load: Option<String>,
     measured: Option<String>,
     all: Option<String>,
-    /// What else the machine had to do before the run, which shows in all times.
+    /// The machine's other work before the run, which shows in all times.
     busy: String,
-    /// How many the machine has.
+    /// The number of cores that the machine has.
     pub number: usize,
 }
 
 impl Cores {
-    /// Shares them out and moves this program, and so all that it starts without another word, to those of the load.
-    /// Without `taskset`, or on one core, all run everywhere.
+    /// Distributes the cores, and moves this program to those of the load. Programs that it starts run there too,
+    /// unless they are moved. Without `taskset`, or on one core, all run everywhere.
     pub fn share() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         if cores < 2 {
@@ -50,17 +50,17 @@ impl Cores {
         }
     }
 
-    /// Where the measured program runs.
+    /// Returns the cores of the measured program.
     pub fn measured(&self) -> Option<&str> {
         self.measured.as_deref()
     }
 
-    /// Where a program with several workers runs.
+    /// Returns the cores of a program with several workers.
     pub fn all(&self) -> Option<&str> {
         self.all.as_deref()
     }
 
-    /// Does something while this program may run everywhere.
+    /// Runs an action while this program may run everywhere.
     pub fn unpinned<T>(&self, action: impl FnOnce() -> T) -> T {
         self.all.as_deref().map(moved);
         let result = action();
@@ -82,7 +82,7 @@ fn moved(cores: &str) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-/// What is said of the machine, one line a fact.
+/// Returns the facts about the machine, one line for each.
 pub fn facts(cores: &Cores) -> Vec<String> {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu

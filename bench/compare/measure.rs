@@ -1,4 +1,4 @@
-//! One scenario, one program, one round. It must not know what the figures are compared with.
+//! Measures one scenario with one program in one round. It must not know what the figures are compared with.
 
 use std::{io, time::Duration};
 
@@ -18,15 +18,15 @@ use super::{
     wrk,
 };
 
-/// Requests of which the total over the slowest call is measured, and from one to the next.
+/// The number of requests for which the total over the slowest call is measured, and the time between two of them.
 const OVER_SLOWEST: u32 = 400;
 const EVERY: Duration = Duration::from_millis(10);
-/// Starts of which the shortest counts: what a start waits for beside itself is noise.
+/// The number of starts. The shortest one counts, as the other things that a start waits for are noise.
 const STARTS: usize = 3;
-/// The share of answers that may fail before the figures say nothing.
+/// The largest share of failed answers with which the figures mean something.
 const FAILURES: f64 = 0.001;
 
-/// What is the same for all measurements.
+/// The parts that are the same for all measurements.
 pub struct Bench<'a> {
     pub options: &'a Options,
     pub cores: &'a Cores,
@@ -37,7 +37,7 @@ pub struct Bench<'a> {
 type Figures = Vec<(Figure, f64)>;
 
 impl Bench<'_> {
-    /// What came of one program.
+    /// Measures one program and returns its figures.
     pub fn measure(&self, scenario: &Scenario, program: &Program) -> io::Result<Figures> {
         match scenario.kind {
             Kind::Load => self.load(scenario, program, 1),
@@ -150,7 +150,7 @@ impl Bench<'_> {
         let plan = self.plan(scenario, None);
         let mut shortest = Duration::MAX;
         for _ in 0..STARTS {
-            // `taskset` would be a part of the start.
+            // `taskset` would become a part of the start.
             let running = self.cores.unpinned(|| program.start(&plan, None, 1))?;
             shortest = shortest.min(running.started);
         }
@@ -200,7 +200,7 @@ impl Bench<'_> {
         }
     }
 
-    /// Gather answers 200 where some calls failed; so its own count is looked at too.
+    /// Checks that no call failed. Gather answers 200 even if some calls failed, so its own count is looked at too.
     fn no_failures(
         &self,
         program: &Program,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::scenario::{SCENARIOS, Scenario};
 
-/// What is said when the command line is wrong.
+/// The text for a wrong command line.
 pub const USAGE: &str = "\
 cargo bench --locked --bench compare -- [OPTION]…
 
@@ -19,7 +19,7 @@ cargo bench --locked --bench compare -- [OPTION]…
   --no-page             does not write docs/performance.md; a run that leaves anything out never does
 ";
 
-/// What is to be done.
+/// The work to do.
 pub struct Options {
     pub quick: bool,
     pub only: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the arguments; `Err` says which one is wrong.
+    /// Reads the arguments. The error names the wrong argument.
     pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             quick: false,
@@ -50,7 +50,7 @@ impl Options {
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match argument.as_str() {
-                // cargo says so to every bench.
+                // cargo passes this to every bench.
                 "--bench" => {}
                 "--quick" => options.quick = true,
                 "--help" => return Err("The options:".to_owned()),
@@ -78,17 +78,17 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether this scenario is to be measured.
+    /// Returns true if this scenario is to be measured.
     pub fn wants(&self, scenario: &Scenario) -> bool {
         self.only.is_empty() || self.only.iter().any(|name| name == scenario.name)
     }
 
-    /// Whether this program is to be measured.
+    /// Returns true if this program is to be measured.
     pub fn wants_program(&self, name: &str) -> bool {
         self.programs.is_empty() || self.programs.iter().any(|wanted| wanted == name)
     }
 
-    /// How long a program is warmed up.
+    /// Returns the time for which a program is warmed up.
     pub fn warm_up(&self) -> Duration {
         Duration::from_millis(if self.quick { 300 } else { 800 })
     }

@@ -1,4 +1,5 @@
-//! Puts the figures into docs/performance.md, between two markers; the prose around them stays. It must not know the figures.
+//! Puts the figures into docs/performance.md, between two markers. The prose around them stays. It must not know the
+//! figures.
 
 use std::{fs, io};
 
@@ -8,7 +9,7 @@ const PAGE: &str = "docs/performance.md";
 const BEGIN: &str = "<!-- figures: written by `just bench` -->";
 const END: &str = "<!-- end of figures -->";
 
-/// Writes them.
+/// Writes the figures.
 pub fn write(figures: &str) -> io::Result<()> {
     let file = repository(PAGE);
     let text = fs::read_to_string(&file)?;

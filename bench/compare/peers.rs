@@ -1,5 +1,5 @@
-//! Who is compared: finds and builds the programs, and says how to get those that are missing. It must not know how they
-//! are started or measured.
+//! The programs that are compared. It finds and builds them, and says how to get those that are missing. It must not
+//! know how they are started or measured.
 
 use std::{
     env, fs, io,
@@ -11,35 +11,35 @@ use super::options::Options;
 
 /// A program that can be measured.
 pub struct Program {
-    /// As the command line names it.
+    /// The name on the command line.
     pub name: String,
-    /// As the table names it.
+    /// The name in the table.
     pub title: String,
     pub version: String,
-    /// Of the file that runs, in bytes; `None` where that is an interpreter's.
+    /// The size of the program's file in bytes. `None` if the file is an interpreter's.
     pub size: Option<u64>,
     pub how: How,
 }
 
-/// How it is started.
+/// The way to start a program.
 pub enum How {
     Gather(PathBuf),
     /// One of bench/peers' binaries.
     Compiled(PathBuf),
-    /// With the folder of nginx's modules.
+    /// nginx, with the folder of its modules.
     NginxLua(PathBuf),
-    /// With the folder in which it is installed.
+    /// Fastify, with the folder in which it is installed.
     Fastify(PathBuf),
-    /// With the Python that has the packages.
+    /// FastAPI, with the Python that has the packages.
     FastApi(PathBuf),
 }
 
-/// A file of this repository.
+/// Returns a file of this repository.
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// All that are wanted and can be had; the others are told, with how to get them.
+/// Returns the wanted programs that are available. The others are reported, with the way to get them.
 pub fn find(options: &Options) -> Vec<Program> {
     let mut found = Vec::new();
     let mut take = |name: &str, program: &dyn Fn() -> Result<Program, String>| {
@@ -83,14 +83,14 @@ pub fn find(options: &Options) -> Vec<Program> {
     found
 }
 
-/// A program's first line about itself.
+/// Returns a program's first line about itself.
 pub fn version(program: &Path, argument: &str) -> Option<String> {
     let output = Command::new(program)
         .arg(argument)
         .stdin(Stdio::null())
         .output()
         .ok()?;
-    // nginx says it on standard error, and wrk with status 1.
+    // nginx writes it on standard error, and wrk ends with status 1.
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     Some(text.lines().next()?.trim().to_owned())
@@ -114,7 +114,7 @@ fn size(file: &Path) -> Option<u64> {
     Some(fs::metadata(file).ok()?.len())
 }
 
-/// Builds the two Rust programs; where they are then.
+/// Builds the two Rust programs, and returns their folder.
 fn compile() -> Result<PathBuf, String> {
     let folder = repository("target/peers/rust");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -127,7 +127,7 @@ fn compile() -> Result<PathBuf, String> {
     Ok(folder.join("release"))
 }
 
-/// The versions that bench/peers/Cargo.lock has of these packages.
+/// Returns the versions that bench/peers/Cargo.lock has of these packages.
 fn locked(packages: &[&str]) -> String {
     let lock = fs::read_to_string(repository("bench/peers/Cargo.lock")).unwrap_or_default();
     let version = |package: &&str| {
@@ -249,7 +249,8 @@ fn fastapi() -> Result<Program, String> {
     })
 }
 
-/// Copies what has changed; whether that is more than the program itself, which needs nothing installed again.
+/// Copies the files that have changed. Returns true if others than the program itself have changed. A change of the
+/// program alone needs no new installation.
 fn copy(from: &Path, to: &Path, files: &[&str]) -> Result<bool, String> {
     let copied = || -> io::Result<bool> {
         fs::create_dir_all(to)?;
@@ -266,7 +267,7 @@ fn copy(from: &Path, to: &Path, files: &[&str]) -> Result<bool, String> {
     copied().map_err(|error| format!("{}: {error}", from.display()))
 }
 
-/// Runs a command to its end; what it prints goes to standard error.
+/// Runs a command to its end. Its output goes to standard error.
 fn done(mut command: Command) -> Result<(), String> {
     let status = command.stdin(Stdio::null()).stdout(io::stderr()).status();
     match status {

@@ -1,4 +1,5 @@
-//! A child process: where it runs, what it has used and what it holds, by `/proc`. It must not know what it does.
+//! A child process: its cores, its use of time and its memory, read from `/proc`. It must not know what the process
+//! does.
 
 use std::{
     fs,
@@ -12,14 +13,14 @@ use std::{
 pub struct Process(Child);
 
 impl Process {
-    /// Starts it, on these cores where there are any; what it says on standard error is shown.
+    /// Starts a process, on these cores if there are any. Its standard error is shown.
     pub fn start(command: Command, cores: Option<&str>) -> io::Result<Self> {
         let mut command = pinned(command, cores);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         Ok(Self(command.spawn()?))
     }
 
-    /// The same, and the first line that it prints.
+    /// Starts a process in the same way, and returns the first line that it prints.
     pub fn start_and_read(command: Command, cores: Option<&str>) -> io::Result<(Self, String)> {
         let mut command = pinned(command, cores);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -31,12 +32,12 @@ impl Process {
         Ok((Self(child), line))
     }
 
-    /// Whether it has not ended by itself.
+    /// Returns true if the process has not ended by itself.
     pub fn runs(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(None))
     }
 
-    /// User and system time of all its threads, and of its children's.
+    /// Returns the user and system time of all its threads, and of its children's.
     pub fn cpu(&self) -> Duration {
         let of_process = |process: u32| -> Duration {
             let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
@@ -50,7 +51,7 @@ impl Process {
         tree(self.0.id()).into_iter().map(of_process).sum()
     }
 
-    /// Resident memory with its children's, in bytes.
+    /// Returns the resident memory of the process and its children, in bytes.
     pub fn memory(&self) -> u64 {
         let of_process = |process: u32| -> Option<u64> {
             let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
@@ -66,13 +67,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A command on these cores alone.
+/// Makes a command that runs only on these cores.
 fn pinned(command: Command, cores: Option<&str>) -> Command {
     let Some(cores) = cores else { return command };
     let mut pinned = Command::new("taskset");
@@ -92,7 +93,7 @@ fn pinned(command: Command, cores: Option<&str>) -> Command {
     pinned
 }
 
-/// A process and all below it.
+/// Returns a process and all its descendants.
 fn tree(process: u32) -> Vec<u32> {
     let mut all = vec![process];
     let mut seen = 0;
@@ -114,7 +115,7 @@ fn tree(process: u32) -> Vec<u32> {
     all
 }
 
-/// The time on a core, in nanoseconds where the kernel counts them, else in ticks.
+/// Returns a thread's time on a core: in nanoseconds if the kernel counts them, or else in ticks.
 fn of_thread(folder: &Path) -> Duration {
     if let Ok(text) = fs::read_to_string(folder.join("schedstat"))
         && let Some(nanoseconds) = text.split(' ').next().and_then(|text| text.parse().ok())
@@ -122,7 +123,7 @@ fn of_thread(folder: &Path) -> Duration {
         return Duration::from_nanos(nanoseconds);
     }
     let text = fs::read_to_string(folder.join("stat")).unwrap_or_default();
-    // Fields 14 and 15; the name before them may have spaces.
+    // The times are fields 14 and 15. The name before them may have spaces.
     let (_, rest) = text.rsplit_once(')').unwrap_or_default();
     let fields = rest.split_whitespace().skip(11).take(2);
     let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();

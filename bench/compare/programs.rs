@@ -17,19 +17,19 @@ use super::{
     process::Process,
 };
 
-/// How long a start may take.
+/// The longest time for a start.
 const START: Duration = Duration::from_secs(30);
-/// From one question whether it is ready to the next.
+/// The time between two checks that a program is ready.
 const PAUSE: Duration = Duration::from_micros(200);
-/// Sockets that a program may have: those of 4,000 aggregates of three calls, and some.
+/// The number of sockets that a program may have: those of 4,000 aggregates of three calls, and some more.
 pub const DESCRIPTORS: u64 = 18_000;
 
-/// What a program is to do for one request.
+/// The work of a program for one request.
 pub struct Plan {
     pub calls: usize,
     /// The one upstream of all calls.
     pub upstream: SocketAddr,
-    /// What is asked for there, from its `/`.
+    /// The path that is asked for there, beginning with `/`.
     pub path: String,
 }
 
@@ -50,8 +50,8 @@ impl Plan {
         (1..=self.calls).map(|number| format!("call_{number}"))
     }
 
-    /// Gather with all that is on by default. Only limits that would refuse what is asked for are raised, and only the
-    /// log's level is named.
+    /// Returns Gather's configuration, with all that is on by default. Only limits that would refuse these requests are
+    /// raised, and only the log's level is named.
     fn gather(&self, listen: SocketAddr, workers: usize) -> String {
         let calls: Vec<_> = self
             .names()
@@ -88,17 +88,17 @@ impl Plan {
     }
 }
 
-/// A program that answers.
+/// A program that is ready to answer.
 pub struct Running {
     pub process: Process,
     pub address: SocketAddr,
-    /// From its start to its first 200.
+    /// The time from its start to its first 200.
     pub started: Duration,
     _files: TempDir,
 }
 
 impl Program {
-    /// Starts it on these cores, with so many workers where it can have more than one.
+    /// Starts a program on these cores. `workers` applies to programs that can have more than one.
     pub fn start(&self, plan: &Plan, cores: Option<&str>, workers: usize) -> io::Result<Running> {
         let files = tempfile::tempdir()?;
         let address = free_address()?;
@@ -160,14 +160,14 @@ impl Program {
     }
 }
 
-/// nginx with this configuration and nothing of the system's.
+/// Makes a command for nginx with this configuration and nothing of the system's.
 pub fn nginx(place: &str, file: std::path::PathBuf) -> Command {
     let mut command = Command::new("nginx");
     command.args(["-e", "stderr", "-p", place, "-c"]).arg(file);
     command
 }
 
-/// A template of this repository with its `{name}`s replaced.
+/// Returns a template of this repository with its `{name}`s replaced.
 pub fn filled(template: &str, values: &[(&str, &str)]) -> io::Result<String> {
     let mut text = fs::read_to_string(repository(template))?;
     for (name, value) in values {
@@ -176,12 +176,12 @@ pub fn filled(template: &str, values: &[(&str, &str)]) -> io::Result<String> {
     Ok(text)
 }
 
-/// An address that was free a moment ago, for programs that can't be asked which port they took.
+/// Returns an address that was free a moment ago, for programs that can't tell which port they took.
 pub fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// Asks on a new connection whether it is ready; fails if it is not.
+/// Asks on a new connection if the program is ready. Fails if it is not.
 fn ready(address: SocketAddr) -> io::Result<()> {
     let mut tcp = TcpStream::connect_timeout(&address, START)?;
     tcp.set_read_timeout(Some(START))?;

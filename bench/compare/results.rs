@@ -1,20 +1,20 @@
-//! The figures of all rounds and their medians. It must not know how they were measured or what is made of them.
+//! The figures of all rounds, and their medians. It must not know how they were measured or how they are used.
 
 use std::collections::BTreeMap;
 
-/// What a number says.
+/// The meaning of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {
     /// User and system time, in microseconds an aggregate.
     Cpu,
     /// Aggregates a second.
     Rate,
-    /// In milliseconds, as the next.
+    /// The median latency, in milliseconds. The next one is in milliseconds too.
     P50,
     P99,
     /// The share of one core that was used, in percent.
     Busy,
-    /// p50 less that of the direct call, in microseconds.
+    /// The p50 less that of the direct call, in microseconds.
     Added,
     /// Growth of the resident memory, in KiB for each aggregate in flight.
     Memory,
@@ -25,15 +25,15 @@ pub enum Figure {
     /// Time over the slowest call, in milliseconds.
     OverP50,
     OverP99,
-    /// In milliseconds.
+    /// The time of a start, in milliseconds.
     Start,
-    /// With two workers, in parts of one's.
+    /// The rate with two workers, as a multiple of the rate with one.
     TwoRate,
     TwoCpu,
 }
 
 impl Figure {
-    /// For the table, with the unit.
+    /// Returns the title for the table, with the unit.
     pub fn title(self) -> &'static str {
         match self {
             Self::Cpu => "CPU an aggregate, µs",
@@ -53,18 +53,18 @@ impl Figure {
         }
     }
 
-    /// Whether a ratio to Gather says anything.
+    /// Returns true if a ratio to Gather means something.
     pub fn compares(self) -> bool {
         !matches!(self, Self::Busy | Self::Held | Self::TwoRate | Self::TwoCpu)
     }
 }
 
-/// By scenario, program and figure; a number each round.
+/// The numbers by scenario, program and figure, one for each round.
 #[derive(Default)]
 pub struct Results(BTreeMap<(String, String, Figure), Vec<f64>>);
 
 impl Results {
-    /// Takes what one round gave.
+    /// Adds the figures of one round.
     pub fn add(&mut self, scenario: &str, program: &str, figures: Vec<(Figure, f64)>) {
         for (figure, number) in figures {
             let key = (scenario.to_owned(), program.to_owned(), figure);
@@ -72,7 +72,7 @@ impl Results {
         }
     }
 
-    /// The median over the rounds.
+    /// Returns the median over the rounds.
     pub fn median(&self, scenario: &str, program: &str, figure: Figure) -> Option<f64> {
         let mut numbers = self
             .0
@@ -87,7 +87,7 @@ impl Results {
         }
     }
 
-    /// The figures that any program has in a scenario.
+    /// Returns the figures that any program has in a scenario.
     pub fn figures(&self, scenario: &str) -> Vec<Figure> {
         let keys = self.0.keys().filter(|(of, _, _)| of == scenario);
         let mut figures: Vec<_> = keys.map(|(_, _, figure)| *figure).collect();

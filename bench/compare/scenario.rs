@@ -1,38 +1,38 @@
-//! What is measured: a base case, and one dimension at a time varied from it. It must not know who is measured.
+//! The scenarios: a base case, and variations of one dimension at a time. It must not know which program is measured.
 
-/// What a scenario finds out.
+/// The quantities that a scenario measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A closed loop: CPU, throughput and times.
     Load,
-    /// A closed loop of one connection, and the same straight to the upstream.
+    /// A closed loop of one connection, and the same loop directly to the upstream.
     Added,
-    /// What each of many aggregates holds while it waits.
+    /// The memory of each of many aggregates while it waits.
     InFlight,
-    /// What the total is over the slowest call, where calls take long.
+    /// The total over the slowest call, for calls that take long.
     OverSlowest,
-    /// From the start of the process to its first 200.
+    /// The time from the start of the process to its first 200.
     Start,
     /// A closed loop on all cores, for Gather alone.
     Workers,
 }
 
-/// Who answers the calls.
+/// The upstream that answers the calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upstream {
-    /// nginx, at once.
+    /// nginx, which answers at once.
     Instant,
-    /// nginx, at once, on a connection for each request.
+    /// nginx, which answers at once, on a new connection for each request.
     Closing,
-    /// After so many milliseconds.
+    /// This program, which answers after this many milliseconds.
     After(u64),
 }
 
-/// One thing to measure.
+/// A case to measure.
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario {
     pub name: &'static str,
-    /// For people, in the table.
+    /// The title for people, in the table.
     pub title: &'static str,
     pub kind: Kind,
     pub calls: usize,
@@ -40,11 +40,11 @@ pub struct Scenario {
     pub body: usize,
     pub connections: usize,
     pub upstream: Upstream,
-    /// Whether the client opens a connection for each request.
+    /// True if the client opens a connection for each request.
     pub close: bool,
 }
 
-/// Three instant calls of 16 bytes, asked for on 32 connections.
+/// Three instant calls of 16 bytes, requested on 32 connections.
 const BASE: Scenario = Scenario {
     name: "base",
     title: "3 calls, 16 B, 32 connections, 0 ms",
@@ -59,7 +59,7 @@ const BASE: Scenario = Scenario {
 /// The name of the base case.
 pub const BASE_NAME: &str = BASE.name;
 
-/// All of them, in the order of the table.
+/// All scenarios, in the order of the table.
 pub const SCENARIOS: &[Scenario] = &[
     BASE,
     Scenario {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{peers::Program, results::Results, scenario::SCENARIOS};
 
-/// Three digits that count, and no more than a person reads.
+/// Writes a number with three significant digits, and no more than a person reads.
 pub fn rounded(number: f64) -> String {
     match number.abs() {
         large if large >= 1e3 => {
@@ -18,7 +18,7 @@ pub fn rounded(number: f64) -> String {
     }
 }
 
-/// A row for each figure of each scenario, a column for each program.
+/// Returns the table, with a row for each figure of each scenario and a column for each program.
 pub fn table(results: &Results, programs: &[Program]) -> String {
     let mut text = String::from("| scenario | figure |");
     for program in programs {

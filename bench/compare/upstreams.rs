@@ -1,5 +1,5 @@
-//! The upstreams: nginx that answers at once, and this program started again as one that takes its time. It must not know
-//! who calls.
+//! The upstreams: nginx, which answers at once, and this program started again as one that takes its time. It must not
+//! know who calls.
 
 use std::{
     env, fs,
@@ -21,11 +21,11 @@ use super::{
     scenario::{Scenario, Upstream},
 };
 
-/// Sizes of the files that nginx has, in bytes; the smallest is in its configuration.
+/// The sizes of nginx's files, in bytes. The smallest is in its configuration.
 const FILES: [usize; 2] = [4 << 10, 256 << 10];
 const START: Duration = Duration::from_secs(10);
 
-/// nginx, for the whole run.
+/// The nginx for the whole run.
 pub struct Instantly {
     keeping: SocketAddr,
     closing: SocketAddr,
@@ -34,7 +34,7 @@ pub struct Instantly {
 }
 
 impl Instantly {
-    /// Starts it where this program runs too.
+    /// Starts nginx on the cores of this program.
     pub fn start() -> io::Result<Self> {
         let files = tempfile::tempdir()?;
         let place = files.path().display().to_string();
@@ -70,7 +70,7 @@ impl Instantly {
         })
     }
 
-    /// Where a scenario's calls go, and for what they ask.
+    /// Returns the address for a scenario's calls, and the path that they ask for.
     pub fn place(&self, scenario: &Scenario) -> (SocketAddr, String) {
         let address = match scenario.upstream {
             Upstream::Closing => self.closing,
@@ -80,7 +80,7 @@ impl Instantly {
     }
 }
 
-/// JSON of exactly this size: a list of small objects, as services answer.
+/// Makes JSON of exactly this size: a list of small objects, such as services answer.
 fn document(size: usize) -> String {
     let mut text = String::from("[");
     let mut number = 0;
@@ -96,14 +96,14 @@ fn document(size: usize) -> String {
     text
 }
 
-/// The upstream that takes its time; a new one for each measurement, so that no port is waiting for its end.
+/// The upstream that takes its time. Each measurement starts a new one, so that no port waits for its end.
 pub struct Delayed {
     pub address: SocketAddr,
     _process: Process,
 }
 
 impl Delayed {
-    /// Starts it, with no delay yet.
+    /// Starts it without a delay.
     pub fn start() -> io::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         command.arg(super::UPSTREAM);
@@ -115,13 +115,13 @@ impl Delayed {
         })
     }
 
-    /// From now on answers take so long.
+    /// Sets the delay of all further answers.
     pub fn delay(&self, runtime: &Runtime, milliseconds: u64) -> io::Result<()> {
         self.ask(runtime, &format!("/delay/{milliseconds}"))
             .map(|_| ())
     }
 
-    /// How many calls it has held at the same time since the delay was set.
+    /// Returns the most calls that it has held at the same time since the delay was set.
     pub fn most(&self, runtime: &Runtime) -> io::Result<f64> {
         self.ask(runtime, "/most")?
             .parse()

@@ -2,20 +2,20 @@
 
 use std::{io, process::Command};
 
-/// What wrk reports.
+/// wrk's report.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Report {
     pub requests: f64,
-    /// How long it went on.
+    /// The length of the run.
     pub seconds: f64,
-    /// In microseconds, as the next.
+    /// The median latency, in microseconds. The next one is in microseconds too.
     pub p50: f64,
     pub p99: f64,
     /// Answers outside 2xx and 3xx, and connections that failed.
     pub failures: f64,
 }
 
-/// Asks again and again for so many seconds, on each of so many connections, or on a new one each time.
+/// Sends request after request for this many seconds, on each of this many connections, or on a new one each time.
 pub fn run(url: &str, connections: usize, seconds: u64, close: bool) -> io::Result<Report> {
     let mut command = Command::new("wrk");
     command
@@ -57,7 +57,7 @@ fn parse(text: &str) -> Option<Report> {
     (report.seconds > 0.0).then_some(report)
 }
 
-/// A time as wrk writes it: `812.00us`, `1.05ms`, `2.10s`, `1.00m`.
+/// Reads a time in wrk's form: `812.00us`, `1.05ms`, `2.10s`, `1.00m`.
 fn microseconds(text: &str) -> Option<f64> {
     let number = text.trim_end_matches(char::is_alphabetic);
     let scale = match &text[number.len()..] {

@@ -1,5 +1,5 @@
-//! The built gateway under callgrind: started, stopped and let go at will, its instructions counted between two moments. It
-//! must not know what is asked of it.
+//! The built gateway under callgrind. It is started, stopped and continued at will, and its instructions between two
+//! moments are counted. It must not know what it is asked.
 
 use std::{
     fs,
@@ -15,18 +15,20 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::script::{self, Gateway as _, LONG};
 
-/// How long it may take to start: seconds under valgrind, more on a busy machine.
+/// The longest time for a start: seconds under valgrind, more on a busy machine.
 const START: Duration = Duration::from_secs(120);
 
-/// glibc chooses its memcpy and its like by the processor, and so would the count: even more so as callgrind counts a repeated
-/// string instruction (`rep movsb`) once a byte. This leaves the variants that every x86-64 has. What is unknown to a glibc it
-/// ignores. Libraries that look at the processor themselves, such as httparse, are not bound by it: they ask for AVX2 at most,
-/// and valgrind knows nothing beyond it.
+/// Settings for glibc. It chooses memcpy and similar functions by the processor, and the count would depend on that
+/// choice. The effect is large, as callgrind counts a repeated string instruction (`rep movsb`) once a byte. These
+/// settings leave the variants that every x86-64 has. A glibc ignores the names that it does not know. Libraries that
+/// check the processor themselves, such as httparse, don't follow the settings. They use AVX2 at most, and valgrind
+/// knows nothing beyond AVX2.
 const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM,\
     -SSE4_2,-SSE4_1,-SSSE3,-BMI2,-LZCNT,-MOVBE,-RTM";
 
-/// jemalloc tidies its caches every ten milliseconds and its pages every ten seconds. Valgrind is so slow that this would come
-/// every few aggregates, instead of every few hundred, and the busier the machine, the more often. So it never does.
+/// Settings for jemalloc. It tidies its caches every ten milliseconds and its pages every ten seconds. Valgrind is so
+/// slow that this would come every few aggregates instead of every few hundred, and more often on a busier machine. So
+/// it is switched off.
 const ALLOCATOR: &str = "tcache_gc_incr_bytes:1073741824,dirty_decay_ms:-1,muzzy_decay_ms:-1";
 
 /// A gateway under callgrind; dropping it kills it.
@@ -38,7 +40,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts a gateway with one worker; `toml` is its configuration but for the `server.…` keys.
+    /// Starts a gateway with one worker. `toml` is its configuration without the `server.…` keys.
     pub fn start(program: &Path, toml: &str) -> io::Result<Self> {
         let files = tempfile::tempdir()?;
         let file = files.path().join("gather.toml");
@@ -67,7 +69,7 @@ impl Gateway {
             .stderr(Stdio::inherit())
             .spawn()?;
         let mut gateway = Self {
-            // Until it listens.
+            // This stands until the gateway listens.
             address: SocketAddr::from(([0; 4], 0)),
             child,
             files,
@@ -77,8 +79,8 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// Waits until it listens. It says so at `info` only, and a line for each request is not what is counted here; so the
-    /// kernel is asked.
+    /// Waits until the gateway listens. Its log says so only at `info`, but a line for each request must not be
+    /// counted. So the kernel is asked instead.
     fn wait_listening(&mut self) -> io::Result<SocketAddr> {
         let since = Instant::now();
         loop {
@@ -95,7 +97,7 @@ impl Gateway {
         }
     }
 
-    /// Where this process listens on loopback.
+    /// Returns the loopback address on which this process listens.
     fn listening(&self) -> io::Result<Option<SocketAddr>> {
         let process = PathBuf::from(format!("/proc/{}", self.child.id()));
         let mut sockets = Vec::new();
@@ -124,13 +126,14 @@ impl Gateway {
         }))
     }
 
-    /// Begins to count anew.
+    /// Starts a new count.
     pub fn zero(&self) -> io::Result<()> {
         self.wait_idle()?;
         self.monitor("zero")
     }
 
-    /// The instructions of all threads since the last count or [`Gateway::zero`], and the file that has them by function.
+    /// Returns the instructions of all threads since the last count or [`Gateway::zero`], and the file that has them by
+    /// function.
     pub fn count(&mut self) -> io::Result<(u64, PathBuf)> {
         self.wait_idle()?;
         self.monitor("dump")?;
@@ -151,7 +154,7 @@ impl Gateway {
             .ok_or_else(|| io::Error::other("no process id"))
     }
 
-    /// Tells valgrind something.
+    /// Sends a command to valgrind.
     fn monitor(&self, command: &str) -> io::Result<()> {
         let output = Command::new("vgdb")
             .arg(format!(
@@ -188,10 +191,10 @@ impl script::Gateway for Gateway {
         self.address
     }
 
-    /// Waits until every thread sleeps: nothing is left to do before something happens.
+    /// Waits until every thread sleeps: nothing is left to do until something happens.
     fn wait_idle(&self) -> io::Result<()> {
         let since = Instant::now();
-        // One look may fall between two threads, where one hands over to the other.
+        // One look may fall into the moment when one thread hands over to another.
         let mut looks = 0;
         while looks < 2 {
             match self.sleeps()? {
@@ -206,8 +209,9 @@ impl script::Gateway for Gateway {
         Ok(())
     }
 
-    /// Stops it where it waits for something to happen, does this, and lets it go on: so all that this did happens at once
-    /// for it, however the machine is loaded. The stop interrupts what it waits in: it waits once more, which is counted.
+    /// Stops the gateway while it waits, runs `act`, and lets it continue. So everything in `act` happens at once for
+    /// the gateway, however the machine is loaded. The stop interrupts its wait, so it waits once more, which is
+    /// counted.
     fn at_once(&self, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         self.wait_idle()?;
         let pid = self.pid()?;
@@ -224,7 +228,7 @@ impl script::Gateway for Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The gateway may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,25 +1,25 @@
-//! Where the instructions go: reads what callgrind wrote and sums it by library, by function alone and by function with all
-//! that it calls. It must not know how it was counted.
+//! The profile of instructions. It reads callgrind's output and sums it by library, by function alone, and by function
+//! with all its callees. It must not know how the instructions were counted.
 //!
-//! `callgrind_annotate` would do, but it splits a function by the files of what was inlined, and sums neither. The format:
-//! <https://valgrind.org/docs/manual/cl-format.html>.
+//! `callgrind_annotate` splits a function by the files of inlined code, and sums neither by library nor by whole
+//! function. The format: <https://valgrind.org/docs/manual/cl-format.html>.
 
 use std::{collections::HashMap, fs, io, path::Path};
 
-/// Instructions by name, the most first.
+/// Instructions by name, in falling order.
 pub type Ranking = Vec<(String, u64)>;
 
-/// Where they went.
+/// The sums of all instructions.
 pub struct Profile {
-    /// By the library whose source they come from, inlined or not.
+    /// The sums by the library of the source code, inlined or not.
     pub libraries: Ranking,
-    /// By function, without what it calls.
+    /// The sums by function, without its callees.
     pub alone: Ranking,
-    /// By function, with what it calls.
+    /// The sums by function, with its callees.
     pub with_callees: Ranking,
 }
 
-/// What has been read so far.
+/// The parts that have been read so far.
 #[derive(Default)]
 struct Reader<'a> {
     files: Names<'a>,
@@ -31,7 +31,7 @@ struct Reader<'a> {
     with_callees: HashMap<&'a str, u64>,
 }
 
-/// Names by number: a name is written out once, `(7) name`, and is `(7)` from then on.
+/// The names by number. A name is written out once, as `(7) name`, and is `(7)` from then on.
 #[derive(Default)]
 struct Names<'a>(HashMap<&'a str, &'a str>);
 
@@ -69,7 +69,7 @@ impl Profile {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads a line and says whether the next one has a call's cost.
+    /// Reads a line. Returns true if the next one has a call's cost.
     fn line(&mut self, line: &'a str, calls: bool) -> bool {
         if let Some((key, value)) = line.split_once('=') {
             match key {
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The library that a source file belongs to.
+/// Returns the library of a source file.
 fn library(file: &str) -> &str {
     let parts: Vec<_> = file.split('/').collect();
     let after = |name: &str, by: usize| {

@@ -1,28 +1,29 @@
-//! What is needed before anything can be counted: valgrind, and the gateway as it is shipped, built by cargo without what
-//! tests add to its libraries. It must not know what is counted.
+//! The programs that counting needs: valgrind, and the gateway as it is shipped. cargo builds the gateway without the
+//! features that tests add to its libraries. It must not know what is counted.
 
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
 };
 
-/// How the gateway is built.
+/// The way to build the gateway.
 #[derive(Debug, Clone, Copy)]
 pub enum Build {
-    /// As it is shipped.
+    /// The build that is shipped.
     Release,
-    /// The same instructions, with the names of functions.
+    /// A build with the same instructions, and with the names of functions.
     Profiling,
 }
 
-/// Builds the gateway and says where it is; what is up to date is not built again.
+/// Builds the gateway and returns its path. A build that is up to date is not repeated.
 pub fn build(build: Build) -> anyhow::Result<PathBuf> {
     let profile = match build {
         Build::Release => "release",
         Build::Profiling => "profiling",
     };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // What cargo says of this bench, build scripts would take for a change: all would be built again, and again without it.
+    // Build scripts would take cargo's variables for this bench as a change. Everything would be built again, and once
+    // more without the bench.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
@@ -43,13 +44,13 @@ pub fn build(build: Build) -> anyhow::Result<PathBuf> {
         .ok_or_else(|| anyhow::anyhow!("cargo does not say where the gateway is"))
 }
 
-/// The version of valgrind, or how to get it.
+/// Returns the version of valgrind, or an error that says how to get it.
 pub fn valgrind() -> anyhow::Result<String> {
     let missing = "valgrind is missing, which counts the instructions: `apt-get install valgrind`";
     version(&["valgrind", "--version"]).ok_or_else(|| anyhow::anyhow!(missing))
 }
 
-/// What a count depends on beside the code: compiler, C library, valgrind, processor.
+/// Returns everything that a count depends on besides the code: compiler, C library, valgrind, processor.
 pub fn circumstances() -> anyhow::Result<String> {
     let unknown = || "unknown".to_owned();
     let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -65,7 +66,7 @@ pub fn circumstances() -> anyhow::Result<String> {
     ))
 }
 
-/// The first line that a command prints.
+/// Returns the first line that a command prints.
 fn version(command: &[&str]) -> Option<String> {
     let output = Command::new(command[0]).args(&command[1..]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

@@ -1,15 +1,15 @@
-//! What is counted: aggregates of 1 to 100 calls, small bodies and larger ones, and the configuration that has them. It must
-//! not know how.
+//! The scenarios that are counted: aggregates of 1 to 100 calls, with small bodies and larger ones, and their
+//! configuration. It must not know how they are counted.
 
 use std::net::SocketAddr;
 
-/// One aggregate, asked for again and again.
+/// One aggregate that is asked for again and again.
 pub struct Scenario {
     pub name: &'static str,
     pub calls: usize,
     /// The size of each upstream's body, in bytes.
     pub body: usize,
-    /// How many are counted at a time: about 15 million instructions.
+    /// The number of aggregates in one count: about 15 million instructions.
     pub aggregates: u32,
 }
 
@@ -21,7 +21,7 @@ pub const SCENARIOS: [Scenario; 5] = [
     Scenario::new("calls_3_of_4kib", 3, 4096, 40),
 ];
 
-/// Services behind the gateway. A hundred calls go to each of them ten times.
+/// The number of services behind the gateway. An aggregate of a hundred calls asks each of them ten times.
 const SERVICES: usize = 10;
 
 impl Scenario {
@@ -34,12 +34,13 @@ impl Scenario {
         }
     }
 
-    /// What a client asks for.
+    /// Returns the path that a client asks for.
     pub fn target(&self) -> String {
         format!("/aggregate/{}", self.name)
     }
 
-    /// All that is on by default is on, but for the line that `info` writes for each request.
+    /// Returns the configuration. Everything that is on by default is on, except the line that `info` writes for each
+    /// request.
     pub fn configuration(&self, upstream: SocketAddr) -> String {
         let services: String = (0..SERVICES.min(self.calls))
             .map(|number| {
@@ -56,14 +57,14 @@ impl Scenario {
         format!("log.level = \"warn\"\n{services}aggregates.{name}.calls = [{calls}]\n")
     }
 
-    /// JSON as a service would send it, of the scenario's size.
+    /// Returns JSON of the scenario's size, such as a service would send.
     pub fn body(&self) -> String {
         const ITEM: &str =
             r#"{"id":1234567,"name":"a name","price":12.5,"tags":["a","b"],"open":true},"#;
         let (open, close) = ("[", "\"\"]");
         let items = (self.body - open.len() - close.len()) / ITEM.len();
         let mut text = open.to_owned() + &ITEM.repeat(items) + "\"";
-        // What no item fits into is a text.
+        // The rest is too short for an item, and is filled with a text.
         text.extend(std::iter::repeat_n('x', self.body - text.len() - 2));
         text + "\"]"
     }

@@ -1,5 +1,5 @@
-//! The world of the gateway, played in one thread: the client and all upstreams, in a fixed order, so that each aggregate
-//! goes as the one before. It must not know what is counted.
+//! The world around the gateway, played in one thread: the client and all upstreams, in a fixed order, so that all
+//! aggregates run in the same way. It must not know what is counted.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -9,22 +9,22 @@ use std::{
 
 use crate::scenario::Scenario;
 
-/// How long one aggregate may take.
+/// The longest time for one aggregate.
 pub const LONG: Duration = Duration::from_secs(60);
 
-/// What the script is played to.
+/// A gateway that the script is played to.
 pub trait Gateway {
-    /// Where it listens.
+    /// Returns the gateway's address.
     fn address(&self) -> SocketAddr;
 
-    /// Waits until it has nothing left to do.
+    /// Waits until the gateway has nothing left to do.
     fn wait_idle(&self) -> io::Result<()>;
 
-    /// Does this so that for the gateway all of it happens at once.
+    /// Runs `act` in a way that all of it happens at once for the gateway.
     fn at_once(&self, act: impl FnOnce() -> io::Result<()>) -> io::Result<()>;
 }
 
-/// A client's connection and the upstream's end of each of the gateway's.
+/// A client's connection, and the upstream's end of each connection of the gateway.
 pub struct Script {
     request: Vec<u8>,
     answer: Vec<u8>,
@@ -34,7 +34,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// A script for a scenario whose calls all go to `listener`. Its first request opens all connections.
+    /// Makes a script for a scenario whose calls all go to `listener`. Its first request opens all connections.
     pub fn begin(
         gateway: &impl Gateway,
         listener: &TcpListener,
@@ -66,10 +66,10 @@ impl Script {
         Ok(script)
     }
 
-    /// So many aggregates, one after another.
+    /// Plays this many aggregates, one after another.
     pub fn play(&mut self, gateway: &impl Gateway, aggregates: u32) -> io::Result<()> {
         for _ in 0..aggregates {
-            // What it does after an answer must not meet the next request, or only at times.
+            // The gateway's work after an answer must never run into the next request.
             gateway.wait_idle()?;
             self.ask()?;
             self.answer(gateway)?;
@@ -81,7 +81,7 @@ impl Script {
         self.client.write_all(&self.request)
     }
 
-    /// Waits for the calls, answers all of them at once, and reads what the client gets.
+    /// Waits for the calls, answers all of them at once, and reads the client's answer.
     fn answer(&mut self, gateway: &impl Gateway) -> io::Result<()> {
         for connection in &mut self.upstream {
             self.held.clear();
@@ -102,7 +102,7 @@ impl Script {
     }
 }
 
-/// A connection that gives up after a while instead of never.
+/// Returns the connection with time-outs, so that it gives up after a while.
 fn patient(connection: TcpStream) -> io::Result<TcpStream> {
     connection.set_nodelay(true)?;
     connection.set_read_timeout(Some(LONG))?;
@@ -121,7 +121,7 @@ fn some(connection: &mut TcpStream, held: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Whether this is a whole answer; an answer that is not a complete aggregate is an error.
+/// Returns `Some` if the answer is complete. An answer that is not a complete aggregate is an error.
 fn whole(held: &[u8]) -> io::Result<Option<()>> {
     let mut fields = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut fields);

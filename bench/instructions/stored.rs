@@ -1,5 +1,5 @@
-//! The figures that are stored in `bench/instructions.toml`, and what is said where a count differs from them. It must not
-//! know how they are counted.
+//! The stored figures of `bench/instructions.toml`, and the advice if a count differs from them. It must not know how
+//! the instructions are counted.
 
 use std::{
     collections::BTreeMap,
@@ -10,20 +10,20 @@ use std::{
 
 use serde::Deserialize;
 
-/// How far a count may be above its figure, as a share; a figure that is as far above its count is out of date. Counts of the
-/// same code differ by less than a fifth of it.
+/// The share by which a count may be above its figure. A figure that is as far above its count is out of date. Counts
+/// of the same code differ by less than a fifth of this.
 const ALLOWED: f64 = 0.05;
 
 /// The stored figures of this processor's architecture.
 #[derive(Debug, Default, Deserialize)]
 pub struct Stored {
-    /// What they were counted with.
+    /// The circumstances of the stored counts.
     with: String,
     /// Instructions per aggregate, by scenario.
     instructions: BTreeMap<String, u64>,
 }
 
-/// How a count compares with its figure.
+/// The result of comparing a count with its figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Kept,
@@ -41,12 +41,12 @@ fn all() -> anyhow::Result<BTreeMap<String, Stored>> {
 }
 
 impl Stored {
-    /// Reads them; there may be none for this architecture.
+    /// Reads the figures. There may be none for this architecture.
     pub fn read() -> anyhow::Result<Self> {
         Ok(all()?.remove(ARCH).unwrap_or_default())
     }
 
-    /// The figure of a scenario.
+    /// Returns the figure of a scenario.
     pub fn of(&self, scenario: &str) -> Option<u64> {
         self.instructions.get(scenario).copied()
     }
@@ -61,7 +61,7 @@ impl Stored {
         }
     }
 
-    /// What to do after these verdicts, and whether that is an error.
+    /// Says what to do after these verdicts, as an error if a count is not acceptable.
     pub fn advise(&self, verdicts: &[Verdict], with: &str) -> Result<String, String> {
         let has = |verdict| verdicts.contains(&verdict);
         let store = "`just instructions --store` stores what was counted";
@@ -93,12 +93,12 @@ impl Stored {
     }
 }
 
-/// By how much a count is above its figure, as a share.
+/// Returns the share by which a count is above its figure.
 pub fn change(stored: u64, count: u64) -> f64 {
     count as f64 / stored as f64 - 1.0
 }
 
-/// Stores these counts in the place of those for this architecture.
+/// Stores these counts. They replace those for this architecture.
 pub fn store(counts: &[(&str, u64)], with: &str) -> anyhow::Result<()> {
     let mut all = all()?;
     let kept = all.entry(ARCH.to_owned()).or_default();
@@ -122,7 +122,7 @@ pub fn store(counts: &[(&str, u64)], with: &str) -> anyhow::Result<()> {
     Ok(fs::write(file(), text)?)
 }
 
-/// A number in groups of three digits.
+/// Writes a number in groups of three digits.
 pub fn grouped(number: u64, between: char) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! The load of one row: aggregates at a constant rate, and what became of each.
+//! The load of one row: aggregates at a constant rate, and the end of each.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -6,32 +6,32 @@ use tokio::time::{Instant, timeout};
 
 use crate::{client::Pool, open_loop::by_the_clock};
 
-/// How long after its deadline an answer may come before it is given up.
+/// The time after its deadline until an answer is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub struct Load {
     pub gateway: SocketAddr,
-    /// Requests a second.
+    /// The number of requests a second.
     pub rate: f64,
     pub warm_up: Duration,
     pub measured: Duration,
-    /// What comes later is not good any more.
+    /// The latest time for a good answer.
     pub deadline: Duration,
 }
 
-/// What became of the requests that were due within the measured time.
+/// The results of the requests that were due within the measured time.
 #[derive(Default)]
 pub struct Seen {
     seconds: f64,
-    /// From when it was due to its last byte: 200 in time.
+    /// Answers of 200 in time: from the moment when each was due to its last byte.
     good: Vec<Duration>,
-    /// 503.
+    /// Answers of 503, as times.
     shed: Vec<Duration>,
-    /// Anything else that was answered.
+    /// The number of other answers.
     other: usize,
-    /// Not answered at all.
+    /// The number of requests without an answer.
     lost: usize,
-    /// From when it was due to when it was begun: this program's own fault.
+    /// Times between the moment when a request was due and its start. They are this program's own fault.
     lag: Vec<Duration>,
 }
 
@@ -92,23 +92,23 @@ impl Seen {
         }
     }
 
-    /// The share of the requests that were answered at all.
+    /// Returns the share of requests that were answered at all.
     pub fn answered(&self) -> f64 {
         let answered = self.good.len() + self.shed.len() + self.other;
         answered as f64 / (answered + self.lost) as f64
     }
 
-    /// Answers of 200 within the deadline, a second.
+    /// Returns the number of 200s within the deadline, per second.
     pub fn goodput(&self) -> f64 {
         self.good.len() as f64 / self.seconds
     }
 
-    /// Refusals a second.
+    /// Returns the number of refusals per second.
     pub fn shed(&self) -> f64 {
         self.shed.len() as f64 / self.seconds
     }
 
-    /// What was neither good nor refused, a second.
+    /// Returns the number of requests that were neither good nor refused, per second.
     pub fn bad(&self) -> f64 {
         (self.other + self.lost) as f64 / self.seconds
     }
@@ -126,7 +126,7 @@ impl Seen {
     }
 }
 
-/// The value that this share of them does not exceed.
+/// Returns the value that this share of the times does not exceed.
 fn at(sorted: &[Duration], share: f64) -> Option<Duration> {
     let place = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(place.saturating_sub(1)).copied()

@@ -1,5 +1,6 @@
-//! An upstream with a capacity: so many slots, each taken for a fixed time, and a queue without end before them. What it has
-//! begun to read it does, whoever has gone meanwhile, as most servers do. It must not know Gather.
+//! An upstream with a capacity: a number of slots, each taken for a fixed time, and an endless queue before them. As
+//! most servers, it finishes every request that it has begun to read, even if its client has left. It must not know
+//! Gather.
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
@@ -13,7 +14,7 @@ use tokio::{
 const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 6\r\n\r\n\"pong\"";
 
-/// It runs on a thread of its own until the process ends.
+/// An upstream that runs on a thread of its own until the process ends.
 pub struct Upstream {
     address: SocketAddr,
     slots: Arc<Semaphore>,
@@ -43,10 +44,10 @@ impl Upstream {
         self.address
     }
 
-    /// Waits until all that was queued has been done.
+    /// Waits until all requests in the queue are done.
     pub async fn until_idle(&self) {
         let all = u32::try_from(self.all).unwrap();
-        // The queue is fair: this comes after all that is in it.
+        // The queue is fair, so this comes after all requests in it.
         let _all = self.slots.acquire_many(all).await.unwrap();
     }
 }
@@ -58,7 +59,7 @@ async fn serve(listener: TcpListener, slots: Arc<Semaphore>, service: Duration) 
     }
 }
 
-/// Requests one after another on one connection; an error is a client that is gone.
+/// Answers requests one after another on one connection. An error means that the client has left.
 async fn converse(mut tcp: TcpStream, slots: Arc<Semaphore>, service: Duration) {
     tcp.set_nodelay(true).unwrap();
     let mut request = Vec::new();

@@ -1,4 +1,4 @@
-//! A client's connections: one GET after another, answers read by their length. It must not know what is in them.
+//! A client's connections: one GET after another, with answers read by their length. It must not know what is in them.
 
 use std::{io, net::SocketAddr, sync::Mutex, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 
-/// An answer, whole.
+/// A whole answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -48,7 +48,7 @@ impl Connection {
         }
     }
 
-    /// Reads some of an answer, at most so many bytes.
+    /// Reads a part of an answer, at most this many bytes.
     pub async fn read(&mut self, most: usize) -> io::Result<()> {
         let most = u64::try_from(most).unwrap_or(u64::MAX);
         match (&mut self.tcp).take(most).read_buf(&mut self.held).await? {
@@ -57,7 +57,7 @@ impl Connection {
         }
     }
 
-    /// The answer, once it has been read to its end.
+    /// Returns the answer, once it has been read to its end.
     pub fn whole(&mut self) -> io::Result<Option<Answer>> {
         let Some((status, head, length)) = head(&self.held)? else {
             return Ok(None);
@@ -71,25 +71,25 @@ impl Connection {
         Ok(Some(Answer { status, body }))
     }
 
-    /// One request and its answer.
+    /// Sends one request and reads its answer.
     pub async fn ask(&mut self, target: &str) -> io::Result<Answer> {
         self.say(target).await?;
         self.hear().await
     }
 }
 
-/// A connection that has idled for longer may just be closed by the gateway, in good order.
+/// The longest idle time for using a connection again. After that the gateway may close it at any moment, in order.
 const FRESH: Duration = Duration::from_secs(2);
 
 /// Connections to one gateway, kept between requests.
 pub struct Pool {
     address: SocketAddr,
-    /// Since when they idle.
+    /// The idle connections, each with the moment since when it has been idle.
     idle: Mutex<Vec<(Instant, Connection)>>,
 }
 
 impl Pool {
-    /// None yet.
+    /// Makes a pool without connections.
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
@@ -97,7 +97,7 @@ impl Pool {
         }
     }
 
-    /// One request and its answer, on the connection used last or a new one.
+    /// Sends one request on the connection used last, or on a new one. Returns the answer.
     pub async fn ask(&self, target: &str) -> io::Result<Answer> {
         let kept = self.idle.lock().expect("the pool").pop();
         let mut connection = match kept {
@@ -116,7 +116,7 @@ impl Pool {
     }
 }
 
-/// The status, the head's size and the body's length, once the head is whole.
+/// Returns the status, the head's size and the body's length, once the head is complete.
 fn head(bytes: &[u8]) -> io::Result<Option<(u16, usize, usize)>> {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Response::new(&mut fields);

@@ -1,4 +1,5 @@
-//! The built gateway as a child process with a written configuration, on a free port. It must not know what is measured.
+//! The built gateway as a child process with a written configuration, on a free port. It must not know what is
+//! measured.
 
 use std::{
     collections::VecDeque,
@@ -11,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-/// How many lines of the log, but for those that say that all is well, are kept for the end.
+/// The number of log lines that are kept for the end. Lines at `info` are not kept.
 const LAST_LINES: usize = 20;
 
-/// How long it may take to start.
+/// The longest time for a start.
 const START: Duration = Duration::from_secs(30);
 
 /// A running gateway; dropping it kills it.
@@ -25,17 +26,17 @@ pub struct Gateway {
     _files: tempfile::TempDir,
 }
 
-/// What a process holds of its machine.
+/// The resources that a process holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Holdings {
-    /// Resident memory, in bytes.
+    /// The resident memory, in bytes.
     pub memory: u64,
-    /// Open file descriptors.
+    /// The number of open file descriptors.
     pub descriptors: u64,
 }
 
 impl Gateway {
-    /// Starts a gateway; `toml` begins with its `server.…` keys, if it has any.
+    /// Starts a gateway. `toml` begins with its `server.…` keys, if it has any.
     pub fn start(toml: &str) -> io::Result<Self> {
         let files = tempfile::tempdir()?;
         let file = files.path().join("gather.toml");
@@ -52,7 +53,7 @@ impl Gateway {
         let (told, listening) = mpsc::channel();
         if let Some(stderr) = child.stderr.take() {
             let log = Arc::clone(&log);
-            // Read to the end, so that the gateway never waits for its reader.
+            // The output is read to its end, so that the gateway never waits for its reader.
             thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                     if let Some(address) = address(&line) {
@@ -82,7 +83,7 @@ impl Gateway {
         })
     }
 
-    /// What it holds now, by `/proc`.
+    /// Returns the resources that the gateway holds now, by `/proc`.
     pub fn holdings(&self) -> io::Result<Holdings> {
         let folder = format!("/proc/{}", self.child.id());
         let status = fs::read_to_string(format!("{folder}/status"))?;
@@ -97,7 +98,7 @@ impl Gateway {
         })
     }
 
-    /// The last warnings and errors that it logged.
+    /// Returns the last warnings and errors that the gateway logged.
     pub fn last_lines(&self) -> Vec<String> {
         self.log.lock().expect("the log").iter().cloned().collect()
     }
@@ -105,13 +106,13 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The gateway may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The address in the line that says that the gateway listens.
+/// Returns the address in the log line that says that the gateway listens.
 fn address(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once("listening")?;
     let (_, rest) = rest.split_once("address=")?;

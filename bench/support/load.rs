@@ -1,13 +1,13 @@
-//! An open loop: requests start by the clock, whatever became of those before. So a slow answer delays no other, and no wait
-//! is left out. It must not know what is asked for.
+//! An open loop: requests start by the clock, independent of earlier requests. So a slow answer delays no other
+//! request, and no wait is left out. It must not know what is asked for.
 
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
 
-/// Calls `one` so many times, with the number of each and the moment when it is due, and waits for all; in the order in
-/// which they ended.
+/// Calls `one` this many times, with its number and the moment when it is due, and waits for all. Returns the results
+/// in the order in which they came.
 pub async fn by_the_clock<F: Future>(
     requests: u32,
     every: Duration,

@@ -8,7 +8,7 @@ use crate::client::Connection;
 pub struct Metrics(Vec<(String, f64)>);
 
 impl Metrics {
-    /// Asks a gateway for them.
+    /// Reads the metrics of a gateway.
     pub async fn of(address: SocketAddr) -> io::Result<Self> {
         let answer = Connection::open(address).await?.ask("/metrics").await?;
         let text = String::from_utf8(answer.body).map_err(io::Error::other)?;
@@ -20,14 +20,14 @@ impl Metrics {
         Ok(Self(lines.filter_map(series).collect()))
     }
 
-    /// The sum of a metric's series that have all these labels, written as `name="value"`.
+    /// Returns the sum of a metric's series that have all these labels, written as `name="value"`.
     pub fn sum(&self, metric: &str, labels: &[&str]) -> f64 {
         self.select(metric, |series| {
             labels.iter().all(|label| series.contains(label))
         })
     }
 
-    /// The sum of a metric's series but for those with one of these labels.
+    /// Returns the sum of a metric's series with all these labels, except those with one of the labels in `without`.
     pub fn sum_without(&self, metric: &str, labels: &[&str], without: &[&str]) -> f64 {
         self.select(metric, |series| {
             labels.iter().all(|label| series.contains(label))

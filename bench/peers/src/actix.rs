@@ -15,7 +15,7 @@ use plan::{Answer, BACKLOG, Call, DEADLINE, compose};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The largest body of an upstream.
+/// The largest body of an upstream, in bytes.
 const MOST: usize = 1 << 20;
 
 type Failure = Box<dyn std::error::Error>;
@@ -60,7 +60,7 @@ async fn main() -> io::Result<()> {
     let calls = web::Data::new(calls);
     HttpServer::new(move || {
         let connector = Connector::new()
-            // Without it a hundred connections are all.
+            // Without this, a hundred connections are the most.
             .limit(0)
             .conn_keep_alive(Duration::from_secs(60))
             .conn_lifetime(Duration::from_secs(3600));

@@ -78,7 +78,7 @@ async fn main() -> Result<(), Failure> {
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .build(connector);
-    // It lives as long as the process: no count of references on the way.
+    // The gateway lives as long as the process, so that no references are counted for each request.
     let gateway: &'static Gateway = Box::leak(Box::new(Gateway {
         calls,
         uris,
@@ -99,7 +99,7 @@ async fn main() -> Result<(), Failure> {
                 service_fn(|request| gateway.answer(request)),
             );
         tokio::spawn(async move {
-            // A client that goes away is no failure of this program.
+            // A client that leaves is no failure of this program.
             let _ = serving.await;
         });
     }

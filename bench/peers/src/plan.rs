@@ -1,4 +1,4 @@
-//! What both programs have in common: which calls they make, from a file, and the answer's bytes.
+//! The parts that both programs share: their calls, read from a file, and the bytes of the answer.
 
 use std::{fs, io, net::SocketAddr, time::Duration};
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 /// The time for all calls of one request.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The kernel's queue of connections that are not accepted yet.
+/// The most connections that may wait in the kernel to be accepted.
 pub const BACKLOG: u32 = 4096;
 
 /// One call of the plan.
@@ -17,7 +17,7 @@ pub struct Call {
     pub url: String,
 }
 
-/// What an upstream answered.
+/// An upstream's answer.
 pub struct Answer {
     pub status: u16,
     pub body: Bytes,
@@ -34,7 +34,7 @@ pub fn from_arguments() -> io::Result<(SocketAddr, Vec<Call>)> {
     Ok((listen, calls))
 }
 
-/// Every call with its name, status and body, which is embedded as it came.
+/// Writes every call with its name, status and body. The body is embedded as it came.
 pub fn compose(calls: &[Call], answers: &[Answer]) -> Bytes {
     let bodies: usize = answers.iter().map(|answer| answer.body.len() + 64).sum();
     let mut text = Vec::with_capacity(bodies + 16);
@@ -46,7 +46,7 @@ pub fn compose(calls: &[Call], answers: &[Answer]) -> Bytes {
         text.extend_from_slice(b"{\"name\":\"");
         text.extend_from_slice(call.name.as_bytes());
         text.extend_from_slice(b"\",\"status\":");
-        // Three digits, whatever it is.
+        // A status always has three digits.
         let digit = |place: u16| b'0' + (answer.status / place % 10) as u8;
         text.extend_from_slice(&[digit(100), digit(10), digit(1)]);
         text.extend_from_slice(b",\"body\":");
