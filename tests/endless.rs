@@ -1,4 +1,5 @@
-//! Bodies without end cost the gateway no memory. A test program of its own, because it measures its whole process.
+//! Bodies without end cost the gateway no memory. This is a test program of its own, because it measures its whole
+//! process.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
@@ -10,7 +11,7 @@ mod upstream;
 use gateway::Gateway;
 use upstream::{Behaviour, Framing, Upstream};
 
-/// The most memory that this process has ever held, in bytes.
+/// Returns the most memory that this process has ever held, in bytes.
 fn peak() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status
@@ -23,7 +24,7 @@ fn peak() -> usize {
 
 #[actix_web::test]
 async fn bodies_without_end_are_not_held() {
-    // 32 calls at a time of at most 64 KiB are 2 MiB; one answer read on for a moment would be hundreds.
+    // 32 calls at a time of at most 64 KiB are 2 MiB. One answer that is read on for a moment would be hundreds of MiB.
     const ALLOWED: usize = 64 << 20;
     for framing in [
         Framing::ContentLength,

@@ -1,5 +1,5 @@
-//! What the built program holds while a thousand requests meet bodies without end, what it keeps when they are over, and
-//! what one large answer costs. The program is a process of its own, so that nothing but its memory is measured.
+//! The memory of the built program: while a thousand requests meet bodies without end, after they are over, and for one
+//! large answer. The program is a process of its own, so that only its memory is measured.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -31,10 +31,11 @@ use upstream::{Behaviour, Framing, Response, Upstream};
 const MIB: usize = 1 << 20;
 const AT_ONCE: usize = 1000;
 
-/// How long a loaded machine may take for any part of this.
+/// The longest time for any part of this on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A line of the process's status in bytes: `VmRSS` is what it holds, `VmHWM` the most that it ever held.
+/// Returns a line of the process's status in bytes. `VmRSS` is the memory that it holds, `VmHWM` the most that it ever
+/// held.
 fn held(gateway: &Running, line: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.id())).unwrap();
     let line = status
@@ -65,7 +66,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     assert!(in_time.is_ok(), "not within {LONG:?}: {what}");
 }
 
-/// A thousand requests that stand still until the gateway holds this much, then go on, and all fail.
+/// Sends a thousand requests, which stand still until the gateway holds this much. Then they go on, and all fail.
 async fn a_thousand(
     gateway: &Running,
     address: SocketAddr,
@@ -94,15 +95,15 @@ async fn a_thousand(
 #[actix_web::test]
 async fn a_thousand_requests_before_endless_bodies_hold_what_they_may_and_leave_nothing_behind() {
     const MAX_BODY: usize = 256 * 1024;
-    /// What each body has when all of them stand still.
+    /// The bytes that each upstream has sent when all of them stand still.
     const SENT: usize = 200 * 1024;
-    /// What may stay.
+    /// The memory that may stay.
     const LEFT: usize = 64 * MIB;
     rlimit::increase_nofile_limit(8 * AT_ONCE as u64).unwrap();
     let (go, _) = watch::channel(false);
     let upstream = Upstream::start({
         let go = go.clone();
-        // The endless body's own head is a part of it.
+        // The endless body has its own head, which counts as a part of the body here.
         let mut start = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         start.resize(start.len() + SENT, b'1');
         let start = Bytes::from(start);
@@ -121,12 +122,12 @@ async fn a_thousand_requests_before_endless_bodies_hold_what_they_may_and_leave_
     request(address, "GET", "/metrics", &[], b"").await;
     let before = held(&gateway, "VmRSS");
 
-    // Twice, so that what the first has left in holes would show.
+    // It runs twice, so that memory left in holes by the first run would show.
     for _ in 0..2 {
         a_thousand(&gateway, address, &go, AT_ONCE * SENT).await;
     }
     let (peak, after) = (held(&gateway, "VmHWM"), held(&gateway, "VmRSS"));
-    // The allocator gives back over ten seconds.
+    // The allocator returns memory over ten seconds.
     let ended = Instant::now();
     until("no more than 64 MiB left behind", async || {
         held(&gateway, "VmRSS") <= before + LEFT
@@ -140,7 +141,7 @@ async fn a_thousand_requests_before_endless_bodies_hold_what_they_may_and_leave_
         held(&gateway, "VmRSS") / MIB,
         ended.elapsed()
     );
-    // A body grows by doubling, up to its bound; and two connections take something too.
+    // A body's memory doubles as it grows, up to its bound. Two connections take some too.
     let allowed = AT_ONCE * (2 * MAX_BODY + 128 * 1024);
     assert!(peak - before < allowed, "{} MiB at most", peak / MIB);
 }
@@ -148,7 +149,8 @@ async fn a_thousand_requests_before_endless_bodies_hold_what_they_may_and_leave_
 #[actix_web::test]
 async fn a_thousand_streams_that_nobody_reads_stay_within_32_mib() {
     const CALLS: usize = 50;
-    /// Of one call. A whole answer is 200 KiB, of which the kernel takes about 140 for a client that doesn't read.
+    /// The size of one call's body, in bytes. A whole answer is 200 KiB. Of that, the kernel takes about 140 KiB for a
+    /// client that doesn't read.
     const BODY: usize = 4 * 1024;
     rlimit::increase_nofile_limit(8 * AT_ONCE as u64).unwrap();
     let body = format!("\"{}\"", "x".repeat(BODY));
@@ -166,7 +168,7 @@ async fn a_thousand_streams_that_nobody_reads_stay_within_32_mib() {
     let before = held(&gateway, "VmRSS");
     let mut clients = Vec::new();
     for _ in 0..AT_ONCE {
-        // The kernel shall take as little for it as can be.
+        // The kernel shall take as little of the answer as possible.
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4 * 1024).unwrap();
         let mut tcp = socket.connect(address).await.unwrap();
@@ -203,7 +205,7 @@ async fn hundreds_of_clients_that_read_nothing_hold_the_memory_that_there_is_and
     const MEMORY: usize = 48 * MIB;
     const BODY: usize = 900_000;
     const CLIENTS: usize = 400;
-    /// The part that may come on top: what was freed and not yet given back, buffers and connections.
+    /// The memory that may come on top: freed memory that is not returned yet, buffers and connections.
     const BESIDE: usize = 48 * MIB;
     const LEFT: usize = 64 * MIB;
     rlimit::increase_nofile_limit(8 * AT_ONCE as u64).unwrap();
@@ -272,14 +274,15 @@ async fn hundreds_of_clients_that_read_nothing_hold_the_memory_that_there_is_and
     .await;
 }
 
-/// A control group with a limit on memory, of either version. Removed with the test.
+/// A control group with a limit on memory, of either version. It is removed with the test.
 struct Container(PathBuf);
 
 impl Container {
-    /// `None`, said aloud, where none can be made: that takes root, and the controller.
+    /// Makes a control group. If that is impossible here, it says so and returns `None`. It takes root and the memory
+    /// controller.
     fn of(limit: u64) -> Option<Self> {
         let name = format!("gather_test_{}", std::process::id());
-        // The controller may have to be handed down first; where it can't be, there is no file for the limit.
+        // The controller may have to be enabled for child groups first. If that fails, there is no file for the limit.
         let _ = std::fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
         for (hierarchy, file) in [
             ("/sys/fs/cgroup", "memory.max"),
@@ -299,7 +302,7 @@ impl Container {
         None
     }
 
-    /// The built program in it.
+    /// Starts the built program in the group.
     fn serve(&self, toml: &str) -> (Running, SocketAddr, tempfile::TempDir) {
         let files = tempfile::tempdir().unwrap();
         let file = files.path().join("gather.toml");
@@ -325,7 +328,7 @@ impl Drop for Container {
     }
 }
 
-/// The configuration in the Kubernetes manifest, and the memory that its container has.
+/// Returns the configuration in the Kubernetes manifest, and the memory of its container.
 fn manifest() -> (String, u64) {
     let file = program::repository("deploy/kubernetes/base/gather.yaml");
     let manifest = std::fs::read_to_string(file).unwrap();
@@ -400,7 +403,7 @@ async fn the_shipped_manifest_survives_two_thousand_clients_that_read_nothing_an
                 () = is_healthy() => {}
             }
         }
-        // Until what they have asked for is there.
+        // After this time, the answers that they have asked for are there.
         let since = Instant::now();
         while since.elapsed() < Duration::from_secs(2) {
             is_healthy().await;
@@ -422,7 +425,7 @@ async fn the_shipped_manifest_survives_two_thousand_clients_that_read_nothing_an
 
 #[actix_web::test]
 async fn an_aggregate_of_16_mib_holds_its_bodies_and_its_answer_and_no_more() {
-    // Full to the last byte: 16 bodies of 1 MiB.
+    // The bodies are full to the last byte: 16 bodies of 1 MiB.
     let text = vec![b'1'; MIB];
     for (framing, kind) in [
         (Framing::ContentLength, "application/json"),
@@ -447,7 +450,7 @@ async fn an_aggregate_of_16_mib_holds_its_bodies_and_its_answer_and_no_more() {
         let composed = answer.body.len();
         let peak = held(&gateway, "VmHWM") - before;
         println!("{framing:?}, {kind}: {} MiB more at most", peak / MIB);
-        // What bodies grew out of is given back a little later.
+        // The smaller buffers that bodies grew out of are returned a little later.
         assert!(peak < 16 * MIB + composed + 16 * MIB, "{} MiB", peak / MIB);
     }
 }

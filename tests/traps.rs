@@ -1,5 +1,6 @@
-//! What the libraries below Gather do against expectation, and Gather's code depends on or is there for. Plain awc and plain
-//! actix-web: an upgrade that changes one of these fails here, with the place that may then become simpler, or wrong.
+//! Surprises in the libraries below Gather on which Gather's code depends, or for which it exists. The tests use plain
+//! awc and plain actix-web. An upgrade that changes one of these fails here, and names the place that may then become
+//! simpler, or wrong.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 #[path = "support/upstream.rs"]
@@ -28,7 +29,7 @@ use upstream::{Behaviour, Framing, Response, Upstream};
 
 const SOON: Duration = Duration::from_secs(5);
 
-/// What plain awc makes of this behaviour's answer.
+/// Returns what plain awc makes of this behaviour's answer.
 async fn taken(behaviour: impl Into<Behaviour>) -> (u16, Result<Bytes, PayloadError>) {
     let upstream = Upstream::always(behaviour);
     let mut answer = Client::default()
@@ -251,7 +252,7 @@ async fn awc_asks_its_dialer_within_the_poll_of_the_one_who_wants_a_connection()
             connecting.as_mut().poll(cx)
         })
     };
-    // All are there before the first is polled.
+    // All of them exist before the first is polled.
     let mut all: FuturesUnordered<_> = (0..300).map(connect).collect();
     while let Some(connected) = all.next().await {
         assert!(connected.is_err());
@@ -261,7 +262,7 @@ async fn awc_asks_its_dialer_within_the_poll_of_the_one_who_wants_a_connection()
     assert_eq!(*asked.borrow(), (0..300).collect::<Vec<_>>(), "{depends}");
 }
 
-/// What a plain actix-web server answers to these bytes, to the connection's end.
+/// Returns a plain actix-web server's answers to these bytes, up to the connection's end.
 async fn answers(bytes: &[u8]) -> String {
     let slow = || async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -277,7 +278,7 @@ async fn answers(bytes: &[u8]) -> String {
     let handle = server.handle();
     actix_web::rt::spawn(server);
     let mut tcp = TcpStream::connect(address).await.unwrap();
-    // It may refuse before it has read everything.
+    // The server may refuse before it has read everything.
     let _ = tcp.write_all(bytes).await;
     let mut answer = Vec::new();
     // A reset may follow the answer.

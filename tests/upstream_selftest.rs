@@ -1,5 +1,5 @@
-//! What the misbehaving upstream of the integration tests really does, seen by a client of raw bytes: a test that
-//! relies on a cut body must be able to rely on the cut.
+//! The real behaviour of the integration tests' misbehaving upstream, seen by a client of raw bytes. A test that relies
+//! on a cut body must be able to rely on the cut.
 
 #[path = "support/upstream.rs"]
 mod upstream;
@@ -40,7 +40,7 @@ impl Client {
         assert_eq!(String::from_utf8_lossy(&bytes), expected);
     }
 
-    /// What comes until the upstream closes, and how it closes.
+    /// Returns everything that comes until the upstream closes, and the way in which it closes.
     fn rest(&mut self) -> (String, Option<ErrorKind>) {
         let mut bytes = Vec::new();
         let end = self
@@ -51,7 +51,7 @@ impl Client {
         (String::from_utf8_lossy(&bytes).into_owned(), end)
     }
 
-    /// Nothing more comes, but the connection stays open.
+    /// Asserts that nothing more comes, but that the connection stays open.
     fn waits_in_vain(&mut self) {
         self.0.set_read_timeout(Some(SHORT)).expect("a timeout");
         let end = self.0.read(&mut [0]).map_err(|error| error.kind());

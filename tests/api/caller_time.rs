@@ -1,4 +1,4 @@
-//! `server.deadline_headers`: callers say how long they wait, and no call goes on for longer.
+//! `server.deadline_headers`: callers tell how long they wait, and no call goes on for longer.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const OTHER: &str = "X-Left-Ms";
 
 const IGNORED: &str = "gather_deadline_headers_ignored_total";
 
-/// A gateway that reads two such fields, before an upstream whose every answer is this.
+/// Starts a gateway that reads two such fields, before an upstream that always answers in this way.
 async fn gateway(behaviour: Behaviour, settings: &str) -> (Gateway, Upstream) {
     let upstream = Upstream::always(behaviour);
     let server = format!(

@@ -1,5 +1,5 @@
-//! How soon an upstream sees that its answer is no longer wanted, by its own clock. The bounds are generous, as a machine
-//! that runs tests may be busy; `cargo bench --bench cancel` measures the real times.
+//! The time until an upstream sees that its answer is no longer wanted, by its own clock. The bounds are generous, as a
+//! machine that runs tests may be busy. `cargo bench --bench cancel` measures the real times.
 
 use std::{
     sync::{
@@ -15,15 +15,15 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// What counts as at once. The calls' timeouts and the deadline are far beyond it.
+/// The longest time that counts as at once. The calls' timeouts and the deadline are far longer.
 const SOON: Duration = Duration::from_secs(1);
 
-/// How long to wait before giving up.
+/// The longest wait before giving up.
 const LONG: Duration = Duration::from_secs(30);
 
 const PATIENT: &str = "defaults.timeout = \"60s\"\naggregates.default.deadline = \"60s\"\n";
 
-/// A moment that an upstream's script notes.
+/// A moment that an upstream's script records.
 #[derive(Clone, Default)]
 struct Moment(Arc<Mutex<Option<Instant>>>);
 
@@ -42,7 +42,7 @@ async fn closed_soon_after(upstream: &Upstream, cause: Instant) {
     let connection = upstream.requests()[0].connection;
     let closed = upstream.closed_at(connection, LONG).await;
     let closed = closed.expect("its connection is closed");
-    // Not before it, or something else has closed it.
+    // If it was closed before the cause, something else has closed it.
     assert!(closed >= cause, "closed {:?} early", cause - closed);
     assert!(closed - cause < SOON, "closed after {:?}", closed - cause);
 }

@@ -1,6 +1,6 @@
-//! The ways in which the gateway ends a connection of a client: always in order, with a close before anything else and
-//! no reset behind it, though the client goes on sending. A proxy that meets a reset instead ends its own client's
-//! connection. The one exception is a client that doesn't read its answer.
+//! The ways in which the gateway ends a connection of a client. It always does so in order: first a close, and no reset
+//! after it, even if the client goes on sending. A proxy that meets a reset instead ends its own client's connection.
+//! The one exception is a client that doesn't read its answer.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::{
     upstream::{Behaviour, Upstream},
 };
 
-/// The time in which a reset comes, if one comes. Far below the time that a connection is read for at its end.
+/// The time in which a reset comes, if one comes. It is far below the time for which an ending connection is read.
 const RESET: Duration = Duration::from_millis(50);
 
 const REQUEST: &str = "GET /livez HTTP/1.1\r\nHost: gather\r\n\r\n";
 
-/// The cause of the end, once the answers have come.
+/// The cause of the end, after the answers have come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cause {
-    /// The bytes that were sent, or their absence.
+    /// No further cause than the bytes that were sent, or their absence.
     Nothing,
     /// A stop begins.
     Stop,
@@ -30,7 +30,7 @@ enum Cause {
     Leaving,
 }
 
-/// One way to an end.
+/// One way in which a connection ends.
 struct Way {
     name: &'static str,
     /// Lines of the configuration's `server` table.
@@ -168,7 +168,7 @@ async fn a_connection_ends_in_order_whatever_ends_it_and_whatever_is_still_sent(
         for status in way.answers {
             assert_eq!(talk.hear().await.status, *status, "{}", way.name);
         }
-        // Answered, so the one before was accepted.
+        // This is answered, so the connection before it was accepted.
         assert_eq!(gateway.get("/livez").await.status, 200);
         match way.cause {
             Cause::Nothing => {}
@@ -184,7 +184,7 @@ async fn a_connection_ends_in_order_whatever_ends_it_and_whatever_is_still_sent(
         }
         assert_eq!(talk.end().await, End::Closed, "{}", way.name);
         if way.cause != Cause::Leaving {
-            // As a proxy does that has not seen the close yet.
+            // A proxy that has not seen the close yet does the same.
             talk.get("/livez").await;
         }
         tokio::time::sleep(RESET).await;
@@ -193,7 +193,7 @@ async fn a_connection_ends_in_order_whatever_ends_it_and_whatever_is_still_sent(
     }
 }
 
-/// A client that has begun to send a body which no route takes.
+/// Starts a client that has begun to send a body. No route takes one.
 async fn uploading() -> (Gateway, Talk) {
     let (gateway, _upstream) = gateway("").await;
     let mut talk = Talk::with(&gateway).await;

@@ -1,5 +1,5 @@
-//! Clients that close their half of the connection behind their requests, as `nc -N` does, where `half_close` is set:
-//! they are answered, and have left once they reset the connection.
+//! Clients that close their half of the connection after their requests, as `nc -N` does, if `half_close` is set. They
+//! are answered, and count as gone once they reset the connection.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// Far below the deadline, which would end the calls too.
+/// A time far below the deadline, which would end the calls too.
 const SOON: Duration = Duration::from_secs(15);
 
-/// A gateway that serves such clients, before an upstream that does this.
+/// Starts a gateway that serves such clients, before an upstream with this behaviour.
 async fn gateway(behaviour: impl Into<Behaviour>, settings: &str) -> (Gateway, Upstream) {
     let upstream = Upstream::always(behaviour);
     let urls = ["a", "b"].map(|name| (name, upstream.url(&format!("/{name}"))));
@@ -33,7 +33,7 @@ fn late() -> Behaviour {
     Behaviour::from(Response::pong()).after(Duration::from_millis(200))
 }
 
-/// Sends this, closes the half, and waits until the calls have been read upstream.
+/// Sends this, closes the half, and waits until the upstream has read the calls.
 async fn half_closed(
     gateway: &Gateway,
     upstream: &Upstream,
@@ -44,12 +44,12 @@ async fn half_closed(
     tcp.write_all(sent.as_bytes()).await.unwrap();
     tcp.shutdown().await.unwrap();
     assert!(upstream.wait_requests(calls, SOON).await);
-    // Its leaving is to be seen behind the close of its half, not before it.
+    // The gateway shall see the client leave after the close of its half, not before it.
     tokio::time::sleep(Duration::from_millis(100)).await;
     tcp
 }
 
-/// Everything that comes, to an end in order.
+/// Returns everything that comes up to the end, which must be in order.
 async fn whole(tcp: &mut TcpStream) -> Vec<u8> {
     let mut answer = Vec::new();
     let read = timeout(SOON, tcp.read_to_end(&mut answer)).await;
@@ -64,7 +64,7 @@ async fn served(gateway: &Gateway, sent: &str) -> Answer {
     parse(&whole(&mut tcp).await)
 }
 
-/// Asserts that nothing of the request is left and that it was counted as cancelled.
+/// Asserts that nothing of the request is left, and that it was counted as cancelled.
 async fn forgotten(gateway: &Gateway, upstream: &Upstream) {
     let closed = upstream.wait_closed(SOON).await;
     assert!(closed.is_some(), "{} calls go on", upstream.open());
@@ -139,7 +139,7 @@ async fn its_reset_cancels_what_a_stream_waits_for() {
 async fn a_heartbeat_that_can_not_be_sent_cancels_what_its_stream_waits_for() {
     let (gateway, upstream) = gateway(Behaviour::HangBeforeHead, "").await;
     let mut tcp = half_closed(&gateway, &upstream, EVENTS, 2).await;
-    // What came is read, so that its end is no reset.
+    // The received bytes are read, so that the end is no reset.
     let read = timeout(SOON, tcp.read(&mut [0; 4096])).await;
     assert!(read.unwrap().unwrap() > 0);
     drop(tcp);
@@ -149,7 +149,7 @@ async fn a_heartbeat_that_can_not_be_sent_cancels_what_its_stream_waits_for() {
 #[actix_web::test]
 async fn it_holds_its_connection_no_longer_than_others_do() {
     let (gateway, upstream) = gateway(Behaviour::HangBeforeHead, "").await;
-    // What is no request is not waited for.
+    // An incomplete request is not waited for.
     for sent in ["", "GET /aggregate HTTP/1.1\r\nHo", "\r\n"] {
         let mut talk = Talk::with(&gateway).await;
         talk.say(sent).await;

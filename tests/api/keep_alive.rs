@@ -1,4 +1,4 @@
-//! The time for which an idle client's connection is kept, and who is told of it.
+//! The time for which an idle client's connection is kept, and the clients that are told of it.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::{
     talk::{End, Talk, gateway},
 };
 
-/// The fields that speak of the connection.
+/// Returns the fields about the connection.
 fn told(answer: &Answer) -> [Option<&str>; 2] {
     ["connection", "keep-alive"].map(|name| answer.header(name))
 }
@@ -21,7 +21,8 @@ async fn an_idle_connection_is_kept_for_as_long_as_the_setting_says() {
         assert_eq!(talk.hear().await.status, 200);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    // Before the request: when the answer has come here, its connection has been idle for a while already.
+    // The time is taken before the request: when the answer has come here, its connection has been idle for a while
+    // already.
     let since = Instant::now();
     talk.get("/livez").await;
     assert_eq!(talk.hear().await.status, 200);
@@ -59,7 +60,8 @@ async fn who_is_kept_for_the_usual_time_or_not_at_all_is_not_told() {
     let mut talk = Talk::with(&usual).await;
     talk.get("/aggregate").await;
     assert_eq!(told(&talk.hear().await), [None, None]);
-    // Less than the second in which it is counted: a client that took it for one would lose requests.
+    // The time is below a second, the unit in which it would be told. A client that took it for a second would lose
+    // requests.
     let (short, _upstream) = gateway("server.keep_alive = \"900ms\"").await;
     let mut talk = Talk::with(&short).await;
     talk.get("/aggregate").await;

@@ -1,4 +1,4 @@
-//! Requests that come back to the gateway that has sent them (RFC 8586): refused before anything more is sent.
+//! Requests that come back to the gateway that has sent them (RFC 8586). They are refused before anything more is sent.
 
 use std::{
     net::SocketAddr,
@@ -21,7 +21,7 @@ use crate::{
 const LINES: (&str, &str) = ("Accept", "application/x-ndjson");
 const EVENTS: (&str, &str) = ("Accept", "text/event-stream");
 
-/// Another name for a gateway that starts later, as a balancer or a service of Kubernetes is; it counts requests.
+/// Another address for a gateway that starts later, such as a balancer or a service of Kubernetes. It counts requests.
 struct Detour {
     address: SocketAddr,
     target: Arc<OnceLock<SocketAddr>>,
@@ -59,7 +59,7 @@ impl Detour {
     }
 }
 
-/// Passes bytes on both ways. A small request comes in one piece.
+/// Passes bytes on in both directions. A small request comes in one piece.
 async fn pass(client: TcpStream, target: SocketAddr, requests: Arc<AtomicUsize>) {
     let (mut from_client, mut to_client) = client.into_split();
     let gateway = TcpStream::connect(target).await.unwrap();
@@ -74,7 +74,8 @@ async fn pass(client: TcpStream, target: SocketAddr, requests: Arc<AtomicUsize>)
     }
 }
 
-/// A gateway before one upstream, with these lines in its table, and what that is sent by a client with these fields.
+/// Starts a gateway before one upstream, with these lines in its table. Returns the `CDN-Loop` values that the upstream
+/// gets when a client sends these fields.
 async fn passed_on(settings: &str, fields: &[(&str, &str)]) -> Vec<String> {
     let upstream = Upstream::always(Response::pong());
     let gateway = Gateway::start(&one(&upstream.url("/"), settings)).await;
@@ -200,7 +201,7 @@ async fn a_loop_is_refused_in_every_way_to_ask_and_nothing_is_sent() {
         let fields = [("cdn-loop", value)];
         let head = request(gateway.address, "HEAD", "/aggregate", &fields, b"").await;
         assert_eq!(head.status, 502);
-        // What asks no upstream is no loop.
+        // A request that asks no upstream is no loop.
         let answer = gateway.get_with("/livez", &[("cdn-loop", value)]).await;
         assert_eq!(answer.status, 200);
     }
@@ -217,14 +218,15 @@ async fn what_a_request_has_come_through_goes_on_with_the_gateway_at_its_end() {
     for (settings, fields, before) in [
         ("", &[("CDN-Loop", "a; v=1")][..], "a; v=1, "),
         ("", &[("CDN-Loop", "a,b"), ("cdn-loop", "c")], "a,b, c, "),
-        // It goes on whether or not it is forwarded or somebody wants it to end here, and once.
+        // The field is passed on once, whether or not it is among `forward_headers` or among the options of
+        // `Connection`.
         (
             "forward_headers = [\"cdn-loop\", \"accept\"]",
             &[("CDN-Loop", "a"), ("accept", "*/*")],
             "a, ",
         ),
         ("", &[("CDN-Loop", "a"), ("connection", "cdn-loop")], "a, "),
-        // A quote that doesn't end would hide the gateway.
+        // A quote without an end would hide the gateway's own entry.
         ("", &[("CDN-Loop", "a; x=\"1"), ("CDN-Loop", "b")], "b, "),
         ("", &[("CDN-Loop", "")], ""),
     ] {

@@ -1,5 +1,5 @@
-//! Requests that RFC 9112 and RFC 9110 forbid, as raw bytes: each is refused with a 400-class problem or by a close, none
-//! of it reaches an upstream, and the gateway goes on.
+//! Requests that RFC 9112 and RFC 9110 forbid, as raw bytes. Each is refused with a 400-class problem or by a close,
+//! none of its bytes reach an upstream, and the gateway goes on.
 
 mod table;
 
@@ -17,15 +17,15 @@ use crate::{
 
 use table::{all, body, field, host, line, target};
 
-/// Longer than any refusal takes.
+/// A time longer than any refusal takes.
 const LONG: Duration = Duration::from_secs(30);
 
-/// Sends these bytes, closes, and returns all that comes back; a reset ends it too.
+/// Sends these bytes, closes, and returns everything that comes back. A reset ends it too.
 async fn exchange(gateway: &Gateway, bytes: &[u8]) -> Vec<u8> {
     let mut tcp = TcpStream::connect(gateway.address).await.unwrap();
     let mut answer = Vec::new();
     let talk = async {
-        // It may refuse before it has read everything.
+        // The gateway may refuse before it has read everything.
         let _ = tcp.write_all(bytes).await;
         let _ = tcp.read_to_end(&mut answer).await;
     };

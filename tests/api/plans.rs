@@ -1,5 +1,5 @@
-//! What a request may choose: `mode`, `concurrency`, `calls` and `wait_for`, each honoured on the wire and not only in the
-//! answer's words.
+//! The choices of a request: `mode`, `concurrency`, `calls` and `wait_for`. Each takes effect on the wire, and not only
+//! in the answer's words.
 
 use std::{
     sync::{Arc, Mutex},
@@ -11,10 +11,10 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// How long each call takes: long enough that calls at the same time are seen as such on a busy machine.
+/// The time for each call. It is so long that calls at the same time are seen as such even on a busy machine.
 const DELAY: Duration = Duration::from_millis(150);
 
-/// Three calls `a`, `b` and `c`, each a path of one upstream; `settings` are the aggregate's.
+/// Starts a gateway with three calls `a`, `b` and `c`, each a path of one upstream. `settings` are the aggregate's.
 async fn three(settings: &str) -> (Gateway, Arrivals) {
     let arrivals = Arc::<Mutex<Vec<_>>>::default();
     let upstream = Upstream::start({
@@ -30,14 +30,14 @@ async fn three(settings: &str) -> (Gateway, Arrivals) {
     (gateway, Arrivals { upstream, arrivals })
 }
 
-/// An upstream and when its requests came.
+/// An upstream, and the times at which its requests came.
 struct Arrivals {
     upstream: Upstream,
     arrivals: Arc<Mutex<Vec<Instant>>>,
 }
 
 impl Arrivals {
-    /// The most requests that it had at the same time since it was last asked.
+    /// Returns the most requests that it had at the same time since the last call.
     fn most_at_a_time(&self) -> usize {
         let arrivals = std::mem::take(&mut *self.arrivals.lock().unwrap());
         let at = |now: &Instant| {
@@ -181,7 +181,7 @@ async fn a_call_that_is_unknown_or_repeated_is_named_and_nothing_is_sent() {
     assert_eq!(upstream.upstream.connections(), 0);
 }
 
-/// An upstream that answers at `/fast` and never at any other path.
+/// Starts an upstream that answers at `/fast`, and never at any other path.
 fn fast_and_silent() -> Upstream {
     Upstream::start(|request| match request.path() {
         "/fast" => Response::pong().into(),
@@ -220,7 +220,7 @@ async fn waiting_for_the_first_ends_the_plan_and_cancels_the_others_on_the_wire(
 
 #[actix_web::test]
 async fn a_cancelled_call_is_off_the_wire_while_the_gateway_goes_on() {
-    // Every connection but the slow call's closes by itself, so that only that one could stay.
+    // Every connection but the slow call's closes by itself, so that only that one could stay open.
     let upstream = Upstream::start(|request| match request.path() {
         "/fast" => Response::pong().close().into(),
         _ => Behaviour::HangBeforeHead,

@@ -1,5 +1,5 @@
-//! Clients that take their time: every head has `header_timeout`, the first on a connection and any later one, and what
-//! is not awaited costs a client no more than its connection.
+//! Clients that take their time. Every head has `header_timeout`, the first on a connection and any later one. A client
+//! that sends something unexpected loses no more than its connection.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,13 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// What the tests give a head.
+/// The time that the tests give a head.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Longer than anything takes here that ends by itself.
+/// A time longer than anything here takes that ends by itself.
 const LONG: Duration = Duration::from_secs(15);
 
-/// A gateway before an upstream that answers after `delay`.
+/// Starts a gateway before an upstream that answers after `delay`.
 async fn gateway(delay: Duration) -> (Gateway, Upstream) {
     let upstream = Upstream::always(Behaviour::from(Response::pong()).after(delay));
     let toml = format!(
@@ -28,7 +28,7 @@ async fn gateway(delay: Duration) -> (Gateway, Upstream) {
     (Gateway::start_with(server, &toml).await, upstream)
 }
 
-/// Asserts that the gateway has counted so many heads that came too late.
+/// Asserts that the gateway has counted this many heads that came too late.
 async fn timeouts(gateway: &Gateway, count: f64) {
     let series = "gather_problems_total{type=\"request-timeout\"}";
     assert_eq!(gateway.metric(series).await, count);
@@ -87,7 +87,7 @@ async fn a_later_head_on_a_connection_has_no_more_time_than_the_first() {
         let mut talk = Talk::with(&gateway).await;
         talk.get("/livez").await;
         assert_eq!(talk.hear().await.status, 200);
-        // Between requests a client may be silent for longer than that.
+        // Between requests a client may be silent for longer than a head may take.
         tokio::time::sleep(pause).await;
         talk.say("GET /livez HTTP/1.1\r\nHost: ").await;
         let since = Instant::now();
@@ -162,7 +162,7 @@ async fn a_refused_client_may_go_on_sending_for_a_moment() {
     talk.say("GET /aggregate HTTP/1.1\r\nX-Large: ").await;
     talk.say("x".repeat(140 * 1024)).await;
     talk.hear().await.problem(431, "head-too-large");
-    // A reset would fail these, and would overtake an answer that is still on its way.
+    // A reset would make these writes fail, and would overtake an answer that is still on its way.
     for _ in 0..3 {
         talk.say("x".repeat(16 * 1024)).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -217,7 +217,7 @@ async fn an_empty_line_in_two_halves_makes_no_later_head_late() {
     timeouts(&gateway, 0.0).await;
 }
 
-/// A gateway whose aggregate answers with about 8 MiB, of which the kernel takes a part.
+/// Starts a gateway whose aggregate answers with about 8 MiB. The kernel takes a part of that.
 async fn large(write_timeout: &str) -> (Gateway, Upstream) {
     let text = "x".repeat(1_000_000);
     let upstream = Upstream::always(Response::json(format!("\"{text}\"")));
@@ -243,7 +243,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off() {
     let (gateway, _upstream) = large("500ms").await;
     let mut talk = Talk::with(&gateway).await;
     talk.get("/aggregate").await;
-    // Nothing is read; the end is a reset, because what it didn't read is thrown away.
+    // The client reads nothing. The end is a reset, because the unread bytes are thrown away.
     let since = Instant::now();
     loop {
         if talk.tcp.take_error().unwrap().is_some() {
@@ -280,7 +280,7 @@ async fn a_client_that_reads_slowly_but_steadily_gets_its_answer() {
     let (gateway, _upstream) = large("1s").await;
     let mut talk = Talk::with(&gateway).await;
     talk.get("/aggregate").await;
-    // 8 MB at 64 KiB in 30 ms take more than three times as long as each part may.
+    // 8 MB, at 64 KiB in 30 ms, take more than three times as long as each part may.
     let since = Instant::now();
     let mut held = Vec::new();
     let mut space = vec![0; 64 * 1024];

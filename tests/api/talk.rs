@@ -1,5 +1,5 @@
-//! A client's connection, for what one request on a connection of its own can't show: several requests, halves of
-//! requests, ends. It reads answers by their length, so that what follows them is seen.
+//! A client's connection, for tests that need more than one request on its own connection: several requests, halves of
+//! requests, ends. It reads answers by their length, so that the bytes after them are seen.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -14,17 +14,17 @@ use crate::{
     upstream::{Response, Upstream},
 };
 
-/// Longer than anything here takes on the slowest machine.
+/// A time longer than anything here takes on the slowest machine.
 const LONG: Duration = Duration::from_secs(30);
 
-/// How a connection ended.
+/// The way in which a connection ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// In order, with nothing left to read.
+    /// The connection ended in order, with nothing left to read.
     Closed,
-    /// By a reset.
+    /// The connection ended by a reset.
     Reset,
-    /// In order, after these bytes.
+    /// The connection ended in order, after these bytes.
     After(String),
 }
 
@@ -50,13 +50,13 @@ impl Talk {
         self.tcp.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// Sends a GET without a wish as to the connection.
+    /// Sends a GET that says nothing about the connection.
     pub(crate) async fn get(&mut self, target: &str) {
         self.say(format!("GET {target} HTTP/1.1\r\nHost: gather\r\n\r\n"))
             .await;
     }
 
-    /// Reads one answer, that must have a length; what comes after it is kept for the next.
+    /// Reads one answer, which must have a length. The bytes after it are kept for the next one.
     pub(crate) async fn hear(&mut self) -> Answer {
         loop {
             if let Some(size) = whole(&self.held) {
@@ -71,7 +71,7 @@ impl Talk {
         }
     }
 
-    /// Reads one answer that has no body, whatever length it tells: one to HEAD.
+    /// Reads one answer without a body, whatever length it has: the answer to a HEAD.
     pub(crate) async fn hear_head(&mut self) -> Answer {
         loop {
             if let Some(end) = self.held.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -93,7 +93,7 @@ impl Talk {
     }
 }
 
-/// How many bytes the first answer takes, once it is whole.
+/// Returns the size of the first answer, once it is complete.
 fn whole(bytes: &[u8]) -> Option<usize> {
     let head = bytes.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
@@ -102,7 +102,7 @@ fn whole(bytes: &[u8]) -> Option<usize> {
     (bytes.len() >= size).then_some(size)
 }
 
-/// A gateway with these settings of `[server]`, before an upstream that answers at once.
+/// Starts a gateway with these settings of `[server]`, before an upstream that answers at once.
 pub(crate) async fn gateway(server: &str) -> (Gateway, Upstream) {
     let upstream = Upstream::always(Response::pong());
     let toml = format!(

@@ -1,4 +1,4 @@
-//! `aggregates.NAME.max_body`: the bodies of one request together, while they come.
+//! `aggregates.NAME.max_body`: a bound on all bodies of one request together, while they come.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ const FRAMINGS: [Framing; 4] = [
     Framing::Http10,
 ];
 
-/// What the detail of a body says that was one too many for 1 KiB.
+/// A part of the detail about a body that exceeds 1 KiB together with others.
 const TOGETHER: &str = "together larger than 1024 bytes";
 
-/// Calls `a`, `b`, `c` of one upstream, in this order.
+/// Starts a gateway with the calls `a`, `b`, `c` of one upstream, in this order.
 async fn three(upstream: &Upstream, upstream_settings: &str, settings: &str) -> Gateway {
     let calls = ["a", "b", "c"].map(|name| format!("{{ upstream = \"one\", name = \"{name}\" }}"));
     Gateway::start(&format!(
@@ -52,7 +52,7 @@ async fn bodies_that_fill_it_are_taken_and_one_byte_more_is_not() {
             Upstream::queue([body(500, framing), body(525, framing), body(524, framing)]);
         let gateway = three(&upstream, "", "max_body = \"1KiB\"").await;
         let answer = gateway.aggregate("").await;
-        // What failed has given back what it had drawn.
+        // A failed body has given back the bytes that it had drawn.
         assert_eq!(results(&answer), ["ok", "too_large", "ok"], "{framing:?}");
         assert_eq!(answer.status, 200);
         assert_eq!(answer.json()["outcome"], "partial");
@@ -103,7 +103,7 @@ async fn which_limit_was_hit_is_said() {
     let gateway = three(&upstream, "max_body = \"600B\"", "max_body = \"1KiB\"").await;
     let answer = gateway.aggregate("").await;
     assert_eq!(results(&answer), ["ok", "too_large", "too_large"]);
-    // 500 and 525 bytes are too many together before 601 are too many alone.
+    // 500 and 525 bytes are too many together, before 601 are too many alone.
     assert!(detail(&answer, 1).contains(TOGETHER), "{}", answer.text());
     let alone = three(&upstream, "max_body = \"599B\"", "max_body = \"1KiB\"").await;
     let answer = alone.aggregate("?calls=a").await;

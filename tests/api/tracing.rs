@@ -1,4 +1,4 @@
-//! Spans as a collector receives them, and the trace context that goes in and out.
+//! Spans as a collector receives them, and the trace context that comes in and goes out.
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,12 @@ const SOON: Duration = Duration::from_secs(10);
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-/// The caller's context, with these flags.
+/// Returns the caller's context, with these flags.
 fn context(flags: &str) -> String {
     format!("00-{TRACE}-{CALLER}-{flags}")
 }
 
-/// A gateway before one upstream that sends its spans to `endpoint`.
+/// Starts a gateway before one upstream. The gateway sends its spans to `endpoint`.
 async fn traced(endpoint: &str, upstream: &Upstream, settings: &str) -> Gateway {
     let rest = format!(
         "tracing.otlp_endpoint = \"{endpoint}\"\n{settings}\naggregates.default.calls = [\"one\"]"
@@ -33,7 +33,7 @@ async fn traced(endpoint: &str, upstream: &Upstream, settings: &str) -> Gateway 
     .await
 }
 
-/// Stops the gateway, which sends what it has, and returns all spans.
+/// Stops the gateway, which then sends its spans, and returns all spans.
 fn all(mut gateway: Gateway, collector: &Collector) -> Vec<Span> {
     gateway.begin_stop();
     gateway.wait_stopped();
@@ -52,7 +52,7 @@ fn the(spans: &[Span], kind: SpanKind) -> &Span {
     span
 }
 
-/// What an upstream was told: trace, span, flags.
+/// Returns the contexts that an upstream got: trace, span, flags.
 fn told(upstream: &Upstream) -> Vec<(String, String, String)> {
     let requests = upstream.requests();
     let contexts = requests.iter().map(|request| {
@@ -149,7 +149,7 @@ async fn a_request_is_a_span_and_so_is_each_call_and_each_attempt() {
         assert_eq!(second.get("http.request.resend_count"), "1");
         assert_eq!(second.get("http.response.status_code"), "200");
         assert!(!second.failed);
-        // What went upstream is the attempt's own span.
+        // The span that went upstream is the attempt's own.
         let ids: Vec<_> = [first, second]
             .map(|span| (span.trace.clone(), span.id.clone(), "01".to_owned()))
             .into();
@@ -158,7 +158,7 @@ async fn a_request_is_a_span_and_so_is_each_call_and_each_attempt() {
         let ended = (first.get("gather.result"), first.get("error.type"));
         match upstream {
             "mended" => assert_eq!((failed, hedge, ended), (true, "", ("status", "503"))),
-            // The other was quicker: that is no failure.
+            // The other attempt was quicker, which is no failure.
             _ => assert_eq!((failed, hedge, ended), (false, "true", ("cancelled", ""))),
         }
     }
@@ -171,7 +171,7 @@ async fn a_request_is_a_span_and_so_is_each_call_and_each_attempt() {
 async fn the_callers_trace_goes_on_and_its_decision_holds() {
     let collector = Collector::start();
     let upstream = Upstream::always(Response::pong());
-    // Sampled by the caller though nothing is here, and the other way round.
+    // The caller samples, but the gateway does not, and the other way round.
     for (sample, flags) in [("0.0", "01"), ("1.0", "00")] {
         let settings = format!("tracing.sample = {sample}");
         let gateway = traced(&collector.endpoint(), &upstream, &settings).await;
@@ -229,7 +229,7 @@ async fn what_is_no_trace_context_begins_a_new_trace() {
         vec![&zero],
         vec![&upper],
         vec![&long],
-        // Twice is as good as never: nobody can say which.
+        // Two fields count as none, as nobody can say which one is right.
         vec![&good, &good],
     ] {
         let mut headers: Vec<_> = fields.into_iter().map(|it| ("traceparent", it)).collect();
@@ -313,7 +313,7 @@ async fn without_tracing_a_trace_goes_on_as_it_came_though_nobody_asked_for_it()
     assert_eq!(request.header_count("tracestate"), 1);
     assert_eq!(request.header("tracestate"), Some("fixed=1"));
 
-    // A client that has none gets none made for it, and one that keeps it to this connection is heeded.
+    // For a client without the field, none is made. A client that limits the field to this connection is heeded.
     gateway.get("/aggregate").await;
     let kept = [
         ("traceparent", client.as_str()),
@@ -414,7 +414,7 @@ async fn a_streams_span_ends_with_its_body() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let spans = collector.wait_spans(3).await;
     let request = the(&spans, SpanKind::Server);
-    // Its head left long before.
+    // The answer's head left long before.
     assert!(u128::from(request.end - request.start) >= pause.as_nanos());
     assert_eq!(request.get("gather.outcome"), "complete");
     assert_eq!(request.get("error.type"), "");
@@ -433,13 +433,13 @@ async fn a_streams_span_ends_with_its_body() {
     assert_eq!(request.get("http.response.status_code"), "200");
 }
 
-/// Asserts that requests are answered while spans can't be sent, and a stop is not held up for long.
+/// Asserts that requests are answered while spans can't be sent, and that a stop is not held up for long.
 async fn unharmed(endpoint: &str, collector: Option<&Collector>) -> Gateway {
     let upstream = Upstream::always(Response::pong());
     let gateway = traced(endpoint, &upstream, "").await;
     assert_eq!(gateway.aggregate("").await.status, 200);
     if let Some(collector) = collector {
-        // From here on the exporter waits for its answer, or pauses before it tries again.
+        // From here on, the exporter waits for its answer or pauses before it tries again.
         assert!(collector.wait_batches(1).await);
     }
     let since = Instant::now();
@@ -520,6 +520,6 @@ async fn a_stop_sends_what_there_is() {
     for _ in 0..200 {
         assert_eq!(gateway.aggregate("").await.status, 200);
     }
-    // More than a batch, and most of it younger than what a batch waits for.
+    // This is more than a batch, and most of it is younger than the time for which a batch waits.
     assert_eq!(all(gateway, &collector).len(), 600);
 }

@@ -1,4 +1,4 @@
-//! Bodies by each of their framings: taken whole, or `protocol`.
+//! Bodies in each of their framings: accepted whole, or `protocol`.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn a_body_is_whole_by_each_of_its_framings() {
             json!(["x".repeat(50_000)]).to_string(),
             json!(["y".repeat(500_000)]).to_string(),
         ] {
-            // A chunk a byte is six bytes a byte.
+            // With one byte in each chunk, every byte takes six bytes.
             if framing == Framing::Chunked(1) && body.len() > 100_000 {
                 continue;
             }
@@ -79,7 +79,7 @@ async fn a_chunked_body_that_ends_anywhere_before_its_end_breaks_the_protocol() 
     ] {
         fails(behaviour, "", "protocol", CUT).await;
     }
-    // Every place of a whole body with an extension and a trailer.
+    // The answer is cut at every place of a whole body with an extension and a trailer.
     let whole = "2;a=b\r\n11\r\n0\r\ntrailer: 1\r\n\r\n";
     for end in 0..whole.len() {
         let sick = Upstream::always(Behaviour::RawThenClose(chunked(&whole[..end])));
@@ -114,7 +114,7 @@ async fn chunks_that_are_none_break_the_protocol_at_once() {
         let sick = Behaviour::Raw(chunked(body));
         fails(sick, "", "protocol", BAD_CHUNKS).await;
     }
-    // What never ends in a size line or in the trailers is no chunk either.
+    // A size line or trailers without an end are no chunk either.
     for start in ["2;", "2;a=\"", "0\r\n", "0\r\na: "] {
         let mut bytes = chunked(start);
         let line: &[u8] = if start == "0\r\n" {
@@ -157,7 +157,7 @@ async fn an_answer_without_any_length_is_read_to_its_close() {
         every,
         parts: parts.clone(),
     });
-    // It never closes: that is a timeout, and not an answer.
+    // The upstream never closes, so this is a timeout and not an answer.
     let pair = Pair::new(&sick.url("/"), "timeout = \"200ms\"").await;
     pair.ask().await.failed("timeout", "");
 }
@@ -176,7 +176,7 @@ async fn an_answer_in_http_1_0_ends_where_its_length_says() {
     for fields in ["", "connection: keep-alive\r\n"] {
         for (length, body) in [(2, "ok"), (0, "")] {
             let head = format!("HTTP/1.0 200 OK\r\n{fields}content-length: {length}\r\n\r\n");
-            // The upstream leaves the connection open, so an end that is waited for doesn't come.
+            // The upstream leaves the connection open, so waiting for its end would not succeed.
             let sick = Upstream::always(Behaviour::Raw(format!("{head}{body}").into()));
             let pair = Pair::new(&sick.url("/"), "").await;
             let expected = if body.is_empty() {

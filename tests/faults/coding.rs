@@ -1,4 +1,4 @@
-//! Bodies in a content coding, asked for or not: inflated within what a body may take, or a failure that says why.
+//! Bodies in a content coding, asked for or not. They are inflated within the bounds of a body, or fail with a reason.
 
 use std::{io::Write as _, time::Duration};
 
@@ -43,7 +43,7 @@ fn answer(kind: &str, coding: &str, body: impl Into<Vec<u8>>) -> Response {
         .body(body)
 }
 
-/// Packs a body.
+/// A function that compresses a body.
 type Pack = fn(&[u8]) -> Vec<u8>;
 
 /// Every coding that is inflated, by its names.
@@ -287,7 +287,7 @@ async fn a_body_that_fits_is_taken_though_it_was_larger_on_its_way() {
 
 #[actix_web::test]
 async fn the_time_for_inflating_is_the_calls_own() {
-    // More than can be inflated in this time, however fast the machine is.
+    // This is more than can be inflated in this time, however fast the machine is.
     let zeros = vec![b'0'; 16 << 20];
     let large = gzip(&gzip(&zeros)).len();
     assert!(large < 10_000);

@@ -1,4 +1,4 @@
-//! No connection: `connect`, whatever the reason.
+//! No connection: the failure is `connect`, whatever the reason.
 
 use std::{
     net::{SocketAddr, TcpListener, ToSocketAddrs as _},
@@ -23,12 +23,12 @@ async fn a_refused_connection_is_a_connect_failure() {
 async fn a_name_that_does_not_exist_is_a_connect_failure() {
     let pair = Pair::new("http://nothing.invalid:9/", "").await;
     let call = pair.ask().await;
-    // A resolver that doesn't answer in time is the same failure, said otherwise.
+    // A resolver that doesn't answer in time causes the same failure, with another sentence.
     call.failed("connect", "");
     assert!(!call.answer.text().contains("nothing.invalid"));
 }
 
-/// A listener that nobody accepts from, its queue full: the kernel drops what comes.
+/// A listener with a full queue, from which nobody accepts. The kernel drops new connections.
 struct Full {
     address: SocketAddr,
     _listener: tokio::net::TcpListener,
@@ -115,7 +115,7 @@ async fn a_handshake_that_takes_the_calls_own_time_is_a_tls_failure() {
 
 #[actix_web::test]
 async fn an_address_that_refuses_leaves_the_name_to_its_next_one() {
-    // `localhost` may be ::1 first, where nobody listens.
+    // `localhost` may be ::1 first, and nobody listens there.
     let sick = crate::upstream::Upstream::always(crate::upstream::Response::pong());
     let url = format!("http://localhost:{}/", sick.addr().port());
     Pair::new(&url, "").await.ask().await.succeeded("pong");
@@ -144,7 +144,7 @@ async fn a_service_that_listens_on_one_of_localhosts_addresses_costs_nothing_mor
             assert_eq!(call.json["ok"], true, "{}", call.json);
             quickest = quickest.min(call.json["elapsed_ms"].as_f64().unwrap());
         }
-        // A machine may be slow, but not each time by as much as a wait for the other address.
+        // A machine may be slow, but not every time by as much as the wait for the other address.
         assert!(quickest < 100.0, "{address}: {quickest} ms");
         accept.join().unwrap();
     }

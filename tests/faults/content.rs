@@ -1,4 +1,4 @@
-//! Bodies that came whole and aren't what they say.
+//! Bodies that came whole, but are not what their head says.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -114,6 +114,6 @@ async fn text_and_bytes_come_as_they_are() {
     let odd = Response::new(200)
         .header("content-type", "text/\"},{\"name\":\"forged")
         .body("x");
-    // It is no type, so it says nothing.
+    // This is no valid type, so it says nothing.
     succeeds(odd, "x").await;
 }

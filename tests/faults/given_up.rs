@@ -1,4 +1,4 @@
-//! Calls that fail for no fault of their upstream: `overload`, `cancelled`, `skipped`.
+//! Calls that fail without a fault of their upstream: `overload`, `cancelled`, `skipped`.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// A gateway with one aggregate more, `beside`, of the sick upstream and a third one.
+/// Starts a gateway with one more aggregate, `beside`, of the sick upstream and a third one.
 async fn beside(third: &Upstream, sick: &Upstream, lines: &str) -> Pair {
     let more = format!(
         "[upstreams.third]\nurl = \"{}\"\n[aggregates.beside]\ncalls = [\"sick\", \"third\"]\n{lines}",
@@ -27,7 +27,7 @@ async fn beyond_the_limit_of_an_upstream_a_call_is_refused_whichever_worker_it_i
     let first = pair.gateway.aggregate("");
     let rest = async {
         assert!(sick.wait_requests(1, SOON).await);
-        // Connections are dealt out to the workers in turn: six meet both of them.
+        // Connections are distributed to the workers in turn, so six reach both of them.
         for _ in 0..6 {
             let answer = pair.gateway.aggregate("").await;
             assert_eq!(answer.status, 200, "{}", answer.text());
@@ -98,7 +98,7 @@ async fn a_call_that_is_no_longer_needed_is_cancelled_on_the_wire() {
 
 #[actix_web::test]
 async fn a_call_under_way_is_cancelled_when_another_ones_failure_ends_the_plan() {
-    // The other way round: the sick one answers late and badly, the healthy one hangs until then.
+    // This is the other way round: the sick one answers late and badly, and the healthy one hangs until then.
     let failing = Behaviour::from(Response::new(500)).after(Duration::from_millis(150));
     let sick = Upstream::always(failing);
     let hanging = Upstream::always(Behaviour::HangBeforeHead);

@@ -1,4 +1,4 @@
-//! Heads that never come, break off, or are none by HTTP/1.1: `protocol`.
+//! Heads that never come, break off, or are invalid in HTTP/1.1: `protocol`.
 
 use crate::{
     pair::{Pair, fails, raw, succeeds},
@@ -6,7 +6,7 @@ use crate::{
 };
 
 async fn broken(head: impl Into<Vec<u8>>, detail: &str) {
-    // Whether the upstream closes after it or not: it isn't waited for.
+    // The upstream may close after it or not, as the close is not waited for.
     let head = head.into();
     fails(Behaviour::Raw(head.clone()), "", "protocol", detail).await;
     fails(Behaviour::RawThenClose(head), "", "protocol", detail).await;
@@ -89,7 +89,7 @@ async fn a_length_that_is_no_number_or_said_twice_breaks_the_protocol() {
 async fn a_head_that_is_too_large_breaks_the_protocol_and_nothing_else() {
     let fields = "a: b\r\n".repeat(257);
     broken(raw(&fields, ""), "more than 256 fields").await;
-    // Long by one value, by one name, and without an end.
+    // These are too long by one value, by one name, and without an end.
     let name = "n".repeat(65_600);
     let value = "v".repeat(70_000);
     let too_large = "head is too large";
@@ -154,7 +154,7 @@ async fn chunks_are_known_by_their_name_in_any_case_and_beside_nothing() {
 async fn a_head_of_up_to_256_fields_is_taken() {
     for fields in [97, 255] {
         let cookies = "set-cookie: a=b; path=/\r\n".repeat(fields - 1);
-        // The type and the length are two more.
+        // The type and the length are two more fields.
         let fields = format!(
             "{}content-length: 6\r\n",
             &cookies["set-cookie: a=b; path=/\r\n".len()..]

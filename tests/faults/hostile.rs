@@ -1,4 +1,4 @@
-//! Answers with random faults in them: whatever comes, the gateway stays up and its answers stay valid.
+//! Answers with random faults in them. Whatever comes, the gateway stays up, and its answers stay valid.
 
 use std::sync::{
     Arc,
@@ -11,13 +11,13 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// How many answers are tried.
+/// The number of answers that are tried.
 const ANSWERS: usize = 2_000;
 
-/// How many calls one request makes.
+/// The number of calls that one request makes.
 const CALLS: usize = 100;
 
-/// Whole answers, to begin with.
+/// Whole answers to begin with.
 const WHOLE: [&[u8]; 12] = [
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 7\r\n\r\n{\"a\":1}",
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{\"a\r\n4;x=y\r\n\":1}\r\n0\r\nt: 1\r\n\r\n",
@@ -33,7 +33,7 @@ const WHOLE: [&[u8]; 12] = [
     b"HTTP/1.1 200 OK\r\nupgrade: websocket\r\nconnection: upgrade\r\nset-cookie: a=b\r\ncontent-length: 1\r\n\r\n1",
 ];
 
-/// What is put in at random places.
+/// Pieces that are put in at random places.
 const PIECES: [&[u8]; 20] = [
     b"\r\n",
     b"\r\n\r\n",
@@ -57,7 +57,7 @@ const PIECES: [&[u8]; 20] = [
     b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n\"evil\"",
 ];
 
-/// The answer of this number; the same number gives the same answer.
+/// Makes the answer of this number. The same number gives the same answer.
 fn answer(number: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(number as u64);
     let mut bytes = WHOLE[random.usize(..WHOLE.len())].to_vec();
@@ -84,7 +84,7 @@ fn answer(number: usize) -> Vec<u8> {
     bytes
 }
 
-/// A gateway that makes many calls a request to the sick upstream, and one to a healthy one.
+/// Starts a gateway that makes many calls to the sick upstream for each request, and one to a healthy one.
 async fn gateway(sick: &Upstream, well: &Upstream) -> Gateway {
     let calls: Vec<String> = (0..CALLS)
         .map(|at| format!("{{ upstream = \"sick\", name = \"sick_{at}\" }}"))
@@ -177,7 +177,7 @@ async fn every_byte_in_every_place_of_a_small_head_breaks_nothing() {
         let answer = gateway.aggregate("").await;
         assert_eq!(answer.status, 200);
         for result in answer.json()["results"].as_array().unwrap() {
-            // Nothing hangs: an upstream that has closed has said all.
+            // Nothing hangs: an upstream that has closed sends nothing more.
             assert_ne!(result["failure"], "timeout", "{result}");
         }
     }

@@ -1,5 +1,5 @@
-//! Which kept connections a request may go over: one that may not be sent twice only over those that are sure to be open, as
-//! far as anybody can tell. `stale` has what becomes of requests that can be sent again.
+//! The kept connections that a request may use. A request that may not be sent twice uses only connections that are
+//! open, as far as that is known. `stale` has the requests that can be sent again.
 
 use std::{
     collections::HashMap,
@@ -20,10 +20,10 @@ use crate::{
 
 const POST: &str = "method = \"POST\"\nbody = \"1\"";
 
-/// Longer than a connection may have waited that takes a POST, where `keep_alive` is two seconds.
+/// An idle time after which a connection takes no POST any more, if `keep_alive` is two seconds.
 const NOT_YOUNG: Duration = Duration::from_millis(600);
 
-/// Longer than anything here has to wait for.
+/// A time longer than any wait here.
 const LONG: Duration = Duration::from_secs(10);
 
 async fn pause(time: Duration) {
@@ -51,14 +51,14 @@ async fn no_post_is_lost_where_every_other_is_answered_500_and_then_closed_witho
             answer.text()
         );
     }
-    // A good answer's connection took the next, a failed one's took none.
+    // A good answer's connection served the next call, and a failed answer's connection served none.
     assert_eq!((sick.requests().len(), sick.connections()), (300, 150));
 }
 
 #[actix_web::test]
 async fn no_post_is_lost_around_the_close_of_a_server_that_keeps_connections_for_two_seconds() {
     let last = Mutex::new(HashMap::new());
-    // It closes at the very moment when the next request comes.
+    // The upstream closes at the very moment when the next request comes.
     let sick = Upstream::start(move |request| {
         let before = last
             .lock()
@@ -107,7 +107,7 @@ async fn after_a_refusal_a_post_is_sent_on_a_new_connection_and_a_get_on_the_sam
     for status in [400, 404, 429, 500, 503] {
         for (method, connections) in [("POST", 3), ("GET", 1)] {
             let sick = Upstream::always(Response::new(status));
-            // It counts as good, and is a refusal nevertheless.
+            // The status counts as success here, and is a refusal nevertheless.
             let settings = format!("method = \"{method}\"\nsuccess = [\"2xx\", \"404\"]");
             let pair = Pair::new(&sick.url("/"), &settings).await;
             for _ in 0..3 {
@@ -142,7 +142,7 @@ async fn after_a_body_that_may_not_have_been_read_a_post_is_sent_on_a_new_connec
 async fn an_early_refusal_is_the_answer_though_a_reset_follows_it() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    // The body is never read, so that the kernel resets the connection when it is closed.
+    // The body is never read, so that the kernel resets the connection on its close.
     let server = std::thread::spawn(move || {
         for index in 0..60 {
             let (mut tcp, _) = listener.accept().unwrap();
@@ -175,7 +175,7 @@ async fn a_server_that_says_how_long_it_keeps_a_connection_is_believed_with_a_ma
         (Some("timeout=60"), 1),
         (Some("timeout=soon"), 1),
         (Some("timeout=99999999999999999999999"), 1),
-        // Where no other request is taken there is none to wait for.
+        // If the connection takes no other request, there is nothing to wait for.
         (Some("timeout=0"), 3),
         (Some("timeout=5, max=0"), 3),
     ] {
@@ -237,7 +237,7 @@ async fn an_upstream_whose_connections_may_not_wait_gets_a_new_one_each_time() {
     }
 }
 
-/// What a 204 that had a body after all leaves before the next answer.
+/// A body that belongs to an earlier 204, left before the next answer.
 fn left_over() -> Behaviour {
     let bytes = b"gone\r\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate";
     Behaviour::Raw(bytes.into())
@@ -273,7 +273,7 @@ async fn what_is_no_answer_on_a_new_connection_is_a_failure() {
     let pair = Pair::new(&sick.url("/"), "").await;
     pair.ask().await.failed("protocol", "not valid HTTP");
     assert_eq!((sick.requests().len(), sick.connections()), (1, 1));
-    // Not for a second time either.
+    // A call is sent again only once, so the second such answer is a failure too.
     let sick = Upstream::queue([Response::pong().into(), left_over(), left_over()]);
     let pair = Pair::new(&sick.url("/"), "").await;
     pair.ask().await.succeeded("pong");
@@ -281,7 +281,7 @@ async fn what_is_no_answer_on_a_new_connection_is_a_failure() {
     assert_eq!((sick.requests().len(), sick.connections()), (3, 2));
 }
 
-/// A gateway whose one aggregate asks this upstream so many times, all at once.
+/// Starts a gateway whose one aggregate asks this upstream this many times, all at once.
 async fn before(sick: &Upstream, settings: &str, calls: usize) -> Gateway {
     let calls: Vec<_> = (0..calls)
         .map(|index| format!("{{ upstream = \"sick\", name = \"call_{index}\" }}"))

@@ -1,5 +1,5 @@
-//! What goes wrong upstream, through a real gateway over real sockets: each fault stands beside a healthy call, which must
-//! not notice. One file a theme; `pair` has what every test asserts.
+//! Faults of upstreams, through a real gateway over real sockets. Each fault has a healthy call beside it, which must
+//! not be affected. There is one file for each theme, and `pair` has the assertions of every test.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 #![allow(
     clippy::print_stdout,

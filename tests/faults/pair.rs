@@ -1,5 +1,5 @@
-//! A gateway before two upstreams, a sick and a healthy one, and what must hold of every answer whatever the sick one
-//! does: it comes in time, it is JSON, the healthy call is untouched, and nothing stays in flight.
+//! A gateway before two upstreams, one sick and one healthy, and the properties of every answer, whatever the sick one
+//! does. It comes in time, it is JSON, the healthy call is unaffected, and nothing stays in flight.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// Where a fault has to be noticed by itself and not by the call's timeout, which is longer.
+/// The time in which a fault has to be noticed by itself, and not by the call's timeout, which is longer.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-/// How long a gauge or a connection may take to get where it should.
+/// The longest time until a gauge or a connection reaches its expected state.
 pub(crate) const CLOSED: Duration = Duration::from_secs(1);
 
 pub(crate) struct Pair {
@@ -21,7 +21,7 @@ pub(crate) struct Pair {
     pub(crate) well: Upstream,
 }
 
-/// What came of the sick call.
+/// The result of the sick call.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) answer: Answer,
@@ -29,12 +29,12 @@ pub(crate) struct Call {
 }
 
 impl Pair {
-    /// A gateway whose upstream `sick` is at `url`, with these lines in its table.
+    /// Starts a gateway whose upstream `sick` is at `url`, with these lines in its table.
     pub(crate) async fn new(url: &str, settings: &str) -> Self {
         Self::with("", url, settings, "").await
     }
 
-    /// The same with lines for the server, which else has one worker, and for the aggregate.
+    /// Starts the same with lines for the server, which otherwise has one worker, and for the aggregate.
     pub(crate) async fn with(server: &str, url: &str, settings: &str, aggregate: &str) -> Self {
         let well = Upstream::always(Response::pong());
         let server = if server.is_empty() {
@@ -63,7 +63,7 @@ impl Pair {
         }
     }
 
-    /// Asks both, and asserts all that must hold whatever came of the sick call.
+    /// Asks both, and asserts everything that must hold, whatever the result of the sick call.
     pub(crate) async fn ask(&self) -> Call {
         self.ask_with("").await
     }
@@ -96,7 +96,7 @@ impl Pair {
         }
     }
 
-    /// Nothing is in flight, or soon isn't.
+    /// Asserts that nothing is in flight, now or soon.
     pub(crate) async fn assert_idle(&self) {
         for gauge in [
             "gather_requests_in_flight",
@@ -115,14 +115,14 @@ impl Pair {
         }
     }
 
-    /// A counter of the sick upstream.
+    /// Returns a counter of the sick upstream.
     pub(crate) async fn count(&self, name: &str) -> f64 {
         self.gateway
             .metric(&format!("{name}{{upstream=\"sick\"}}"))
             .await
     }
 
-    /// Attempts at the sick upstream that ended like this.
+    /// Returns the number of attempts at the sick upstream with this result.
     pub(crate) async fn attempts(&self, result: &str) -> f64 {
         let series = format!("gather_attempts_total{{result=\"{result}\",upstream=\"sick\"}}");
         self.gateway.metric(&series).await
@@ -130,7 +130,7 @@ impl Pair {
 }
 
 impl Call {
-    /// Asserts this failure; `detail` is a part of its sentence.
+    /// Asserts this failure. `detail` is a part of its sentence.
     #[track_caller]
     pub(crate) fn failed(&self, kind: &str, detail: &str) {
         assert_eq!(self.json["ok"], false, "{}", self.json);
@@ -154,8 +154,8 @@ impl Call {
     }
 }
 
-/// One call to an upstream that does this with every request: it fails like this, is counted, and its connection is
-/// closed, because nothing that comes on it can be trusted.
+/// Makes one call to an upstream with this behaviour. The call must fail in this way and be counted. Its connection
+/// must be closed, because none of its further bytes can be trusted.
 pub(crate) async fn fails(
     behaviour: impl Into<Behaviour>,
     settings: &str,
@@ -173,7 +173,7 @@ pub(crate) async fn fails(
     assert_eq!(sick.requests().len(), 1, "{shown}");
 }
 
-/// One call to an upstream that does this with every request: it succeeds with this body.
+/// Makes one call to an upstream with this behaviour. It must succeed with this body.
 pub(crate) async fn succeeds(behaviour: impl Into<Behaviour>, body: impl Into<Value>) {
     let behaviour = behaviour.into();
     println!("{}", shown(&behaviour));
@@ -183,12 +183,12 @@ pub(crate) async fn succeeds(behaviour: impl Into<Behaviour>, body: impl Into<Va
     assert_eq!(pair.attempts("ok").await, 1.0);
 }
 
-/// An answer's bytes that are said to be JSON, with these fields and this body.
+/// Makes the bytes of an answer that is declared as JSON, with these fields and this body.
 pub(crate) fn raw(fields: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{fields}\r\n{body}").into_bytes()
 }
 
-/// A behaviour in as many characters as fit a line or two; bytes as text.
+/// Describes a behaviour in as many characters as fit a line or two, with bytes as text.
 pub(crate) fn shown(behaviour: &Behaviour) -> String {
     let text = match behaviour {
         Behaviour::Raw(bytes) => format!("Raw {:?}", String::from_utf8_lossy(bytes)),

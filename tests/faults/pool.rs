@@ -1,4 +1,4 @@
-//! Which connections serve more than one call, and that the others cost nothing but themselves.
+//! The connections that serve more than one call. The others must cost nothing but themselves.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ async fn connections_that_nobody_needs_any_more_are_closed_though_nobody_asks() 
     let pair = Pair::new(&sick.url("/"), "").await;
     tokio::join!(pair.ask(), pair.ask(), pair.ask(), pair.ask());
     assert_eq!((sick.connections(), sick.open()), (4, 4));
-    // The last one used is used again, so that the others idle.
+    // The connection used last is used again, so that the others idle.
     for _ in 0..4 {
         pair.ask().await.succeeded("pong");
     }
@@ -60,7 +60,7 @@ async fn an_announced_close_is_believed_though_the_connection_stays_open() {
     for head in [
         "HTTP/1.1 200 OK\r\nconnection: close\r\n",
         "HTTP/1.1 200 OK\r\nConnection: keep-alive, Close\r\n",
-        // HTTP/1.0 is close unless it says otherwise (RFC 9112, section 9.3).
+        // HTTP/1.0 closes unless it says otherwise (RFC 9112, section 9.3).
         "HTTP/1.0 200 OK\r\n",
     ] {
         let answer = format!("{head}content-length: 2\r\n\r\nok");

@@ -1,4 +1,4 @@
-//! What an upstream is sent: what its settings say, what HTTP wants, and nothing more.
+//! The bytes that an upstream is sent: those of its settings, those that HTTP demands, and no more.
 
 use std::{
     io::{Read as _, Write as _},
@@ -11,7 +11,8 @@ use crate::{
     upstream::{Request, Response, Upstream},
 };
 
-/// The request that an upstream with these settings is sent, by a client who sends more than anybody asked for.
+/// Returns the request that an upstream with these settings is sent, for a client that sends more than anybody asked
+/// for.
 async fn sent(path: &str, settings: &str) -> (Request, Upstream) {
     let sick = Upstream::always(Response::pong());
     let pair = Pair::new(&sick.url(path), settings).await;
@@ -149,7 +150,7 @@ async fn a_url_without_a_path_asks_for_the_root() {
 #[actix_web::test]
 async fn an_upstream_may_be_an_ipv6_address() {
     let Ok(listener) = TcpListener::bind("[::1]:0") else {
-        // A machine without IPv6 can't show it.
+        // A machine without IPv6 can't show this.
         return;
     };
     let address = listener.local_addr().unwrap();
@@ -203,7 +204,7 @@ async fn an_answer_to_a_body_that_is_not_read_to_its_end_is_taken() {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
         let (mut tcp, _) = listener.accept().unwrap();
-        // What is left unread makes the close a reset.
+        // The bytes that are left unread turn the close into a reset.
         let _ = tcp.read(&mut [0; 1024]).unwrap();
         let answer =
             "HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -228,7 +229,7 @@ async fn an_answer_before_the_body_is_taken_though_the_upstream_neither_reads_no
         tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nearly")
             .unwrap();
         let _ = over.recv();
-        // What it was not sent is not a request of its own: the connection has ended.
+        // The missing part of the body does not come later either: the connection has ended.
         let mut rest = Vec::new();
         let _ = tcp.read_to_end(&mut rest);
         rest.len()

@@ -1,4 +1,4 @@
-//! TLS towards upstreams: whom it trusts, who it is, and how a session may fail.
+//! TLS towards upstreams: its trust, its identity, and the ways in which a session can fail.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ impl Files {
         format!("ca = '{}'", self.path().join("ca.pem").display())
     }
 
-    /// The lines that also say who the gateway is.
+    /// Returns the lines that also set the gateway's identity.
     fn identity(&self, identity: &Identity) -> String {
         self.write("me.pem", &identity.certificate);
         self.write("me.key", &identity.key);
@@ -51,7 +51,7 @@ fn table(entries: &str) -> String {
     format!("tls = {{ {entries} }}")
 }
 
-/// No session: the failure's class and sentence, and the upstream saw no request.
+/// Asserts that no session begins: the failure has this class and sentence, and the upstream saw no request.
 async fn refused(sick: &TlsUpstream, url: &str, settings: &str, detail: &str) {
     let pair = Pair::new(url, settings).await;
     pair.ask().await.failed("tls", detail);

@@ -1,4 +1,4 @@
-//! Bodies beyond `max_body`: `too_large`, and not read on.
+//! Bodies beyond `max_body`: they are `too_large`, and are not read any further.
 
 use crate::{
     pair::{Pair, fails},

@@ -1,5 +1,5 @@
-//! Pooled connections that the upstream has closed: a request on one of them is sent again, once, on a new one, where its
-//! method allows that.
+//! Pooled connections that the upstream has closed. A request on one of them is sent again, once, on a new connection,
+//! if its method allows that.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -47,7 +47,7 @@ async fn a_request_on_a_stale_connection_is_sent_once_more_on_a_new_one() {
             call.succeeded("pong");
             assert_eq!(call.json["attempts"], 1, "it is no retry");
         }
-        // The second and the third call each met the stale connection of the one before.
+        // The second and the third call each met the stale connection of the call before.
         assert_eq!((sick.requests().len(), sick.connections()), (5, 3));
         assert_eq!(pair.count("gather_resent_total").await, 2.0);
         assert_eq!(pair.count("gather_connections_opened_total").await, 3.0);
@@ -78,7 +78,7 @@ async fn a_body_is_sent_again_whole() {
 async fn one_new_connection_is_enough_however_many_are_stale() {
     let answered = AtomicUsize::new(0);
     let sick = Upstream::start(move |_| {
-        // The first three come together, so that three connections are opened.
+        // The first three requests come together, so that three connections are opened.
         if answered.fetch_add(1, Ordering::Relaxed) < 3 {
             stale_next_time().after(Duration::from_millis(100))
         } else {
@@ -92,7 +92,7 @@ async fn one_new_connection_is_enough_however_many_are_stale() {
     pair.ask().await.succeeded("pong");
     assert_eq!((sick.requests().len(), sick.connections()), (5, 4));
     assert_eq!(pair.count("gather_resent_total").await, 1.0);
-    // The others were closed with it: nobody trusts them any more.
+    // The others were closed with it, as they are not trusted any more.
     pair.ask().await.succeeded("pong");
     assert_eq!((sick.requests().len(), sick.connections()), (6, 4));
     assert_eq!(pair.count("gather_resent_total").await, 1.0);
@@ -153,7 +153,7 @@ async fn an_upstream_that_has_gone_is_a_connect_failure_and_back_again_no_failur
     pair.ask().await.succeeded("pong");
     drop(sick);
     pair.ask().await.failed("connect", "refused the connection");
-    // Whoever has the port now answers.
+    // The port may have another owner now, who answers.
     let Ok(listener) = std::net::TcpListener::bind(address) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! Statuses: which count as success, and that no other is followed, retried or hidden.
+//! Statuses: those that count as success, and the others, which are never followed, retried or hidden.
 
 use crate::{
     pair::{Pair, fails, succeeds},
@@ -96,7 +96,7 @@ async fn interim_answers_without_end_break_the_protocol() {
     let one = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
     let without_end = "interim answers without end";
     fails(Behaviour::Raw(one.repeat(200)), "", "protocol", without_end).await;
-    // One by one they are as many.
+    // Sent one by one, they are just as many.
     let slowly = Behaviour::Parts {
         every: std::time::Duration::from_millis(5),
         parts: vec![one; 1000],

@@ -1,4 +1,4 @@
-//! Bytes that follow an answer unasked: they never reach the next call, because their connection isn't used again.
+//! Bytes that follow an answer unasked. They never reach the next call, because their connection isn't used again.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// An answer by length, one in chunks, and two without a body, each with what its call brings.
+/// Returns an answer by length, one in chunks, and two without a body, each with the result of its call.
 fn answers() -> Vec<(Vec<u8>, serde_json::Value)> {
     vec![
         (raw("content-length: 6\r\n", "\"good\""), "good".into()),
@@ -32,12 +32,12 @@ fn answers() -> Vec<(Vec<u8>, serde_json::Value)> {
 
 fn surpluses() -> Vec<Vec<u8>> {
     vec![
-        // What would pass for an answer.
+        // These bytes could pass for an answer.
         raw("content-length: 8\r\n", "\"forged\""),
         b"\r\n".into(),
         b"x".into(),
         b"HTTP/1.1 100 Continue\r\n\r\n".into(),
-        // More than is read at once.
+        // This is more than is read at once.
         [
             raw("content-length: 8\r\n", "\"forged\""),
             vec![b'x'; 100_000],
@@ -46,7 +46,7 @@ fn surpluses() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Asks three times: every answer is the good one, and each has come on a connection of its own.
+/// Asks three times. Every answer is the good one, and each has come on a connection of its own.
 async fn never_used_again(behaviour: Behaviour, expected: &serde_json::Value, pause: Duration) {
     let sick = Upstream::always(behaviour);
     let pair = Pair::new(&sick.url("/"), "").await;
@@ -76,7 +76,7 @@ async fn surplus_that_comes_later_costs_the_connection_and_no_call() {
             every: Duration::from_millis(1),
             parts: vec![answer, raw("content-length: 8\r\n", "\"forged\"")],
         };
-        // Long enough for it to come, or there would be nothing to notice.
+        // The pause is long enough for the surplus to come, or there would be nothing to notice.
         never_used_again(behaviour, &expected, Duration::from_millis(150)).await;
     }
 }
@@ -100,7 +100,8 @@ async fn surplus_after_a_failed_answer_costs_the_connection_too() {
 
 #[actix_web::test]
 async fn an_answer_that_comes_in_two_halves_cannot_split_its_surplus_over_two_calls() {
-    // The first half of a forged answer comes with the good one, the second when the next call is under way.
+    // The first half of a forged answer comes with the good one. The second half comes while the next call is under
+    // way.
     for (answer, expected) in answers() {
         let forged = raw("content-length: 8\r\n", "\"forged\"");
         let (start, rest) = forged.split_at(20);
@@ -113,13 +114,13 @@ async fn an_answer_that_comes_in_two_halves_cannot_split_its_surplus_over_two_ca
             pair.ask().await.succeeded(expected.clone());
         }
         assert_eq!(sick.connections(), 3);
-        // They are closed when the pool comes across them, and the last one with the gateway.
+        // They are closed when the pool comes across them, and the last one is closed with the gateway.
         drop(pair);
         assert!(sick.wait_closed(5 * CLOSED).await.is_some());
     }
 }
 
-/// More than the reads that tokio lets a task do in a row.
+/// A number above the reads that tokio lets a task do in a row.
 const MANY: usize = 300;
 
 #[actix_web::test]
@@ -148,7 +149,7 @@ async fn however_many_connections_idle_none_is_used_on_which_something_came_or_t
             for call in answer["results"].as_array().unwrap() {
                 assert_eq!(call["body"], "ok", "{call}");
             }
-            // Until all that is to come has come.
+            // This waits until all bytes have come.
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Time: a call's own, its plan's, and what it costs the upstream when either is over.
+//! Time: a call's own and its plan's, and the cost for the upstream when either is over.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::{
     upstream::{Behaviour, Framing, Response, Upstream},
 };
 
-/// Everything that an upstream can do without coming to an end.
+/// Returns all behaviours of an upstream that never come to an end.
 fn endless() -> Vec<Behaviour> {
     let hour = Duration::from_secs(3600);
     let drip = |every| Behaviour::Drip {
@@ -62,7 +62,7 @@ async fn the_plans_deadline_ends_what_the_calls_own_time_would_not() {
     }
 }
 
-/// What comes to no end after its head, and the status in it.
+/// Returns the behaviours that come to no end after their head, each with the status in it.
 fn answered() -> Vec<(Behaviour, u16)> {
     let raw = |head: &str| Behaviour::Raw(format!("HTTP/1.1 {head}").into());
     vec![

@@ -1,5 +1,5 @@
-//! Gather before servers as their users run them: what it makes of their answers, and which POSTs it loses. All servers run
-//! side by side, once for all tests here; docs/upstreams.md has the table of what is seen.
+//! Gather before servers as their users run them: the outcomes of their answers, and the POSTs that are lost. All
+//! servers run side by side, once for all tests here. docs/upstreams.md has the table of the results.
 
 mod idle;
 mod page;
@@ -13,7 +13,7 @@ use program::Kind;
 use seen::{Framing, Seen};
 use serde_json::{Value, json};
 
-/// What was seen of every server that could be started.
+/// The observations of every server that could be started.
 static SEEN: LazyLock<Vec<Seen>> = LazyLock::new(|| {
     let observers = Kind::ALL.map(|kind| thread::spawn(move || seen::observe(&kind.start()?)));
     observers
@@ -22,12 +22,12 @@ static SEEN: LazyLock<Vec<Seen>> = LazyLock::new(|| {
         .collect()
 });
 
-/// What a thread came to, or its panic.
+/// Returns a thread's result, or resumes its panic.
 fn joined<T>(ended: thread::Result<T>) -> T {
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Asserts that nothing is wrong with any server, and shows how much is, and the first of it.
+/// Asserts that nothing is wrong with any server. Otherwise it shows the number of faults, and the first one.
 fn nothing_wrong(wrong: impl Fn(&Seen) -> Vec<String>) {
     let found = SEEN.iter().filter_map(|seen| {
         let wrong = wrong(seen);
@@ -105,7 +105,7 @@ fn posts_to_real_servers_of_which_every_other_handler_raises_are_not_lost() {
 #[test]
 fn posts_that_real_servers_refuse_unread_are_lost_no_oftener_than_by_curl() {
     nothing_wrong(|seen| {
-        // What curl loses as well is not ours to mend.
+        // A POST that curl loses as well is not Gather's fault.
         let more = seen.refused.get(seen.refused_by_curl..);
         more.unwrap_or_default().to_vec()
     });

@@ -1,5 +1,5 @@
-//! A small load balancer: it asks `/readyz` of each of its places in short intervals and deals requests out to the ready
-//! ones in turn, on pooled connections. It never tries a request twice. Knows nothing of processes and restarts.
+//! A small load balancer. It asks `/readyz` of each of its places in short intervals, and sends requests to the ready
+//! ones in turn, on pooled connections. It never tries a request twice. It knows nothing of processes and restarts.
 
 use std::{
     net::SocketAddr,
@@ -20,7 +20,7 @@ use crate::client::{Connection, Failure};
 /// The time between two questions about readiness.
 const INTERVAL: Duration = Duration::from_millis(25);
 
-/// A fixed number of places, each of which may have a gateway.
+/// A fixed number of places. Each may have a gateway.
 pub(crate) struct Balancer {
     places: Vec<Mutex<Place>>,
     turn: AtomicUsize,
@@ -41,7 +41,7 @@ impl Balancer {
         }
     }
 
-    /// Says that a gateway is at `address` now. It gets nothing before it was seen ready.
+    /// Sets the gateway of this place, at `address`. It gets no requests before it was seen ready.
     pub(crate) fn put(&self, place: usize, address: SocketAddr) {
         *self.places[place].lock().unwrap() = Place {
             address: Some(address),
@@ -49,7 +49,7 @@ impl Balancer {
         };
     }
 
-    /// Whether the gateway of this place was ready when it was last asked.
+    /// Returns true if the gateway of this place was ready when it was last asked.
     pub(crate) fn is_ready(&self, place: usize) -> bool {
         self.places[place].lock().unwrap().ready
     }
@@ -72,7 +72,7 @@ impl Balancer {
     /// Sends one request to the next ready gateway.
     ///
     /// # Errors
-    /// What went wrong, with the gateway's address. There must be a ready gateway.
+    /// The failure, with the gateway's address. There must be a ready gateway.
     pub(crate) async fn send(&self) -> Result<(), (SocketAddr, Failure)> {
         let (place, address, kept) = self.choose();
         let sent = async {

@@ -1,5 +1,5 @@
-//! One connection to a gateway, as an HTTP client keeps it: it is used until an answer says `Connection: close`. Nothing
-//! is ever sent twice. Knows nothing of who chooses the gateway.
+//! One connection to a gateway, as an HTTP client keeps it: it is used until an answer says `Connection: close`.
+//! Nothing is ever sent twice. It knows nothing of who chooses the gateway.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::gateway::parse;
 
-/// Far above what any request here takes.
+/// A time far above that of any request here.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection on which no answer is outstanding.
@@ -20,13 +20,14 @@ pub(crate) struct Connection {
     answered: usize,
 }
 
-/// Why a request failed.
+/// The reason why a request failed.
 #[derive(Debug)]
 #[allow(dead_code, reason = "read by whoever sees the test fail")]
 pub(crate) enum Failure {
     /// There was no connection, so nothing was sent.
     Connect(io::Error),
-    /// The connection ended before the answer was whole. So many bytes of it had come, after so many whole answers.
+    /// The connection ended before the answer was complete. This many bytes of it had come, after this many whole
+    /// answers.
     Cut {
         cause: io::Error,
         received: usize,
@@ -54,17 +55,18 @@ impl Connection {
         })
     }
 
-    /// Whether the gateway has neither closed it nor sent anything: what a pool asks before it lends a connection.
+    /// Returns true if the gateway has neither closed the connection nor sent anything. A pool checks the same before
+    /// it lends a connection.
     pub(crate) fn is_open(&self) -> bool {
         let mut byte = [0];
         let read = self.tcp.try_read(&mut byte);
         matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Asks for the aggregate. Gives the connection back if it may be used again.
+    /// Asks for the aggregate. Returns the connection if it may be used again.
     ///
     /// # Errors
-    /// [`Failure::Cut`] and [`Failure::Wrong`]: anything but a whole and complete 200.
+    /// [`Failure::Cut`] and [`Failure::Wrong`], for anything but a whole and complete 200.
     pub(crate) async fn aggregate(mut self) -> Result<Option<Self>, Failure> {
         let request = format!("GET /aggregate HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
         let mut bytes = Vec::new();
@@ -98,7 +100,7 @@ impl Connection {
     }
 }
 
-/// Whether these bytes are an answer to its end, by its declared length.
+/// Returns true if these bytes are a whole answer, by its declared length.
 fn is_whole(bytes: &[u8]) -> bool {
     let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") else {
         return false;

@@ -1,5 +1,5 @@
-//! One process after another on the same port by `server.reuse_port`, without a load balancer: clients know one address,
-//! and nothing of readiness.
+//! One process after another on the same port by `server.reuse_port`, without a load balancer. Clients know one
+//! address, and nothing of readiness.
 
 use std::{
     net::SocketAddr,
@@ -19,16 +19,16 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// How often another process takes over. More by the environment, to measure.
+/// The number of times that another process takes over. The environment can set a larger one, to measure.
 const HAND_OVERS: usize = 20;
 
-/// Clients that keep their connection.
+/// The number of clients that keep their connection.
 const KEEPING: usize = 8;
 
-/// Clients that open a connection for each request.
+/// The number of clients that open a connection for each request.
 const OPENING: usize = 32;
 
-/// The time between a client's requests: far below the grace, so that no kept connection is idle for all of it.
+/// The time between a client's requests. It is far below the grace, so that no kept connection is idle for all of it.
 const PAUSE: Duration = Duration::from_millis(5);
 
 const SERVER: &str = "server.grace = \"500ms\"\nadmin.listen = \"127.0.0.1:0\"\n";
@@ -39,7 +39,7 @@ fn configuration(url: &str, reuse_port: bool) -> String {
     )
 }
 
-/// What a client has seen.
+/// The observations of a client.
 #[derive(Debug, Default)]
 struct Seen {
     requests: usize,
@@ -69,7 +69,8 @@ impl Seen {
     }
 }
 
-/// Asks until it is over, on one connection for as long as it may be kept if `keeps`, and else on a new one each time.
+/// Asks until it is over. If `keeps`, one connection is used as long as it may be kept. Otherwise each request has a
+/// new one.
 async fn ask(address: SocketAddr, keeps: bool, over: Arc<AtomicBool>) -> Seen {
     let mut seen = Seen::default();
     let mut kept: Option<Connection> = None;
@@ -88,7 +89,7 @@ async fn ask(address: SocketAddr, keeps: bool, over: Arc<AtomicBool>) -> Seen {
     seen
 }
 
-/// Starts a gateway and waits until it says, on a port of its own, that it is ready.
+/// Starts a gateway and waits until it reports, on a port of its own, that it is ready.
 fn start(listen: SocketAddr, toml: &str) -> (Running, SocketAddr) {
     let (running, address) = Running::serve_at(listen, toml);
     let operations = running.address("admin");

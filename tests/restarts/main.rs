@@ -1,5 +1,5 @@
-//! Restarts of the built program under load: not one request may fail. Behind a load balancer that asks `/readyz`, and
-//! without one, where the next process takes the port over while the last one still runs.
+//! Restarts of the built program under load, in which not one request may fail. Some are behind a load balancer that
+//! asks `/readyz`. Others are without one, and the next process takes the port over while the last one still runs.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 #![allow(
     clippy::print_stdout,
@@ -22,10 +22,10 @@ use std::time::Duration;
 
 use upstream::{Behaviour, Response, Upstream};
 
-/// What most requests take upstream: enough that some are always in flight.
+/// The upstream's time for most requests. It is enough that some are always in flight.
 const SHORT: Duration = Duration::from_millis(40);
 
-/// What every seventh request takes: longer than any grace here, so that it needs the drain.
+/// The upstream's time for every seventh request. It is longer than any grace here, so that it needs the drain.
 const LONG: Duration = Duration::from_millis(1200);
 
 /// An upstream that takes [`SHORT`], and [`LONG`] for every seventh request.
@@ -33,7 +33,7 @@ fn slow() -> Upstream {
     let asked = std::sync::atomic::AtomicUsize::new(0);
     Upstream::start(move |_| {
         let number = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        // Of eight gateways that take turns, each gets some.
+        // Eight gateways take turns, so each of them gets some of these.
         let delay = if number.is_multiple_of(7) {
             LONG
         } else {

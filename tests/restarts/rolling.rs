@@ -1,4 +1,5 @@
-//! Rolling restarts behind a load balancer: four groups of two gateways, each group restarts one after the other.
+//! Rolling restarts behind a load balancer. There are four groups of two gateways, and each group restarts its gateways
+//! one after the other.
 
 use std::{
     net::SocketAddr,
@@ -21,10 +22,10 @@ use crate::{
 const GROUPS: usize = 4;
 const RESTARTS: usize = 200;
 
-/// Constant, whether answers come or not: 125 requests a second.
+/// The time between requests, whether answers come or not: 125 requests a second.
 const EVERY: Duration = Duration::from_millis(8);
 
-/// Long enough for a balancer that asks forty times a second, on a machine that does other things too.
+/// A grace that is long enough for a balancer that asks forty times a second, on a machine that does other things too.
 const SERVER: &str = "server.grace = \"700ms\"\n";
 
 type Failed = (SocketAddr, Failure);
@@ -37,7 +38,8 @@ fn start(place: usize, toml: &str, balancer: &Balancer) -> Running {
     running
 }
 
-/// Restarts the two gateways of a group in turn, until all groups together have restarted enough. Returns what runs.
+/// Restarts the two gateways of a group in turn, until all groups together have restarted enough. Returns those that
+/// run.
 fn restart_in_turn(
     group: usize,
     toml: &str,
@@ -59,7 +61,8 @@ fn restart_in_turn(
     gateways
 }
 
-/// Sends requests until it is told that it is over, and waits for their answers. Returns how many, and what failed.
+/// Sends requests until it is told that it is over, and waits for their answers. Returns their number, and the
+/// failures.
 async fn load(balancer: Arc<Balancer>, over: Arc<AtomicBool>) -> (usize, Vec<Failed>) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);

@@ -1,5 +1,4 @@
-//! A receiver of spans by OTLP over HTTP: it decodes what it is sent with the protocol's own definitions. It must not know
-//! Gather.
+//! A receiver of spans by OTLP over HTTP. It decodes them with the protocol's own definitions. It must not know Gather.
 
 // Every test crate includes this file and uses its own part of it.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
@@ -18,7 +17,7 @@ use prost::Message as _;
 
 use crate::upstream::{Behaviour, Request, Response, Upstream};
 
-/// Far more than a batch waits.
+/// A time far longer than a batch waits.
 const SOON: Duration = Duration::from_secs(20);
 
 /// The running receiver.
@@ -31,18 +30,18 @@ pub struct Span {
     pub kind: SpanKind,
     pub trace: String,
     pub id: String,
-    /// Empty for a root.
+    /// The parent's id, which is empty for a root.
     pub parent: String,
     pub state: String,
     pub failed: bool,
     pub attributes: BTreeMap<String, String>,
-    /// In nanoseconds.
+    /// The start, in nanoseconds.
     pub start: u64,
     pub end: u64,
 }
 
 impl Span {
-    /// An attribute, or an empty text.
+    /// Returns an attribute, or an empty text.
     pub fn get(&self, name: &str) -> &str {
         self.attributes.get(name).map_or("", String::as_str)
     }
@@ -54,27 +53,27 @@ impl Collector {
         Self::that(answer.into())
     }
 
-    /// One that does this with every batch.
+    /// Starts a collector that reacts to every batch in this way.
     pub fn that(behaviour: Behaviour) -> Self {
         Self(Upstream::always(behaviour))
     }
 
-    /// What `tracing.otlp_endpoint` is to be set to.
+    /// Returns the value for `tracing.otlp_endpoint`.
     pub fn endpoint(&self) -> String {
         self.0.url("")
     }
 
-    /// The batches as they came.
+    /// Returns the batches as they came.
     pub fn requests(&self) -> Vec<Request> {
         self.0.requests()
     }
 
-    /// Whether so many batches came.
+    /// Returns true once this many batches have come.
     pub async fn wait_batches(&self, count: usize) -> bool {
         self.0.wait_requests(count, SOON).await
     }
 
-    /// All spans so far, in the order in which they were made.
+    /// Returns all spans so far, in the order in which they were made.
     pub fn spans(&self) -> Vec<Span> {
         let batches = self.requests();
         let batches = batches.iter().map(decode);
@@ -84,7 +83,7 @@ impl Collector {
         spans.map(span).collect()
     }
 
-    /// The same once there are so many.
+    /// Returns all spans, once there are this many.
     pub async fn wait_spans(&self, count: usize) -> Vec<Span> {
         let since = Instant::now();
         loop {
@@ -97,7 +96,7 @@ impl Collector {
         }
     }
 
-    /// Who the sender of the first batch said it is.
+    /// Returns the sender's description of itself in the first batch.
     pub fn resource(&self) -> BTreeMap<String, String> {
         let batch = decode(&self.requests()[0]);
         let resource = batch.resource_spans[0].resource.clone().unwrap();

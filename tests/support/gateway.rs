@@ -1,5 +1,5 @@
-//! A gateway on a free port, for tests over real sockets: started from configuration text, asked with one method an
-//! endpoint, stopped with the test.
+//! A gateway on a free port, for tests over real sockets. It is started from configuration text, has one method for
+//! each endpoint, and stops with the test.
 #![allow(
     clippy::unwrap_used,
     dead_code,
@@ -34,7 +34,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The first field of this name (lower case).
+    /// Returns the first field of this name (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -46,7 +46,7 @@ impl Answer {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    /// A chunked body put together.
+    /// Returns a chunked body, put together.
     pub fn dechunked(&self) -> String {
         let mut rest = self.text();
         let mut text = String::new();
@@ -66,7 +66,7 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    /// The failure class of a call, or `ok`.
+    /// Returns the failure class of a call, or `ok`.
     pub fn result(&self, name: &str) -> String {
         let json = self.json();
         let call = json["results"]
@@ -108,12 +108,12 @@ impl Answer {
 }
 
 impl Gateway {
-    /// Starts a gateway from TOML without `[server]` settings; one worker, a free port, no grace.
+    /// Starts a gateway from TOML without `[server]` settings. It has one worker, a free port and no grace.
     pub async fn start(toml: &str) -> Self {
         Self::start_with("server.workers = 1\nserver.grace = \"0s\"", toml).await
     }
 
-    /// The same with `[server]` settings, written as dotted keys: `server.workers = 2`.
+    /// Starts a gateway with `[server]` settings, written as dotted keys: `server.workers = 2`.
     pub async fn start_with(server: &str, toml: &str) -> Self {
         let text = format!("server.listen = \"127.0.0.1:0\"\n{server}\n{toml}");
         let config = config::load_text("test", &text)
@@ -121,7 +121,7 @@ impl Gateway {
         let (told, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
-            // As the program runs it.
+            // The program runs it in the same way.
             let runtime = Builder::new_current_thread()
                 .enable_all()
                 .build_local(LocalOptions::default());
@@ -143,14 +143,14 @@ impl Gateway {
         }
     }
 
-    /// Begins a stop and doesn't wait for it.
+    /// Begins a stop, but doesn't wait for it.
     pub fn begin_stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
     }
 
-    /// Waits for the end of a stop that was begun.
+    /// Waits for the end of a stop that has begun.
     pub fn wait_stopped(&mut self) {
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();
@@ -169,12 +169,12 @@ impl Gateway {
         self.get(&format!("/aggregate{query}")).await
     }
 
-    /// Starts a gateway before these upstreams, by name and URL; `rest` is the rest of its configuration.
+    /// Starts a gateway before these upstreams, given by name and URL. `rest` is the rest of its configuration.
     pub async fn before(upstreams: &[(&str, String)], rest: &str) -> Self {
         Self::start(&with_upstreams(upstreams, rest)).await
     }
 
-    /// One request to the operational routes, wherever they are.
+    /// Sends one request to the operational routes, whichever port they are on.
     pub async fn operation(&self, target: &str) -> Answer {
         request(self.operations, "GET", target, &[], b"").await
     }
@@ -195,7 +195,7 @@ impl Gateway {
         }
     }
 
-    /// The value of one series of `/metrics`, written as Prometheus writes it; 0 where it isn't there.
+    /// Returns the value of one series of `/metrics`, written as Prometheus writes it. A missing series is 0.
     pub async fn metric(&self, series: &str) -> f64 {
         let answer = request(self.operations, "GET", "/metrics", &[], b"").await;
         answer
@@ -205,7 +205,7 @@ impl Gateway {
             .map_or(0.0, |value| value.parse().unwrap())
     }
 
-    /// A connection to write anything to.
+    /// Opens a connection to which anything can be written.
     pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
@@ -218,7 +218,7 @@ impl Drop for Gateway {
     }
 }
 
-/// Configuration text: these upstreams by name and URL, and then the rest.
+/// Returns configuration text: these upstreams by name and URL, and then the rest.
 pub fn with_upstreams(upstreams: &[(&str, String)], rest: &str) -> String {
     let urls = upstreams
         .iter()
@@ -226,7 +226,7 @@ pub fn with_upstreams(upstreams: &[(&str, String)], rest: &str) -> String {
     urls.collect::<String>() + rest
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a connection of its own.
 pub async fn request(
     address: SocketAddr,
     method: &str,
@@ -245,7 +245,7 @@ pub async fn request(
     raw(address, &bytes).await
 }
 
-/// Writes anything and reads one answer to the connection's end.
+/// Writes any bytes, and reads one answer up to the connection's end.
 pub async fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
     let mut tcp = TcpStream::connect(address).await.unwrap();
     // The gateway may answer and close before it has read everything.
@@ -259,7 +259,7 @@ pub async fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
     parse(&answer)
 }
 
-/// Reads an answer's bytes; a chunked body is put together, one with a length must have it.
+/// Reads an answer's bytes. A chunked body is put together, and a body with a length must have that length.
 pub fn parse(bytes: &[u8]) -> Answer {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Response::new(&mut fields);

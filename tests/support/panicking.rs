@@ -1,5 +1,5 @@
-//! A gateway whose upstreams are a script that panics: the gateway's own routes and middleware on a free port, as no setting
-//! and no request makes a gateway panic.
+//! A gateway whose upstreams are a script that panics. It has the gateway's own routes and middleware, on a free port.
+//! Such a script is needed, as no setting and no request makes a gateway panic.
 
 // Every test crate includes this file and uses its own part of it.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Panics at its first attempt or only after a while, or doesn't.
+/// An upstream that panics at its first attempt, or after a while, or not at all.
 #[derive(Clone, Copy)]
 enum Script {
     PanicAtOnce,
@@ -87,7 +87,8 @@ fn exposed(name: &str, script: Script) -> Exposed<Script> {
     }
 }
 
-/// One worker. The aggregates `at_once` and `later` panic, `fine` answers. Needs an actix system around it.
+/// Starts the gateway with one worker. The aggregates `at_once` and `later` panic, and `fine` answers. It needs an
+/// actix system around it.
 pub fn serve() -> (SocketAddr, ServerHandle) {
     let metrics = Metrics::new(&Names {
         aggregates: &SCRIPTS.map(|(name, _)| name),
@@ -106,7 +107,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
         readiness: Arc::new(Readiness::default()),
     };
     shared.readiness.advance(Stage::Ready);
-    // One place: a panic that kept it would leave none for whoever comes next.
+    // There is one place. A panic that kept it would leave none for the next request.
     let in_flight = Arc::new(Limit::new(NonZeroUsize::MIN));
     let server = HttpServer::new(move || {
         let exposed = SCRIPTS.map(|(name, script)| exposed(name, script));

@@ -1,5 +1,5 @@
-//! The built program as a child process: run to its end, or started, followed line by line, signalled and waited for.
-//! Every wait has a limit, and what was started ends with the test. It must not know what a command means.
+//! The built program as a child process. It is run to its end, or it is started, followed line by line, signalled and
+//! waited for. Every wait has a limit, and every process ends with the test. It must not know what a command means.
 
 // Every test crate includes this file and uses its own part of it.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
@@ -21,11 +21,11 @@ use lines::Lines;
 
 use crate::gateway::{Answer, parse};
 
-/// How long anything may take that should take no time: far more than a slow machine needs.
+/// The longest time for anything that should take no time. It is far more than a slow machine needs.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// The program with nothing of this process's environment but the way to other programs, in the root directory, where
-/// no default file is.
+/// Makes a command for the program. Of this process's environment it has only the search path. It runs in the root
+/// directory, where there is no default file.
 pub fn gather() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gather"));
     command
@@ -37,23 +37,23 @@ pub fn gather() -> Command {
     command
 }
 
-/// A run that is over.
+/// The result of a run that is over.
 #[derive(Debug)]
 pub struct Finished {
-    /// `None` when a signal ended it.
+    /// The exit status, or `None` if a signal ended the run.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Finished {
-    /// Asserts the exit status, showing all output if it is another.
+    /// Asserts the exit status. All output is shown if it is another one.
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
 
-    /// The last line of standard error, where a job that had begun to log failed.
+    /// Returns the last line of standard error, for a job that failed after it had begun to log.
     pub fn last_line(self) -> String {
         let finished = self.expect(1);
         let last = finished.stderr.lines().last().unwrap_or_default();
@@ -61,14 +61,14 @@ impl Finished {
         last.to_owned()
     }
 
-    /// Asserts that the job failed with one sentence on standard error and nothing on standard output.
+    /// Asserts that the job failed with one sentence on standard error, and nothing on standard output.
     pub fn one_sentence(self) -> String {
         let finished = self.expect(1);
         assert_eq!(finished.stdout, "", "{finished:#?}");
         let sentence = finished.stderr.trim_end();
         let is_one = sentence.starts_with("error: ") && !sentence.contains('\n');
         assert!(is_one, "{finished:#?}");
-        // What a Debug representation or a panic would look like.
+        // A Debug representation or a panic would contain one of these.
         for trace in [
             "Error {",
             "Os {",
@@ -104,18 +104,18 @@ pub fn run(arguments: &[&str]) -> Finished {
     finish(command)
 }
 
-/// A program that goes on until it is told to stop. Dropping it kills it.
+/// A program that runs until it is told to stop. Dropping it kills the program.
 pub struct Running {
     child: Child,
     stdout: Lines,
     stderr: Lines,
-    /// It leads a process group of all that it has started.
+    /// True if it leads a process group of all processes that it has started.
     leads: bool,
     _files: Option<tempfile::TempDir>,
 }
 
-/// Becomes the program in its arguments. What it leaves behind ends the whole process group when standard input ends, which is
-/// when whoever started it is gone, whatever the reason.
+/// A script that becomes the program in its arguments. Before that, it leaves a watcher behind, which ends the whole
+/// process group when standard input ends. That happens when the starting process is gone, for whatever reason.
 const LEADER: &str = r#"exec 3<&0
 { read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 &
 exec "$@" <&- 3<&- </dev/null"#;
@@ -136,8 +136,8 @@ impl Running {
         }
     }
 
-    /// Starts a program that starts others, in a process group of its own: they all end with it, at the latest when this
-    /// process does.
+    /// Starts a program that starts others, in a process group of its own. They all end with it, or at the latest with
+    /// this process.
     pub fn start_group(command: &Command) -> Self {
         let mut leader = Command::new("sh");
         leader
@@ -157,13 +157,13 @@ impl Running {
         running
     }
 
-    /// A gateway with this configuration, on a free port; it listens when this returns. The configuration begins with
-    /// its `server.…` keys, if it has any.
+    /// Starts a gateway with this configuration on a free port. It listens when this returns. The configuration begins
+    /// with its `server.…` keys, if it has any.
     pub fn serve(toml: &str) -> (Self, SocketAddr) {
         Self::serve_at((Ipv4Addr::LOCALHOST, 0).into(), toml)
     }
 
-    /// The same on this address.
+    /// Starts a gateway in the same way, on this address.
     pub fn serve_at(listen: SocketAddr, toml: &str) -> (Self, SocketAddr) {
         let files = tempfile::tempdir().unwrap();
         let file = files.path().join("gather.toml");
@@ -177,22 +177,23 @@ impl Running {
         (running, address)
     }
 
-    /// The address that the line about listening names under `key`, in either format of the log.
+    /// Returns the address that the line about listening names under `key`, in either format of the log.
     pub fn address(&self, key: &str) -> SocketAddr {
         self.line(|line| line.contains("listening").then(|| address_in(line, key))?)
     }
 
-    /// The first line of standard error, past or to come, of which `find` makes something.
+    /// Returns the result of `find` for the first line of standard error that has one. The line may be past or to come.
     pub fn line<T>(&self, find: impl FnMut(&str) -> Option<T>) -> T {
         self.stderr.wait(find)
     }
 
-    /// The first line of standard output, past or to come, of which `find` makes something.
+    /// Returns the result of `find` for the first line of standard output that has one. The line may be past or to
+    /// come.
     pub fn output_line<T>(&self, find: impl FnMut(&str) -> Option<T>) -> T {
         self.stdout.wait(find)
     }
 
-    /// The lines of standard error so far.
+    /// Returns the lines of standard error so far.
     pub fn lines(&self) -> Vec<String> {
         self.stderr.so_far()
     }
@@ -223,7 +224,7 @@ impl Running {
         self.wait()
     }
 
-    /// The process's number.
+    /// Returns the process's id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -236,16 +237,16 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if self.leads {
-            // Its number is not free before it is waited for, so this is no other group.
+            // Its number stays taken until it is waited for, so this can't be another group.
             kill("KILL", &format!("-{}", self.child.id()));
         }
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Sends a signal to a process, or to the process group of a negative number.
+/// Sends a signal to a process, or to the process group of a negative number. Returns true on success.
 fn kill(signal: &str, target: &str) -> bool {
     let status = Command::new("sh")
         .args(["-c", &format!("kill -s {signal} -- {target}")])
@@ -288,10 +289,10 @@ pub fn try_within<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> O
     }
 }
 
-/// One GET on a connection of its own.
+/// Sends one GET on a connection of its own.
 ///
 /// # Errors
-/// When nobody listens there, or the connection ends early.
+/// Fails if nobody listens there, or if the connection ends early.
 pub fn try_get(address: SocketAddr, target: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
     read(send(address, target, headers)?)
 }
@@ -299,7 +300,7 @@ pub fn try_get(address: SocketAddr, target: &str, headers: &[(&str, &str)]) -> i
 /// Reads an answer to the connection's end.
 ///
 /// # Errors
-/// When the connection ends early.
+/// Fails if the connection ends early.
 pub fn read(mut tcp: TcpStream) -> io::Result<Answer> {
     let mut answer = Vec::new();
     tcp.read_to_end(&mut answer)?;
@@ -309,15 +310,15 @@ pub fn read(mut tcp: TcpStream) -> io::Result<Answer> {
     Ok(parse(&answer))
 }
 
-/// The same where an answer must come.
+/// Sends one GET whose answer must come.
 pub fn get(address: SocketAddr, target: &str) -> Answer {
     try_get(address, target, &[]).unwrap_or_else(|error| panic!("{address}{target}: {error}"))
 }
 
-/// Sends a GET and returns the connection, on which the answer is to come.
+/// Sends a GET and returns the connection for its answer.
 ///
 /// # Errors
-/// When nobody listens there.
+/// Fails if nobody listens there.
 pub fn send(address: SocketAddr, target: &str, headers: &[(&str, &str)]) -> io::Result<TcpStream> {
     let mut head = format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -327,10 +328,10 @@ pub fn send(address: SocketAddr, target: &str, headers: &[(&str, &str)]) -> io::
     write(address, &head)
 }
 
-/// Opens a connection, sends these bytes and returns it.
+/// Opens a connection, sends these bytes and returns the connection.
 ///
 /// # Errors
-/// When nobody listens there.
+/// Fails if nobody listens there.
 pub fn write(address: SocketAddr, bytes: &str) -> io::Result<TcpStream> {
     let mut tcp = TcpStream::connect_timeout(&address, SOON)?;
     tcp.set_read_timeout(Some(SOON))?;
@@ -338,18 +339,18 @@ pub fn write(address: SocketAddr, bytes: &str) -> io::Result<TcpStream> {
     Ok(tcp)
 }
 
-/// An address that was free a moment ago, for a program that can't be asked which port it took.
+/// Returns an address that was free a moment ago, for a program that can't be asked which port it took.
 pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap()
 }
 
-/// A file of this repository.
+/// Returns the path of a file in this repository.
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Where a program is, by the search path.
+/// Returns the path of a program, by the search path.
 pub fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     // Servers are often outside an ordinary user's search path.

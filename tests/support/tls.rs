@@ -1,5 +1,5 @@
 //! An upstream that speaks TLS with certificates made for the test, on a thread and a runtime of its own. It must not
-//! know Gather. Each answer's bytes are given as they are; how the session ends is a test's to say.
+//! know Gather. A test gives each answer's bytes, and says how the session ends.
 #![allow(
     clippy::unwrap_used,
     dead_code,
@@ -32,7 +32,7 @@ use tokio_rustls::{
     },
 };
 
-/// Issues certificates that nobody else trusts.
+/// An authority whose certificates are trusted by nobody else.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate with its key, both in PEM.
@@ -50,17 +50,17 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// The root to trust, in PEM.
+    /// Returns the root to trust, in PEM.
     pub fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// For these names or addresses.
+    /// Issues a certificate for these names or addresses.
     pub fn issue(&self, names: &[&str]) -> Identity {
         self.sign(&params(names))
     }
 
-    /// For these names or addresses, until the end of 2001.
+    /// Issues a certificate for these names or addresses that was valid until the end of 2001.
     pub fn issue_expired(&self, names: &[&str]) -> Identity {
         let mut params = params(names);
         params.not_before = date_time_ymd(2001, 1, 1);
@@ -82,10 +82,10 @@ fn params(names: &[&str]) -> CertificateParams {
     CertificateParams::new(names).unwrap()
 }
 
-/// What becomes of a connection after the first answer.
+/// The fate of a connection after the first answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// It goes on.
+    /// The connection goes on.
     Keep,
     /// The session is closed in order, by `close_notify`.
     Close,
@@ -93,24 +93,24 @@ pub enum End {
     Cut,
 }
 
-/// What a client was seen to do.
+/// The observations of the clients.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Connections accepted, whatever came of them.
+    /// The number of connections accepted, whatever came of them.
     pub accepted: usize,
-    /// Sessions that were agreed on.
+    /// The number of sessions that were agreed on.
     pub sessions: usize,
-    /// The name each session was asked for, where there was one.
+    /// The name that each session was asked for, if there was one.
     pub names: Vec<Option<String>>,
-    /// The protocol each session was to carry.
+    /// The protocol that each session was to carry.
     pub protocols: Vec<Option<Vec<u8>>>,
-    /// The client's certificate chain, how long it was, for each session.
+    /// The length of the client's certificate chain, for each session.
     pub chains: Vec<usize>,
-    /// Requests answered.
+    /// The number of requests answered.
     pub answered: usize,
 }
 
-/// The running upstream; dropping it closes its port and all its connections.
+/// The running upstream. Dropping it closes its port and all its connections.
 pub struct TlsUpstream {
     pub addr: SocketAddr,
     seen: Arc<Mutex<Seen>>,
@@ -119,7 +119,7 @@ pub struct TlsUpstream {
 }
 
 impl TlsUpstream {
-    /// Answers every request with `answer`. Where `clients` is given, it asks for a certificate of that authority.
+    /// Answers every request with `answer`. If `clients` is given, it asks for a certificate of that authority.
     pub fn start(
         identity: &Identity,
         clients: Option<&Authority>,
@@ -154,7 +154,7 @@ impl TlsUpstream {
         }
     }
 
-    /// The `https` URL of `/` at `host`, which must lead to 127.0.0.1.
+    /// Returns the `https` URL of `/` at `host`, which must lead to 127.0.0.1.
     pub fn url(&self, host: &str) -> String {
         format!("https://{host}:{}/", self.addr.port())
     }
@@ -216,7 +216,7 @@ async fn accept(
     }
 }
 
-/// A client that goes away or refuses the session just ends its connection.
+/// Serves one connection. A client that leaves or refuses the session just ends its connection.
 async fn converse(
     tcp: TcpStream,
     acceptor: TlsAcceptor,
@@ -227,7 +227,7 @@ async fn converse(
     let mut tls = match acceptor.accept(tcp).into_fallible().await {
         Ok(tls) => tls,
         Err((_, mut tcp)) => {
-            // Closing over unread bytes would reset the connection, which can overtake the alert that was sent.
+            // A close over unread bytes would reset the connection, and the reset can overtake the alert that was sent.
             tcp.shutdown().await.ok()?;
             tcp.read_to_end(&mut Vec::new()).await.ok()?;
             return None;
@@ -245,7 +245,7 @@ async fn converse(
     }
     let mut held = Vec::new();
     loop {
-        // A body may have come with it.
+        // A body may have come together with the head.
         while !held.windows(4).any(|four| four == b"\r\n\r\n") {
             if tls.read_buf(&mut held).await.ok()? == 0 {
                 return None;

@@ -1,9 +1,9 @@
-//! An upstream that misbehaves as a test tells it to, on raw sockets: it delays, hangs, resets, closes, cuts and
-//! drips, and keeps a log of all it was asked. It must not know Gather, nor any HTTP library that might put right
-//! what a test wants wrong.
+//! An upstream on raw sockets that misbehaves as a test tells it to. It delays, hangs, resets, closes, cuts and drips,
+//! and keeps a log of all requests. It must not know Gather, nor any HTTP library that might correct the faults that a
+//! test wants.
 //!
-//! It lives on a thread and a runtime of its own, so it works under any test runtime and under none, and its time
-//! goes on where a test's stands still. It listens on a free port of 127.0.0.1 and stops when dropped.
+//! It lives on a thread and a runtime of its own. So it works under any test runtime or without one, and its time goes
+//! on while a test's time stands still. It listens on a free port of 127.0.0.1 and stops when dropped.
 
 // Every test crate includes this file and uses its own part of it.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, unused_imports)]
@@ -43,7 +43,7 @@ use request::Incoming;
 
 type Script = dyn Fn(&Request) -> Behaviour + Send + Sync;
 
-/// The running upstream; dropping it closes its port and all its connections.
+/// The running upstream. Dropping it closes its port and all its connections.
 pub struct Upstream {
     addr: SocketAddr,
     shared: Arc<Shared>,
@@ -61,13 +61,13 @@ struct Shared {
 struct Seen {
     accepted: usize,
     open: BTreeSet<usize>,
-    /// When each of the others was closed.
+    /// The time at which each of the other connections was closed.
     closed: BTreeMap<usize, Instant>,
     requests: Vec<Request>,
 }
 
 impl Upstream {
-    /// Starts an upstream that does with each request what `script` says. The script must not block.
+    /// Starts an upstream that asks `script` what to do with each request. The script must not block.
     pub fn start(script: impl Fn(&Request) -> Behaviour + Send + Sync + 'static) -> Self {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -104,13 +104,13 @@ impl Upstream {
         }
     }
 
-    /// An upstream that does the same with every request.
+    /// Starts an upstream that does the same with every request.
     pub fn always(behaviour: impl Into<Behaviour>) -> Self {
         let behaviour = behaviour.into();
         Self::start(move |_| behaviour.clone())
     }
 
-    /// An upstream that goes through `behaviours` request by request; the last one stays.
+    /// Starts an upstream that goes through `behaviours` request by request. The last one stays.
     pub fn queue(behaviours: impl IntoIterator<Item = Behaviour>) -> Self {
         let queue = Mutex::new(behaviours.into_iter().collect::<VecDeque<_>>());
         Self::start(move |_| {
@@ -125,23 +125,23 @@ impl Upstream {
         })
     }
 
-    /// Where it listens.
+    /// Returns the upstream's address.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The `http` URL of `path`, which starts with a slash.
+    /// Returns the `http` URL of `path`, which starts with a slash.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
 
-    /// All requests read so far, in the order of their last bytes.
+    /// Returns all requests read so far, in the order of their last bytes.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.seen.borrow().requests.clone()
     }
 
-    /// The requests read so far, which are forgotten with the connections that were closed: for a load that goes on for
-    /// long, and to begin anew.
+    /// Returns the requests read so far. They are then forgotten, together with the connections that were closed. That
+    /// serves a load that goes on for long, and a new beginning.
     pub fn take_requests(&self) -> Vec<Request> {
         let mut requests = Vec::new();
         self.shared.seen.send_modify(|seen| {
@@ -151,42 +151,42 @@ impl Upstream {
         requests
     }
 
-    /// When the connection of this number was found closed by its client, waiting for it up to `timeout`. The upstream
-    /// closes none by itself while it hangs.
+    /// Returns the time at which the client was found to have closed the connection of this number. Waits for it up to
+    /// `timeout`. The upstream closes no connection by itself while it hangs.
     pub async fn closed_at(&self, connection: usize, timeout: Duration) -> Option<Instant> {
         let closed = move |seen: &Seen| seen.closed.contains_key(&connection);
         self.until(timeout, closed).await.ok()??;
         self.shared.seen.borrow().closed.get(&connection).copied()
     }
 
-    /// Connections accepted so far.
+    /// Returns the number of connections accepted so far.
     pub fn connections(&self) -> usize {
         self.shared.seen.borrow().accepted
     }
 
-    /// Connections open now. A client that has shut down its sending half counts as gone.
+    /// Returns the number of connections open now. A client that has shut down its sending half counts as gone.
     pub fn open(&self) -> usize {
         self.shared.seen.borrow().open.len()
     }
 
-    /// How long it took, from this call, until no connection accepted before it was open any more; `None` when some
-    /// still is after `timeout` (of real time, whatever the caller's runtime does with its clock).
+    /// Returns the time, from this call, until all connections accepted before it were closed. `None` if one is still
+    /// open after `timeout`, which is real time, whatever the caller's runtime does with its clock.
     pub async fn wait_closed(&self, timeout: Duration) -> Option<Duration> {
         self.until(timeout, self.all_closed()).await.ok()?
     }
 
-    /// [`wait_closed`](Self::wait_closed) for a test without a runtime.
+    /// Does the same as [`wait_closed`](Self::wait_closed), for a test without a runtime.
     pub fn wait_closed_blocking(&self, timeout: Duration) -> Option<Duration> {
         let (sender, receiver) = blocking::channel();
         let waiting = self.until(timeout, self.all_closed());
         self.runtime.spawn(async move {
-            // A test that has ended meanwhile isn't interested.
+            // A test that has ended meanwhile does not need the result.
             let _ = sender.send(waiting.await.ok().flatten());
         });
         receiver.recv().ok()?
     }
 
-    /// Whether at least `count` requests have been read within `timeout`.
+    /// Returns true if at least `count` requests have been read within `timeout`.
     pub async fn wait_requests(&self, count: usize, timeout: Duration) -> bool {
         let enough = move |seen: &Seen| seen.requests.len() >= count;
         matches!(self.until(timeout, enough).await, Ok(Some(_)))
@@ -218,14 +218,14 @@ impl Drop for Upstream {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // What the thread may have panicked with is already on stderr.
+            // A panic's message of the thread is already on stderr.
             let _ = thread.join();
         }
     }
 }
 
-/// A queue long enough for a burst while this process waits for its turn: a connection that finds it full comes a second
-/// late.
+/// The length of the queue of new connections. It is enough for a burst while this process waits for its turn. A
+/// connection that finds the queue full comes a second late.
 const BACKLOG: u32 = 4096;
 
 fn listen_on_a_free_port() -> io::Result<TcpListener> {
@@ -237,7 +237,7 @@ fn listen_on_a_free_port() -> io::Result<TcpListener> {
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, most likely, and then asking again at once would burn the CPU.
+            // The process is most likely out of file descriptors. Another try at once would burn the CPU.
             tokio::time::sleep(Duration::from_millis(5)).await;
             continue;
         };
@@ -245,7 +245,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// A connection in the books, for as long as it is open.
+/// The record of a connection, as long as it is open.
 struct Opened {
     shared: Arc<Shared>,
     number: usize,
@@ -272,13 +272,13 @@ impl Drop for Opened {
     }
 }
 
-/// One connection from its first byte to its end.
+/// Serves one connection from its first byte to its end.
 async fn converse(mut stream: TcpStream, opened: Opened) {
-    // Drips and cut heads are to arrive as they are written. Without it, they only arrive later.
+    // Drips and cut heads are to arrive as they are written. If this fails, they only arrive later.
     let _ = stream.set_nodelay(true);
     let (read, write) = stream.split();
     let (sender, received) = mpsc::unbounded_channel();
-    // The one that reads also is the one that notices that the client has gone, whatever the other is doing.
+    // The reading side is the one that notices that the client has left, whatever the other side is doing.
     let end = tokio::select! {
         biased;
         end = answer(Incoming::new(received), write, &opened) => end,
@@ -289,7 +289,7 @@ async fn converse(mut stream: TcpStream, opened: Opened) {
             .set_zero_linger()
             .expect("a socket that can be reset");
     }
-    // First off the wire, then off the books.
+    // The connection is closed before it leaves the record.
     drop(stream);
     drop(opened);
 }
@@ -307,7 +307,7 @@ async fn listen(mut read: ReadHalf<'_>, sender: mpsc::UnboundedSender<Vec<u8>>) 
             return;
         }
     }
-    // A request that came together with the end still is to be logged.
+    // A request that came together with the end is still logged.
     for _ in 0..3 {
         task::yield_now().await;
     }
@@ -322,7 +322,7 @@ async fn answer(mut incoming: Incoming, mut write: WriteHalf<'_>, opened: &Opene
             return End::Closed;
         };
         let method = request.method.clone();
-        // Not asked when the answer is known: a queue is not to lose an entry to a request that gets none.
+        // The script is not asked if the answer is known: a queue is not to lose an entry to a request that gets none.
         let behaviour = (!stale).then(|| (opened.shared.script)(&request));
         opened
             .shared

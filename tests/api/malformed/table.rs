@@ -1,16 +1,16 @@
-//! The table: what is forbidden, by name, with the rule that forbids it.
+//! The table of what is forbidden, by name, with the rule that forbids it.
 
-/// A head with this request line, a valid `Host` and nothing else.
+/// Makes a head with this request line, a valid `Host` and nothing else.
 pub(super) fn line(line: &str) -> Vec<u8> {
     format!("{line}\r\nHost: gather\r\n\r\n").into_bytes()
 }
 
-/// A valid head with this target.
+/// Makes a valid head with this target.
 pub(super) fn target(target: &str) -> Vec<u8> {
     line(&format!("GET {target} HTTP/1.1"))
 }
 
-/// A valid head with this line among its fields, as it is.
+/// Makes a valid head that has this line, unchanged, among its fields.
 pub(super) fn field(field: impl AsRef<[u8]>) -> Vec<u8> {
     let (before, after) = (
         &b"GET /aggregate HTTP/1.1\r\nHost: gather\r\n"[..],
@@ -19,19 +19,19 @@ pub(super) fn field(field: impl AsRef<[u8]>) -> Vec<u8> {
     [before, field.as_ref(), after].concat()
 }
 
-/// A valid head with this instead of its `Host`.
+/// Makes a valid head with this line instead of its `Host`.
 pub(super) fn host(host: &str) -> Vec<u8> {
     format!("GET /aggregate HTTP/1.1\r\n{host}\r\n\r\n").into_bytes()
 }
 
-/// A request with these fields about its body, and this body.
+/// Makes a request with these fields about its body, and this body.
 pub(super) fn body(method: &str, fields: &str, body: &str) -> Vec<u8> {
     format!("{method} /aggregate HTTP/1.1\r\nHost: gather\r\n{fields}\r\n\r\n{body}").into_bytes()
 }
 
 pub(super) type Case = (&'static str, Vec<u8>);
 
-/// RFC 9112, section 2.2: lines end with CRLF, and there is no CR but before LF.
+/// RFC 9112, section 2.2: lines end with CRLF, and a CR stands only before LF.
 fn line_ends() -> Vec<Case> {
     let all: [(&str, &[u8]); 13] = [
         (
@@ -235,7 +235,7 @@ fn hosts() -> Vec<Case> {
     .into()
 }
 
-/// RFC 9112, section 6: one way to say how long a body is.
+/// RFC 9112, section 6: there is one way to give a body's length.
 fn lengths() -> Vec<Case> {
     [
         ("a negative length", "Content-Length: -1"),
@@ -336,8 +336,8 @@ fn old() -> Vec<Case> {
     .into()
 }
 
-/// RFC 9112, section 7.1. No route takes a body, so these are refused for what they announce; nothing of them may be
-/// taken for a request that follows.
+/// RFC 9112, section 7.1. No route takes a body, so these requests are refused for what they announce. No part of them
+/// may be taken for a request that follows.
 fn chunks() -> Vec<Case> {
     let smuggled = "GET /aggregate HTTP/1.1\r\nHost: gather\r\n\r\n";
     [
@@ -408,7 +408,7 @@ fn chunks() -> Vec<Case> {
     .into()
 }
 
-/// What is too long or is no HTTP at all.
+/// Heads that are too long, and bytes that are no HTTP at all.
 fn others() -> Vec<Case> {
     let long = |bytes: usize| "x".repeat(bytes);
     vec![

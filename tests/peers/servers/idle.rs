@@ -1,5 +1,5 @@
-//! POSTs at the moment at which a server closes the connections that they would take. It must not know the server, nor how long
-//! it keeps them.
+//! POSTs at the moment when a server closes the connections that they would use. It must not know the server, nor how
+//! long it keeps connections.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -11,24 +11,24 @@ use std::{
 use super::seen::Lost;
 use crate::program::{SOON, get};
 
-/// Upstreams that are the same server, each with connections of its own, all asked at once.
+/// The number of upstreams that are the same server. Each has connections of its own, and all are asked at once.
 pub(super) const LANES: usize = 40;
 
-/// How long after the close of a connection that was used just before the others these are used. They close within some
-/// milliseconds too.
+/// Times between the close of one connection and the use of the others, which were used just after it. The server
+/// closes those within some milliseconds too.
 const PAUSES_MS: [u64; 5] = [0, 1, 2, 4, 8];
 
-/// How many POSTs meet the close.
+/// The number of POSTs that meet the close.
 pub(super) const POSTS: usize = LANES * PAUSES_MS.len();
 
-/// Whether the server closes after each answer, and the POSTs that were lost.
+/// Returns true if the server closes after each answer, and the POSTs that were lost.
 pub(super) fn posts_around_the_close(server: SocketAddr, gateway: SocketAddr) -> (bool, Lost) {
     let mut closes_each = false;
     let mut lost = Lost::new();
     for pause in PAUSES_MS {
         let mut kept = Kept::post(server);
         closes_each = kept.says_close;
-        // Their connections are new, or as old as the round before, and idle from now on.
+        // Their connections are new, or as old as the round before, and are idle from now on.
         lost.extend(post_on_all_lanes(gateway));
         kept.wait_for_the_close();
         thread::park_timeout(Duration::from_millis(pause));
@@ -49,14 +49,14 @@ fn post_on_all_lanes(gateway: SocketAddr) -> Lost {
     lost.map(ToString::to_string).collect()
 }
 
-/// A connection of our own that tells when the server closes what is idle.
+/// A connection of our own that tells when the server closes idle connections.
 struct Kept {
     tcp: TcpStream,
     says_close: bool,
 }
 
 impl Kept {
-    /// A connection over which one POST was answered.
+    /// Opens a connection and makes one POST on it, which is answered.
     fn post(server: SocketAddr) -> Self {
         let mut tcp = TcpStream::connect(server).unwrap();
         tcp.set_read_timeout(Some(SOON)).unwrap();

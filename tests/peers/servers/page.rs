@@ -1,5 +1,5 @@
-//! The table in docs/upstreams.md, between two markers; the prose around it stays. A test writes it when it is asked to, and else
-//! compares it with what it saw, but for the versions.
+//! The table in docs/upstreams.md, between two markers. The prose around it stays. A test writes the table if it is
+//! asked to. Otherwise it compares the table with its observations, except for the versions.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ const END: &str = "<!-- end of servers -->";
 /// The first cell of the row that may differ from the page's.
 const VERSION: &str = "version";
 
-/// A row's first cell and what it says of a server.
+/// A row's first cell, and the function that makes the cell of a server.
 type Row = (String, fn(&Seen) -> String);
 
 fn rows() -> Vec<Row> {
@@ -72,7 +72,7 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-/// What a good answer is called, or the class of the failure.
+/// Returns the name of a good answer, or the class of the failure.
 fn taken(class: &str, good: &str) -> String {
     match class {
         "ok" => good.to_owned(),
@@ -80,7 +80,7 @@ fn taken(class: &str, good: &str) -> String {
     }
 }
 
-/// What became of an answer, and what ended it where that can't be told from its class.
+/// Describes the result of an answer, and its end if the class does not tell that.
 fn ending(call: &Call) -> String {
     let result = taken(&call.plain.class, "`ok`");
     match (call.wire.whole, call.wire.framing) {
@@ -99,7 +99,7 @@ fn lost(posts: &Lost) -> String {
     .to_owned()
 }
 
-/// Writes the table if `GATHER_TEST_WRITE` is set, and else asserts that it says what was seen.
+/// Writes the table if `GATHER_TEST_WRITE` is set. Otherwise asserts that the table has these observations.
 pub(super) fn compare(all: &[Seen]) {
     let file = repository(PAGE);
     let text = fs::read_to_string(&file).unwrap();
@@ -143,7 +143,7 @@ fn table(all: &[Seen]) -> String {
     text
 }
 
-/// The rows' names and the cells of one server, as the page has them.
+/// Returns the rows' names and the cells of one server, as the page has them.
 fn column(written: &str, server: &str) -> Vec<(String, String)> {
     let cells = |line: &str| -> Vec<String> {
         let line = line.trim().trim_start_matches('|').trim_end_matches('|');

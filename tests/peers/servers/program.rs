@@ -1,5 +1,5 @@
-//! The servers, as their users start them, each in a process group and a folder of its own. It must not know what is asked of
-//! them.
+//! The servers as their users start them, each in a process group and a folder of its own. It must not know what they
+//! are asked.
 
 use std::{net::SocketAddr, path::Path, process::Command};
 
@@ -45,7 +45,7 @@ impl Kind {
         Self::Php,
     ];
 
-    /// Its name in the table.
+    /// Returns the server's name in the table.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Uvicorn => "FastAPI on uvicorn",
@@ -58,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// Starts it with an idle time of 2 s, where it has one. `None` where a program is missing.
+    /// Starts the server with an idle time of 2 s, if it has one. Returns `None` if a program is missing.
     pub(super) fn start(self) -> Option<Server> {
         let files = tempfile::tempdir().unwrap();
         let (version, running, address) = match self {
@@ -76,7 +76,7 @@ impl Kind {
             Self::Lighttpd => lighttpd(files.path())?,
             Self::Php => php()?,
         };
-        // gunicorn listens before its worker has begun.
+        // gunicorn listens before its worker has started.
         eventually("an answer", || answers(address).then_some(()));
         Some(Server {
             name: self.name(),
@@ -99,7 +99,7 @@ fn python(modules: &str) -> Option<Command> {
     Some(command)
 }
 
-/// The versions of these modules, as their packages say.
+/// Returns the versions of these modules, as their packages tell them.
 fn versions(python: &Command, modules: &str) -> String {
     let mut command = Command::new(python.get_program());
     command.args([
@@ -111,7 +111,7 @@ fn versions(python: &Command, modules: &str) -> String {
     first_line(command)
 }
 
-/// The first line that a command writes, such as its version.
+/// Returns the first line that a command writes, such as its version.
 fn first_line(mut command: Command) -> String {
     let written = command.output().unwrap().stdout;
     let written = String::from_utf8(written).unwrap();
@@ -147,7 +147,7 @@ fn uvicorn() -> Started {
 fn gunicorn(modules: &str, arguments: &[&str]) -> Started {
     let mut command = python(modules)?;
     let version = versions(&command, modules);
-    // Its keep-alive is 2 s by default.
+    // The server's keep-alive is 2 s by default.
     command
         .args([
             "-m",
@@ -178,7 +178,7 @@ fn php() -> Started {
     let version = version(&program, "--version");
     let version = version.split(" (").next().unwrap_or_default().to_owned();
     let mut command = Command::new(program);
-    // Without the system's php.ini, and with errors in the log, as in production.
+    // As in production, the system's php.ini is not read, and errors go to the log.
     command
         .args([
             "-n",
@@ -196,7 +196,7 @@ fn php() -> Started {
 }
 
 pub(super) fn answers(address: SocketAddr) -> bool {
-    // A chunk's framing may be around it.
+    // The framing of a chunk may be around it.
     try_get(address, "/text", &[])
         .is_ok_and(|answer| String::from_utf8_lossy(&answer.body).contains("pong"))
 }

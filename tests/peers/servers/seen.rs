@@ -1,5 +1,5 @@
-//! What one server is asked, through a gateway with default settings and by curl, and what came of it. It must not know which
-//! server it is.
+//! The questions to one server, through a gateway with default settings and by curl, and their results. It must not
+//! know which server it is.
 
 use std::{fmt::Write as _, fs, net::SocketAddr, path::Path, process::Command, thread};
 
@@ -15,24 +15,25 @@ use crate::{
     program::{Running, get, which},
 };
 
-/// Bytes of a body that a handler reads, and of one that it doesn't.
+/// The size of a body that a handler reads, and of one that it doesn't, in bytes.
 const READ: usize = 100_000;
 const UNREAD: usize = 300_000;
 
-/// POSTs one after another to handlers of which every other one raises.
+/// The number of POSTs one after another to handlers that raise every second time.
 pub(super) const RAISING: usize = 300;
 
-/// POSTs one after another to a handler that doesn't read them.
+/// The number of POSTs one after another to a handler that doesn't read them.
 pub(super) const REFUSED: usize = 60;
 
-/// How long an answer may take that does end, on a machine that is busy: in seconds for curl, and for calls to handlers that fail.
+/// The longest time for an answer that does end, on a busy machine: in seconds for curl, and for calls to handlers that
+/// fail.
 const CURL_SECONDS: &str = "6";
 const FAILING: &str = "timeout = \"8s\"";
 
-/// How long all other calls may take.
+/// The longest time for all other calls.
 const PATIENCE: &str = "30s";
 
-/// All that was seen of one server.
+/// All observations of one server.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) name: &'static str,
@@ -42,11 +43,11 @@ pub(super) struct Seen {
     pub(super) nothing: Outcome,
     pub(super) taken: Outcome,
     pub(super) stream: Call,
-    /// A handler that fails midway through a text.
+    /// A call to a handler that fails midway through a text.
     pub(super) broken: Call,
-    /// The same where the head has the length of the whole text.
+    /// The same call, where the head has the length of the whole text.
     pub(super) broken_length: Call,
-    /// The same with JSON.
+    /// The same call with JSON.
     pub(super) broken_json: Call,
     pub(super) idle: Lost,
     pub(super) closes_each: bool,
@@ -55,7 +56,7 @@ pub(super) struct Seen {
     pub(super) refused_by_curl: usize,
 }
 
-/// What the gateway made of a call.
+/// The gateway's result of a call.
 #[derive(Debug)]
 pub(super) struct Outcome {
     /// `ok`, or the class of the failure.
@@ -65,7 +66,7 @@ pub(super) struct Outcome {
     detail: Value,
 }
 
-/// A call that can tell how an answer ends.
+/// A call that shows how an answer ends.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) plain: Outcome,
@@ -73,11 +74,11 @@ pub(super) struct Call {
     pub(super) wire: Wire,
 }
 
-/// How an answer came, as curl saw it.
+/// The form in which an answer came, as curl saw it.
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) framing: Framing,
-    /// curl has nothing to say against it.
+    /// True if curl has no complaint.
     pub(super) whole: bool,
 }
 
@@ -85,11 +86,11 @@ pub(super) struct Wire {
 pub(super) enum Framing {
     Length,
     Chunked,
-    /// Neither: the end of the connection is the end of the answer.
+    /// Neither of the two: the end of the connection is the end of the answer.
     Close,
 }
 
-/// The POSTs whose answer is not the server's own, each with what came instead.
+/// The POSTs whose answer is not the server's own, each with the answer that came instead.
 pub(super) type Lost = Vec<String>;
 
 impl Outcome {
@@ -121,7 +122,7 @@ impl Outcome {
     }
 }
 
-/// Asks a server for everything. What waits long does so at the same time.
+/// Asks a server for everything. Questions that wait long do so at the same time.
 pub(super) fn observe(server: &Server) -> Option<Seen> {
     let curl = &needed("curl", which("curl"))?;
     let (_gateway, gateway) = Running::serve(&configuration(server.address));
@@ -166,7 +167,8 @@ pub(super) fn observe(server: &Server) -> Option<Seen> {
     })
 }
 
-/// A gateway before one server, with an upstream for each thing that is asked of it. All but times is as it is by default.
+/// Returns the configuration of a gateway before one server, with an upstream for each question. Everything except
+/// times has its default.
 fn configuration(server: SocketAddr) -> String {
     let mut text = format!("[defaults]\ntimeout = \"{PATIENCE}\"\n");
     let mut upstream = |name: &str, path: &str, settings: &str| {
@@ -260,13 +262,13 @@ fn posts_that_are_refused_unread(gateway: SocketAddr) -> Lost {
     lost
 }
 
-/// The same POSTs by curl, which keeps its connection where the server does; how many of them had no answer.
+/// Sends the same POSTs by curl, which keeps its connection if the server does. Returns how many had no answer.
 fn posts_that_curl_loses(curl: &Path, server: SocketAddr) -> usize {
     let files = tempfile::tempdir().unwrap();
     let body = files.path().join("body");
     fs::write(&body, "x".repeat(UNREAD)).unwrap();
     let mut command = Command::new(curl);
-    // An empty `Expect` keeps it from waiting for a 100 first, as Gather doesn't.
+    // An empty `Expect` keeps curl from waiting for a 100 first. Gather doesn't wait either.
     command
         .args([
             "--silent",
@@ -286,7 +288,7 @@ fn posts_that_curl_loses(curl: &Path, server: SocketAddr) -> usize {
     REFUSED - written.lines().filter(|status| *status == "404").count()
 }
 
-/// How the answer to a GET comes, by curl's exit status and the head that it saw.
+/// Returns the form in which the answer to a GET comes, by curl's exit status and the head that it saw.
 fn on_the_wire(curl: &Path, server: SocketAddr, path: &str) -> Wire {
     let output = Command::new(curl)
         .args(["--silent", "--include", "--max-time", CURL_SECONDS])

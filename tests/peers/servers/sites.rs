@@ -1,4 +1,5 @@
-//! Servers that have no application but files and scripts, and must be told their port. It must not know what is asked of them.
+//! Servers that have only files and scripts, and no application, and that must be told their port. It must not know
+//! what they are asked.
 
 use std::{
     fs,
@@ -14,10 +15,10 @@ use crate::{
     program::{Running, eventually, free_address, repository, which},
 };
 
-/// Attempts at a port that another process takes before the server does.
+/// The number of attempts at a port that another process takes before the server does.
 const ATTEMPTS: usize = 5;
 
-/// What Apache and lighttpd run `cgi.sh` for, one file each.
+/// The names under which Apache and lighttpd run `cgi.sh`, one file each.
 const SCRIPTS: [&str; 7] = [
     "nothing",
     "take",
@@ -28,7 +29,7 @@ const SCRIPTS: [&str; 7] = [
     "broken_json",
 ];
 
-/// Where Debian has what `apache2` loads.
+/// Debian's folder for the modules that `apache2` loads.
 const APACHE_MODULES: &str = "/usr/lib/apache2/modules";
 
 pub(super) fn apache(files: &Path) -> Started {
@@ -42,7 +43,7 @@ pub(super) fn apache(files: &Path) -> Started {
     let place = files.display();
     let scripts = SCRIPTS.join("|");
     let (running, address) = at_a_free_port(|address| {
-        // A file that a failed attempt at another port has left.
+        // This file is left over from a failed attempt at another port.
         let _ = fs::remove_file(files.join("pid"));
         let text = format!(
             "ServerName localhost
@@ -124,7 +125,7 @@ $HTTP["url"] =~ "^/({scripts})$" {{ cgi.assign = ("" => "") }}
     Some((version, running, address))
 }
 
-/// Files and scripts for a server that has no application. Another user may have to read them.
+/// Makes files and scripts for a server without an application. Another user may have to read them.
 fn site(files: &Path) -> PathBuf {
     let root = files.join("root");
     fs::create_dir(&root).unwrap();
@@ -139,7 +140,8 @@ fn site(files: &Path) -> PathBuf {
     root
 }
 
-/// Starts a program that can't be asked which port it got. Where another process was faster, it ends, and has another port.
+/// Starts a program that can't be asked which port it got. If another process was faster, the program ends and gets
+/// another port.
 fn at_a_free_port(command: impl Fn(SocketAddr) -> Command) -> (Running, SocketAddr) {
     let mut refused = String::new();
     for _ in 0..ATTEMPTS {
@@ -147,7 +149,7 @@ fn at_a_free_port(command: impl Fn(SocketAddr) -> Command) -> (Running, SocketAd
         let mut running = Running::start_group(&command(address));
         let listens = eventually("the server", || {
             let ended = !running.is_running();
-            // By what it answers: it may be the other process that listens.
+            // The answer decides, as the other process may be the one that listens.
             let listens = answers(address);
             (ended || listens).then_some(!ended)
         });

@@ -1,4 +1,5 @@
-//! What a process writes, followed line by line on a thread of its own, so that the process never waits for its reader.
+//! The output of a process, followed line by line on a thread of its own, so that the process never waits for its
+//! reader.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -9,7 +10,7 @@ use std::{
 
 use super::SOON;
 
-/// What a process writes, line by line, as it comes.
+/// The lines that a process writes, as they come.
 #[derive(Clone, Default)]
 pub(super) struct Lines(Arc<(Mutex<Written>, Condvar)>);
 
@@ -60,7 +61,7 @@ impl Lines {
         self.0.0.lock().unwrap().lines.clone()
     }
 
-    /// Everything, once the process has ended.
+    /// Returns everything, once the process has ended.
     pub(super) fn whole(&self) -> String {
         let (written, changed) = &*self.0;
         let written = changed

@@ -1,17 +1,17 @@
-//! What the upstream can be told to do with a request. Plain data; it must not know how it is done.
+//! The behaviours that the upstream can be told. They are plain data. It must not know how they are carried out.
 //!
-//! Where a body is made up, it is `1` over and over and said to be JSON: cut anywhere, it still is a valid number, so
-//! that only the framing can tell that it was cut.
+//! A made-up body is `1` over and over, and is declared as JSON. Cut anywhere, it is still a valid number, so that only
+//! the framing can tell that it was cut.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
-/// What becomes of one request.
+/// The treatment of one request.
 #[derive(Debug, Clone)]
 pub enum Behaviour {
-    /// Answers it, then keeps the connection or closes it as the response says.
+    /// Answers it, then keeps or closes the connection as the response says.
     Respond(Response),
     /// Waits, then does the other thing.
     DelayThen(Duration, Box<Behaviour>),
@@ -49,10 +49,10 @@ pub enum Behaviour {
         bytes_per: usize,
         body: Vec<u8>,
     },
-    /// Answers as if the connection were kept and closes it right after: a pooled connection gone stale.
+    /// Answers as if the connection were kept, and closes it right after: a stale connection in the client's pool.
     CloseAfterAnswer(Response),
-    /// Answers and keeps the connection, but closes it without an answer when the next request has come on it: stale
-    /// for sure, not only most likely.
+    /// Answers and keeps the connection, but closes it without an answer when the next request has come on it. The
+    /// connection is then stale for certain, and not only most likely.
     CloseOnNextRequest(Response),
     /// Sends these bytes and goes on with the connection.
     Raw(Vec<u8>),
@@ -78,7 +78,7 @@ impl Behaviour {
         Self::SendThen(bytes, Box::new(self))
     }
 
-    /// Does this, but later.
+    /// Does this after a delay.
     pub fn after(self, delay: Duration) -> Self {
         Self::DelayThen(delay, Box::new(self))
     }
@@ -90,20 +90,20 @@ impl From<Response> for Behaviour {
     }
 }
 
-/// How the end of a body can be told (RFC 9112, section 6).
+/// The ways to tell the end of a body (RFC 9112, section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// By its length.
+    /// The body's length.
     ContentLength,
-    /// In chunks of at most so many bytes.
+    /// Chunks of at most this many bytes.
     Chunked(usize),
-    /// HTTP/1.1 without a length: by closing the connection, which isn't announced.
+    /// HTTP/1.1 without a length: the close of the connection, which isn't announced.
     CloseDelimited,
-    /// HTTP/1.0 without a length: by closing the connection.
+    /// HTTP/1.0 without a length: the close of the connection.
     Http10,
 }
 
-/// An answer as it is to be on the wire; nothing is added but what the framing and `close` say.
+/// An answer as it is to be on the wire. Nothing is added but the lines for the framing and for `close`.
 #[derive(Debug, Clone)]
 pub struct Response {
     pub(super) status: u16,
@@ -116,7 +116,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// An empty answer with a length, whose reason is the status' usual one.
+    /// Makes an empty answer with a length, with the usual reason phrase of its status.
     pub fn new(status: u16) -> Self {
         let reason = http::StatusCode::from_u16(status)
             .ok()
@@ -132,56 +132,56 @@ impl Response {
         }
     }
 
-    /// 200 with a body that is said to be JSON, whether it is or not.
+    /// Makes a 200 with a body that is declared as JSON, whether it is or not.
     pub fn json(body: impl Into<Vec<u8>>) -> Self {
         Self::new(200)
             .header("content-type", "application/json")
             .body(body)
     }
 
-    /// 200 with a plain text.
+    /// Makes a 200 with a plain text.
     pub fn text(body: impl Into<Vec<u8>>) -> Self {
         Self::new(200)
             .header("content-type", "text/plain; charset=utf-8")
             .body(body)
     }
 
-    /// The dummy service's answer, without its delay.
+    /// Makes the dummy service's answer, without its delay.
     pub fn pong() -> Self {
         Self::json("\"pong\"")
     }
 
-    /// Another status; the reason stays.
+    /// Sets another status. The reason phrase stays.
     pub fn status(mut self, status: u16) -> Self {
         self.status = status;
         self
     }
 
-    /// Another reason phrase.
+    /// Sets another reason phrase.
     pub fn reason(mut self, reason: &str) -> Self {
         reason.clone_into(&mut self.reason);
         self
     }
 
-    /// One more header, written as it is given.
+    /// Adds a header, written as it is given.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Another body.
+    /// Sets another body.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// Another way to tell the body's end.
+    /// Sets another way to tell the body's end.
     pub fn framing(mut self, framing: Framing) -> Self {
         self.framing = framing;
         self
     }
 
-    /// A pause before the head.
+    /// Sets a pause before the head.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self

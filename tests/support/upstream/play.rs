@@ -1,4 +1,4 @@
-//! Does on the wire what a behaviour says. It must not know what is asked for, but for `HEAD`, whose answer has no
+//! Carries out a behaviour on the wire. It must not know what is asked for, except for `HEAD`, whose answer has no
 //! body.
 
 use std::{io, time::Duration};
@@ -10,13 +10,13 @@ use super::behaviour::{Behaviour, Framing, Response};
 /// The half of a head, broken off within a header's name.
 const HALF_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-le";
 
-/// What an endless body is said to be long, in bytes: 1 TiB, more than any test reads.
+/// The declared length of an endless body, in bytes: 1 TiB, more than any test reads.
 const ENDLESS: usize = 1 << 40;
 
-/// How long what was sent before a reset gets to arrive: on loopback, it is there at once.
+/// The time for bytes to arrive before a reset. On loopback they arrive at once.
 const BEFORE_RESET: Duration = Duration::from_millis(10);
 
-/// What becomes of the connection.
+/// The fate of the connection.
 pub(super) enum Next {
     Serve,
     ServeNoMore,
@@ -24,7 +24,7 @@ pub(super) enum Next {
     Reset,
 }
 
-/// Plays `behaviour` for a request of `method`; an error is a client that is gone.
+/// Plays `behaviour` for a request of `method`. An error means that the client has left.
 pub(super) async fn play(
     behaviour: Behaviour,
     method: &str,
@@ -92,7 +92,7 @@ pub(super) async fn play(
     }
 }
 
-/// Goes through what comes before the behaviour proper.
+/// Plays the parts that come before the behaviour proper, and returns that behaviour.
 async fn awaited(mut behaviour: Behaviour, write: &mut WriteHalf<'_>) -> io::Result<Behaviour> {
     loop {
         behaviour = match behaviour {
@@ -101,7 +101,7 @@ async fn awaited(mut behaviour: Behaviour, write: &mut WriteHalf<'_>) -> io::Res
                 *then
             }
             Behaviour::WaitThen(mut told, then) => {
-                // A test that has ended says nothing more.
+                // A test that has ended sends nothing more.
                 let _ = told.wait_for(|told| *told).await;
                 *then
             }
@@ -153,7 +153,7 @@ fn head(response: &Response) -> Vec<u8> {
         head += &format!("{name}: {value}\r\n");
     }
     match response.framing {
-        // RFC 9110, section 8.6: these have no length.
+        // By RFC 9110, section 8.6, these answers have no length.
         Framing::ContentLength if matches!(response.status, 100..200 | 204) => {}
         Framing::ContentLength => head += &format!("content-length: {}\r\n", response.body.len()),
         Framing::Chunked(_) => head += "transfer-encoding: chunked\r\n",
@@ -213,7 +213,7 @@ async fn drip(
     Ok(Next::Serve)
 }
 
-/// A head that declares so many bytes, and so many of them.
+/// Makes a head that declares this many bytes, and this many of them.
 fn started(declared: usize, sent: usize) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {declared}\r\n\r\n"
@@ -221,7 +221,7 @@ fn started(declared: usize, sent: usize) -> Vec<u8> {
     [head.into_bytes(), ones(sent)].concat()
 }
 
-/// A head that declares chunks, and what is to follow it.
+/// Makes a head that declares chunks, and the parts that follow it.
 fn in_chunks(parts: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = head(&Response::json("").framing(Framing::Chunked(1)));
     bytes.extend(parts.concat());

@@ -1,37 +1,37 @@
-//! A request as it came, and how it is put together from bytes. It must not know what is done with it.
+//! A request as it came, put together from bytes. It must not know what is done with it.
 
 use tokio::sync::mpsc;
 
-/// Heads with more headers than that are refused.
+/// The most headers of a head. A head with more is refused.
 const MOST_HEADERS: usize = 256;
 
 /// A whole request, with its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// `GET`, as it was written.
+    /// The method, such as `GET`, as it was written.
     pub method: String,
-    /// Path and query, as they were written.
+    /// The path and the query, as they were written.
     pub target: String,
-    /// Names in lower case, in the order in which they came.
+    /// The headers in the order in which they came, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Without its framing.
+    /// The body without its framing.
     pub body: Vec<u8>,
-    /// On which connection it came; the first one is 1.
+    /// The number of the connection on which it came. The first one is 1.
     pub connection: usize,
 }
 
 impl Request {
-    /// The target up to its query.
+    /// Returns the target up to its query.
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// The target's query, if there is one.
+    /// Returns the target's query, if there is one.
     pub fn query(&self) -> Option<&str> {
         self.target.split_once('?').map(|(_, query)| query)
     }
 
-    /// The first value of the header `name`, which is given in lower case.
+    /// Returns the first value of the header `name`, which is given in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -39,7 +39,7 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
-    /// How often the header `name`, given in lower case, is there.
+    /// Counts the headers `name`, which is given in lower case.
     pub fn header_count(&self, name: &str) -> usize {
         self.headers
             .iter()
@@ -48,11 +48,11 @@ impl Request {
     }
 }
 
-/// The bytes weren't a request.
+/// The error for bytes that are no request.
 #[derive(Debug)]
 pub(super) struct Malformed;
 
-/// What has come in on a connection and isn't used up.
+/// The bytes that have come on a connection and are not used yet.
 pub(super) struct Incoming {
     received: mpsc::UnboundedReceiver<Vec<u8>>,
     buffer: Vec<u8>,
@@ -66,7 +66,7 @@ impl Incoming {
         }
     }
 
-    /// The next request. When the client closes first, this never ends; whoever reads the socket notices.
+    /// Returns the next request. If the client closes first, this never ends, but the reader of the socket notices it.
     pub(super) async fn request(&mut self, connection: usize) -> Result<Request, Malformed> {
         let mut request = self.head(connection).await?;
         if request
@@ -77,7 +77,7 @@ impl Incoming {
                 request.body.extend(self.take(length).await);
                 self.take(2).await;
             }
-            // Trailers, up to the empty line.
+            // The trailers are skipped, up to the empty line.
             while !self.line().await.is_empty() {}
         } else if let Some(length) = request.header("content-length") {
             let length = length.parse().map_err(|_| Malformed)?;
@@ -113,7 +113,7 @@ impl Incoming {
         }
     }
 
-    /// The size of the next chunk; `None` for the last one.
+    /// Returns the size of the next chunk, or `None` for the last one.
     async fn chunk_size(&mut self) -> Result<Option<usize>, Malformed> {
         let line = String::from_utf8(self.line().await).map_err(|_| Malformed)?;
         let digits = line.split(';').next().unwrap_or_default().trim();
@@ -121,7 +121,7 @@ impl Incoming {
         Ok((length > 0).then_some(length))
     }
 
-    /// The next line, without its end.
+    /// Returns the next line, without its end.
     async fn line(&mut self) -> Vec<u8> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\r\n") {

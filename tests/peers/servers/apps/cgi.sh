@@ -1,5 +1,5 @@
 #!/bin/sh
-# The service as a CGI script, for Apache and lighttpd: what is no plain file. It is there once for each path, under its name.
+# The service as a CGI script, for the paths of Apache and lighttpd that are no plain files. Each path has a copy of its own.
 
 head() { printf 'Content-Type: %s\r\n\r\n' "$1"; }
 
@@ -7,7 +7,7 @@ case "${0##*/}" in
     nothing) printf 'Status: 204 No Content\r\n\r\n' ;;
     take | moody)
         bytes=$(wc -c)
-        # A script that dies before it has written a head.
+        # The script dies before it has written a head.
         [ -z "$QUERY_STRING" ] || exit 1
         head application/json
         printf '{"bytes": %d}' "$bytes"

@@ -1,4 +1,4 @@
-// The service on Node's own server. As with most services that want to stay up, a handler that throws is logged and no more.
+// The service on Node's own server. A handler that throws is only logged, as in most services that are to stay up.
 import { createServer } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -39,7 +39,7 @@ async function handle(request, response) {
     case "/take":
     case "/moody": {
       const bytes = await size(request);
-      // Nothing answers for a handler that throws: every framework on Node catches it and does this.
+      // Node does not answer for a handler that throws. Every framework catches the error and does this.
       if (url.search) return json(response, 500, { message: "Internal Server Error" });
       return json(response, 200, { bytes });
     }
