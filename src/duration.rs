@@ -1,16 +1,16 @@
-//! Durations as people write them: `150ms`, `2s`, `1m 30s`. A leaf: it knows nothing.
+//! Durations as people write them: `150ms`, `2s`, `1m 30s`. A leaf: it knows no other part.
 
 use std::time::Duration;
 
-/// The longest text and the longest number in it. `humantime` panics on a sum that overflows; as short as this, no sum
-/// can.
+/// The longest text, and the longest number in it. `humantime` panics if a sum overflows. The sum of a text this short
+/// can't.
 const LONGEST_TEXT: usize = 64;
 const LONGEST_NUMBER: usize = 10;
 
 /// The longest duration: nothing here waits for longer, and no clock overflows.
 pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Reads a duration: numbers with units, at most a year. `None` for anything else, a bare number too.
+/// Reads a duration: numbers with units, at most a year. Returns `None` for anything else, also for a bare number.
 #[must_use]
 pub fn parse(text: &str) -> Option<Duration> {
     // White space doesn't end a number: to `humantime`, `1 0s` is ten seconds.

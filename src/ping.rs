@@ -1,6 +1,6 @@
-//! The dummy upstream of the story: `GET /ping` answers `"pong"` after a delay. It is what `gather ping` serves,
-//! what `gather demo` calls and what tests aggregate. It must not know the gateway: no plan, no configuration file,
-//! no metric of Gather's.
+//! The dummy upstream of the story: `GET /ping` answers `"pong"` after a delay. `gather ping` serves it, `gather demo`
+//! calls it, and tests aggregate it. It must not know the gateway: no plan, no configuration file, no metric of
+//! Gather's.
 
 mod query;
 #[cfg(test)]
@@ -24,40 +24,40 @@ use futures_util::stream;
 
 pub use query::{BadParameter, parse_body_bytes, parse_delay, parse_fail_rate};
 
-/// Longest delay and longest jitter that can be asked for: nobody waits longer, and a typo must not hold a
+/// The longest delay and the longest jitter that can be asked for. Nobody waits longer, and a typo must not hold a
 /// connection for a year.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
 
-/// Largest body that can be asked for, in bytes.
+/// The largest body that can be asked for, in bytes.
 pub const LARGEST_BODY: usize = 64 * 1024 * 1024;
 
-/// Smallest body that can be asked for, in bytes: the two quotes of an empty JSON string.
+/// The smallest body that can be asked for, in bytes: the two quotes of an empty JSON string.
 pub const SMALLEST_BODY: usize = 2;
 
-/// Idle connections stay open longer than a gateway keeps them pooled (4 s with Gather), so that it is the gateway
-/// that closes them and no request meets a connection just closed.
+/// The time that an idle connection stays open. It is longer than a gateway keeps a connection pooled (4 s with
+/// Gather). So the gateway closes it, and no request meets a connection that was just closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Bodies are sent from blocks of this size, so that a large one never is in memory as a whole.
+/// The size of the blocks in which a body is sent. A large body is therefore never in memory as a whole.
 const BLOCK: usize = 64 * 1024;
 
 const METHODS: &str = "GET, HEAD";
 
-/// What `/ping` does unless a request's query says otherwise.
+/// The behaviour of `/ping`, unless a request's query changes it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
     /// Time from the request to the answer, at most [`LONGEST_DELAY`].
     pub delay: Duration,
-    /// How far the time may be from `delay`, evenly spread to both sides, never below zero.
+    /// The largest difference from `delay`. The time is spread evenly to both sides and is never below zero.
     pub jitter: Duration,
-    /// The share of requests that is answered 500, from 0 (none) to 1 (all).
+    /// The share of requests that are answered 500, from 0 (none) to 1 (all).
     pub fail_rate: f64,
     /// The exact length of the JSON body in bytes, [`SMALLEST_BODY`] to [`LARGEST_BODY`]; `None` for `"pong"`.
     pub body_bytes: Option<usize>,
 }
 
 impl Default for Settings {
-    /// Two seconds, always the same, never failing: the service of the story.
+    /// Answers after two seconds, always the same, and never fails: the service of the story.
     fn default() -> Self {
         Self {
             delay: Duration::from_secs(2),
@@ -68,31 +68,31 @@ impl Default for Settings {
     }
 }
 
-/// What a [`Watch`] is told.
+/// An event that a [`Watch`] is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
     /// A request to `/ping` begins.
     Started,
-    /// That request is over: its answer is on its way, or its client went away.
+    /// The request is over: its answer is on its way, or its client went away.
     Ended,
 }
 
-/// Told about every well-formed request to `/ping`, one `Ended` for each `Started`, from the server's threads: it
-/// must not block.
+/// A function that is told about every well-formed request to `/ping`: one `Ended` for each `Started`. The server's
+/// threads call it, so it must not block.
 pub type Watch = Arc<dyn Fn(Seen) + Send + Sync>;
 
-/// The routes of the dummy upstream, for an [`App`] of the caller's own (a test server, say).
+/// Returns a function that adds the routes of the dummy upstream to the caller's own [`App`], such as a test server.
 pub fn configure(settings: Settings) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
     routes(settings, None)
 }
 
 /// Serves the dummy upstream on `listener` with `workers` threads (at least one).
 ///
-/// The server runs as soon as the returned future is polled or spawned; clients that connect before that wait in the
-/// listener's queue. Signals are the caller's business. A client that closes its connection ends its request at once.
+/// The server runs as soon as the returned future is polled or spawned. Clients that connect earlier wait in the
+/// listener's queue. The caller handles signals. A client that closes its connection ends its request at once.
 ///
 /// # Errors
-/// When the listener can't be made ready for use.
+/// Fails if the listener can't be made ready for use.
 pub fn serve(
     listener: TcpListener,
     settings: Settings,
@@ -144,7 +144,7 @@ async fn ping(request: HttpRequest, settings: Settings, watch: Option<Watch>) ->
     };
     let _guard = watch.map(Watched::start);
     let delay = spread(wanted.settings.delay, wanted.settings.jitter);
-    // A timer waits at least a millisecond, which an upstream without delay must not.
+    // A timer waits at least a millisecond. An upstream without a delay must not wait.
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
@@ -193,7 +193,7 @@ async fn refuse_method(request: HttpRequest) -> HttpResponse {
     response
 }
 
-/// Evenly from the whole range, whose lower end is cut off at zero.
+/// Picks a time evenly from the whole range. The range's lower end is cut off at zero.
 fn spread(delay: Duration, jitter: Duration) -> Duration {
     if jitter.is_zero() {
         return delay;
@@ -205,7 +205,7 @@ fn spread(delay: Duration, jitter: Duration) -> Duration {
 }
 
 fn drawn_status(fail_rate: f64) -> StatusCode {
-    // `f64()` is below one, so that 0 never fails and 1 always does.
+    // `f64()` is below one. So 0 never fails, and 1 always fails.
     if fastrand::f64() < fail_rate {
         StatusCode::INTERNAL_SERVER_ERROR
     } else {
@@ -230,7 +230,8 @@ fn pong(status: StatusCode, body_bytes: Option<usize>) -> HttpResponse {
     }
 }
 
-/// The bytes from `start` to `end` of a JSON string that is `length` bytes long with its quotes: pong, over and over.
+/// Returns the bytes from `start` to `end` of a JSON string: "pong", over and over. `length` is its size with the
+/// quotes.
 fn block(start: usize, end: usize, length: usize) -> Bytes {
     (start..end)
         .map(|at| {
@@ -244,7 +245,7 @@ fn block(start: usize, end: usize, length: usize) -> Bytes {
         .into()
 }
 
-/// An answer by RFC 9457. Its type is `about:blank`, which says that the status tells it all.
+/// Makes an error answer by RFC 9457. Its type is `about:blank`, which means that the status says everything.
 fn problem(status: StatusCode, detail: &str) -> HttpResponse {
     let body = serde_json::json!({
         "type": "about:blank",
@@ -258,7 +259,7 @@ fn problem(status: StatusCode, detail: &str) -> HttpResponse {
         .body(body.to_string())
 }
 
-/// Tells the watch of the end also when the request is dropped while it waits.
+/// Tells the watch about the end of a request, even if the request is dropped while it waits.
 struct Watched(Watch);
 
 impl Watched {

@@ -1,5 +1,5 @@
-//! A port and who listens on it: one process alone, or one after another without a pause between them. Knows sockets; not
-//! who is served.
+//! A port and the processes that listen on it: one alone, or one after another without a pause between them. It knows
+//! sockets, but not who is served.
 
 use std::{
     io,
@@ -12,49 +12,52 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Connections that may wait to be accepted, over all workers. The kernel may have a lower bound of its own.
+/// The number of connections that may wait to be accepted, over all workers. The kernel may have a lower bound of its
+/// own.
 const BACKLOG: u32 = 4096;
 
-/// How long handshakes that have begun get to end, and the first requests after them to come: a round trip to the other
-/// side of the world. Well below the second after which a client sends a SYN again that got no answer.
+/// The time for handshakes that have begun to end, and for the first requests after them to come. It is enough for a
+/// round trip to the other side of the world. It is well below the second after which a client repeats a SYN that got
+/// no answer.
 const HANDSHAKES: Duration = Duration::from_millis(250);
 
-/// How long connections that wait get to be accepted. They wait for longer only where `max_connections` are open and stay.
+/// The time for waiting connections to be accepted. They wait longer only if `max_connections` are open and stay open.
 const ACCEPTANCE: Duration = Duration::from_secs(5);
 
-/// The time between two looks at connections that still wait to be accepted.
+/// The time between two checks for connections that still wait to be accepted.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Whether other processes may listen on the same address.
+/// Tells if other processes may listen on the same address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// The address is in use for everybody else.
+    /// No other process can listen on the address.
     Alone,
-    /// Another process of the same user may listen too (`SO_REUSEPORT`); the kernel deals new connections out.
+    /// Another process of the same user may listen too (`SO_REUSEPORT`). The kernel distributes new connections.
     Shared,
 }
 
-/// Listens on `address`, with room for a burst: `std`'s own would take 128 connections that wait to be accepted.
+/// Listens on `address`, with room for a burst. `std`'s own listener lets only 128 connections wait to be accepted.
 ///
 /// # Errors
-/// What the kernel has against it, such as that the address is in use.
+/// The kernel's error, such as that the address is in use.
 pub fn open(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
         TcpSocket::new_v6()?
     };
-    // A restart must not wait for the connections of the process before.
+    // A restart must not wait for the connections of the process before it.
     socket.set_reuseaddr(true)?;
     socket.set_reuseport(sharing == Sharing::Shared)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// A hold on a shared listener, for leaving it to the process that comes next.
+/// A hold on a shared listener, used to leave it to the next process.
 ///
-/// When a listener closes, the kernel resets what waits to be accepted from it, though another process listens on the same
-/// address (unless `net.ipv4.tcp_migrate_req` is set). So nothing may be waiting when it closes.
+/// A closing listener makes the kernel reset the connections that wait to be accepted from it. That happens even if
+/// another process listens on the same address (unless `net.ipv4.tcp_migrate_req` is set). So no connection may be
+/// waiting at that moment.
 #[derive(Debug)]
 pub struct HandOver(TcpListener);
 
@@ -62,20 +65,21 @@ impl HandOver {
     /// Holds on to `listener`, which is shared.
     ///
     /// # Errors
-    /// When there are no more descriptors.
+    /// Fails if there are no more descriptors.
     pub fn of(listener: &TcpListener) -> io::Result<Self> {
         listener.try_clone().map(Self)
     }
 
-    /// Takes no new connections any more, and waits until those that have begun are accepted. Who begins one meanwhile
-    /// gets no answer, and so asks again a second later, when the listener is closed and another process answers.
+    /// Takes no new connections any more, and waits until those that have begun are accepted. A client that begins one
+    /// meanwhile gets no answer. It tries again a second later. By then the listener is closed, and another process
+    /// answers.
     pub async fn leave(self) {
         if let Err(error) = ignore_new_connections(&self.0) {
             tracing::warn!(%error, "connections that are about to be accepted may be lost");
         }
         sleep(HANDSHAKES).await;
         let accepted = async {
-            // Without descriptors nothing is known, and nothing is accepted either.
+            // Without descriptors nothing can be checked, and nothing is accepted either.
             while self.has_waiting().unwrap_or(false) {
                 sleep(LOOK).await;
             }
@@ -85,26 +89,26 @@ impl HandOver {
         }
     }
 
-    /// Whether a connection waits to be accepted now.
+    /// Returns true if a connection waits to be accepted now.
     fn has_waiting(&self) -> io::Result<bool> {
         let mut listener = mio::net::TcpListener::from_std(self.0.try_clone()?);
         let mut poll = mio::Poll::new()?;
         poll.registry()
             .register(&mut listener, mio::Token(0), mio::Interest::READABLE)?;
         let mut events = mio::Events::with_capacity(1);
-        // It looks and doesn't wait.
+        // With this timeout `poll` looks and doesn't wait.
         poll.poll(&mut events, Some(Duration::ZERO))?;
         Ok(!events.is_empty())
     }
 }
 
-/// Makes the kernel drop what would begin a connection, and nothing else: handshakes that have begun go on.
+/// Makes the kernel drop segments that would begin a connection, and nothing else. Handshakes that have begun go on.
 #[cfg(target_os = "linux")]
 fn ignore_new_connections(listener: &TcpListener) -> io::Result<()> {
     use socket2::{SockFilter, SockRef};
 
-    // A classic BPF program (the opcodes are those of linux/bpf_common.h). It sees a segment from its TCP header on, whose
-    // byte 13 has the flags (RFC 9293, section 3.1): SYN is 0x02, ACK is 0x10.
+    // A classic BPF program (opcodes as in linux/bpf_common.h). It sees a segment from its TCP header on. Byte 13 of
+    // the header has the flags (RFC 9293, section 3.1): SYN is 0x02, ACK is 0x10.
     const DROP_SYN: [SockFilter; 5] = [
         // A = the flags
         SockFilter::new(0x30, 0, 0, 13),
@@ -120,7 +124,7 @@ fn ignore_new_connections(listener: &TcpListener) -> io::Result<()> {
     SockRef::from(listener).attach_filter(&DROP_SYN)
 }
 
-/// Elsewhere a listener can't be told, and what waits when it closes is lost.
+/// Fails: on other systems a listener can't be told. Connections that wait when the listener closes are lost.
 #[cfg(not(target_os = "linux"))]
 fn ignore_new_connections(_: &TcpListener) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())

@@ -1,5 +1,5 @@
-//! Times as text: milliseconds in answers, and the `Server-Timing` field (W3C Server Timing) that browsers draw.
-//! Knows outcomes, not how they are sent.
+//! Times as text: milliseconds in answers, and the `Server-Timing` field (W3C Server Timing) that browsers draw. It
+//! knows outcomes, but not how they are sent.
 
 use std::{
     fmt::{self, Write as _},
@@ -13,16 +13,16 @@ use crate::fanout::Outcome;
 pub struct Millis(pub Duration);
 
 impl Millis {
-    /// The same as a number, for a log that its reader calculates with.
+    /// Returns the milliseconds as a number, for a log whose readers calculate with it.
     #[must_use]
     pub fn number(self) -> f64 {
-        // Exact to the microsecond for thousands of years.
+        // The number is exact to the microsecond for more than two hundred years.
         self.0.as_micros() as f64 / 1000.0
     }
 }
 
 impl Millis {
-    /// The same as text.
+    /// Returns the milliseconds as text.
     #[must_use]
     pub fn text(self) -> Decimal {
         Decimal::new(micros(self.0), 3)
@@ -35,13 +35,14 @@ impl fmt::Display for Millis {
     }
 }
 
-/// Whole microseconds, without the 128 bits that nobody waits for.
+/// Returns whole microseconds in 64 bits. Nobody waits so long that 128 bits are needed.
 const fn micros(duration: Duration) -> u64 {
     let seconds = duration.as_secs().saturating_mul(1_000_000);
     seconds.saturating_add(duration.subsec_micros() as u64)
 }
 
-/// A number as text, written by hand: an answer has a dozen of them, and `write!` takes four times the instructions.
+/// A number as text. It is written by hand: an answer has a dozen numbers, and `write!` takes four times the
+/// instructions.
 #[derive(Debug, Clone, Copy)]
 pub struct Decimal {
     digits: [u8; 24],
@@ -49,7 +50,8 @@ pub struct Decimal {
 }
 
 impl Decimal {
-    /// This many tenths, thousandths or whatever its last place is; none makes it a whole number.
+    /// Makes a number from `value`, which counts units of the last decimal place. With no `places` it is a whole
+    /// number.
     #[must_use]
     pub fn new(mut value: u64, places: usize) -> Self {
         let mut digits = [b'0'; 24];
@@ -68,26 +70,26 @@ impl Decimal {
         Self { digits, from }
     }
 
-    /// Its digits and point.
+    /// Returns the digits and the point.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.digits[self.from..]
     }
 
-    /// The same as a string.
+    /// Returns the digits and the point as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 
-/// A duration in milliseconds with one decimal, as `Server-Timing` shows it.
+/// Returns a duration in milliseconds with one decimal, as `Server-Timing` shows it.
 fn tenths(duration: Duration) -> Decimal {
     Decimal::new(micros(duration).saturating_add(50) / 100, 1)
 }
 
-/// The field for one outcome: the total, then each call in plan order with its status or its failure. It has at most `most` bytes,
-/// not below 512; what it leaves out is counted at its end.
+/// Returns the field for one outcome: the total, then each call in plan order with its status or its failure. It has at
+/// most `most` bytes, which must not be below 512. Calls that are left out are counted at its end.
 #[must_use]
 pub fn server_timing(total: Duration, outcome: &Outcome, most: usize) -> String {
     let mut text = with_total(total, outcome.results.len(), most);
@@ -95,8 +97,8 @@ pub fn server_timing(total: Duration, outcome: &Outcome, most: usize) -> String 
     text
 }
 
-/// The field for two outcomes of one request: the total, each run, and each run's calls by `mode.name`. Each run has half of the
-/// room for calls.
+/// Returns the field for two outcomes of one request: the total, each run, and each run's calls by `mode.name`. Each
+/// run has half of the room for calls.
 #[must_use]
 pub fn server_timing_of_both(total: Duration, runs: [&Outcome; 2], most: usize) -> String {
     let mut text = with_total(total, runs[0].results.len() * 2, most);
@@ -118,24 +120,25 @@ fn with_total(total: Duration, calls: usize, most: usize) -> String {
     text
 }
 
-/// The most bytes of an entry beside its name and prefix.
+/// The most bytes of an entry, without its name and prefix.
 const ENTRY: usize = ", ._;dur=1844674407370955161.5;desc=\"circuit_open\"".len();
 
-/// The most bytes of the mark for entries that are left out, beside its prefix.
+/// The most bytes of the mark for entries that are left out, without its prefix.
 const MARK: usize = ", ._more;desc=\"1000\"".len();
 
-/// Names are `[a-z][a-z0-9_]*` and descriptions statuses or failure classes, so nothing needs quoting beyond the marks.
+/// Appends the calls. Names are `[a-z][a-z0-9_]*`, and descriptions are statuses or failure classes. So quotation marks
+/// around the descriptions are enough, and nothing needs escaping.
 fn push_calls(text: &mut String, prefix: &str, outcome: &Outcome, most: usize) {
     let dot = if prefix.is_empty() { "" } else { "." };
     for (index, call) in outcome.results.iter().enumerate() {
         if text.len() + call.name.len() + 2 * prefix.len() + ENTRY + MARK > most {
-            // No call has a name that begins so.
+            // No call has a name that begins with an underscore.
             let left = outcome.results.len() - index;
             let _ = write!(text, ", {prefix}{dot}_more;desc=\"{left}\"");
             return;
         }
         let elapsed = tenths(call.elapsed);
-        // Browsers look a metric up by its name, and the whole has this one.
+        // Browsers look a metric up by its name, and the whole is already named so.
         let mark = if dot.is_empty() && &*call.name == "total" {
             "_"
         } else {
@@ -169,7 +172,7 @@ mod tests {
     use super::*;
     use crate::fanout::{Body, CallResult, Failure, FailureKind, Mode, Reply, Verdict};
 
-    /// Room for what most tests have.
+    /// Room enough for most tests.
     const ROOM: usize = 3000;
 
     fn outcome(mode: Mode) -> Outcome {
@@ -242,13 +245,13 @@ mod tests {
         for most in [512, 2999, ROOM] {
             let text = server_timing(Duration::ZERO, &outcome, most);
             assert!(text.len() <= most, "{}", text.len());
-            // Another would not have fitted.
+            // Another entry would not have fitted.
             assert!(text.len() > most - 80, "{}", text.len());
             assert_eq!(shown_and_left(&text, ""), 1000, "{text}");
         }
     }
 
-    /// The number of calls of that prefix, those that are left out included.
+    /// Counts the calls with that prefix, including those that are left out.
     fn shown_and_left(text: &str, prefix: &str) -> usize {
         let shown = text.matches(&format!(" {prefix}ping_1;")).count();
         let mark = format!(" {prefix}_more;desc=\"");

@@ -1,4 +1,4 @@
-//! A gateway's JSON answer as the commands read it, and how it is drawn.
+//! A gateway's JSON answer as the commands read it, and its drawing.
 
 use std::{io, time::Duration};
 
@@ -28,20 +28,20 @@ pub(super) enum Answer {
 /// One message of a streamed answer.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// A call is settled.
+    /// The result of a settled call.
     Result(StreamedResult),
-    /// All the rest, and the end.
+    /// Everything but the results. It ends the stream.
     Outcome(Box<Ending>),
 }
 
-/// The last message of a streamed answer: all but the results.
+/// The last message of a streamed answer. It has everything but the results.
 #[derive(Debug)]
 pub(super) enum Ending {
     Single(StreamedOutcome),
     Compared(StreamedComparison),
 }
 
-/// Members that tell the shapes of an answer apart. No upstream's JSON is looked at.
+/// The members that tell the shapes of an answer apart. The upstreams' JSON is skipped.
 #[derive(Deserialize)]
 struct Marks {
     mode: Option<String>,
@@ -98,7 +98,7 @@ impl Ending {
     }
 }
 
-/// Why an answer is not what was asked for: in a problem's own words, else by its status.
+/// Returns why an answer is not what was asked for, in a problem's own words or else by its status.
 pub(super) fn refusal(reply: &Reply) -> String {
     match serde_json::from_slice::<Problem>(client::bytes(&reply.body)) {
         Ok(problem) => problem.told(reply.status),
@@ -106,7 +106,7 @@ pub(super) fn refusal(reply: &Reply) -> String {
     }
 }
 
-/// The answer's JSON, as it came.
+/// Returns the answer's JSON as it came.
 fn json(reply: &Reply) -> anyhow::Result<&str> {
     let json: Result<&RawValue, _> = serde_json::from_slice(client::bytes(&reply.body));
     let json = json.with_context(|| {
@@ -134,7 +134,7 @@ impl Message {
 }
 
 impl Answer {
-    /// Reads what a gateway answered; a problem without results is an error with the problem's own words.
+    /// Reads a gateway's answer. A problem without results becomes an error with the problem's own words.
     pub(super) fn read(reply: &Reply) -> anyhow::Result<Self> {
         let json = json(reply)?;
         let marks: Marks = serde_json::from_str(json).context(STRANGE)?;
@@ -150,7 +150,7 @@ impl Answer {
         bail!("{}", problem.told(reply.status))
     }
 
-    /// Puts together what a stream has told: the last message and, run by run, the results before it.
+    /// Puts a streamed answer together from its last message and the results before it, run by run.
     pub(super) fn streamed(ending: Ending, results: Vec<Vec<CallReport>>) -> Self {
         let mut results = results.into_iter();
         let mut run = |summary| Run {
@@ -169,7 +169,7 @@ impl Answer {
         }
     }
 
-    /// Whether everything that was asked for came.
+    /// Returns true if every run has the outcome `complete`.
     pub(super) fn is_complete(&self) -> bool {
         let mut runs = self.runs().into_iter();
         runs.all(|run| run.summary.outcome.0 == "complete")
@@ -182,7 +182,7 @@ impl Answer {
         }
     }
 
-    /// Draws every run, on one time axis, and what they come to.
+    /// Draws all runs on one time axis, and a sentence that sums them up.
     pub(super) fn draw(&self, out: &mut dyn io::Write, style: Style) -> io::Result<()> {
         draw_together(&self.runs(), out, style)?;
         writeln!(out)?;
@@ -207,12 +207,12 @@ impl Answer {
 
 const STRANGE: &str = "the answer is not one of a gateway";
 
-/// The time of a run.
+/// The time that a run took.
 pub(super) fn elapsed(run: &Run) -> Duration {
     millis(run.summary.elapsed_ms)
 }
 
-/// Says if some call was given up before its end, so that nobody knows its whole cost.
+/// Returns true if a call was given up before its end, so that its whole cost is unknown.
 fn is_cut(run: &Run) -> bool {
     run.results.iter().any(|call| match call {
         CallReport::Succeeded(_) => false,
@@ -254,7 +254,7 @@ pub(super) fn draw_together(
     waterfall::draw_together(&timelines, out, style)
 }
 
-/// The end of a call as text, and if a hedge was among its attempts; the bar shows their number.
+/// Describes a call's end, and says if a hedge was among its attempts. The bar shows the number of attempts.
 pub(super) fn note(call: &CallReport) -> String {
     let hedged = if call.times().hedges.is_some_and(|hedges| hedges > 0) {
         " hedged"
@@ -267,7 +267,7 @@ pub(super) fn note(call: &CallReport) -> String {
     }
 }
 
-/// From the run's start to the call's end.
+/// The time from the run's start to the call's end.
 pub(super) fn end(call: &CallReport) -> Duration {
     let times = call.times();
     millis(times.start_ms) + millis(times.elapsed_ms)
@@ -291,7 +291,7 @@ pub(super) fn bar<'a>(call: &'a CallReport, note: &'a str) -> Bar<'a> {
     }
 }
 
-/// Milliseconds as a duration; what a gateway can't have sent counts as nothing.
+/// Converts milliseconds to a duration. A value that no gateway can have sent becomes zero.
 fn millis(millis: f64) -> Duration {
     Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default()
 }
@@ -301,7 +301,7 @@ pub(super) fn show(reply: &Reply, as_json: bool) -> anyhow::Result<Answer> {
     let mut out = screen::out();
     if as_json {
         json(reply)?;
-        // A refusal too: whoever reads it by program wants it whole.
+        // A refusal is printed too: a program that reads it wants it whole.
         io::Write::write_fmt(&mut out, format_args!("{}\n", client::text(&reply.body)))?;
     }
     let answer = Answer::read(reply)?;

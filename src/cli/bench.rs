@@ -22,14 +22,14 @@ use self::{
 use super::{Done, answer, block_on, client, screen, serve};
 use crate::{fanout::Mode, shutdown::Signals};
 
-/// The time of a mode's load where neither this nor a number of requests is given.
+/// The time of each mode's load if neither a time nor a number of requests is given.
 const DURATION: Duration = Duration::from_secs(10);
 
 /// Loads one aggregate of a running gateway in both modes in turn, and compares their latencies.
 ///
-/// As many requests as --concurrency are under way at a time, each followed by the next; or with --rate requests start by
-/// the clock, and a latency counts from when its request was to start: one that had to wait for a connection has waited
-/// for the gateway (this is called correcting for coordinated omission).
+/// As many requests as --concurrency are under way at a time, each followed by the next. With --rate, requests start by
+/// the clock instead. A latency then counts from the time at which its request was due, so that waiting for a free
+/// connection counts too. This is called correcting for coordinated omission.
 ///
 /// Exit status: 0 if every request got an answer of 2xx, 1 if not, or if it was stopped early.
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub(super) struct Bench {
     /// Requests in each mode; with --duration, whichever is over first
     #[arg(long, value_name = "N")]
     requests: Option<NonZeroUsize>,
-    /// How long each mode is loaded [default: 10s, unless --requests is given]
+    /// Time for which each mode is loaded [default: 10s, unless --requests is given]
     #[arg(long, value_name = "DURATION", value_parser = super::time)]
     duration: Option<Duration>,
     /// Requests at a time, each on a connection of its own
@@ -119,10 +119,10 @@ impl Bench {
         Ok(runs)
     }
 
-    /// One request that is not counted: where it is refused for what it is, so would be all others.
+    /// Sends one request that is not counted. If the gateway refuses it, it would refuse all others too.
     async fn try_once(&self, client: &client::Client) -> anyhow::Result<()> {
         let reply = client.ask().await?;
-        // Too many requests is what a load is there to count.
+        // The load counts answers of 429 (Too Many Requests), so that one of them is no reason to stop.
         if reply.status.is_client_error() && reply.status != StatusCode::TOO_MANY_REQUESTS {
             bail!("the gateway refuses this: {}", answer::refusal(&reply));
         }
@@ -157,12 +157,12 @@ fn mode(text: &str) -> Result<Mode, &'static str> {
     )
 }
 
-/// How far a mode's load has come, on a terminal.
+/// Makes the progress bar of one mode's load, for a terminal.
 fn bar(mode: Mode, amount: Amount) -> ProgressBar {
     if !screen::shows_progress() {
         return ProgressBar::hidden();
     }
-    // What is counted is milliseconds where only time bounds it.
+    // If only a time bounds the load, the bar counts milliseconds.
     let (length, template) = match amount {
         Amount {
             requests: Some(requests),

@@ -23,11 +23,11 @@ use crate::{
     upstream::Following,
 };
 
-/// What is asked for on a terminal: each result as it settles, else the whole answer.
+/// The media types to ask for on a terminal: each result as it settles, or else the whole answer.
 const ACCEPT: &str = "application/x-ndjson, application/json;q=0.5";
 const STREAM: &str = "application/x-ndjson";
 
-/// Between two drawings.
+/// The time between two drawings.
 const TICK: Duration = Duration::from_millis(100);
 
 /// One aggregate against a running gateway, drawn as it happens and then as a waterfall with its timings.
@@ -67,7 +67,7 @@ impl Call {
         })
     }
 
-    /// Draws the answer while it comes, and once more when it is there.
+    /// Draws the answer while it comes, and once more at its end.
     async fn watch(&self, url: http::Uri) -> anyhow::Result<(StatusCode, Answer)> {
         let accept = (header::ACCEPT, HeaderValue::from_static(ACCEPT));
         let client = client::Client::asking(url, self.asked.max_time, vec![accept])?;
@@ -85,7 +85,7 @@ impl Call {
         watch.end(ended)
     }
 
-    /// Takes the answer as it comes; where the gateway doesn't stream, whole.
+    /// Takes the answer as it comes. Returns the whole answer if the gateway doesn't stream.
     async fn follow(
         &self,
         client: &client::Client,
@@ -131,7 +131,7 @@ impl Call {
                     }
                 }
                 Ok(None) => return Ok(None),
-                // How much was there says more.
+                // The number of results so far says more than the error.
                 Err(_) => return watch.broken(),
             }
         }
@@ -152,7 +152,7 @@ impl Call {
         }
     }
 
-    /// The URL with the options as parameters: what they mean is the gateway's to say.
+    /// Returns the URL with the options as parameters. The gateway decides what they mean.
     fn url(&self) -> anyhow::Result<http::Uri> {
         let own = [
             ("mode", self.mode.as_deref()),

@@ -1,5 +1,5 @@
-//! Asks a running gateway, for the commands that do: the same adapter as towards upstreams, so TLS, limits and truncated
-//! answers are treated alike.
+//! Asks a running gateway, for the commands that need one. It uses the same adapter as towards upstreams, so that TLS,
+//! limits and truncated answers are treated alike.
 
 use std::{borrow::Cow, rc::Rc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
 /// The largest answer that is taken: as much as a gateway may hold for one aggregate, and its frame.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
-/// What the commands that run an aggregate let their users say of it.
+/// The options that the commands have in common for running an aggregate.
 #[derive(Debug, Args)]
 pub(super) struct Asked {
     /// A subset of the aggregate's calls, separated by commas
@@ -32,13 +32,13 @@ pub(super) struct Asked {
     /// all, required, first or a number of calls
     #[arg(long, value_name = "WHAT")]
     wait_for: Option<String>,
-    /// How long to wait for the gateway itself
+    /// Longest time to wait for the gateway itself
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::time)]
     pub(super) max_time: Duration,
 }
 
 impl Asked {
-    /// As parameters of the query; what they mean is the gateway's to say.
+    /// Returns the options as parameters of the query. The gateway decides what they mean.
     pub(super) fn parameters(&self) -> [(&'static str, Option<&str>); 3] {
         [
             ("calls", self.calls.as_deref()),
@@ -48,7 +48,7 @@ impl Asked {
     }
 }
 
-/// Reads `text` as the URL of a gateway; without a path it gets `path`.
+/// Reads `text` as the URL of a gateway. A URL without a path gets `path`.
 pub(super) fn url(text: &str, path: &str) -> anyhow::Result<Uri> {
     let with_scheme = if text.contains("://") {
         text.to_owned()
@@ -77,7 +77,7 @@ pub(super) fn url(text: &str, path: &str) -> anyhow::Result<Uri> {
     Ok(Uri::from_parts(parts)?)
 }
 
-/// The URL `text`, as [`url`] reads it, with these parameters: what they mean is the gateway's to say.
+/// Returns the URL `text`, as [`url`] reads it, with these parameters. The gateway decides what they mean.
 pub(super) fn url_with<'a>(
     text: &str,
     parameters: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
@@ -109,12 +109,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Waits at most `timeout` for each answer.
+    /// Makes a client that waits at most `timeout` for each answer.
     pub(super) fn to(url: Uri, timeout: Duration) -> anyhow::Result<Self> {
         Self::asking(url, timeout, Vec::new())
     }
 
-    /// The same, with these fields in each request.
+    /// Makes a client like [`Client::to`], with these fields in each request.
     pub(super) fn asking(
         url: Uri,
         timeout: Duration,
@@ -135,7 +135,7 @@ impl Client {
             connect_timeout: timeout.min(Duration::from_secs(5)),
             keep_alive: Duration::from_secs(4),
             max_body: MAX_BODY,
-            // As deep as the gateway allowed it.
+            // The gateway has bounded the depth already.
             max_depth: usize::MAX,
             framed: false,
             compressed: false,
@@ -157,7 +157,7 @@ impl Client {
         })
     }
 
-    /// One GET: the status and the whole body, whatever the status.
+    /// Sends one GET. Returns the status and the whole body, whatever the status is.
     pub(super) async fn attempt(&self) -> Result<Reply, Failure> {
         let forward = forward();
         let until = Instant::now() + self.timeout;
@@ -173,18 +173,18 @@ impl Client {
         })
     }
 
-    /// The same, where a failure ends the command.
+    /// Sends one GET like [`Client::attempt`]. A failure ends the command.
     pub(super) async fn ask(&self) -> anyhow::Result<Reply> {
         self.attempt().await.map_err(|failure| self.told(failure))
     }
 
-    /// One GET whose answer is taken as it comes. Its time is the caller's to bound.
+    /// Sends one GET whose answer is taken as it comes. The caller has to bound its time.
     pub(super) async fn follow(&self) -> anyhow::Result<Following> {
         let following = self.adapter.follow(&forward()).await;
         following.map_err(|failure| self.told(failure))
     }
 
-    /// Why there is no answer, and what to do.
+    /// Says why there is no answer, and what to do.
     pub(super) fn told(&self, failure: Failure) -> anyhow::Error {
         let detail = failure.detail.replace("the upstream", "the gateway");
         let advice = match failure.kind {
@@ -198,7 +198,7 @@ impl Client {
 fn forward() -> Forward {
     let id = format!("{:032x}", fastrand::u128(..));
     Forward {
-        // Digits are a field's value.
+        // Digits are always valid in a field's value.
         request_id: HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0")),
         headers: Vec::new(),
         query: Vec::new(),
@@ -208,12 +208,12 @@ fn forward() -> Forward {
     }
 }
 
-/// One GET: the status and the whole body, whatever the status.
+/// Sends one GET on a new client. Returns the status and the whole body, whatever the status is.
 pub(super) async fn get(url: Uri, timeout: Duration) -> anyhow::Result<Reply> {
     Client::to(url, timeout)?.ask().await
 }
 
-/// The body's bytes, whatever they are.
+/// Returns the body's bytes, whatever their kind is.
 pub(super) fn bytes(body: &Body) -> &[u8] {
     match body {
         Body::Empty => b"",
@@ -221,7 +221,7 @@ pub(super) fn bytes(body: &Body) -> &[u8] {
     }
 }
 
-/// The body as text, for showing it.
+/// Returns the body as text, for showing it.
 pub(super) fn text(body: &Body) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes(body))
 }

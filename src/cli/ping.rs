@@ -20,13 +20,13 @@ use crate::{
 /// /ping?delay=100ms&jitter=50ms&fail_rate=0.1&body_bytes=1024&status=503. Other parameters and paths are refused.
 #[derive(Debug, Args)]
 pub(super) struct Ping {
-    /// Where to listen
+    /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9001")]
     listen: SocketAddr,
-    /// How long to think before answering
+    /// Time to wait before answering
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = ping::parse_delay)]
     delay: Duration,
-    /// How much the delay may differ, either way
+    /// Largest difference from the delay, either way
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = ping::parse_delay)]
     jitter: Duration,
     /// The share of requests that are answered 500, from 0 to 1

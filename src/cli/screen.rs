@@ -1,4 +1,4 @@
-//! The terminal: whether there is one, how wide it is, and how an error looks on it.
+//! The terminal: if there is one, its width, and the form of an error on it.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -6,22 +6,22 @@ use anstyle::{AnsiColor, Style as Ansi};
 
 use super::waterfall::Style;
 
-/// Columns where the terminal doesn't say.
+/// The width in columns if the terminal doesn't tell its own.
 const WIDTH: usize = 80;
 
-/// How to draw on standard output.
+/// Returns the style for standard output.
 pub(super) fn style() -> Style {
     let width = console_width();
     Style {
         width: width.unwrap_or(WIDTH),
         whole_notes: width.is_none(),
-        // anstream takes the colours out again where they don't belong (no terminal, NO_COLOR).
+        // anstream removes the colours where they don't belong (no terminal, NO_COLOR).
         colour: true,
         unicode: is_utf8(),
     }
 }
 
-/// How to draw on standard error while something goes on.
+/// Returns the style for progress on standard error.
 pub(super) fn progress_style() -> Style {
     let size = console::Term::stderr().size_checked();
     Style {
@@ -32,30 +32,30 @@ pub(super) fn progress_style() -> Style {
     }
 }
 
-/// How many lines standard error shows at a time.
+/// Returns the number of lines that standard error shows at a time.
 pub(super) fn progress_rows() -> usize {
     let size = console::Term::stderr().size_checked();
     size.map_or(usize::MAX, |(rows, _)| usize::from(rows))
 }
 
-/// Whether progress may be drawn on standard error.
+/// Returns true if progress may be drawn on standard error.
 pub(super) fn shows_progress() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Standard output, without colours where they don't belong.
+/// Returns standard output, without colours where they don't belong.
 pub(super) fn out() -> anstream::AutoStream<io::Stdout> {
     anstream::stdout()
 }
 
-/// One sentence on standard error.
+/// Writes one sentence to standard error.
 pub(super) fn error(error: &anyhow::Error) {
     let red = Ansi::new().fg_color(Some(AnsiColor::Red.into())).bold();
-    // Nobody is left to tell if standard error is gone.
+    // If standard error is gone, nobody is left to tell.
     let _ = writeln!(anstream::stderr(), "{red}error{red:#}: {error:#}");
 }
 
-/// Whether an error only says that the reader of our output has gone.
+/// Returns true if an error only says that the reader of our output has gone.
 pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<io::Error>()
@@ -67,7 +67,7 @@ fn console_width() -> Option<usize> {
     Some(usize::from(columns))
 }
 
-/// By the locale, as other programs do it.
+/// Returns true if the locale says UTF-8. Other programs decide it in the same way.
 fn is_utf8() -> bool {
     ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()

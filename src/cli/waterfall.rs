@@ -1,5 +1,5 @@
-//! Draws a timeline as text, a bar a call, to any `Write`. It must not know HTTP, the engine or the terminal: names,
-//! times and notes come in, lines go out, and whether there is colour is the caller's to say.
+//! Draws a timeline as text, one bar for each call, to any `Write`. It must not know HTTP, the engine or the terminal.
+//! Names, times and notes come in, lines go out, and the caller decides about colour.
 
 mod axis;
 #[cfg(test)]
@@ -21,71 +21,71 @@ pub use text::duration;
 /// The narrowest and the widest drawing, in columns.
 const WIDTHS: (usize, usize) = (40, 200);
 
-/// Columns between two columns of text.
+/// The number of columns between two columns of text.
 const GAP: usize = 2;
 
-/// The least that is left of a name and of a note when the width is scarce, in columns.
+/// The least width that a name and a note keep when the width is scarce, in columns.
 const LEAST_TEXT: usize = 4;
 
-/// How a call ended.
+/// The state of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// It succeeded.
+    /// The call succeeded.
     Ok,
-    /// It failed.
+    /// The call failed.
     Failed,
-    /// It was no longer needed, or never started.
+    /// The call was no longer needed, or never started.
     Cancelled,
-    /// It is under way.
+    /// The call is under way.
     Running,
 }
 
 /// One call on the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bar<'a> {
-    /// What the call is named.
+    /// The call's name.
     pub name: &'a str,
-    /// When it started, counted from the start of the whole.
+    /// The call's start, counted from the start of the whole.
     pub start: Duration,
-    /// How long it took.
+    /// The time that the call took.
     pub elapsed: Duration,
-    /// How it ended.
+    /// The call's state.
     pub status: Status,
-    /// What to say about it in a few characters: `200`, `timeout: …`.
+    /// A remark of a few characters: `200`, `timeout: …`.
     pub note: &'a str,
-    /// How often it was tried; more than one is shown with the note. Without a try there is neither a bar nor a time.
+    /// The number of tries. More than one is shown with the note. Without a try there is neither a bar nor a time.
     pub attempts: u32,
 }
 
 /// A timeline with its title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waterfall<'a> {
-    /// What the whole is named.
+    /// The name of the whole.
     pub title: &'a str,
-    /// How long the whole took.
+    /// The time that the whole took.
     pub total: Duration,
     /// The calls, from top to bottom.
     pub bars: &'a [Bar<'a>],
-    /// The end of the time axis, so that two waterfalls can share one; `total` by default. What lies beyond it is
+    /// The end of the time axis, so that two waterfalls can share one. It is `total` by default. A bar beyond it is
     /// drawn at its end.
     pub scale: Option<Duration>,
 }
 
-/// How a timeline is drawn.
+/// The settings for drawing a timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Columns of a line, from 40 to 200; what is outside is moved to the nearer end.
+    /// Columns of a line, from 40 to 200. A width outside is moved to the nearer end.
     pub width: usize,
-    /// Whether to colour by ANSI escape sequences.
+    /// True for colour by ANSI escape sequences.
     pub colour: bool,
-    /// Whether a note may be longer than its column: it is the last one, and not everything that is written to has a width.
+    /// True if a note may be longer than its column. It is the last column, and not every output has a width.
     pub whole_notes: bool,
-    /// Whether block characters, `µ`, `…` and other letters than ASCII can be shown.
+    /// True if block characters, `µ`, `…` and other letters than ASCII can be shown.
     pub unicode: bool,
 }
 
 impl Default for Style {
-    /// 80 columns of Unicode without colour.
+    /// A style of 80 columns in Unicode, without colour.
     fn default() -> Self {
         Self {
             width: 80,
@@ -103,7 +103,7 @@ impl Waterfall<'_> {
     /// failed one shaded, a cancelled one lightly shaded, so that they differ without colour too.
     ///
     /// # Errors
-    /// What `out` reports.
+    /// Any error of `out`.
     pub fn draw(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
         draw_together(std::slice::from_ref(self), out, style)
     }
@@ -138,7 +138,8 @@ impl Waterfall<'_> {
         )
     }
 
-    /// A time axis of no length would have no place for a bar: the last end takes over.
+    /// Returns the end of the time axis. An axis of no length would have no room for a bar, so the last end of a call
+    /// replaces it.
     fn end(&self) -> Duration {
         let end = self.scale.unwrap_or(self.total);
         if !end.is_zero() {
@@ -173,11 +174,11 @@ impl Waterfall<'_> {
     }
 }
 
-/// Draws timelines below one another in the same columns, with an empty line between them. Where their scales are the same
-/// too, what is as long takes as much room.
+/// Draws timelines below one another in the same columns, with an empty line between them. If their scales are the same
+/// too, equal times take equal room.
 ///
 /// # Errors
-/// What `out` reports.
+/// Any error of `out`.
 pub fn draw_together(
     timelines: &[Waterfall<'_>],
     out: &mut dyn Write,
@@ -201,7 +202,7 @@ pub fn draw_together(
     Ok(())
 }
 
-/// A bar's texts, harmless and not yet cut to their columns.
+/// A bar's texts, made harmless but not yet cut to their columns.
 struct Row<'a> {
     bar: &'a Bar<'a>,
     name: String,
@@ -292,8 +293,8 @@ struct Columns {
 }
 
 impl Columns {
-    /// Names and notes get what they need up to a share of the width; the chart gets the rest, and at least a third:
-    /// it is what the drawing is for.
+    /// Divides a line's width. Names and notes get the width that they need, up to a share of it. The chart gets the
+    /// rest, at least a third, as the drawing is there for it.
     fn fit(rows: &[&Row<'_>], total: usize, style: Style) -> Self {
         let width = style.width.clamp(WIDTHS.0, WIDTHS.1);
         let widest = |text: &dyn Fn(&Row<'_>) -> usize| {

@@ -24,7 +24,8 @@ pub struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// How many times faster the concurrent run was; `None` where a run was not complete and so proves nothing.
+    /// Returns how many times faster the concurrent run was. `None` if a run was not complete, as it then proves
+    /// nothing.
     #[must_use]
     pub fn speedup(&self) -> Option<f64> {
         let complete = [self.sequential, self.concurrent]
@@ -34,13 +35,13 @@ impl Comparison<'_> {
         (complete && !fast.is_zero()).then(|| slow.as_secs_f64() / fast.as_secs_f64())
     }
 
-    /// The sum of the times of all calls of both runs.
+    /// Returns the sum of the times of all calls of both runs.
     #[must_use]
     pub fn all(&self) -> Duration {
         self.sequential.sequential() + self.concurrent.sequential()
     }
 
-    /// The worse of the two verdicts: what the whole answer has to say.
+    /// Returns the worse of the two verdicts, which is the verdict of the whole answer.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         match (self.sequential.verdict, self.concurrent.verdict) {
@@ -56,7 +57,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Two outcomes as a JSON object's members, without its braces.
+/// Writes two outcomes as a JSON object's members, without its braces.
 pub fn comparison(json: &mut Vec<u8>, aggregate: &str, runs: Comparison<'_>) {
     json.reserve(128 + capacity(runs.sequential) + capacity(runs.concurrent));
     json.extend_from_slice(b"\"aggregate\":");
@@ -65,7 +66,7 @@ pub fn comparison(json: &mut Vec<u8>, aggregate: &str, runs: Comparison<'_>) {
     compared(json, aggregate, runs, members);
 }
 
-/// What a stream's last message says of two outcomes: all but the results, and what the headers say of both.
+/// Writes the last message of a stream of two outcomes: everything but the results, and the headers' summary of both.
 pub fn comparison_summary(
     json: &mut Vec<u8>,
     aggregate: &str,
@@ -100,7 +101,7 @@ fn compared(
     }
 }
 
-/// One outcome as a JSON object's members, without its braces.
+/// Writes one outcome as a JSON object's members, without its braces.
 pub fn members(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
     json.reserve(capacity(outcome));
     summary(json, aggregate, outcome);
@@ -114,7 +115,7 @@ pub fn members(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
     json.push(b']');
 }
 
-/// One outcome without its results.
+/// Writes one outcome without its results.
 pub fn summary(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
     json.extend_from_slice(b"\"aggregate\":");
     plain(json, aggregate);
@@ -134,7 +135,7 @@ fn times(json: &mut Vec<u8>, elapsed: Duration, sequential: Duration) {
     member(json, b",\"sequential_ms\":", sequential.as_bytes());
 }
 
-/// One call's result as an object, after the members that `first` writes, each with its comma.
+/// Writes one call's result as an object. `first` writes the members that come first, each with its comma.
 pub(super) fn result(json: &mut Vec<u8>, call: &CallResult, first: impl FnOnce(&mut Vec<u8>)) {
     json.push(b'{');
     first(json);
@@ -202,7 +203,7 @@ fn body(json: &mut Vec<u8>, body: &Body) {
     }
 }
 
-/// Appends `bytes` in base64 without a copy beside.
+/// Appends `bytes` in base64, without a copy of it elsewhere.
 fn base64(json: &mut Vec<u8>, bytes: &[u8]) {
     let start = json.len();
     json.resize(start + bytes.len().div_ceil(3) * 4, 0);
@@ -217,10 +218,10 @@ fn described(json: &mut Vec<u8>, content_type: Option<&str>) {
     }
 }
 
-/// Appends `text` as a JSON string. U+2028 and U+2029 are escaped: JSON may have them as they are, but JavaScript before 2019
-/// takes them for line ends, and so do some that read a stream line by line.
+/// Appends `text` as a JSON string. U+2028 and U+2029 are escaped. JSON allows them as they are, but JavaScript before
+/// 2019 takes them for line ends. So do some programs that read a stream line by line.
 pub fn string(json: &mut Vec<u8>, text: &str) {
-    // Neither a string nor writing to memory can fail.
+    // Neither serializing a string nor writing to memory can fail.
     if text.as_bytes().contains(&SEPARATORS[0]) {
         let mut serializer = Serializer::with_formatter(json, Separated);
         let _ = text.serialize(&mut serializer);
@@ -229,15 +230,15 @@ pub fn string(json: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Appends as a JSON string what has no line separator, as a name has none.
+/// Appends a text without line separators, such as a name, as a JSON string.
 fn plain(json: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(json, text);
 }
 
-/// The bytes with which U+2028 and U+2029 begin in UTF-8.
+/// The first bytes of U+2028 and U+2029 in UTF-8.
 const SEPARATORS: [u8; 2] = [0xe2, 0x80];
 
-/// Writes JSON as always, but the line separators as escapes.
+/// Writes JSON as usual, but with escapes for the line separators.
 struct Separated;
 
 impl Formatter for Separated {
@@ -257,7 +258,7 @@ impl Formatter for Separated {
     }
 }
 
-/// Appends what needs no escape after what stands before it.
+/// Appends `before`, then a value that needs no escape.
 fn member(json: &mut Vec<u8>, before: &[u8], value: &[u8]) {
     json.extend_from_slice(before);
     json.extend_from_slice(value);
@@ -267,12 +268,12 @@ pub(super) fn put(json: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = json.write_fmt(text);
 }
 
-/// Enough room for an outcome's text, so that it is written without moving.
+/// Returns enough room for an outcome's text, so that the buffer need not grow.
 fn capacity(outcome: &Outcome) -> usize {
     160 + outcome.results.iter().map(room).sum::<usize>()
 }
 
-/// Enough room for one result's text.
+/// Returns enough room for one result's text.
 pub(super) fn room(call: &CallResult) -> usize {
     let body = match &call.result {
         Ok(reply) => match &reply.body {

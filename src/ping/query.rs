@@ -1,5 +1,5 @@
-//! The query of one `/ping`: what it changes in the settings, or every mistake in it. Also the checks of single
-//! values, which the command line's flags share. It must not know how an answer is made.
+//! The query of one `/ping`: the settings that it changes, or every mistake in it. The command line's flags share the
+//! checks of single values. It must not know how an answer is made.
 
 use std::time::Duration;
 
@@ -9,49 +9,49 @@ use bytesize::ByteSize;
 use super::{LARGEST_BODY, LONGEST_DELAY, SMALLEST_BODY, Settings};
 use crate::duration;
 
-/// How much of a caller's own text a message repeats, in characters.
+/// The most characters of a caller's own text that a message repeats.
 const SHOWN: usize = 60;
 
-/// A value or a parameter that `/ping` doesn't take, as a sentence that says what is allowed.
+/// A parameter or value that `/ping` doesn't take, as a sentence that says what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadParameter {
-    /// No such parameter.
+    /// The parameter is unknown.
     #[error("unknown parameter `{0}` (known: delay, jitter, fail_rate, body_bytes, status)")]
     Unknown(String),
-    /// The parameter is there more than once, so that it is unclear which one counts.
+    /// The parameter is given more than once, so that it is unclear which one counts.
     #[error("parameter `{0}` is given more than once")]
     Doubled(&'static str),
     /// The parameter's value isn't allowed.
     #[error("parameter `{parameter}`: {mistake}")]
     Value {
-        /// Which one.
+        /// The parameter's name.
         parameter: &'static str,
-        /// Why.
+        /// The mistake in its value.
         mistake: Box<BadParameter>,
     },
-    /// Not a duration, or too long a one.
+    /// The value is no duration, or too long.
     #[error("`{0}` is no duration from 0s to 1h, such as 150ms or 2s")]
     Duration(String),
-    /// Not a share.
+    /// The value is no share.
     #[error("`{0}` is no number from 0 to 1")]
     Share(String),
-    /// Not a size, or one out of range.
+    /// The value is no size, or out of range.
     #[error("`{0}` is no size from 2 to 64MiB, such as 100 or 64KiB")]
     Size(String),
-    /// Not a status that can end a request.
+    /// The value is no status that can end a request.
     #[error("`{0}` is no HTTP status from 200 to 599")]
     Status(String),
 }
 
-/// What one request gets.
+/// The behaviour for one request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Wanted {
     pub(super) settings: Settings,
-    /// A status that is forced; otherwise the fail rate decides.
+    /// A forced status. Without it, the fail rate decides.
     pub(super) status: Option<StatusCode>,
 }
 
-/// `settings` with what `query` changes in them, or all of the query's mistakes.
+/// Applies `query` to `settings`, or returns all of the query's mistakes.
 pub(super) fn wanted(settings: Settings, query: &str) -> Result<Wanted, Vec<BadParameter>> {
     let mut wanted = Wanted {
         settings,
@@ -101,10 +101,10 @@ fn apply(wanted: &mut Wanted, parameter: &str, value: &str) -> Result<(), BadPar
     Ok(())
 }
 
-/// A delay or a jitter: `150ms`, `2s`, at most [`LONGEST_DELAY`].
+/// Reads a delay or a jitter: `150ms`, `2s`, at most [`LONGEST_DELAY`].
 ///
 /// # Errors
-/// [`BadParameter::Duration`] when it is none, negative or longer.
+/// [`BadParameter::Duration`] if it is no duration, negative or longer.
 pub fn parse_delay(text: &str) -> Result<Duration, BadParameter> {
     let time = match text {
         "0" => Some(Duration::ZERO),
@@ -114,10 +114,10 @@ pub fn parse_delay(text: &str) -> Result<Duration, BadParameter> {
         .ok_or_else(|| BadParameter::Duration(shown(text)))
 }
 
-/// The share of requests that fail, from 0 to 1.
+/// Reads the share of requests that fail, from 0 to 1.
 ///
 /// # Errors
-/// [`BadParameter::Share`] when it is no number in that range.
+/// [`BadParameter::Share`] if it is no number in that range.
 pub fn parse_fail_rate(text: &str) -> Result<f64, BadParameter> {
     text.parse()
         .ok()
@@ -125,12 +125,12 @@ pub fn parse_fail_rate(text: &str) -> Result<f64, BadParameter> {
         .ok_or_else(|| BadParameter::Share(shown(text)))
 }
 
-/// The length of a body: `100` (bytes), `64KiB`, from [`SMALLEST_BODY`] to [`LARGEST_BODY`].
+/// Reads the length of a body: `100` (bytes), `64KiB`, from [`SMALLEST_BODY`] to [`LARGEST_BODY`].
 ///
 /// # Errors
-/// [`BadParameter::Size`] when it is no size in that range.
+/// [`BadParameter::Size`] if it is no size in that range.
 pub fn parse_body_bytes(text: &str) -> Result<usize, BadParameter> {
-    // `ByteSize` would take 2.7 for 2.
+    // `ByteSize` would read 2.7 as 2.
     Some(text)
         .filter(|text| !text.contains('.'))
         .and_then(|text| text.parse::<ByteSize>().ok())
@@ -147,7 +147,7 @@ fn parse_status(text: &str) -> Result<StatusCode, BadParameter> {
         .ok_or_else(|| BadParameter::Status(shown(text)))
 }
 
-/// A caller's text, short enough and harmless enough for a message.
+/// Makes a caller's text short and harmless enough for a message.
 pub(super) fn shown(text: &str) -> String {
     let mut short: String = text
         .chars()

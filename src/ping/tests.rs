@@ -1,4 +1,4 @@
-//! `/ping` over real sockets: one server a test on a port of its own.
+//! Tests of `/ping` over real sockets. Each test has a server on a port of its own.
 
 #![allow(clippy::unwrap_used)] // in a test, a panic is the report
 
@@ -80,7 +80,7 @@ impl Running {
         }
     }
 
-    /// Everything that comes back for `request`, until the server closes.
+    /// Returns everything that comes back for `request`, until the server closes.
     async fn raw(&self, request: &str) -> String {
         let mut socket = TcpStream::connect(self.addr).await.unwrap();
         socket.write_all(request.as_bytes()).await.unwrap();

@@ -1,4 +1,4 @@
-//! The report's file: whole or not at all, and known to be writable before anybody waits for it.
+//! The report's file. It is written as a whole or not at all, and the command checks beforehand that it can be written.
 
 use std::{
     fs::{self, OpenOptions},
@@ -8,17 +8,17 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-/// Where the report goes. What was there before is replaced.
+/// The file that receives the report. An older file of that name is replaced.
 #[derive(Debug)]
 pub(super) struct Destination {
-    /// Not a link.
+    /// The path, with links resolved if the file exists.
     path: PathBuf,
-    /// Beside it, so that it can take its place.
+    /// A temporary file in the same folder, so that a rename can put it in place.
     draft: PathBuf,
 }
 
 impl Destination {
-    /// Finds out whether a report can be written there, and leaves everything as it is.
+    /// Checks that a report can be written there, and leaves everything as it is.
     pub(super) fn check(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let path = match fs::canonicalize(path) {
@@ -45,7 +45,7 @@ impl Destination {
         Ok(Self { path, draft })
     }
 
-    /// Writes it, and then puts it in its place.
+    /// Writes the draft, then renames it to the report's path.
     pub(super) fn write(&self, text: &str) -> anyhow::Result<()> {
         let written = create(&self.draft)
             .and_then(|mut file| {
@@ -54,7 +54,7 @@ impl Destination {
             })
             .and_then(|()| fs::rename(&self.draft, &self.path));
         if written.is_err() {
-            // Whatever is left of it is of no use; the first error says why.
+            // A partial draft is of no use. The first error says why there is no report.
             let _ = fs::remove_file(&self.draft);
         }
         written.with_context(|| unwritable(&self.path))

@@ -1,5 +1,5 @@
-//! The report as one HTML file that needs nothing else: no script, no font, no request. Its curves are latency by percentile, on
-//! the axis that HdrHistogram made usual: each step to the right is ten times rarer.
+//! The report as one HTML file that needs nothing else: no script, no font, no request. Its curves show latency by
+//! percentile, on the axis that HdrHistogram made usual: each step to the right is ten times rarer.
 
 use std::{fmt::Write as _, time::SystemTime};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{cli::waterfall::duration, fanout::Mode};
 
-/// The drawing, in its own units.
+/// The size and the margins of the drawing, in its own units.
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 360.0;
 const LEFT: f64 = 78.0;
@@ -19,10 +19,10 @@ const RIGHT: f64 = 20.0;
 const TOP: f64 = 20.0;
 const BOTTOM: f64 = 44.0;
 
-/// Points of a curve for each step of ten.
+/// The number of points on a curve for each step of ten.
 const POINTS: u32 = 40;
 
-/// The page.
+/// Renders the page.
 pub(super) fn page(report: &Report<'_>) -> String {
     let mut page = String::with_capacity(32 * 1024);
     let settings = escaped(&report.settings());
@@ -113,18 +113,19 @@ fn figure(page: &mut String, report: &Report<'_>) {
     page.push_str("</figcaption>\n</figure>\n");
 }
 
-/// Where a percentile and a latency are in the drawing.
+/// The scale that places percentiles and latencies in the drawing.
 struct Scale {
     /// The latency at the top, in microseconds.
     top: u64,
-    /// Between two lines, in microseconds.
+    /// The distance between two lines, in microseconds.
     step: u64,
-    /// How many steps of ten there are to the right.
+    /// The number of steps of ten to the right.
     tens: u32,
 }
 
 impl Scale {
-    /// For latencies up to `longest` and so many answers: a percentile that is finer than one of them says nothing.
+    /// Makes a scale for latencies up to `longest` and this number of answers. A percentile finer than one answer says
+    /// nothing.
     fn over(longest: u64, answers: u64) -> Self {
         let rough = (longest / 4).max(1);
         let power = 10_u64.pow(rough.ilog10());
@@ -140,7 +141,7 @@ impl Scale {
         }
     }
 
-    /// The share of answers that exceed the percentile is one tenth at 1, one hundredth at 2.
+    /// The horizontal position of a rarity. At 1, one tenth of the answers exceed the percentile; at 2, one hundredth.
     fn x(&self, rarity: f64) -> f64 {
         LEFT + (WIDTH - LEFT - RIGHT) * rarity / f64::from(self.tens)
     }
@@ -204,7 +205,7 @@ impl Scale {
     }
 }
 
-/// `2.000 s` as `2 s`.
+/// Shortens `2.000 s` to `2 s`.
 fn short(time: &str) -> String {
     let Some((number, unit)) = time.split_once(' ') else {
         return time.to_owned();

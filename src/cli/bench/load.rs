@@ -15,22 +15,22 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::tally::{Tally, Times};
 use crate::{cli::client::Client, fanout::FailureKind};
 
-/// How long who found no connection waits before it tries again: nobody learns from a million refusals.
+/// The pause after a refused connection, before the next try. Nobody learns from a million refusals.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How much is sent; whichever bound is met first.
+/// The amount of load. The bound that is met first ends it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Amount {
     pub(super) requests: Option<usize>,
     pub(super) time: Option<Duration>,
 }
 
-/// When a request starts.
+/// The rule for the start of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Pace {
-    /// When the one before it on its connection has been answered.
+    /// A request starts as soon as the one before it on its connection is answered.
     Closed,
-    /// By the clock, so many a second.
+    /// Requests start by the clock, this many a second.
     Rate(f64),
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Load {
     pub(super) pace: Pace,
 }
 
-/// What the connections share.
+/// The state that the connections share.
 struct Shared<'a> {
     load: &'a Load,
     client: &'a Client,
@@ -53,7 +53,7 @@ struct Shared<'a> {
 }
 
 impl Load {
-    /// Sends it all and waits for every answer, or until `stop`.
+    /// Sends all requests and waits for every answer, or until `stop`.
     pub(super) async fn run(
         &self,
         client: &Client,
@@ -84,7 +84,7 @@ impl Load {
         tally
     }
 
-    /// When request `index` is to start, from the beginning; `None` after the end.
+    /// Returns the time at which request `index` is due, counted from the beginning. `None` after the end.
     fn turn(&self, index: usize, now: Duration) -> Option<Duration> {
         if self
             .amount
@@ -106,7 +106,7 @@ impl Load {
 }
 
 impl Shared<'_> {
-    /// One connection's requests.
+    /// Sends one connection's requests, one after another.
     async fn follow(&self) {
         loop {
             let index = self.next.get();
@@ -121,7 +121,8 @@ impl Shared<'_> {
             let sent = self.began.elapsed();
             let result = self.client.attempt().await;
             let times = Times {
-                // Who was free in time has waited for the clock alone, whose steps are its own.
+                // A connection that was free in time waited for the timer alone. The timer's delay is not the
+                // gateway's.
                 intended: if turn > free { sent } else { turn },
                 sent,
                 answered: self.began.elapsed(),

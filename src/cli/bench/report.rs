@@ -1,4 +1,4 @@
-//! What was measured, as a table for a person and as JSON for a program.
+//! The measurements, as a table for a person and as JSON for a program.
 
 use std::{fmt::Write as _, io, num::NonZeroUsize, time::Duration};
 
@@ -20,32 +20,32 @@ const SHARES: [(f64, &str); 5] = [
     (1.0, "max"),
 ];
 
-/// The fewest answers of which one in a hundred is slower than the p99.
+/// The least number of answers for which one of them is slower than the p99.
 const ENOUGH: u64 = 100;
 
 /// A row of the table.
 pub(super) struct Row {
-    /// The mode, or what else the row is of.
+    /// The mode, or the kind of latencies in a further row of that mode.
     pub(super) name: String,
-    /// By column.
+    /// The cells, one for each column.
     pub(super) cells: Vec<String>,
 }
 
-/// The columns' heads.
+/// The headings of the columns.
 pub(super) const COLUMNS: [&str; 7] =
     ["requests", "p50", "p90", "p99", "p99.9", "max", "answers/s"];
 
-/// Both modes, or one.
+/// The report on one mode or on both.
 pub(super) struct Report<'a> {
     pub(super) url: &'a str,
     pub(super) concurrency: NonZeroUsize,
-    /// Requests a second, where they started by the clock.
+    /// Requests a second, if they started by the clock.
     pub(super) rate: Option<f64>,
     pub(super) runs: &'a [(Mode, Tally)],
 }
 
 impl Report<'_> {
-    /// The table and what is to be said of it.
+    /// Draws the table and the remarks on it.
     pub(super) fn draw(&self, out: &mut dyn io::Write, style: Style) -> io::Result<()> {
         writeln!(out, "{}\n", self.settings())?;
         let rows = self.rows(style.unicode);
@@ -72,7 +72,7 @@ impl Report<'_> {
         Ok(())
     }
 
-    /// What was asked of whom.
+    /// Describes the load and names the URL.
     pub(super) fn settings(&self) -> String {
         let pace = match self.rate {
             Some(rate) => format!("{rate} requests a second on at most {}", self.concurrency),
@@ -81,7 +81,7 @@ impl Report<'_> {
         format!("{}, {pace}", self.url)
     }
 
-    /// A row a mode; with a rate a second one, of latencies that are not corrected.
+    /// Returns a row for each mode. With a rate, a second row has the latencies that are not corrected.
     pub(super) fn rows(&self, unicode: bool) -> Vec<Row> {
         let mut rows = Vec::new();
         for (mode, run) in self.runs {
@@ -99,7 +99,7 @@ impl Report<'_> {
         rows
     }
 
-    /// The comparison in a sentence.
+    /// Compares the modes in a sentence.
     pub(super) fn comparison(&self) -> Option<String> {
         self.ratio().map(|ratio| {
             format!(
@@ -109,7 +109,7 @@ impl Report<'_> {
         })
     }
 
-    /// What somebody has to know who reads the table.
+    /// Returns the remarks that a reader of the table needs.
     pub(super) fn remarks(&self, unicode: bool) -> Vec<String> {
         let mut said = Vec::new();
         for (mode, run) in self.runs {
@@ -148,7 +148,7 @@ impl Report<'_> {
         said
     }
 
-    /// How the modes compare; `None` where one has no answer.
+    /// Compares the modes. `None` if one of them has no answer.
     pub(super) fn ratio(&self) -> Option<Ratio> {
         let of = |mode| {
             let run = self.runs.iter().find(|(known, _)| *known == mode);
@@ -168,7 +168,7 @@ impl Report<'_> {
         })
     }
 
-    /// All of it, for programs. Times are in milliseconds.
+    /// Returns the whole report for programs. Times are in milliseconds.
     pub(super) fn json(&self) -> Value {
         let mut all = Map::new();
         all.insert("url".into(), self.url.into());
@@ -190,7 +190,7 @@ impl Report<'_> {
     }
 }
 
-/// How many times as fast the concurrent mode is.
+/// The speed of the concurrent mode, as a multiple of the sequential mode's.
 pub(super) struct Ratio {
     pub(super) p50: f64,
     p90: f64,
@@ -258,7 +258,7 @@ fn hundredths(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
-/// Text as the content of an element or attribute of HTML or XML.
+/// Escapes text for the content of an element or attribute of HTML or XML.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,4 +1,4 @@
-//! What came of one mode's load: every request in one count, and the latencies of those that were answered.
+//! The result of one mode's load: every request in one count, and the latencies of the 2xx answers.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,29 +13,30 @@ use crate::{
 /// The longest latency that is told apart from longer ones.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// Three digits of every latency are kept.
+/// The number of digits that are kept of each latency.
 const DIGITS: u8 = 3;
 
 /// One mode's measurement.
 #[derive(Debug)]
 pub(super) struct Tally {
-    /// Of answers with a status of 2xx, in microseconds; with a rate, from when each request was to start.
+    /// Latencies of 2xx answers, in microseconds. With a rate, each counts from the time at which its request was due.
     pub(super) latency: Histogram<u64>,
-    /// With a rate, the same from when each did start.
+    /// The same latencies, counted from the real start of each request. Only with a rate.
     pub(super) service: Option<Histogram<u64>>,
-    /// Answers of 2xx, by their outcome.
+    /// The number of 2xx answers, by outcome.
     pub(super) outcomes: BTreeMap<String, u64>,
-    /// Everything else: problems by their name, other answers by their status, and why there was no answer.
+    /// The number of all others: problems by their name, other answers by their status, and missing answers by the
+    /// failure.
     pub(super) failures: BTreeMap<String, u64>,
-    /// From the first request's start to the last answer.
+    /// Time from the load's beginning to the last answer.
     pub(super) elapsed: Duration,
-    /// How long a request at most had to wait for a connection after it was to start.
+    /// The longest time that a request waited for a connection after it was due.
     pub(super) behind: Duration,
-    /// Whether it was stopped before its end.
+    /// True if the load was stopped before its end.
     pub(super) cut_short: bool,
 }
 
-/// When a request was to start and did, and when it was answered, from the load's beginning.
+/// The times at which a request was due, was sent and was answered, counted from the load's beginning.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     pub(super) intended: Duration,
@@ -43,7 +44,7 @@ pub(super) struct Times {
     pub(super) answered: Duration,
 }
 
-/// What is read of an answer.
+/// The members of an answer that are read.
 #[derive(Default, Deserialize)]
 struct Said {
     outcome: Option<String>,
@@ -51,7 +52,7 @@ struct Said {
 }
 
 impl Tally {
-    /// Nothing yet; `by_the_clock` where requests start by a rate.
+    /// Makes an empty tally. `by_the_clock` is set if requests start at a rate.
     pub(super) fn new(by_the_clock: bool) -> Self {
         Self {
             latency: histogram(),
@@ -88,12 +89,12 @@ impl Tally {
         }
     }
 
-    /// All requests that came to an end.
+    /// The number of requests that came to an end.
     pub(super) fn requests(&self) -> u64 {
         self.latency.len() + self.failures.values().sum::<u64>()
     }
 
-    /// Answers of 2xx a second.
+    /// The number of 2xx answers a second.
     #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub(super) fn throughput(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
@@ -104,20 +105,21 @@ impl Tally {
         }
     }
 
-    /// Whether all went well and to the end.
+    /// Returns true if every request went well and the load ran to its end.
     pub(super) fn is_flawless(&self) -> bool {
         self.failures.is_empty() && !self.latency.is_empty() && !self.cut_short
     }
 }
 
-/// A problem's own name. It goes to a terminal and into reports, so what no gateway says is not repeated.
+/// Returns a problem's own name. It goes to a terminal and into reports, so a name that no gateway sends is not
+/// repeated.
 fn problem(kind: Option<&str>) -> Option<&str> {
     let name = kind?.strip_prefix("urn:gather:problem:")?;
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
     ((1..=40).contains(&name.len()) && name.bytes().all(is_plain)).then_some(name)
 }
 
-/// The latency that this share of the answers (0 to 1) did not exceed.
+/// Returns the latency that this share of the answers (0 to 1) did not exceed.
 pub(super) fn quantile(histogram: &Histogram<u64>, share: f64) -> Duration {
     Duration::from_micros(histogram.value_at_quantile(share).min(histogram.max()))
 }

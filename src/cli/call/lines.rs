@@ -1,26 +1,26 @@
-//! The messages of a streamed answer, out of the pieces in which it comes. Pure.
+//! Splits a streamed answer, which comes in pieces, into its messages. Pure.
 
 use anyhow::{Context as _, bail};
 
 use crate::cli::answer::Message;
 
-/// The longest line that is waited for: a result's body may be as large as a whole answer.
+/// The longest line that is accepted. A result's body may be as large as a whole answer.
 const LONGEST: usize = 64 * 1024 * 1024;
 
-/// Lines as far as they have come.
+/// The part of a line that has come while its end has not.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     held: Vec<u8>,
 }
 
 impl Lines {
-    /// Gives each message that ends with this piece to `take`, up to the first that is none.
+    /// Gives each message that ends with this piece to `take`, up to the first line that is no message.
     pub(super) fn push(
         &mut self,
         piece: &[u8],
         mut take: impl FnMut(Message) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        // What has come before has no end in it.
+        // The bytes from earlier pieces contain no line end.
         let mut searched = self.held.len();
         self.held.extend_from_slice(piece);
         let mut used = 0;

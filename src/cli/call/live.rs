@@ -1,5 +1,5 @@
-//! What is known of a streamed answer while it comes, and how that looks now. It must not know where the messages come from
-//! nor where the drawing goes.
+//! The state of a streamed answer while it comes, and its drawing. It must not know where the messages come from nor
+//! where the drawing goes.
 
 use std::{io, time::Duration};
 
@@ -13,23 +13,23 @@ use crate::{
     compose::types::{CallReport, StreamedResult},
 };
 
-/// More calls than any plan has.
+/// A number above the calls of any plan.
 const MOST: usize = 100_000;
 
-/// What the head of a streamed answer says.
+/// The contents of a streamed answer's head.
 #[derive(Debug, Default)]
 pub(super) struct Announced {
     pub(super) mode: String,
-    /// Empty where the gateway doesn't say: they would make its head too long.
+    /// The calls' names. Empty if the gateway leaves them out because its head would be too long.
     pub(super) names: Vec<String>,
-    /// How many calls are under way at a time, as far as the caller has bounded it.
+    /// The number of calls under way at a time, if the caller has bounded it.
     pub(super) concurrency: Option<usize>,
 }
 
 /// A streamed answer as far as it has come.
 #[derive(Debug)]
 pub(super) struct Live {
-    /// By place in the plan; empty texts where they are not known.
+    /// Names in plan order. A name that is not known is empty.
     names: Vec<String>,
     runs: Vec<Run>,
     ending: Option<Box<Ending>>,
@@ -38,13 +38,13 @@ pub(super) struct Live {
 #[derive(Debug)]
 struct Run {
     mode: String,
-    /// How many calls are under way at a time.
+    /// The most calls that are under way at a time.
     width: usize,
-    /// When it began, from the beginning of all; `None` before.
+    /// The run's start, counted from the beginning of the command. `None` before it.
     began: Option<Duration>,
-    /// One a call that is known of.
+    /// A slot for each call that is known of.
     results: Vec<Option<CallReport>>,
-    /// Set once all its calls are known of.
+    /// True once all calls of the run are known of.
     is_known: bool,
 }
 
@@ -71,7 +71,7 @@ impl Live {
         }
     }
 
-    /// Takes a message that came so long after the beginning.
+    /// Takes a message that came `now` after the beginning.
     pub(super) fn take(&mut self, message: Message, now: Duration) -> anyhow::Result<()> {
         if self.ending.is_some() {
             bail!("the gateway went on after its answer's last line");
@@ -118,7 +118,7 @@ impl Live {
         Ok(())
     }
 
-    /// Learns from a result of the run at `at`: those before it are over, and their calls are its calls too.
+    /// Learns from a result of the run at `at`. The runs before it are over, and it has the same calls as they have.
     fn learn(&mut self, at: usize) {
         let (before, after) = self.runs.split_at_mut(at);
         before.iter_mut().for_each(|run| run.is_known = true);
@@ -130,12 +130,12 @@ impl Live {
         }
     }
 
-    /// Whether the last message has come and nothing is missing.
+    /// Returns true if the last message has come and no result is missing.
     pub(super) fn is_whole(&self) -> bool {
         self.ending.is_some() && self.runs.iter().all(Run::is_settled)
     }
 
-    /// The whole answer.
+    /// Returns the whole answer, or an error if a part of it is missing.
     pub(super) fn answer(self) -> anyhow::Result<Answer> {
         if self.ending.is_some() && !self.is_whole() {
             bail!("the answer ended with {} results", self.progress());
@@ -164,7 +164,7 @@ impl Live {
         results.flatten().count()
     }
 
-    /// The number of results that have come, and of all where that is known.
+    /// Returns the number of results that have come and, if known, the number of all.
     pub(super) fn progress(&self) -> String {
         let settled = self.settled();
         if !self.runs.iter().all(|run| run.is_known) {
@@ -174,12 +174,12 @@ impl Live {
         format!("{settled} of {all}")
     }
 
-    /// The sentence on a stream that was cut.
+    /// Returns the sentence about a stream that was cut.
     pub(super) fn broken_off(&self) -> String {
         format!("the answer broke off after {} results", self.progress())
     }
 
-    /// Draws all runs, on one time axis, as they are so long after the beginning.
+    /// Draws all runs on one time axis, as they are `now` after the beginning.
     pub(super) fn draw(
         &self,
         out: &mut dyn io::Write,
@@ -215,7 +215,7 @@ impl Run {
         self.is_known && self.results.iter().all(Option::is_some)
     }
 
-    /// How long it has been under way, or was.
+    /// Returns the time that the run has been under way, or took in all.
     fn elapsed(&self, now: Duration) -> Duration {
         if self.is_settled() {
             let ends = self.results.iter().flatten().map(answer::end);
@@ -225,7 +225,7 @@ impl Run {
             .map_or(Duration::ZERO, |began| now.saturating_sub(began))
     }
 
-    /// What is to be said of each call that is settled.
+    /// Returns a note for each call. It is empty for a call that is not settled.
     fn notes(&self) -> Vec<String> {
         let note = |result: &Option<CallReport>| result.as_ref().map(answer::note);
         self.results
@@ -244,7 +244,7 @@ impl Run {
             if let Some(call) = result {
                 return answer::bar(call, &notes[index]);
             }
-            // Calls start in plan order; one that had to wait has started when another one ended.
+            // Calls start in plan order. A call that had to wait started when another one ended.
             let before = started.checked_sub(self.width);
             let start = before.and_then(|before| ends.get(before).copied());
             let runs = self.began.is_some() && started < most;
@@ -256,7 +256,7 @@ impl Run {
     }
 }
 
-/// A call without a result: under way since `start`, or waiting for its turn.
+/// Makes the bar of a call without a result. The call runs since `start`, or waits for its turn.
 fn unsettled(name: &str, start: Option<Duration>, elapsed: Duration) -> Bar<'_> {
     Bar {
         name,
@@ -272,7 +272,7 @@ fn unsettled(name: &str, start: Option<Duration>, elapsed: Duration) -> Bar<'_> 
     }
 }
 
-/// The next round time: an axis that grew with every frame would move what is on it.
+/// Rounds up to the next round time. Bars would move if the axis grew with every frame.
 fn round_up(time: Duration) -> Duration {
     let millis = time.as_millis().max(50);
     let power = 10_u128.pow(millis.ilog10());

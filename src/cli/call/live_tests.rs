@@ -1,4 +1,4 @@
-//! A streamed answer at fixed moments, drawn; and what of a stream is refused.
+//! Tests of a streamed answer that is drawn at fixed moments, and of streams that are refused.
 
 use super::*;
 use crate::cli::call::lines::Lines;
@@ -47,7 +47,7 @@ fn compared() -> String {
     )
 }
 
-/// Takes lines that come so long after the beginning.
+/// Takes lines that come `now` after the beginning.
 fn told(live: &mut Live, text: &str, now: Duration) -> anyhow::Result<()> {
     Lines::default().push(text.as_bytes(), |message| live.take(message, now))
 }
@@ -106,7 +106,7 @@ fn without_names_rows_appear_as_results_come() {
     told(&mut live, &result("", 0, "a", 0, 200), ms(200)).unwrap();
     let shown = drawn(&live, ms(400));
     assert!(shown.find("  a  ") < shown.find("  b  "), "{shown}");
-    // More may come, so it goes on.
+    // More results may come, so the run goes on.
     assert!(shown.contains("400.0 ms"), "{shown}");
     assert_eq!(live.progress(), "2");
     assert_eq!(live.broken_off(), "the answer broke off after 2 results");

@@ -1,4 +1,4 @@
-//! The drawing that grows on the terminal while an answer comes, and what stays when it is over.
+//! The drawing that grows on the terminal while an answer comes, and the drawing that stays at the end.
 
 use std::io::{self, Write as _};
 
@@ -15,11 +15,11 @@ use crate::{
     fanout::Reply,
 };
 
-/// One call of the command, from its beginning.
+/// One call of the command, and its drawing.
 pub(super) struct Watch {
     began: Instant,
     live: Live,
-    /// Lines that are on the terminal now.
+    /// The number of lines that are on the terminal now.
     drawn: usize,
 }
 
@@ -32,7 +32,7 @@ impl Watch {
         }
     }
 
-    /// The answer's head has come: its calls have begun.
+    /// Takes the answer's head: its calls have begun.
     pub(super) fn announce(&mut self, announced: Announced) {
         self.live = Live::new(announced);
     }
@@ -41,20 +41,20 @@ impl Watch {
         self.live.take(message, self.began.elapsed())
     }
 
-    /// Draws over what was drawn last.
+    /// Draws over the last drawing.
     pub(super) fn paint(&mut self) -> io::Result<()> {
         let mut frame = Vec::new();
         let style = screen::progress_style();
         self.live.draw(&mut frame, style, self.began.elapsed())?;
         let mut text = String::from_utf8_lossy(&frame).into_owned();
-        // What has scrolled away can't be drawn over.
+        // Lines that have scrolled away can't be drawn over.
         if text.lines().count() >= screen::progress_rows() {
             text = format!("{} calls settled\n", self.live.progress());
         }
         let mut all = self.back();
         for line in text.lines() {
             all.push_str(line);
-            // What was drawn there before may have been longer.
+            // The line that was here before may have been longer.
             all.push_str("\x1b[K\n");
         }
         all.push_str("\x1b[J");
@@ -62,7 +62,7 @@ impl Watch {
         io::stderr().write_all(all.as_bytes())
     }
 
-    /// To the start of what was drawn.
+    /// Returns the control sequence that goes to the start of the last drawing.
     fn back(&self) -> String {
         match self.drawn {
             0 => String::new(),
@@ -70,17 +70,17 @@ impl Watch {
         }
     }
 
-    /// The stream was cut.
+    /// Returns the error for a stream that was cut.
     pub(super) fn broken<T>(&self) -> anyhow::Result<T> {
         bail!(self.live.broken_off())
     }
 
-    /// Leaves the last drawing, on standard output: of the whole answer, or of what there is of it.
+    /// Leaves the last drawing on standard output: of the whole answer, or of the part that has come.
     pub(super) fn end(
         mut self,
         ended: anyhow::Result<Option<Reply>>,
     ) -> anyhow::Result<(StatusCode, Answer)> {
-        // It may be that nobody sees it any more.
+        // A failure here is no matter: standard error may be closed.
         let _ = write!(io::stderr(), "{}\x1b[J", self.back());
         self.drawn = 0;
         match ended {

@@ -1,4 +1,4 @@
-//! The time axis of a waterfall: where on it a bar lies, and the labels under it. It must not know of names, notes
+//! The time axis of a waterfall: the position of a bar on it, and the labels under it. It must not know of names, notes
 //! or colours.
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// From zero to `end` over `cells` columns.
+    /// Lays the time from zero to `end` over `cells` columns.
     pub(super) fn new(end: Duration, cells: usize, unicode: bool) -> Self {
         Self {
             end: end.as_nanos(),
@@ -31,7 +31,7 @@ impl Axis {
         }
     }
 
-    /// How many columns are free before the bar, and the bar. Only a call that took no time has an empty one.
+    /// Returns the number of free columns before the bar, and the bar. Only a call that took no time has an empty bar.
     pub(super) fn bar(
         &self,
         start: Duration,
@@ -66,7 +66,7 @@ impl Axis {
         (from, bar)
     }
 
-    /// The nearest place of `time` in parts of a cell, at most the axis' end.
+    /// Returns the position nearest to `time`, in parts of a cell. It is at most the axis' end.
     fn place(&self, time: u128, parts: usize) -> usize {
         let all = self.cells * parts;
         if self.end == 0 || time >= self.end {
@@ -75,7 +75,8 @@ impl Axis {
         usize::try_from((time * all as u128 + self.end / 2) / self.end).unwrap_or(all)
     }
 
-    /// Zero, the end, and round times between them, each label beginning under its time; the last ends the line.
+    /// Returns the labels: zero, the end, and round times between them. Each begins under its time; the last one ends
+    /// the line.
     pub(super) fn labels(&self) -> String {
         let step = self.step();
         let mut last = (self.cells, round_duration(self.end, self.unicode));
@@ -85,7 +86,7 @@ impl Axis {
             .take_while(|time| *time <= self.end)
         {
             let (at, label) = (self.place(time, 1), round_duration(time, self.unicode));
-            // A round time in the last cell says it better than the exact end.
+            // A round time in the last cell is easier to read than the exact end.
             if at + 1 >= self.cells && time > 0 {
                 last.1 = label;
             } else {
@@ -113,7 +114,8 @@ impl Axis {
         line
     }
 
-    /// A time of 1, 2 or 5 times a power of ten nanoseconds, so long that the labels have room.
+    /// Returns the time between two labels: 1, 2 or 5 times a power of ten nanoseconds. It leaves the labels enough
+    /// room.
     fn step(&self) -> u128 {
         let labels = (self.cells / LABEL_EVERY).max(1) as u128;
         let least = self.end.div_ceil(labels);

@@ -1,4 +1,4 @@
-//! Waterfalls as they look, and what no input may do to them.
+//! Tests of the look of waterfalls, and of inputs that must not spoil them.
 
 #![allow(clippy::unwrap_used)] // in a test, a panic is the report
 

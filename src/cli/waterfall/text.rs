@@ -1,5 +1,5 @@
-//! Text in terminal columns: how wide it is, how it is cut and padded, what of it may reach a terminal, and times in
-//! words. It must not know what the text is about.
+//! Text in terminal columns: its width, how it is cut and padded, the escapes that keep it harmless, and times as text.
+//! It must not know what the text is about.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ const COMBINING: [(u32, u32); 7] = [
     (0xFE00, 0xFE0F),
 ];
 
-/// Ranges of characters that nobody sees but that turn or join what is around them.
+/// Ranges of invisible characters that turn or join the characters around them.
 const INVISIBLE: [(u32, u32); 7] = [
     (0x00AD, 0x00AD),
     (0x061C, 0x061C),
@@ -69,12 +69,12 @@ fn columns(character: char) -> usize {
     }
 }
 
-/// How many columns `text` takes in a terminal. Text that went through [`shown`] is expected.
+/// Returns the number of columns that `text` takes in a terminal. The text must have gone through [`shown`].
 pub(super) fn cells(text: &str) -> usize {
     text.chars().map(columns).sum()
 }
 
-/// `text` with everything escaped that would steer a terminal; where there is no Unicode, `?` for other than ASCII.
+/// Escapes everything in `text` that would steer a terminal. Without Unicode, a character outside ASCII becomes `?`.
 pub(super) fn shown(text: &str, unicode: bool) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
@@ -89,7 +89,7 @@ pub(super) fn shown(text: &str, unicode: bool) -> String {
     safe
 }
 
-/// `text` in at most `room` columns, with an ellipsis where something is missing.
+/// Cuts `text` to at most `room` columns. An ellipsis stands for the missing part.
 pub(super) fn fitted(text: &str, room: usize, unicode: bool) -> String {
     if cells(text) <= room {
         return text.to_owned();
@@ -110,7 +110,7 @@ pub(super) fn fitted(text: &str, room: usize, unicode: bool) -> String {
     cut
 }
 
-/// `text` and spaces, in `width` columns.
+/// Pads `text` with spaces at its end, to `width` columns.
 pub(super) fn padded_right(text: &str, width: usize) -> String {
     format!(
         "{text}{:fill$}",
@@ -119,7 +119,7 @@ pub(super) fn padded_right(text: &str, width: usize) -> String {
     )
 }
 
-/// Spaces and `text`, in `width` columns.
+/// Pads `text` with spaces at its start, to `width` columns.
 pub(super) fn padded_left(text: &str, width: usize) -> String {
     format!(
         "{:fill$}{text}",
@@ -128,13 +128,13 @@ pub(super) fn padded_left(text: &str, width: usize) -> String {
     )
 }
 
-/// A time in four digits and a unit: `912.3 µs` (`us` without Unicode), `2.002 s`.
+/// Writes a time in four digits and a unit: `912.3 µs` (`us` without Unicode), `2.002 s`.
 #[must_use]
 pub fn duration(time: Duration, unicode: bool) -> String {
     digits(time.as_nanos(), 4, unicode)
 }
 
-/// A time in as few digits as tell it, at most three: `2 s`, `1.5 ms`.
+/// Writes a time in as few digits as it needs, at most three: `2 s`, `1.5 ms`.
 pub(super) fn round_duration(nanos: u128, unicode: bool) -> String {
     let text = digits(nanos, 3, unicode);
     let Some((number, unit)) = text.split_once(' ') else {
@@ -148,12 +148,13 @@ pub(super) fn round_duration(nanos: u128, unicode: bool) -> String {
     format!("{number} {unit}")
 }
 
-/// `nanos` rounded to `digits` digits, in the largest unit that it has one of.
+/// Writes `nanos`, rounded to `digits` digits, in µs, ms or s. The unit is the largest that gives at least 1, or else
+/// µs.
 fn digits(nanos: u128, digits: u32, unicode: bool) -> String {
     if nanos == 0 {
         return "0 s".to_owned();
     }
-    // First rounded, then given a unit: 999,960 µs is 1 s, not 1000 ms.
+    // Rounding comes before the choice of a unit: 999,960 µs is 1 s, not 1000 ms.
     let excess = 10_u128
         .pow((nanos.ilog10() + 1).saturating_sub(digits))
         .min(1_000_000_000);
