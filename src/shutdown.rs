@@ -105,6 +105,11 @@ pub async fn stop<F, C>(
     readiness.advance(Stage::Stopping);
     tokio::time::sleep(settings.grace).await;
     leave.await;
+    tracing::info!(
+        grace = ?settings.grace,
+        drain = ?settings.drain,
+        "`grace` is over: the listener closes, and requests in flight get `drain` to end"
+    );
     // The server's own bound is `drain` in whole seconds; this one is exact.
     if tokio::time::timeout(settings.drain, close()).await.is_err() {
         tracing::warn!(drain = ?settings.drain, "requests in flight were cut off: `drain` was over");

@@ -158,11 +158,12 @@ fn probes_scrapes_and_options_are_not_worth_a_line() {
     let messages: Vec<_> = told
         .iter()
         .map(|line| line["message"].as_str().unwrap())
+        .filter(|message| !is_of_this_machine(message))
         .collect();
     assert_eq!(
         messages.len(),
-        3,
-        "listening, stopping, stopped: {messages:?}"
+        4,
+        "listening, stopping, the listener closes, stopped: {messages:?}"
     );
 }
 
@@ -242,10 +243,14 @@ fn at_level_warn_a_healthy_gateway_says_nothing() {
     assert_eq!(get(address, "/aggregate").status, 200);
     assert_eq!(get(address, "/aggregate?mode=compare").status, 200);
     let finished = gateway.stop().expect(0);
-    assert_eq!(
-        (finished.stdout.as_str(), finished.stderr.as_str()),
-        ("", "")
-    );
+    let lines = finished.stderr.lines();
+    let told: Vec<_> = lines.filter(|line| !is_of_this_machine(line)).collect();
+    assert_eq!((finished.stdout.as_str(), told), ("", Vec::new()));
+}
+
+/// Tells whether a line warns of where these tests run: in a container, or with few descriptors.
+fn is_of_this_machine(line: &str) -> bool {
+    line.contains("this container") || line.contains("`ulimit -Hn`")
 }
 
 #[test]
