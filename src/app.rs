@@ -232,7 +232,14 @@ fn operate(
 /// Lets in no more clients and requests than there are descriptors for, and returns the share of those who operate the gateway.
 fn divide_descriptors(config: &mut Config) -> NonZeroUsize {
     let shares = Descriptors::now(config);
-    config.warnings.extend(shares.warning(config));
+    // Where the limit could be raised, the configuration has been warned of the same when it was loaded.
+    let warning = shares.warning(config);
+    let is_news = |news: &config::Mistake| {
+        let told = &config.warnings;
+        told.iter().all(|warning| warning.message != news.message)
+    };
+    let news = warning.filter(is_news);
+    config.warnings.extend(news);
     config.server.max_connections = shares.clients;
     config.server.max_in_flight = shares.requests;
     tracing::debug!(?shares, "file descriptors");

@@ -13,12 +13,15 @@ mod effective;
 mod environment;
 mod files;
 mod headers;
+mod hints;
 mod lanes;
 mod layers;
+mod looked_for;
 mod loops;
 mod memory;
 mod memory_limit;
 mod mistake;
+mod odd;
 mod pass_status;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
@@ -26,6 +29,9 @@ mod quantities;
 mod raw;
 mod review;
 mod schema;
+mod spelling;
+mod stray;
+mod surroundings;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -38,39 +44,56 @@ mod values;
 mod written;
 mod yaml;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 pub use self::{
     checked::{
         Admin, Aggregate, Call, Config, Log, LogFormat, LogLevel, Server, TlsFiles, Tracing,
     },
     descriptors::Descriptors,
+    looked_for::{DEFAULT_FILES, NoConfiguration, default_files},
     memory::{Bytes, Most, most},
     mistake::{Mistake, Mistakes},
+    surroundings::Surroundings,
 };
 use self::{
     layers::{Layers, Text},
-    mistake::{Origin, Report},
+    mistake::{KeyPath, Origin, Report},
     review::Review,
 };
 use crate::upstream::Roots;
 
-/// Where a configuration is looked for when none is named, in this order.
-pub const DEFAULT_FILES: [&str; 2] = ["config/gather.toml", "/etc/gather/gather.toml"];
-
 /// Loads a configuration from files (TOML, YAML or JSON, by their endings), each over the one before, and the
-/// variables of `environment` that begin with `GATHER__` over all of them. Reads the files that it names, too.
+/// variables of `environment` that begin with `GATHER__` over all of them. Reads the files that it names, too. With
+/// `surroundings`, where the configuration is for this process, what is odd in them and in its other variables is warned of.
 ///
 /// # Errors
 /// Every mistake that was found. When a file can't be read or parsed at all, only such mistakes of all files.
 pub fn load(
     files: &[PathBuf],
     environment: impl IntoIterator<Item = (String, String)>,
+    surroundings: Option<&Surroundings>,
 ) -> Result<Config, Mistakes> {
-    finish(Layers::read(files, environment)?)
+    let environment: Vec<_> = environment.into_iter().collect();
+    let stray = match surroundings {
+        Some(_) => stray::find(&environment),
+        None => Vec::new(),
+    };
+    match Layers::read(files, environment) {
+        Ok(layers) => finish(layers, surroundings, &stray),
+        Err(mistakes) => {
+            let mut warnings = Report::default();
+            note(&stray, &mut warnings);
+            Err(mistakes.beside(warnings.into_found().collect()))
+        }
+    }
+}
+
+/// Notes the variables that set nothing.
+fn note(stray: &[(String, String)], warnings: &mut Report) {
+    for (variable, message) in stray {
+        warnings.add(variable, &KeyPath::default(), message);
+    }
 }
 
 /// Loads a configuration from TOML that is no file, such as a built-in one. `origin` names it in mistakes; paths
@@ -84,11 +107,12 @@ pub fn load_text(origin: &str, toml: &str) -> Result<Config, Mistakes> {
         directory: PathBuf::new(),
     };
     let format = ::config::FileFormat::Toml;
-    finish(Layers::of_text(Text {
+    let layers = Layers::of_text(Text {
         origin,
         format,
         text: toml,
-    })?)
+    })?;
+    finish(layers, None, &[])
 }
 
 /// The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, for a command without a configuration; `None` where neither is set.
@@ -102,10 +126,14 @@ pub fn roots() -> Result<Option<Roots>, Mistakes> {
     }
 }
 
-fn finish(mut layers: Layers) -> Result<Config, Mistakes> {
+fn finish(
+    mut layers: Layers,
+    surroundings: Option<&Surroundings>,
+    stray: &[(String, String)],
+) -> Result<Config, Mistakes> {
     let mut report = layers.report();
     let decoded = decode::decode(&mut layers, &mut report);
-    let mut warnings = Report::default();
+    let mut warnings = layers.report();
     let mut review = Review {
         layers: &layers,
         refused: &decoded.refused,
@@ -113,32 +141,16 @@ fn finish(mut layers: Layers) -> Result<Config, Mistakes> {
         warnings: &mut warnings,
     };
     let config = decoded.raw.and_then(|raw| check::check(raw, &mut review));
-    let mut config = report.into_result(config)?;
-    config.warnings.extend(warnings.into_found());
-    Ok(config)
-}
-
-/// There is no configuration where one is looked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no configuration: neither {} nor {} exists; name a file with -c", DEFAULT_FILES[0], DEFAULT_FILES[1])]
-pub struct NoConfiguration;
-
-/// The files to load when none is named: the first of [`DEFAULT_FILES`] that exists.
-///
-/// # Errors
-/// When none of them does.
-pub fn default_files() -> Result<Vec<PathBuf>, NoConfiguration> {
-    first_of(&DEFAULT_FILES.map(Path::new)).ok_or(NoConfiguration)
-}
-
-/// The first file that is there. One that can't be looked at is there as well: loading it says why.
-fn first_of(files: &[&Path]) -> Option<Vec<PathBuf>> {
-    let is_there = |file: &Path| match file.metadata() {
-        Ok(_) => true,
-        Err(error) => error.kind() != io::ErrorKind::NotFound,
-    };
-    let file = files.iter().find(|file| is_there(file))?;
-    Some(vec![file.to_path_buf()])
+    // What only follows from a mistake is odd too.
+    if let Some(config) = config.as_ref().filter(|_| review.report.len() == 0) {
+        odd::look(config, surroundings, &mut review);
+    }
+    note(stray, &mut warnings);
+    let warnings = warnings.into_found().collect();
+    match report.into_result(config) {
+        Ok(config) => Ok(Config { warnings, ..config }),
+        Err(mistakes) => Err(mistakes.beside(warnings)),
+    }
 }
 
 /// The JSON Schema (draft 2020-12) of a configuration file, for editors.

@@ -5,9 +5,11 @@ use std::{io::Write as _, path::PathBuf};
 use clap::Args;
 
 use super::{Done, screen};
-use crate::config::{self, Bytes, Config, Descriptors, Mistakes};
+use crate::config::{self, Bytes, Config, Mistake, Mistakes, Surroundings};
 
 /// Validates the configuration and prints every mistake with its file and key path; exit status 0 or 1.
+///
+/// Warnings are of what is allowed and odd. They change the exit status only with --strict.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     #[command(flatten)]
@@ -15,27 +17,44 @@ pub(super) struct Check {
     /// Print the effective configuration as TOML, secrets masked
     #[arg(long)]
     print: bool,
+    /// Exit with status 1 if there is a warning
+    #[arg(long)]
+    strict: bool,
+    /// The configuration is for another machine: give no warning that depends on this one: on a container, its limits and its
+    /// variables
+    #[arg(long)]
+    elsewhere: bool,
 }
 
 /// Which files the configuration is in.
 #[derive(Debug, Args)]
 pub(super) struct Files {
-    /// A configuration file (TOML, YAML or JSON); may be given again, each over the one before [default:
-    /// config/gather.toml, else /etc/gather/gather.toml]
+    /// A configuration file (TOML, YAML or JSON); may be given again, each over the one before [default: the first that exists of
+    /// gather.toml, config/gather.toml and /etc/gather/gather.toml]
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
 impl Files {
-    /// Loads them, or the default ones, and the environment over them.
-    pub(super) fn load(&self) -> anyhow::Result<Result<Config, Mistakes>> {
-        let files = if self.files.is_empty() {
-            config::default_files()?
+    /// Loads them, or the default one, and the environment over them. Without `surroundings` nothing is warned of that depends on
+    /// them.
+    pub(super) fn load(
+        &self,
+        surroundings: Option<&Surroundings>,
+    ) -> anyhow::Result<Result<Config, Mistakes>> {
+        let (files, passed_over) = if self.files.is_empty() {
+            let (file, passed_over) = config::default_files()?;
+            (vec![file], passed_over)
         } else {
-            self.files.clone()
+            (self.files.clone(), Vec::new())
         };
         let environment = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
-        Ok(config::load(&files, environment))
+        let mut loaded = config::load(&files, environment, surroundings);
+        match &mut loaded {
+            Ok(config) => config.warnings.extend(passed_over),
+            Err(mistakes) => mistakes.warnings.extend(passed_over),
+        }
+        Ok(loaded)
     }
 }
 
@@ -46,30 +65,37 @@ fn lossy(text: std::ffi::OsString) -> String {
 
 impl Check {
     pub(super) fn run(self) -> anyhow::Result<Done> {
-        match self.files.load()? {
-            Ok(config) if self.print => {
-                warn(&config)?;
-                write!(screen::out(), "{}", config::effective(&config))?;
-                Ok(Done::Well)
-            }
-            Ok(config) => {
-                warn(&config)?;
-                writeln!(
-                    screen::out(),
-                    "good: {}, {}, listening on {}",
-                    counted(config.upstreams.len(), "upstream"),
-                    counted(config.aggregates.len(), "aggregate"),
-                    config.server.listen
-                )?;
-                say_memory(&config)?;
-                Ok(Done::Well)
-            }
-            Err(mistakes) => {
-                writeln!(anstream::stderr(), "{mistakes}")?;
-                Ok(Done::Badly)
-            }
+        let here = Surroundings::of_this_process();
+        let config = match self.files.load(Some(&here).filter(|_| !self.elsewhere))? {
+            Ok(config) => config,
+            Err(mistakes) => return refuse(&mistakes),
+        };
+        warn(&config.warnings)?;
+        if self.print {
+            write!(screen::out(), "{}", config::effective(&config))?;
+        } else {
+            writeln!(
+                screen::out(),
+                "good: {}: {}, {}, listening on {}",
+                config.files.join(", "),
+                counted(config.upstreams.len(), "upstream"),
+                counted(config.aggregates.len(), "aggregate"),
+                config.server.listen
+            )?;
+            say_memory(&config)?;
         }
+        Ok(match self.strict && !config.warnings.is_empty() {
+            true => Done::Badly,
+            false => Done::Well,
+        })
     }
+}
+
+/// Tells all mistakes, and before them what is odd, as it may be the reason.
+pub(super) fn refuse(mistakes: &Mistakes) -> anyhow::Result<Done> {
+    warn(&mistakes.warnings)?;
+    writeln!(anstream::stderr(), "{mistakes}")?;
+    Ok(Done::Badly)
 }
 
 /// Says what requests may take at most, beside what there is for them.
@@ -96,9 +122,8 @@ fn say_memory(config: &Config) -> std::io::Result<()> {
 }
 
 /// Tells what is odd and no mistake.
-fn warn(config: &Config) -> std::io::Result<()> {
-    let descriptors = Descriptors::at_start(config).warning(config);
-    let mut told = config.warnings.iter().chain(&descriptors);
+fn warn(warnings: &[Mistake]) -> std::io::Result<()> {
+    let mut told = warnings.iter();
     told.try_for_each(|warning| writeln!(anstream::stderr(), "warning: {warning}"))
 }
 

@@ -4,7 +4,11 @@ use std::io::Write as _;
 
 use clap::{Args, ValueEnum};
 
-use super::{Done, check::Files, screen};
+use super::{
+    Done,
+    check::{self, Files},
+    screen,
+};
 use crate::app;
 
 /// Prints the OpenAPI document of the gateway; in 3.1 the same as its `/openapi.json`.
@@ -39,7 +43,7 @@ impl From<Version> for app::OpenApiVersion {
 
 impl OpenApi {
     pub(super) fn run(self) -> anyhow::Result<Done> {
-        match self.files.load()? {
+        match self.files.load(None)? {
             Ok(config) => {
                 let document = app::openapi(
                     &config.server,
@@ -53,10 +57,7 @@ impl OpenApi {
                 out.flush()?;
                 Ok(Done::Well)
             }
-            Err(mistakes) => {
-                writeln!(anstream::stderr(), "{mistakes}")?;
-                Ok(Done::Badly)
-            }
+            Err(mistakes) => check::refuse(&mistakes),
         }
     }
 }

@@ -50,7 +50,7 @@ impl Probe {
 
     /// A configuration with mistakes is not this command's to tell: whoever started with a better one still runs.
     fn configured(&self) -> Option<SocketAddr> {
-        let config = self.files.load().ok()?.ok()?;
+        let config = self.files.load(None).ok()?.ok()?;
         Some(
             config
                 .admin

@@ -1,15 +1,16 @@
 //! `gather serve`: the gateway.
 
-use std::io::Write as _;
-
 use clap::Args;
 use tokio::sync::oneshot;
 use tracing::level_filters::LevelFilter;
 
-use super::{Done, block_on, check::Files};
+use super::{
+    Done, block_on,
+    check::{self, Files},
+};
 use crate::{
     app::Application,
-    config::{self, Config},
+    config::{self, Config, Surroundings},
     shutdown::Signals,
     telemetry::log,
 };
@@ -23,28 +24,27 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<Done> {
-        match self.files.load()? {
+        match self.files.load(Some(&Surroundings::of_this_process()))? {
             Ok(config) => {
                 log::start(logging(config.log))?;
                 allow_many_sockets();
                 block_on(serve(config))?;
                 Ok(Done::Well)
             }
-            Err(mistakes) => {
-                writeln!(anstream::stderr(), "{mistakes}")?;
-                Ok(Done::Badly)
-            }
+            Err(mistakes) => check::refuse(&mistakes),
         }
     }
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = on_signal(Signals::of_a_service()?);
+    let files = config.files.join(", ");
     let application = Application::build(config)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         address = %application.address(),
         admin = application.admin_address().map(tracing::field::display),
+        files,
         "listening"
     );
     application.run_until_stopped(stop).await?;

@@ -9,7 +9,7 @@ use super::{
     aggregates,
     checked::{Admin, Config, Log, Server, TlsFiles, Tracing},
     defaults, headers, loops, memory,
-    mistake::{KeyPath, Mistake},
+    mistake::KeyPath,
     pass_status,
     quantities::{LONGEST, MemorySize},
     raw::{RawAdmin, RawConfig, RawServer},
@@ -41,7 +41,7 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
     if let Some(server) = server.as_ref().filter(|_| is_known) {
         refuse_loops(server.listen, &upstreams, review);
     }
-    let (roots, mut warnings) = roots(&upstreams, tracing.as_ref(), review);
+    let roots = self::roots(&upstreams, tracing.as_ref(), review);
 
     let mut settings = Vec::new();
     let mut tls_files = BTreeMap::<Arc<str>, TlsFiles>::new();
@@ -63,7 +63,7 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
         headers::keep_trace_context(is_traced, upstream);
     }
     let server = server?;
-    warnings.extend(memory::warnings(&server, &aggregates.checked, &settings));
+    memory::warn(&server, &aggregates.checked, &settings, review);
     Some(Config {
         server,
         admin: match admin {
@@ -79,7 +79,8 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
         aggregates: aggregates.checked,
         tls_files,
         roots,
-        warnings,
+        files: review.layers.files(),
+        warnings: Vec::new(),
     })
 }
 
@@ -96,23 +97,25 @@ fn refuse_loops(listen: SocketAddr, upstreams: &[Checked], review: &mut Review<'
     }
 }
 
-/// The roots that the environment names, where anything relies on them, and what is odd about them.
+/// The roots that the environment names, where anything relies on them. Notes what is odd about them.
 fn roots(
     upstreams: &[Checked],
     tracing: Option<&Tracing>,
     review: &mut Review<'_>,
-) -> (Option<Roots>, Vec<Mistake>) {
+) -> Option<Roots> {
     let endpoint = tracing.and_then(|tracing| tracing.otlp_endpoint.as_ref());
     let is_needed = endpoint.is_some_and(|url| url.scheme() == Some(&Scheme::HTTPS))
         || upstreams.iter().any(|upstream| upstream.shares_roots);
     if !is_needed {
-        return (None, Vec::new());
+        return None;
     }
     match trust::Variables::of_the_process().roots() {
-        Ok(None) => (None, Vec::new()),
+        Ok(None) => None,
         Ok(Some(named)) => {
-            let warnings = named.odd.into_iter().map(Mistake::from).collect();
-            (Some(named.roots), warnings)
+            for trust::Remark { variable, message } in named.odd {
+                review.warnings.add(variable, &KeyPath::default(), message);
+            }
+            Some(named.roots)
         }
         Err(remarks) => {
             for remark in remarks {
@@ -120,7 +123,7 @@ fn roots(
                     .report
                     .add(remark.variable, &KeyPath::default(), remark.message);
             }
-            (None, Vec::new())
+            None
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Config {
     pub tls_files: BTreeMap<Arc<str>, TlsFiles>,
     /// The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name in the place of the system's, where anything relies on them.
     pub roots: Option<upstream::Roots>,
+    /// The files that it was read from, as they were named, in their order.
+    pub files: Vec<String>,
     /// Sentences on things that are odd, and no mistakes.
     pub warnings: Vec<Mistake>,
 }

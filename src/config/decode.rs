@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use serde_path_to_error::Segment;
 
 use super::{
-    environment,
+    environment, hints,
     layers::Layers,
     mistake::{KeyPath, Report, Step, nearest},
     raw::RawConfig,
@@ -58,11 +58,19 @@ pub(super) fn decode(layers: &mut Layers, report: &mut Report) -> Decoded {
         }
         let message = match unknown_key(&text) {
             Some((key, allowed)) => {
-                let meant = nearest(key, allowed.iter().copied());
+                let by_variable = layers
+                    .variables
+                    .values()
+                    .any(|name| name == layers.origin(&path));
+                let hint = hints::other_name(&path);
+                let meant = nearest(key, allowed.iter().copied()).filter(|_| hint.is_none());
+                let hint = hint
+                    .or_else(|| Some(format!("did you mean `{}`?", meant?)))
+                    .or_else(|| hints::other_place(&path, by_variable));
                 if let (Some(meant), Some((_, table))) = (meant, path.split_last()) {
                     refused.insert(table.key(meant));
                 }
-                unknown_key_message(meant, &allowed)
+                unknown_key_message(hint.as_deref(), &allowed)
             }
             None => refusal(&text, layers, &path),
         };
@@ -149,12 +157,15 @@ fn unknown_key(error: &str) -> Option<(&str, Vec<&str>)> {
     Some((key, rest.split('`').skip(1).step_by(2).collect()))
 }
 
-fn unknown_key_message(meant: Option<&str>, allowed: &[&str]) -> String {
+fn unknown_key_message(hint: Option<&str>, allowed: &[&str]) -> String {
     let mut allowed = allowed.to_vec();
     allowed.sort_unstable();
     let allowed = allowed.join(", ");
-    match meant {
-        Some(meant) => format!("unknown key, did you mean `{meant}`? Allowed here: {allowed}"),
+    match hint {
+        Some(question) if question.ends_with('?') => {
+            format!("unknown key, {question} Allowed here: {allowed}")
+        }
+        Some(hint) => format!("unknown key; {hint}. Allowed here: {allowed}"),
         None => format!("unknown key. Allowed here: {allowed}"),
     }
 }

@@ -73,14 +73,9 @@ impl Descriptors {
         Self::within(limit.unwrap_or(UNLIMITED), config)
     }
 
-    /// Divides what a process that is started here may raise its limit to, as the gateway does.
+    /// Divides so many.
     #[must_use]
-    pub fn at_start(config: &Config) -> Self {
-        let limit = rlimit::Resource::NOFILE.get_hard();
-        Self::within(limit.unwrap_or(UNLIMITED), config)
-    }
-
-    fn within(limit: u64, config: &Config) -> Self {
+    pub(super) fn within(limit: u64, config: &Config) -> Self {
         let limit = usize::try_from(limit.min(UNLIMITED)).unwrap_or(usize::MAX);
         Self::divide(limit, Needs::of(config))
     }

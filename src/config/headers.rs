@@ -81,6 +81,9 @@ pub(super) fn fixed(
         let Some(name) = name(&path, &written, review) else {
             continue;
         };
+        if let Some(message) = missing(&name, &value) {
+            review.warning(&path, message);
+        }
         let value = value
             .is_ascii()
             .then(|| HeaderValue::from_str(&value).ok())
@@ -97,6 +100,21 @@ pub(super) fn fixed(
         }
     }
     headers
+}
+
+/// The word on a value of which nothing is there, as where a shell has put an unset variable.
+fn missing(name: &HeaderName, value: &str) -> Option<&'static str> {
+    let value = value.trim();
+    let takes_credentials = ["authorization", "proxy-authorization"].contains(&name.as_str());
+    if value.is_empty() {
+        return Some("its value is empty, and is sent so; set one, or leave the header out");
+    }
+    let is_scheme = ["basic", "bearer", "digest", "token"]
+        .iter()
+        .any(|scheme| value.eq_ignore_ascii_case(scheme));
+    (takes_credentials && is_scheme).then_some(
+        "there are no credentials after the scheme, as where a shell's variable is empty; add them",
+    )
 }
 
 /// The headers to forward, less those that are refused.
@@ -186,4 +204,37 @@ fn name(path: &KeyPath, written: &str, review: &mut Review<'_>) -> Option<Header
     };
     review.mistake(path, format!("the header `{name}` {refusal}"));
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::load_text;
+
+    #[test]
+    fn a_header_without_a_value_is_odd_and_never_quoted() {
+        let warned = |header: &str| {
+            let text = format!(
+                "[upstreams.a]\nurl = 'http://a'\nheaders = {{ {header} }}\n[aggregates.home]\ncalls = ['a']"
+            );
+            let warnings = load_text("x.toml", &text).unwrap().warnings;
+            warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for (header, place) in [
+            ("x-api-key = ''", "x-api-key"),
+            ("cookie = ' '", "cookie"),
+            ("authorization = 'Bearer '", "authorization"),
+            ("Authorization = 'basic'", "Authorization"),
+        ] {
+            let told = warned(header);
+            let start = format!("x.toml: upstreams.a.headers.{place}: ");
+            assert!(told.len() == 1 && told[0].starts_with(&start), "{told:#?}");
+        }
+        for header in [
+            "authorization = 'Bearer hunter2'",
+            "x-kind = 'basic'",
+            "authorization = 'hunter2'",
+        ] {
+            assert_eq!(warned(header), [""; 0], "{header}");
+        }
+    }
 }

@@ -109,6 +109,11 @@ impl Layers {
         report
     }
 
+    /// The files, as they were named, in their order.
+    pub(super) fn files(&self) -> Vec<String> {
+        self.files.iter().map(|file| file.name.clone()).collect()
+    }
+
     /// What stands at a path.
     pub(super) fn get(&self, path: &KeyPath) -> Option<&Value> {
         path.steps().iter().try_fold(&self.tree, child)

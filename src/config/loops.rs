@@ -95,6 +95,11 @@ fn is_own(address: IpAddr) -> bool {
         || !address.is_multicast() && can_be_bound(address) && !can_be_bound(nobodys)
 }
 
+/// Tells whether a host is this very one, as far as it can be told without a look-up.
+pub(super) fn is_this_host(host: &str) -> bool {
+    (addresses(host).into_iter()).any(|address| address.is_loopback() || address.is_unspecified())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

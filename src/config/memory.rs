@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::{
     checked::{Aggregate, Config, Server},
-    mistake::{KeyPath, Mistake},
+    mistake::KeyPath,
+    review::Review,
 };
 use crate::{
     fanout::{fixed, large},
@@ -44,42 +45,38 @@ fn of(aggregate: &Aggregate, upstreams: &[Settings]) -> u64 {
 }
 
 /// Warns of aggregates whose largest answer is never held.
-pub(super) fn warnings(
+pub(super) fn warn(
     server: &Server,
     aggregates: &[Aggregate],
     upstreams: &[Settings],
-) -> Vec<Mistake> {
+    review: &mut Review<'_>,
+) {
     let total = usize::try_from(server.memory).unwrap_or(usize::MAX);
     let there = large(total) as u64;
-    let at_start = |aggregate: &Aggregate| fixed(aggregate.calls.len()).0 as u64;
-    let never = aggregates
-        .iter()
-        .filter(|aggregate| at_start(aggregate) > server.memory)
-        .map(|aggregate| Mistake {
-            origin: String::new(),
-            path: KeyPath::of(["aggregates", &aggregate.name, "calls"]).to_string(),
-            message: format!(
+    for aggregate in aggregates {
+        let at = |key| KeyPath::of(["aggregates", &aggregate.name, key]);
+        let at_start = fixed(aggregate.calls.len()).0 as u64;
+        if at_start > server.memory {
+            let message = format!(
                 "each request of it counts as {} from its start, and server.memory is {}: all of them are refused with 503; raise \
                  server.memory or list fewer calls",
-                Bytes(at_start(aggregate)),
+                Bytes(at_start),
                 Bytes(server.memory),
-            ),
-        });
-    let too_large = aggregates
-        .iter()
-        .filter(|aggregate| of(aggregate, upstreams) > there);
-    let too_large = too_large.map(|aggregate| Mistake {
-            origin: String::new(),
-            path: KeyPath::of(["aggregates", &aggregate.name, "max_body"]).to_string(),
-            message: format!(
+            );
+            review.warning(&at("calls"), message);
+        }
+        let largest = of(aggregate, upstreams);
+        if largest > there {
+            let message = format!(
                 "its largest answer may take {}, and large answers have {}, three quarters of server.memory ({}): a call whose body is \
                  beyond that fails with `overload`; lower max_body or raise server.memory",
-                Bytes(of(aggregate, upstreams)),
+                Bytes(largest),
                 Bytes(there),
                 Bytes(server.memory),
-            ),
-        });
-    never.chain(too_large).collect()
+            );
+            review.warning(&at("max_body"), message);
+        }
+    }
 }
 
 /// A number of bytes for people.
@@ -138,7 +135,7 @@ mod tests {
         };
         assert_eq!(
             warning.to_string(),
-            "aggregates.many.calls: each request of it counts as 1.1 MiB from its start, and server.memory is 1.0 MiB: all of them \
+            "x.toml: aggregates.many.calls: each request of it counts as 1.1 MiB from its start, and server.memory is 1.0 MiB: all of them \
              are refused with 503; raise server.memory or list fewer calls"
         );
     }
@@ -151,7 +148,7 @@ mod tests {
         };
         assert_eq!(
             warning.to_string(),
-            "aggregates.home.max_body: its largest answer may take 4.0 MiB, and large answers have 3.8 MiB, three quarters of \
+            "x.toml: aggregates.home.max_body: its largest answer may take 4.0 MiB, and large answers have 3.8 MiB, three quarters of \
              server.memory (5.0 MiB): a call whose body is beyond that fails with `overload`; lower max_body or raise server.memory"
         );
         assert_eq!(config("memory = '6MiB'", "").warnings, []);

@@ -41,12 +41,21 @@ impl fmt::Display for Mistake {
 
 /// Every mistake of a configuration, in the order of its layers and then of the key paths. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistakes(Vec<Mistake>);
+pub struct Mistakes {
+    found: Vec<Mistake>,
+    /// What is odd and no mistake, as far as it could be seen. It may be why there are mistakes.
+    pub warnings: Vec<Mistake>,
+}
 
 impl Mistakes {
     /// The mistakes one by one.
     pub fn iter(&self) -> std::slice::Iter<'_, Mistake> {
-        self.0.iter()
+        self.found.iter()
+    }
+
+    /// The same mistakes beside these warnings.
+    pub(super) fn beside(self, warnings: Vec<Mistake>) -> Self {
+        Self { warnings, ..self }
     }
 }
 
@@ -62,7 +71,7 @@ impl<'a> IntoIterator for &'a Mistakes {
 impl fmt::Display for Mistakes {
     /// One line a mistake, without a line break at the end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, mistake) in self.0.iter().enumerate() {
+        for (place, mistake) in self.found.iter().enumerate() {
             if place > 0 {
                 f.write_str("\n")?;
             }
@@ -76,7 +85,10 @@ impl std::error::Error for Mistakes {}
 
 impl FromIterator<Mistake> for Mistakes {
     fn from_iter<T: IntoIterator<Item = Mistake>>(mistakes: T) -> Self {
-        Self(mistakes.into_iter().collect())
+        Self {
+            found: mistakes.into_iter().collect(),
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -222,7 +234,7 @@ impl Report {
             }
             _ => {}
         }
-        Err(Mistakes(self.into_found().collect()))
+        Err(self.into_found().collect())
     }
 }
 

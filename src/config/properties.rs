@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Config, Mistakes, effective, finish, headers,
+    Config, Mistakes, Surroundings, effective, finish, headers,
     layers::{Layers, Text},
     load_text,
     mistake::Origin,
@@ -46,11 +46,17 @@ fn load(format: FileFormat, text: &str) -> Result<Config, Mistakes> {
         name: "file".to_owned(),
         directory: "/nonexistent".into(),
     };
-    finish(Layers::of_text(Text {
+    let layers = Layers::of_text(Text {
         origin,
         format,
         text,
-    })?)
+    })?;
+    let narrow = Surroundings {
+        in_container: true,
+        open_files: Some(1024),
+        memory: Some(1 << 20),
+    };
+    finish(layers, Some(&narrow), &[])
 }
 
 fn check_mistakes(mistakes: &Mistakes) {
@@ -74,6 +80,11 @@ fn check_taken(config: &Config) {
             let before = &aggregate.calls[..index];
             assert!(before.iter().all(|other| other.name != call.name));
         }
+    }
+    for warning in &config.warnings {
+        assert!(!warning.origin.is_empty() && !warning.message.is_empty());
+        let line = warning.to_string();
+        assert!(!line.contains(char::is_control), "{line:?}");
     }
     let shown = effective(config);
     let again = load_text("shown", &shown).unwrap_or_else(|mistakes| {

@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use config::ValueKind;
 
 use super::{
+    hints,
     layers::Layers,
     mistake::{KeyPath, Report},
     quantities::HumanDuration,
@@ -123,16 +124,12 @@ impl Review<'_> {
 
     /// Notes it when `name` is none for an upstream, an aggregate or a call.
     pub(super) fn check_name(&mut self, path: &KeyPath, name: &str) {
-        let first = name.starts_with(|c: char| c.is_ascii_lowercase());
-        let rest = name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if !first || !rest || name.len() > 64 {
-            self.mistake(
-                path,
-                "expected a name that begins with a letter and goes on with letters, digits and _, \
-                 all in lower case, at most 64 long",
-            );
+        if !hints::is_name(name) {
+            let rule = "expected a name that begins with a letter and goes on with letters, digits and _, all in lower case, \
+                        at most 64 long";
+            let usable = hints::usable_name(name);
+            let such = usable.map_or(String::new(), |usable| format!(", such as `{usable}`"));
+            self.mistake(path, format!("{rule}{such}"));
         }
     }
 }

@@ -52,6 +52,16 @@ fn said_of_users(setting: &str) -> Vec<String> {
     ))
 }
 
+/// All of a configuration but the names of its files.
+fn but_for_files(config: &Config) -> String {
+    let mut nameless = config.clone();
+    nameless.files.clear();
+    for warning in &mut nameless.warnings {
+        warning.origin.clear();
+    }
+    format!("{nameless:?}")
+}
+
 fn with_variables(text: &str, variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("gather.toml");
@@ -59,7 +69,7 @@ fn with_variables(text: &str, variables: &[(&str, &str)]) -> Result<Config, Mist
     let variables = variables
         .iter()
         .map(|&(name, text)| (name.to_owned(), text.to_owned()));
-    load(&[file], variables)
+    load(&[file], variables, None)
 }
 
 #[test]
@@ -123,15 +133,4 @@ fn the_least_configuration_gets_every_default() {
         (default.concurrency.get(), default.deadline),
         (1000, Duration::from_secs(10))
     );
-}
-
-#[test]
-fn no_file_at_all_is_an_error_that_names_both_places() {
-    let place = tempfile::tempdir().unwrap();
-    let [first, second] = ["a.toml", "b.toml"].map(|name| place.path().join(name));
-    assert_eq!(super::first_of(&[&first, &second]), None);
-    fs::write(&second, "").unwrap();
-    assert_eq!(super::first_of(&[&first, &second]), Some(vec![second]));
-    let message = super::NoConfiguration.to_string();
-    assert!(message.contains("config/gather.toml") && message.contains("/etc/gather/gather.toml"));
 }

@@ -51,11 +51,11 @@ fn file(text: &str) -> (tempfile::TempDir, String) {
 #[test]
 fn a_good_file_is_said_to_be_good() {
     let (_place, name) = file(&before(&["http://127.0.0.1:9/".to_owned()]));
-    let finished = run(&["check", "-c", &name]).expect(0);
+    let finished = run(&["check", "--elsewhere", "--strict", "-c", &name]).expect(0);
     let (first, rest) = finished.stdout.split_once('\n').unwrap();
     assert_eq!(
         first,
-        "good: 1 upstream, 1 aggregate, listening on 127.0.0.1:8080"
+        format!("good: {name}: 1 upstream, 1 aggregate, listening on 127.0.0.1:8080")
     );
     assert!(rest.starts_with("memory: "), "{rest}");
     assert_eq!(finished.stderr, "");
@@ -70,20 +70,22 @@ fn what_a_configuration_takes_at_most_is_said_and_an_answer_that_never_fits_is_w
         )
     };
     let (_place, name) = file(&text("1GiB"));
-    let finished = run(&["check", "-c", &name]).expect(0);
+    let finished = run(&["check", "--elsewhere", "-c", &name]).expect(0);
     let most = "memory: 1.0 GiB for all bodies and answers (server.memory); one request of `default` takes at most 24.0 MiB, \
                 and 10 at a time (server.max_in_flight) 240.0 MiB\n";
     assert!(finished.stdout.ends_with(most), "{}", finished.stdout);
     assert_eq!(finished.stderr, "");
     let (_place, name) = file(&text("31MiB"));
-    let finished = run(&["check", "-c", &name]).expect(0);
+    let finished = run(&["check", "--elsewhere", "-c", &name]).expect(0);
     assert!(
         finished
             .stdout
             .ends_with("240.0 MiB; should that ever come together, further requests get a 503\n")
     );
-    let warning = "warning: aggregates.default.max_body: its largest answer may take 24.0 MiB, and large answers have 23.2 MiB";
-    assert!(finished.stderr.starts_with(warning), "{}", finished.stderr);
+    let warning = format!(
+        "warning: {name}: aggregates.default.max_body: its largest answer may take 24.0 MiB, and large answers have 23.2 MiB"
+    );
+    assert!(finished.stderr.starts_with(&warning), "{}", finished.stderr);
     let printed = run(&["check", "--print", "-c", &name]).expect(0).stdout;
     assert!(printed.contains("memory = \"31MiB\""), "{printed}");
 }
@@ -335,7 +337,8 @@ fn what_is_printed_says_what_becomes_of_a_traces_context() {
 fn the_configurations_that_come_with_gather_are_good() {
     for shipped in ["config/gather.toml", "deploy/gather.toml"] {
         let name = repository(shipped);
-        let checked = run(&["check", "-c", name.to_str().unwrap()]).expect(0);
+        let name = name.to_str().unwrap();
+        let checked = run(&["check", "--strict", "--elsewhere", "-c", name]).expect(0);
         assert_eq!(checked.stderr, "", "{shipped}");
     }
 }
@@ -347,7 +350,7 @@ fn an_optional_call_without_an_effect_is_a_warning() {
             "[upstreams.users]\nurl = \"http://users\"\n[upstreams.history]\nurl = \"http://history\"\n\
              [aggregates.home]\ncalls = [\"users\", {{ upstream = \"history\", optional = true }}]\n{settings}"
         ));
-        run(&["check", "-c", &name]).expect(0).stderr
+        run(&["check", "--elsewhere", "-c", &name]).expect(0).stderr
     };
     for settings in ["", "wait_for = 1", "on_failure = \"partial\""] {
         let told = warning(settings);
@@ -373,7 +376,7 @@ fn a_status_that_can_never_be_passed_on_is_a_warning() {
             "[upstreams.users]\nurl = \"http://users\"\nsuccess = [\"2xx\", \"404\"]\n\
              [aggregates.home]\ncalls = [\"users\", {{ upstream = \"users\", name = \"me\", {call} }}]\n{more}"
         ));
-        run(&["check", "-c", &name]).expect(0).stderr
+        run(&["check", "--elsewhere", "-c", &name]).expect(0).stderr
     };
     let at = "aggregates.home.calls[1].pass_status:";
     for (call, more, warning) in [
@@ -401,7 +404,15 @@ fn a_status_that_can_never_be_passed_on_is_a_warning() {
 #[test]
 fn the_configuration_in_the_kubernetes_file_is_good() {
     let (_place, name) = file(&config_map());
-    let checked = run(&["check", "-c", &name]).expect(0);
+    let mut command = gather();
+    command
+        .args(["check", "--strict", "-c", &name])
+        .env("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+        // Within any limit of open files that this machine has.
+        .env("GATHER__SERVER__MAX_CONNECTIONS", "10")
+        .env("GATHER__SERVER__MAX_IN_FLIGHT", "10");
+    let checked = finish(command).expect(0);
+    assert_eq!(checked.stderr, "");
     assert!(checked.stdout.contains("3 upstreams"), "{}", checked.stdout);
     // The container's probes and annotation ask the admin listener.
     let printed = run(&["check", "--print", "-c", &name]).expect(0).stdout;

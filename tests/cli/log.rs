@@ -250,7 +250,7 @@ fn at_level_warn_a_healthy_gateway_says_nothing() {
 
 /// Tells whether a line warns of where these tests run: in a container, or with few descriptors.
 fn is_of_this_machine(line: &str) -> bool {
-    line.contains("this container") || line.contains("`ulimit -Hn`")
+    line.contains("this container") || line.contains("(`ulimit -n`")
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod terminal;
 mod tracing;
 mod trust;
 mod unread;
+mod warnings;
 
 use std::fmt::Write as _;
 

@@ -25,7 +25,7 @@ fn refused(file: &Path) -> String {
 }
 
 #[test]
-fn without_a_file_both_places_are_named() {
+fn without_a_file_all_places_are_named() {
     if Path::new("/etc/gather/gather.toml").exists() {
         return;
     }
@@ -34,8 +34,8 @@ fn without_a_file_both_places_are_named() {
         let mut there = gather();
         there.arg(command).current_dir(empty.path());
         let sentence = finish(there).one_sentence();
-        assert!(sentence.contains("config/gather.toml"), "{sentence}");
-        assert!(sentence.contains("/etc/gather/gather.toml"), "{sentence}");
+        let places = "none of gather.toml, config/gather.toml and /etc/gather/gather.toml exists";
+        assert!(sentence.contains(places), "{sentence}");
         assert!(sentence.contains("-c"), "what to do: {sentence}");
     }
 }
@@ -56,7 +56,64 @@ fn the_default_file_is_taken_from_the_working_directory() {
     let gateway = Running::start(command);
     let answer = get(gateway.address("address"), "/aggregate");
     assert_eq!(answer.json()["results"][0]["body"], "pong");
+    let told = gateway.line(|line| line.contains("listening").then(|| line.to_owned()));
+    assert!(told.contains("config/gather.toml"), "{told}");
     gateway.stop().expect(0);
+}
+
+#[test]
+fn the_file_beside_the_caller_comes_first_and_what_is_read_is_said() {
+    let place = tempfile::tempdir().unwrap();
+    let check = || {
+        let mut command = gather();
+        command.arg("check").current_dir(place.path());
+        finish(command)
+    };
+    let text = before(&["http://127.0.0.1:9/".to_owned()]);
+    fs::create_dir(place.path().join("config")).unwrap();
+    fs::write(place.path().join("config/gather.toml"), &text).unwrap();
+    let said = check().expect(0).stdout;
+    assert!(
+        said.starts_with("good: config/gather.toml: 1 upstream, "),
+        "{said}"
+    );
+    fs::write(place.path().join("gather.toml"), &text).unwrap();
+    let said = check().expect(0).stdout;
+    assert!(
+        said.starts_with("good: gather.toml: 1 upstream, "),
+        "{said}"
+    );
+    // A file with another ending is not taken, and that is said.
+    fs::write(place.path().join("gather.yaml"), &text).unwrap();
+    let said = check().expect(0).stderr;
+    let told = "warning: gather.yaml: is not read, as gather.toml is there";
+    assert!(said.contains(told), "{said}");
+
+    let mut both = gather();
+    both.args(["check", "-c", "config/gather.toml", "-c", "gather.toml"])
+        .current_dir(place.path());
+    let said = finish(both).expect(0).stdout;
+    assert!(
+        said.starts_with("good: config/gather.toml, gather.toml: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_file_with_another_ending_is_named_where_there_is_no_other() {
+    if Path::new("/etc/gather/gather.toml").exists() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    for name in ["gather.yaml", "gather.yml", "gather.json"] {
+        let file = place.path().join(name);
+        fs::write(&file, "").unwrap();
+        let mut command = gather();
+        command.arg("check").current_dir(place.path());
+        let sentence = finish(command).one_sentence();
+        assert!(sentence.ends_with(&format!("-c {name}")), "{sentence}");
+        fs::remove_file(file).unwrap();
+    }
 }
 
 #[test]
@@ -153,7 +210,7 @@ fn a_port_in_use_is_named_with_the_setting_to_change() {
             .args(["serve", "-c", path(&file)])
             .env(variable, &address)
             .env(other, "127.0.0.1:0");
-        let sentence = finish(command).one_sentence();
+        let sentence = finish(command).last_line();
         assert!(sentence.contains(&address), "{sentence}");
         assert!(sentence.contains(key), "{sentence}");
     }

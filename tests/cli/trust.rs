@@ -158,9 +158,18 @@ fn nobody_is_told_of_roots_that_nobody_relies_on() {
         ("SSL_CERT_DIR", "DIR/none"),
     ];
     let plain = Place::new("http://127.0.0.1:9/", "");
-    assert_eq!(plain.run(&["check"], &wrong).expect(0).stderr, "");
+    assert_eq!(
+        plain
+            .run(&["check", "--elsewhere"], &wrong)
+            .expect(0)
+            .stderr,
+        ""
+    );
     let own = Place::new(SECURE, "defaults.tls = { ca = \"good.pem\" }");
-    assert_eq!(own.run(&["check"], &wrong).expect(0).stderr, "");
+    assert_eq!(
+        own.run(&["check", "--elsewhere"], &wrong).expect(0).stderr,
+        ""
+    );
     // A mistake of the configuration is told, and not what follows from it.
     let bad = Place::new(SECURE, "defaults.tls = { ca = \"no.pem\" }");
     let said = bad.run(&["check"], &wrong).expect(1).stderr;
@@ -199,7 +208,10 @@ fn roots_of_which_some_can_not_be_used_are_taken_with_a_warning_that_counts_them
         ),
     ] {
         assert_eq!(
-            place.run(&["check"], variables).expect(0).stderr,
+            place
+                .run(&["check", "--elsewhere"], variables)
+                .expect(0)
+                .stderr,
             said,
             "{variables:?}"
         );

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::{LEAST, lines, said, said_with};
-use crate::config::{load, load_text};
+use super::{LEAST, lines, said, said_with, with_variables};
+use crate::config::{Surroundings, load, load_text};
 
 #[test]
 fn eight_different_mistakes_in_one_file_are_all_named_with_their_paths() {
@@ -30,7 +30,7 @@ calls = ["users", "users"]
         lines(load_text("config/gather.toml", text)),
         [
             "config/gather.toml: aggregates.Home: expected a name that begins with a letter and goes on with \
-             letters, digits and _, all in lower case, at most 64 long",
+             letters, digits and _, all in lower case, at most 64 long, such as `home`",
             "config/gather.toml: aggregates.Home.calls[1]: the name `users` is taken by calls[0]; one of them needs \
              another, such as { upstream = \"…\", name = \"users_2\" }",
             "config/gather.toml: aggregates.default.calls[1]: no upstream has the name `odrers`, did you mean `orders`?",
@@ -184,7 +184,7 @@ fn a_number_is_told_as_it_was_written() {
         ("GATHER__AGGREGATES__DEFAULT", "{ concurrency = 2.00 }"),
     ];
     let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
-    let said = lines(load(&[json, yaml, toml], variables));
+    let said = lines(load(&[json, yaml, toml], variables, None));
     for (place, found) in [
         ("x.json: server.workers", "4.00"),
         ("x.json: aggregates.a.wait_for", "1e0"),
@@ -219,7 +219,7 @@ fn a_yaml_tag_is_a_mistake_with_its_place_and_never_quoted() {
     let tag =
         "found a tag (!…), which has no meaning here; a text that begins with ! goes in quotes";
     assert_eq!(
-        lines(load(std::slice::from_ref(&file), [])),
+        lines(load(std::slice::from_ref(&file), [], None)),
         [
             format!("{name}: aggregates.default: line 8, column 12: {tag}"),
             format!(
@@ -238,7 +238,7 @@ fn a_null_is_no_default() {
     fs::write(&file, text).unwrap();
     let name = file.display();
     assert_eq!(
-        lines(load(std::slice::from_ref(&file), [])),
+        lines(load(std::slice::from_ref(&file), [], None)),
         [
             format!(
                 "{name}: aggregates.default.calls[1]: found no value (null); leave the key out for its default"
@@ -305,5 +305,131 @@ fn what_follows_from_a_mistake_is_not_told_as_another() {
         let said = said(text);
         assert_eq!(said.len(), 1, "{text}: {said:?}");
         assert!(said[0].starts_with(only), "{text}: {said:?}");
+    }
+}
+
+#[test]
+fn a_key_that_is_known_elsewhere_is_told_with_its_place() {
+    for (setting, told) in [
+        (
+            "[aggregates.home]\ncalls = ['users']\npath = '/users/{id}'",
+            "aggregates.home.path: unknown key; an aggregate has no path of its own yet: this one is answered at /aggregate/home. \
+             Allowed here: ",
+        ),
+        (
+            "[aggregates.home]\ncalls = ['users']\ntimeout = '1s'",
+            "aggregates.home.timeout: unknown key; the time of an aggregate is its `deadline`. Allowed here: ",
+        ),
+        (
+            "[aggregates.home]\ncalls = ['users']\nretry = { attempts = 2 }",
+            "aggregates.home.retry: unknown key; `retry` is a setting of an upstream: [upstreams.NAME] or [defaults]. Allowed",
+        ),
+        (
+            "[aggregates.home]\ncalls = [{ upstream = 'users', timeout = '1s' }]",
+            "aggregates.home.calls[0].timeout: unknown key; `timeout` is a setting of an upstream: ",
+        ),
+        (
+            "[upstreams.stock]\nurl = 'http://stock'\ndeadline = '1s'",
+            "upstreams.stock.deadline: unknown key; the time of one attempt is its `timeout`",
+        ),
+        (
+            "[upstreams.stock]\nurl = 'http://stock'\nwait_for = 'all'",
+            "upstreams.stock.wait_for: unknown key; `wait_for` is a setting of an aggregate: [aggregates.NAME]. Allowed",
+        ),
+        (
+            "[aggregates.home]\ncalls = ['users']\noptional = true",
+            "aggregates.home.optional: unknown key; `optional` is a setting of a call: calls = [{ upstream = \"…\", optional = … }]",
+        ),
+        (
+            "[upstreams.stock]\nurl = 'http://stock'\npass_status = [404]",
+            "upstreams.stock.pass_status: unknown key; `pass_status` is a setting of a call: ",
+        ),
+        (
+            "[server]\nport = 8080",
+            "server.port: unknown key; `listen` has the address and the port, such as \"0.0.0.0:8080\". Allowed",
+        ),
+        (
+            "[listen]\nport = 8080",
+            "listen: unknown key; `listen` belongs in [server]. Allowed here: ",
+        ),
+        (
+            "[upstream.stock]\nurl = 'http://stock'",
+            "upstream: unknown key, did you mean `upstreams`? Allowed here: ",
+        ),
+    ] {
+        let [said] = &said_with(setting)[..] else {
+            panic!("{setting}: {:#?}", said_with(setting));
+        };
+        assert!(said.starts_with(told), "{said}");
+    }
+}
+
+#[test]
+fn a_name_that_may_not_be_used_is_told_with_one_that_may() {
+    let said = said_with(
+        "[upstreams.user-service]\nurl = 'http://a'\n[aggregates.home]\ncalls = [{ upstream = 'users', name = 'A B' }]",
+    );
+    let ends = [
+        ("calls[0].name", "`a_b`"),
+        ("user-service", "`user_service`"),
+    ];
+    assert_eq!(said.len(), ends.len(), "{said:#?}");
+    for (said, (place, name)) in said.iter().zip(ends) {
+        assert!(said.contains(place), "{said}");
+        assert!(
+            said.ends_with(&format!("at most 64 long, such as {name}")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_variable_with_an_underscore_too_few_is_told_with_the_one_that_is_meant() {
+    for (variable, meant) in [
+        ("GATHER__LOG_LEVEL", "GATHER__LOG__LEVEL"),
+        ("GATHER__LISTEN", "GATHER__SERVER__LISTEN"),
+        (
+            "GATHER__UPSTREAMS_USERS_URL",
+            "GATHER__UPSTREAMS__USERS__URL",
+        ),
+    ] {
+        let said = lines(with_variables(LEAST, &[(variable, "hunter2")]));
+        let [said] = &said[..] else {
+            panic!("{said:#?}");
+        };
+        assert!(said.starts_with(&format!("{variable}: ")), "{said}");
+        assert!(said.contains(&format!("did you mean {meant}?")), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn a_stray_variable_is_warned_of_beside_the_mistakes_that_it_explains() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gather.toml");
+    let surroundings = Surroundings::default();
+    let name = "GATHER_UPSTREAMS_USERS_URL".to_owned();
+    // The second file can't be parsed at all.
+    for text in [
+        LEAST.replace("url = \"http://users:8080/ping\"", ""),
+        "[".to_owned(),
+    ] {
+        fs::write(&file, text).unwrap();
+        let variables = [(name.clone(), "http://hunter2".to_owned())];
+        let refused =
+            load(std::slice::from_ref(&file), variables, Some(&surroundings)).unwrap_err();
+        assert!(!refused.to_string().contains("GATHER_"), "{refused}");
+        let [warning] = &refused.warnings[..] else {
+            panic!("{refused:?}");
+        };
+        let told = warning.to_string();
+        assert!(
+            told.starts_with("GATHER_UPSTREAMS_USERS_URL: sets nothing: "),
+            "{told}"
+        );
+        assert!(
+            told.ends_with("did you mean GATHER__UPSTREAMS__USERS__URL?"),
+            "{told}"
+        );
     }
 }

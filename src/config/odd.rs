@@ -1,0 +1,169 @@
+//! Looks for what is allowed and odd: settings of which one makes another idle, and settings that do not fit where the gateway
+//! runs. Each rule is a function of its own. Knows nothing of how settings are read.
+
+mod attempts;
+mod container;
+mod memory;
+mod plans;
+mod time;
+mod upstreams;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    checked::{Aggregate, Config},
+    descriptors::Descriptors,
+    mistake::{KeyPath, Mistake},
+    review::Review,
+    surroundings::Surroundings,
+};
+use crate::upstream::Settings;
+
+/// A rule: notes a warning for each place that it finds odd.
+type Rule = fn(&Config, &mut Review<'_>);
+
+/// The rules that need nothing but the configuration.
+const RULES: [Rule; 19] = [
+    time::hangs_are_cut_off_by_the_deadline,
+    time::timeouts_beyond_every_deadline,
+    time::connect_timeouts_beyond_the_timeout,
+    time::hedges_that_come_too_late,
+    time::calls_that_leave_nothing_to_the_next,
+    attempts::retries_without_a_second_attempt,
+    attempts::retries_after_a_success,
+    attempts::retries_that_pause_for_too_long,
+    attempts::budgets_that_allow_nothing,
+    attempts::hedges_beyond_the_ceiling,
+    attempts::breakers_that_open_before_the_last_attempt,
+    attempts::breakers_that_never_see_enough,
+    plans::calls_beyond_the_ceiling,
+    plans::races_that_the_first_failure_ends,
+    plans::bodies_beyond_the_sum,
+    upstreams::nobody_calls_it,
+    upstreams::successes_without_a_2xx,
+    upstreams::ports_of_something_else,
+    upstreams::samples_of_nothing,
+];
+
+/// Notes what is odd about a configuration, and, where they are known, about it in its surroundings.
+pub(super) fn look(config: &Config, surroundings: Option<&Surroundings>, review: &mut Review<'_>) {
+    for rule in RULES {
+        rule(config, review);
+    }
+    if let Some(surroundings) = surroundings {
+        if surroundings.in_container {
+            container::look(config, review);
+        }
+        if let Some(open_files) = surroundings.open_files {
+            let shares = Descriptors::within(open_files, config);
+            if let Some(Mistake { message, .. }) = shares.warning(config) {
+                review.warning(&KeyPath::of(["server", "max_connections"]), message);
+            }
+        }
+        if let Some(there) = surroundings.memory {
+            memory::look(config, there, review);
+        }
+    }
+}
+
+/// The upstreams that take a setting from the same place, by that place: their own table, or `[defaults]`.
+fn by_place<'a>(
+    config: &'a Config,
+    key: &str,
+    review: &Review<'_>,
+) -> BTreeMap<KeyPath, Vec<(usize, &'a Settings)>> {
+    let mut places = BTreeMap::<_, Vec<_>>::new();
+    for (index, upstream) in config.upstreams.iter().enumerate() {
+        if let Some(place) = written(upstream, key, review) {
+            places.entry(place).or_default().push((index, upstream));
+        }
+    }
+    places
+}
+
+/// The place where a setting of an upstream is written; `None` where nobody has set it.
+fn written(upstream: &Settings, key: &str, review: &Review<'_>) -> Option<KeyPath> {
+    let own = KeyPath::of(["upstreams", &upstream.name, key]);
+    [own, KeyPath::of(["defaults", key])]
+        .into_iter()
+        .find(|path| review.is_set(path))
+}
+
+/// The aggregates that call the upstream with this index.
+fn callers(config: &Config, upstream: usize) -> impl Iterator<Item = &Aggregate> {
+    let calls = move |aggregate: &&Aggregate| {
+        (aggregate.calls.iter()).any(|call| call.upstream == upstream)
+    };
+    config.aggregates.iter().filter(calls)
+}
+
+/// The longest deadline under which an upstream is called; `None` for one that nobody calls.
+fn longest_deadline(config: &Config, upstream: usize) -> Option<Duration> {
+    callers(config, upstream)
+        .map(|aggregate| aggregate.deadline)
+        .max()
+}
+
+/// A duration as a file has it.
+fn quoted(duration: Duration) -> String {
+    format!("\"{}\"", humantime::format_duration(duration))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::load_text;
+
+    /// What is said of a configuration with two upstreams, `users` and `orders`, and an aggregate `home` of both. `settings` begins in
+    /// the table of `users`, `more` in that of the aggregate, after its calls.
+    pub(in crate::config) fn warned(settings: &str, more: &str) -> Vec<String> {
+        let text = format!(
+            "[upstreams.orders]\nurl = 'http://orders'\n[upstreams.users]\nurl = 'http://users'\n{settings}\n\
+             [aggregates.home]\ncalls = ['users', 'orders']\n{more}\n"
+        );
+        warned_of(&text)
+    }
+
+    /// What is said of a configuration, without the name of its file.
+    pub(in crate::config) fn warned_of(text: &str) -> Vec<String> {
+        let config =
+            load_text("x.toml", text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
+        let lines = config.warnings.iter().map(ToString::to_string);
+        let bare = lines.map(|line| line.strip_prefix("x.toml: ").unwrap().to_owned());
+        bare.collect()
+    }
+
+    /// Asserts that just this place is warned of, with these words somewhere in the sentence.
+    pub(in crate::config) fn assert_one(warned: &[String], place: &str, words: &str) {
+        let [warning] = warned else {
+            panic!("{place}: {warned:#?}");
+        };
+        assert!(
+            warning.starts_with(&format!("{place}: ")),
+            "{place}: {warning}"
+        );
+        assert!(warning.contains(words), "{words}: {warning}");
+    }
+
+    #[test]
+    fn the_least_configuration_and_one_with_short_deadlines_are_not_odd() {
+        for (settings, more) in [
+            ("", ""),
+            ("", "deadline = '2s'"),
+            ("", "mode = 'sequential'"),
+            (
+                "timeout = '2s'\nmax_in_flight = 1",
+                "deadline = '2s'\ncompare = true",
+            ),
+            (
+                "retry = { attempts = 2 }\nbreaker = {}\nhedge = { after = '50ms' }",
+                "",
+            ),
+            (
+                "retry = { attempts = 3, on = ['503'] }\ntimeout = '10s'",
+                "deadline = '10s'",
+            ),
+        ] {
+            assert_eq!(warned(settings, more), [""; 0], "{settings} {more}");
+        }
+    }
+}

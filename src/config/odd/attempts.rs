@@ -1,0 +1,271 @@
+//! Retries, hedges, budgets and breakers of which one keeps another from ever happening.
+
+use http::StatusCode;
+
+use super::{by_place, longest_deadline, quoted, written};
+use crate::{
+    config::{checked::Config, mistake::KeyPath, review::Review},
+    fanout::{LaneSettings, Repeatable, Retry, Trip},
+    upstream::Settings,
+};
+
+/// `attempts` counts the first try too, so that 1, the default, is no retry.
+pub(super) fn retries_without_a_second_attempt(config: &Config, review: &mut Review<'_>) {
+    let defaults = KeyPath::of(["defaults", "retry"]);
+    for (place, upstreams) in by_place(config, "retry", review) {
+        let overrides = place != defaults && review.is_set(&defaults);
+        let single = |upstream: &Settings| upstream.lane.retry.attempts.get() == 1;
+        let all = ["attempts", "backoff", "on"];
+        let is_whole = all.iter().all(|key| review.is_set(&place.key(key)));
+        // As `check --print` has it.
+        let is_default = |upstream: &Settings| is_whole && upstream.lane.retry == Retry::default();
+        let is_idle = |upstream: &Settings| single(upstream) && !is_default(upstream);
+        if !overrides && upstreams.iter().all(|(_, upstream)| is_idle(upstream)) {
+            let message = "nothing is retried: `attempts` counts the first attempt too, and is 1; set it to 2 or more";
+            review.warning(&place, message);
+        }
+    }
+}
+
+/// Statuses after which to retry, among those that are a success.
+pub(super) fn retries_after_a_success(config: &Config, review: &mut Review<'_>) {
+    for upstream in sent_again(config) {
+        let Some(place) = written(upstream, "retry", review).map(|place| place.key("on")) else {
+            continue;
+        };
+        let both = (100..600)
+            .filter_map(|status| StatusCode::from_u16(status).ok())
+            .find(|&status| {
+                upstream.lane.retry.on.statuses().contains(status)
+                    && upstream.success.contains(status)
+            });
+        if let Some(status) = both.filter(|_| review.is_set(&place)) {
+            let message = format!(
+                "a {} of `{name}` is never retried, as it counts as success (upstreams.{name}.success); take it out of one of the two",
+                status.as_u16(),
+                name = upstream.name,
+            );
+            review.warning(&place, message);
+        }
+    }
+}
+
+/// A pause is anything from zero to its bound, and no attempt begins after the deadline.
+pub(super) fn retries_that_pause_for_too_long(config: &Config, review: &mut Review<'_>) {
+    for (place, upstreams) in by_place(config, "retry", review) {
+        let deadlines = upstreams
+            .iter()
+            .map(|&(index, _)| longest_deadline(config, index));
+        let Some(longest) = deadlines.flatten().max() else {
+            continue;
+        };
+        let backoff = |upstream: &Settings| {
+            let retry = &upstream.lane.retry;
+            let is_late = retry.attempts.get() > 1 && retry.backoff >= longest;
+            is_late.then_some(retry.backoff)
+        };
+        let late = upstreams.iter().map(|(_, upstream)| backoff(upstream));
+        let late: Option<Vec<_>> = late.collect();
+        if let Some(&backoff) = late.as_ref().and_then(|late| late.first()) {
+            let message = format!(
+                "a pause of up to {} seldom ends before the deadline, of which the longest is {}, and after it nothing is retried; set a \
+                 shorter `backoff`",
+                quoted(backoff),
+                quoted(longest),
+            );
+            review.warning(&place.key("backoff"), message);
+        }
+    }
+}
+
+/// A budget of nothing.
+pub(super) fn budgets_that_allow_nothing(config: &Config, review: &mut Review<'_>) {
+    for upstream in sent_again(config) {
+        let budget = upstream.lane.budget;
+        let place = written(upstream, "budget", review);
+        if let Some(place) = place.filter(|_| budget.ratio <= 0.0 && budget.min_per_second == 0) {
+            let message = format!(
+                "allows `{}` no retry and no hedge, though they are configured; raise `ratio` or `min_per_second`, or leave them out",
+                upstream.name
+            );
+            review.warning(&place, message);
+        }
+    }
+}
+
+/// A second attempt at a time where one is the most.
+pub(super) fn hedges_beyond_the_ceiling(config: &Config, review: &mut Review<'_>) {
+    for upstream in sent_again(config) {
+        let place = written(upstream, "hedge", review);
+        let is_single = upstream.lane.max_in_flight.get() == 1 && upstream.lane.hedge.is_some();
+        if let Some(place) = place.filter(|_| is_single) {
+            let message = format!(
+                "has no effect: upstreams.{}.max_in_flight is 1, so no attempt joins another; raise it",
+                upstream.name
+            );
+            review.warning(&place, message);
+        }
+    }
+}
+
+/// One call alone opens it, and then the call's own last attempts are refused.
+pub(super) fn breakers_that_open_before_the_last_attempt(config: &Config, review: &mut Review<'_>) {
+    for upstream in sent_again(config) {
+        let Some(Trip::InARow(failures)) = upstream.lane.breaker.map(|breaker| breaker.trip) else {
+            continue;
+        };
+        let attempts = upstream.lane.retry.attempts;
+        let place = written(upstream, "breaker", review);
+        if let Some(place) = place.filter(|_| attempts > failures) {
+            let message = format!(
+                "opens after {failures} failures in a row, which one call of `{name}` makes alone: its retry has {attempts} attempts, \
+                 and the rest of them are refused; set `failures` above `attempts`",
+                name = upstream.name
+            );
+            review.warning(&place.key("failures"), message);
+        }
+    }
+}
+
+/// A share says nothing below a number of attempts, and an upstream that hangs ends few.
+pub(super) fn breakers_that_never_see_enough(config: &Config, review: &mut Review<'_>) {
+    for upstream in &config.upstreams {
+        let LaneSettings {
+            breaker,
+            max_in_flight,
+            ..
+        } = &upstream.lane;
+        let Some(Trip::Share { window, .. }) = breaker.map(|breaker| breaker.trip) else {
+            continue;
+        };
+        let turns = window.as_millis() / upstream.timeout.as_millis().max(1) + 1;
+        let most = turns.saturating_mul(max_in_flight.get() as u128);
+        let place = written(upstream, "breaker", review);
+        if let Some(place) = place.filter(|_| most < u128::from(Trip::ENOUGH)) {
+            let message = format!(
+                "never opens while `{}` hangs: at most {most} attempts end within its window, and a share counts from {} on; raise \
+                 `max_in_flight` or `window`, lower the timeout, or set `failures` to a number",
+                upstream.name,
+                Trip::ENOUGH,
+            );
+            review.warning(&place.key("failures"), message);
+        }
+    }
+}
+
+/// The upstreams whose requests may be sent more than once, and are meant to be.
+fn sent_again(config: &Config) -> impl Iterator<Item = &Settings> {
+    config.upstreams.iter().filter(|upstream| {
+        let lane = &upstream.lane;
+        lane.repeatable == Repeatable::Yes
+            && (lane.retry.attempts.get() > 1 || lane.hedge.is_some())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::odd::tests::{assert_one, warned, warned_of};
+
+    #[test]
+    fn a_retry_of_one_attempt_is_odd_where_no_other_is_replaced() {
+        for table in [
+            "{}",
+            "{ attempts = 1 }",
+            "{ on = ['500'] }",
+            "{ backoff = '1s' }",
+        ] {
+            let told = warned(&format!("retry = {table}"), "");
+            assert_one(&told, "upstreams.users.retry", "set it to 2 or more");
+        }
+        let replaced = "defaults.retry = { attempts = 3 }\n[upstreams.a]\nurl = 'http://a'\nretry = { attempts = 1 }\n\
+                        [aggregates.home]\ncalls = ['a']";
+        assert_eq!(warned_of(replaced), [""; 0]);
+    }
+
+    #[test]
+    fn a_retry_after_what_is_a_success_is_odd() {
+        let told = warned(
+            "success = ['2xx', '404']\nretry = { attempts = 2, on = ['4xx'] }",
+            "",
+        );
+        assert_one(
+            &told,
+            "upstreams.users.retry.on",
+            "a 404 of `users` is never retried",
+        );
+        assert_eq!(
+            warned("retry = { attempts = 2, on = ['404'] }", ""),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn a_pause_that_is_as_long_as_the_deadline_is_odd() {
+        let with = |backoff: &str| {
+            let settings =
+                format!("timeout = '1s'\nretry = {{ attempts = 2, backoff = '{backoff}' }}");
+            warned(&settings, "deadline = '2s'")
+        };
+        assert_one(
+            &with("2s"),
+            "upstreams.users.retry.backoff",
+            "set a shorter `backoff`",
+        );
+        assert_eq!(with("500ms"), [""; 0]);
+    }
+
+    #[test]
+    fn a_budget_of_nothing_is_odd_where_something_is_to_be_paid() {
+        let none = "budget = { ratio = 0, min_per_second = 0 }";
+        for extra in ["retry = { attempts = 2 }", "hedge = { after = 'p95' }"] {
+            let told = warned(&format!("{none}\n{extra}"), "");
+            assert_one(&told, "upstreams.users.budget", "no retry and no hedge");
+        }
+        assert_eq!(warned(none, ""), [""; 0]);
+        let some = "budget = { ratio = 0, min_per_second = 1 }\nretry = { attempts = 2 }";
+        assert_eq!(warned(some, ""), [""; 0]);
+    }
+
+    #[test]
+    fn a_hedge_where_one_attempt_is_the_most_is_odd() {
+        let told = warned("max_in_flight = 1\nhedge = { after = '50ms' }", "");
+        assert_one(&told, "upstreams.users.hedge", "max_in_flight is 1");
+        assert_eq!(
+            warned("max_in_flight = 2\nhedge = { after = '50ms' }", ""),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn a_breaker_that_one_call_opens_is_odd() {
+        let with = |attempts| {
+            let settings = format!(
+                "timeout = '1s'\nbreaker = {{ failures = 2 }}\nretry = {{ attempts = {attempts} }}"
+            );
+            warned(&settings, "")
+        };
+        assert_one(
+            &with(3),
+            "upstreams.users.breaker.failures",
+            "set `failures` above `attempts`",
+        );
+        assert_eq!(with(2), [""; 0]);
+    }
+
+    #[test]
+    fn a_breaker_by_share_that_never_has_enough_attempts_is_odd() {
+        let with = |ceiling: u32, timeout: &str| {
+            let settings = format!(
+                "max_in_flight = {ceiling}\ntimeout = '{timeout}'\nbreaker = {{ failures = '50%', window = '10s' }}"
+            );
+            warned(&settings, "")
+        };
+        assert_one(
+            &with(5, "5s"),
+            "upstreams.users.breaker.failures",
+            "at most 15 attempts end",
+        );
+        assert_eq!(with(7, "5s"), [""; 0]);
+        assert_eq!(with(5, "1s"), [""; 0]);
+    }
+}

@@ -1,0 +1,134 @@
+//! Aggregates of which every request loses a call, or ends sooner than it is meant to.
+
+use std::collections::BTreeMap;
+
+use super::written;
+use crate::{
+    config::{Bytes, checked::Config, defaults, mistake::KeyPath, review::Review},
+    fanout::{Completion, Mode, Need, OnFailure},
+};
+
+/// More calls of one upstream at once than it may have attempts.
+pub(super) fn calls_beyond_the_ceiling(config: &Config, review: &mut Review<'_>) {
+    for aggregate in &config.aggregates {
+        if aggregate.mode == Mode::Sequential {
+            continue;
+        }
+        let mut times = BTreeMap::<_, usize>::new();
+        for call in &aggregate.calls {
+            *times.entry(call.upstream).or_default() += 1;
+        }
+        for (index, times) in times {
+            let Some(upstream) = config.upstreams.get(index) else {
+                continue;
+            };
+            let at_once = times.min(aggregate.concurrency.get());
+            let most = upstream.lane.max_in_flight.get();
+            if at_once > most {
+                let message = format!(
+                    "calls `{name}` {at_once} times at once, and upstreams.{name}.max_in_flight is {most}: every request fails with \
+                     `overload` for the rest; raise it, or set `concurrency`",
+                    name = upstream.name
+                );
+                let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
+                review.warning(&path, message);
+            }
+        }
+    }
+}
+
+/// So many calls as succeed first, but the first that fails ends them all.
+pub(super) fn races_that_the_first_failure_ends(config: &Config, review: &mut Review<'_>) {
+    for aggregate in &config.aggregates {
+        let calls = aggregate.calls.len();
+        let is_race =
+            matches!(aggregate.completion, Completion::Quorum(needed) if needed.get() < calls);
+        let all_count = aggregate
+            .calls
+            .iter()
+            .all(|call| call.need == Need::Required);
+        if is_race && all_count && aggregate.on_failure == OnFailure::Fail {
+            let path = KeyPath::of(["aggregates", &aggregate.name, "on_failure"]);
+            let message = "the first call that fails ends the request, though others could still succeed (`wait_for`); leave \
+                           `on_failure` out, or make calls `optional`";
+            review.warning(&path, message);
+        }
+    }
+}
+
+/// An upstream's bound that somebody has raised above what all bodies of an aggregate may have by default.
+pub(super) fn bodies_beyond_the_sum(config: &Config, review: &mut Review<'_>) {
+    for aggregate in &config.aggregates {
+        if aggregate.max_body != defaults::MAX_BODIES {
+            continue;
+        }
+        let upstreams = (aggregate.calls.iter())
+            .filter_map(|call| config.upstreams.get(call.upstream))
+            .filter(|upstream| upstream.max_body > aggregate.max_body);
+        for upstream in upstreams {
+            let Some(place) = written(upstream, "max_body", review) else {
+                continue;
+            };
+            let message = format!(
+                "`{}` may answer with {}, but all bodies of one request of `{name}` together have {}, and what is beyond that is \
+                 `too_large`; raise aggregates.{name}.max_body too",
+                upstream.name,
+                Bytes(upstream.max_body as u64),
+                Bytes(aggregate.max_body as u64),
+                name = aggregate.name,
+            );
+            review.warning(&place, message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::odd::tests::{assert_one, warned};
+
+    #[test]
+    fn an_aggregate_that_calls_an_upstream_more_often_at_once_than_it_may_is_odd() {
+        let twice = |more: &str| {
+            let more = format!(
+                "[aggregates.twice]\ncalls = ['users', {{ upstream = 'users', name = 'b' }}]\n{more}"
+            );
+            warned("max_in_flight = 1", &more)
+        };
+        assert_one(
+            &twice(""),
+            "aggregates.twice.calls",
+            "calls `users` 2 times at once",
+        );
+        for more in ["concurrency = 1", "mode = 'sequential'"] {
+            assert_eq!(twice(more), [""; 0], "{more}");
+        }
+    }
+
+    #[test]
+    fn a_race_that_the_first_failure_ends_is_odd() {
+        let place = "aggregates.home.on_failure";
+        for wait_for in ["'first'", "1"] {
+            let more = format!("wait_for = {wait_for}\non_failure = 'fail'");
+            assert_one(&warned("", &more), place, "leave `on_failure` out");
+        }
+        for more in [
+            "wait_for = 2\non_failure = 'fail'",
+            "wait_for = 1",
+            "on_failure = 'fail'",
+        ] {
+            assert_eq!(warned("", more), [""; 0], "{more}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_only_the_aggregate_refuses_is_odd_unless_it_says_so() {
+        let told = warned("max_body = '32MiB'", "");
+        assert_one(
+            &told,
+            "upstreams.users.max_body",
+            "raise aggregates.home.max_body too",
+        );
+        assert_eq!(warned("max_body = '32MiB'", "max_body = '8MiB'"), [""; 0]);
+        assert_eq!(warned("max_body = '16MiB'", ""), [""; 0]);
+    }
+}

@@ -1,0 +1,266 @@
+//! Times of which one is always over before another begins to matter.
+
+use super::{by_place, longest_deadline, quoted};
+use crate::{
+    config::{
+        checked::{Aggregate, Config},
+        defaults,
+        mistake::KeyPath,
+        review::Review,
+    },
+    fanout::{FailureKind, Hedge, Mode, Repeatable},
+    upstream::Settings,
+};
+
+/// A call that the deadline cuts off has failed of the deadline, which says nothing of the upstream: its breaker does not count
+/// it, and there is no time for a retry.
+pub(super) fn hangs_are_cut_off_by_the_deadline(config: &Config, review: &mut Review<'_>) {
+    for aggregate in &config.aggregates {
+        for (_, upstream) in cut_off(config, aggregate) {
+            let consequence = match (upstream.lane.breaker.is_some(), retries_hangs(upstream)) {
+                (true, true) => "its breaker counts none of them, and none is retried",
+                (true, false) => "its breaker counts none of them, so that they never open it",
+                (false, true) => "none of them is retried",
+                (false, false) => continue,
+            };
+            let message = format!(
+                "{} leaves the timeout of `{name}` ({}) no effect: attempts that hang fail with `deadline` and not with `timeout`, \
+                 {consequence}; set upstreams.{name}.timeout below the deadline",
+                quoted(aggregate.deadline),
+                quoted(upstream.timeout),
+                name = upstream.name,
+            );
+            let path = KeyPath::of(["aggregates", &aggregate.name, "deadline"]);
+            review.warning(&path, message);
+        }
+    }
+}
+
+/// A timeout that somebody has chosen, and that no aggregate leaves the time for.
+pub(super) fn timeouts_beyond_every_deadline(config: &Config, review: &mut Review<'_>) {
+    for (place, upstreams) in by_place(config, "timeout", review) {
+        let longest = upstreams
+            .iter()
+            .map(|&(index, _)| longest_deadline(config, index));
+        let Some(longest) = longest.flatten().max() else {
+            continue;
+        };
+        let told = |upstream: &Settings| upstream.lane.breaker.is_some() || retries_hangs(upstream);
+        let has_effect = |&(_, upstream): &(usize, &Settings)| {
+            // A default that is written out is nobody's choice.
+            upstream.timeout <= longest || upstream.timeout == defaults::TIMEOUT || told(upstream)
+        };
+        if let [(_, first), ..] = upstreams[..]
+            && !upstreams.iter().any(has_effect)
+        {
+            let message = format!(
+                "{} has no effect: the longest deadline of the aggregates that call it is {}; set a shorter time or raise the deadline",
+                quoted(first.timeout),
+                quoted(longest),
+            );
+            review.warning(&place, message);
+        }
+    }
+}
+
+/// Connecting takes place within the attempt.
+pub(super) fn connect_timeouts_beyond_the_timeout(config: &Config, review: &mut Review<'_>) {
+    for (place, upstreams) in by_place(config, "connect_timeout", review) {
+        let is_idle = |upstream: &Settings| {
+            upstream.connect_timeout != defaults::CONNECT_TIMEOUT
+                && upstream.connect_timeout >= upstream.timeout
+        };
+        if let [(_, first), ..] = upstreams[..]
+            && upstreams.iter().all(|(_, upstream)| is_idle(upstream))
+        {
+            let message = format!(
+                "{} has no effect: connecting is part of the attempt, whose timeout is {}; set a shorter time or raise the timeout",
+                quoted(first.connect_timeout),
+                quoted(first.timeout),
+            );
+            review.warning(&place, message);
+        }
+    }
+}
+
+/// A second attempt that would begin when the first is over.
+pub(super) fn hedges_that_come_too_late(config: &Config, review: &mut Review<'_>) {
+    for (place, upstreams) in by_place(config, "hedge", review) {
+        let late = upstreams.iter().map(|&(index, upstream)| {
+            let Some(Hedge::After(after)) = upstream.lane.hedge else {
+                return None;
+            };
+            let deadline = longest_deadline(config, index)?;
+            let end = upstream.timeout.min(deadline);
+            (upstream.lane.repeatable == Repeatable::Yes && after >= end).then_some((after, end))
+        });
+        let late: Option<Vec<_>> = late.collect();
+        if let Some(&(after, end)) = late.as_ref().and_then(|late| late.first()) {
+            let message = format!(
+                "{} has no effect: the first attempt is over after {} at the latest, by its timeout or the deadline; set a shorter time",
+                quoted(after),
+                quoted(end),
+            );
+            review.warning(&place.key("after"), message);
+        }
+    }
+}
+
+/// One after the other, and the first may take all the time there is.
+pub(super) fn calls_that_leave_nothing_to_the_next(config: &Config, review: &mut Review<'_>) {
+    for aggregate in &config.aggregates {
+        if aggregate.mode != Mode::Sequential {
+            continue;
+        }
+        let last = aggregate.calls.len() - 1;
+        // Those after the first that takes it all have the same trouble, and the same cure.
+        let hogs = cut_off(config, aggregate).find(|&(index, _)| index < last);
+        if let Some((index, upstream)) = hogs {
+            let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
+            let message = format!(
+                "while `{name}` hangs, the calls after it never begin: its timeout ({}) takes the whole deadline ({}); set \
+                 upstreams.{name}.timeout well below the deadline",
+                quoted(upstream.timeout),
+                quoted(aggregate.deadline),
+                name = upstream.name,
+            );
+            review.warning(&path.index(index), message);
+        }
+    }
+}
+
+/// The calls whose timeout is never over before the deadline is, with their places.
+fn cut_off<'a>(
+    config: &'a Config,
+    aggregate: &'a Aggregate,
+) -> impl Iterator<Item = (usize, &'a Settings)> {
+    let calls = aggregate.calls.iter().enumerate();
+    calls
+        .filter_map(|(index, call)| Some((index, config.upstreams.get(call.upstream)?)))
+        // They begin together at best.
+        .filter(|(_, upstream)| upstream.timeout >= aggregate.deadline)
+}
+
+/// Tells whether an attempt that has hung is meant to be tried again.
+fn retries_hangs(upstream: &Settings) -> bool {
+    let lane = &upstream.lane;
+    lane.repeatable == Repeatable::Yes
+        && lane.retry.attempts.get() > 1
+        && lane.retry.on.kinds().contains(&FailureKind::Timeout)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::odd::tests::{assert_one, warned, warned_of};
+
+    #[test]
+    fn a_breaker_or_a_retry_that_no_hang_ever_reaches_is_odd() {
+        let home = "aggregates.home.deadline";
+        for (settings, more, words) in [
+            (
+                "breaker = {}",
+                "deadline = '2s'",
+                "so that they never open it",
+            ),
+            (
+                "breaker = {}\ntimeout = '2s'",
+                "deadline = '2s'",
+                "so that they never open it",
+            ),
+            (
+                "breaker = { failures = '50%' }\ntimeout = '10s'",
+                "",
+                "so that they never open it",
+            ),
+            (
+                "retry = { attempts = 2 }",
+                "deadline = '2s'",
+                ", none of them is retried",
+            ),
+            (
+                "retry = { attempts = 2 }\nbreaker = {}",
+                "deadline = '2s'",
+                "counts none of them, and none is retried; set upstreams.users.timeout",
+            ),
+        ] {
+            assert_one(&warned(settings, more), home, words);
+        }
+        for (settings, more) in [
+            ("breaker = {}\ntimeout = '1s'", "deadline = '2s'"),
+            (
+                "retry = { attempts = 2, on = ['connect', '503'] }",
+                "deadline = '2s'",
+            ),
+            ("timeout = '5s'", "deadline = '2s'"),
+        ] {
+            assert_eq!(warned(settings, more), [""; 0], "{settings} {more}");
+        }
+        // Sent once in any case.
+        let posts = "defaults.retry = { attempts = 2 }\n[upstreams.a]\nurl = 'http://a'\nmethod = 'POST'\n\
+                     [aggregates.home]\ncalls = ['a']\ndeadline = '1s'";
+        assert_eq!(warned_of(posts), [""; 0]);
+    }
+
+    #[test]
+    fn a_chosen_timeout_that_no_aggregate_leaves_time_for_is_odd() {
+        let told = warned("timeout = '30s'", "");
+        assert_one(
+            &told,
+            "upstreams.users.timeout",
+            "\"30s\" has no effect: the longest deadline",
+        );
+        let other = "[aggregates.slow]\ncalls = ['users']\ndeadline = '1m'";
+        assert_eq!(warned("timeout = '30s'", other), [""; 0]);
+        let all = "defaults.timeout = '3s'\n[upstreams.a]\nurl = 'http://a'\n[upstreams.b]\nurl = 'http://b'\n";
+        let both = format!("{all}[aggregates.home]\ncalls = ['a', 'b']\ndeadline = '1s'");
+        assert_one(
+            &warned_of(&both),
+            "defaults.timeout",
+            "the longest deadline",
+        );
+        let slow = format!("{both}\n[aggregates.slow]\ncalls = ['b']");
+        assert_eq!(warned_of(&slow), [""; 0]);
+    }
+
+    #[test]
+    fn a_connect_timeout_that_the_timeout_hides_is_odd() {
+        let told = warned("timeout = '500ms'\nconnect_timeout = '2s'", "");
+        assert_one(
+            &told,
+            "upstreams.users.connect_timeout",
+            "timeout is \"500ms\"",
+        );
+        for settings in ["timeout = '500ms'", "connect_timeout = '2s'"] {
+            assert_eq!(warned(settings, ""), [""; 0], "{settings}");
+        }
+    }
+
+    #[test]
+    fn a_hedge_after_the_end_of_the_first_attempt_is_odd() {
+        let place = "upstreams.users.hedge.after";
+        let told = warned("timeout = '1s'\nhedge = { after = '1s' }", "");
+        assert_one(&told, place, "over after \"1s\" at the latest");
+        assert_one(
+            &warned("hedge = { after = '2s' }", "deadline = '2s'"),
+            place,
+            "\"2s\"",
+        );
+        for after in ["1s", "p99"] {
+            let settings = format!("hedge = {{ after = '{after}' }}");
+            assert_eq!(warned(&settings, "deadline = '2s'"), [""; 0], "{after}");
+        }
+    }
+
+    #[test]
+    fn a_sequential_plan_of_which_one_call_may_take_all_the_time_is_odd() {
+        let sequential = "mode = 'sequential'\ndeadline = '2s'";
+        let told = warned("", sequential);
+        assert_one(
+            &told,
+            "aggregates.home.calls[0]",
+            "while `users` hangs, the calls after it never begin",
+        );
+        assert_eq!(warned("timeout = '1s'", sequential), [""; 0]);
+        assert_eq!(warned("", "mode = 'concurrent'\ndeadline = '2s'"), [""; 0]);
+    }
+}
