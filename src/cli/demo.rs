@@ -50,7 +50,7 @@ pub(super) struct Demo {
     /// How many services there are
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u16).range(1..=100))]
     calls: u16,
-    /// Where the gateway listens [default: 127.0.0.1:8080, or a free port]
+    /// Where the gateway listens [default: 127.0.0.1:8090, or a free port]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Print the gateway's answers as JSON, one a line
@@ -58,8 +58,8 @@ pub(super) struct Demo {
     json: bool,
 }
 
-/// Where the gateway listens if that is free: an address to remember.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Where the gateway listens if that is free: an address to remember, and not the one of `gather serve`, which is tried next.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
 
 /// What the calls may take beyond their delay, all together.
 const SLACK: Duration = Duration::from_secs(10);
@@ -231,7 +231,10 @@ impl Demo {
         if self.json {
             return Ok(());
         }
-        writeln!(out, "\nThe gateway goes on. In a browser:")?;
+        writeln!(
+            out,
+            "\nThe gateway goes on. In a browser, where you press Run:"
+        )?;
         writeln!(out, "  http://{address}/console")?;
         writeln!(out, "In another terminal:")?;
         writeln!(
@@ -248,7 +251,10 @@ impl Demo {
         let program = std::env::args().next();
         let program = program.unwrap_or_else(|| "gather".to_owned());
         writeln!(out, "  {program} call 'http://{address}' --mode compare")?;
-        writeln!(out, "Ctrl-C ends it.")?;
+        writeln!(
+            out,
+            "Ctrl-C ends it. README.md goes on from here, before services of your own."
+        )?;
         out.flush()
     }
 }

@@ -204,15 +204,15 @@ fn the_gateway_listens_where_it_is_told_to() {
 }
 
 #[test]
-fn a_busy_port_8080_only_means_another_port() {
+fn a_busy_port_8090_only_means_another_port() {
     // If it can't be bound, it is busy already.
-    let _busy = TcpListener::bind("127.0.0.1:8080");
+    let _busy = TcpListener::bind("127.0.0.1:8090");
     let mut command = gather();
     command.args(["demo", "--delay", "10ms"]);
     let demo = Running::start(command);
     let url = demo.output_line(|line| Some(line.split_once("'http://")?.1.to_owned()));
     let address = url.split('/').next().unwrap().parse().unwrap();
-    assert!(!url.starts_with("127.0.0.1:8080/"), "{url}");
+    assert!(!url.starts_with("127.0.0.1:8090/"), "{url}");
     assert_eq!(get(address, "/readyz").status, 200);
     demo.stop().expect(0);
 }

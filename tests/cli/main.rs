@@ -18,6 +18,7 @@ mod call;
 mod check;
 mod command_line;
 mod demo;
+mod documents;
 mod live;
 mod log;
 mod openapi;

@@ -198,6 +198,11 @@ impl Running {
         self.stderr.so_far()
     }
 
+    /// Standard output so far.
+    pub fn output(&self) -> String {
+        self.stdout.so_far().join("\n")
+    }
+
     /// Sends a signal by its short name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id();
