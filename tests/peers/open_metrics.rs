@@ -49,9 +49,9 @@ fn the_reference_parser_takes_it_and_finds_what_the_text_format_has() {
     command.args(["-c", PARSE]).arg(&file).stdin(Stdio::null());
     let parsed = finish(command).expect(0).stdout;
     for line in [
-        &format!("gather_request_duration_seconds histogram seconds 56 {trace}"),
+        &format!("gather_request_duration_seconds histogram seconds 72 {trace}"),
         "gather_overhead_seconds histogram seconds 18",
-        "gather_requests counter - 8",
+        "gather_requests counter - 10",
         "gather_sequential_seconds counter seconds 1",
         "gather_requests_in_flight gauge - 1",
         "process_resident_memory_bytes gauge bytes 1",

@@ -50,7 +50,7 @@ async function run(choice) {
   }
   latest = choice;
   // The form may have changed by the time that the timeline is read.
-  byId("ran").replaceChildren(" of ", named(choice.aggregate.name, options(choice)));
+  byId("ran").replaceChildren(named(choice.aggregate.name, options(choice)));
   await busy(async () => {
     const frames = follow(choice);
     try {
