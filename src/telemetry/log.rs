@@ -17,7 +17,7 @@ use tracing::{Metadata, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::{
     Layer as _,
     filter::{FilterExt as _, Targets, dynamic_filter_fn},
-    layer::SubscriberExt as _,
+    layer::{Filter, SubscriberExt as _},
     util::{SubscriberInitExt as _, TryInitError},
 };
 
@@ -102,14 +102,8 @@ pub fn start(settings: Settings) -> Result<(), LogError> {
         Format::Text => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
-    // Libraries log a client's bad request as an error. It is logged once, at the edge.
-    let libraries = settings.level.min(LevelFilter::WARN);
-    let levels = Targets::new()
-        .with_default(libraries)
-        .with_target("actix_http", LevelFilter::OFF)
-        .with_target("gather", settings.level);
     tracing_subscriber::registry()
-        .with(lines.with_filter(levels.and(patient_acceptor())))
+        .with(lines.with_filter(filter(settings.level)))
         .try_init()?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -122,11 +116,20 @@ pub fn start(settings: Settings) -> Result<(), LogError> {
     Ok(())
 }
 
+/// Selects the lines that are written at this level. Its own hint of a level makes that the level of the whole process, so that
+/// a line that is off costs one comparison.
+fn filter<S: tracing::Subscriber>(level: LevelFilter) -> impl Filter<S> {
+    // Libraries log a client's bad request as an error. It is logged once, at the edge.
+    let libraries = level.min(LevelFilter::WARN);
+    let levels = Targets::new()
+        .with_default(libraries)
+        .with_target("actix_http", LevelFilter::OFF)
+        .with_target("gather", level);
+    levels.and(patient_acceptor())
+}
+
 /// Lets everything through but most of what the acceptor says. Only that is asked for more than once.
-fn patient_acceptor<S>() -> impl tracing_subscriber::layer::Filter<S>
-where
-    S: tracing::Subscriber,
-{
+fn patient_acceptor<S: tracing::Subscriber>() -> impl Filter<S> {
     let last: Mutex<Option<Instant>> = Mutex::default();
     let is_acceptor = |metadata: &Metadata<'_>| metadata.target() == ACCEPTOR;
     dynamic_filter_fn(move |metadata, _| {
@@ -144,6 +147,8 @@ where
         true => Interest::sometimes(),
         false => Interest::always(),
     })
+    // Two filters have a hint together only where each has one. This one turns off no level.
+    .with_max_level_hint(LevelFilter::TRACE)
 }
 
 fn message(payload: &(dyn std::any::Any + Send)) -> &str {
@@ -152,4 +157,27 @@ fn message(payload: &(dyn std::any::Any + Send)) -> &str {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Subscriber as _;
+
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_off_is_off_for_the_whole_process() {
+        for level in [
+            LevelFilter::OFF,
+            LevelFilter::ERROR,
+            LevelFilter::WARN,
+            LevelFilter::INFO,
+            LevelFilter::DEBUG,
+            LevelFilter::TRACE,
+        ] {
+            let lines = tracing_subscriber::fmt::layer().with_filter(filter(level));
+            let subscriber = tracing_subscriber::registry().with(lines);
+            assert_eq!(subscriber.max_level_hint(), Some(level));
+        }
+    }
 }
