@@ -27,7 +27,7 @@ use tokio::{sync::oneshot, task::JoinError, time::timeout};
 
 use self::{
     blueprint::Blueprint,
-    listen::{Listening, bind, listen},
+    listen::{Bounds, Listening, bind, listen},
 };
 use crate::{
     api::{self, ProblemKind, Shared},
@@ -67,8 +67,8 @@ impl Application {
     ///
     /// # Errors
     /// When an address can't be bound or an upstream's TLS settings can't be used.
-    pub fn build(mut config: Config) -> anyhow::Result<Self> {
-        let operators = divide_descriptors(&mut config);
+    pub fn build(config: Config) -> anyhow::Result<Self> {
+        let shares = divide_descriptors(&config);
         let Config {
             server,
             admin,
@@ -76,12 +76,8 @@ impl Application {
             upstreams,
             aggregates,
             roots,
-            warnings,
             ..
         } = config;
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
         // Read once, and only where anything relies on them.
         let roots = LazyCell::new(|| roots.unwrap_or_else(Roots::system));
         let memory = Memory::new(usize::try_from(server.memory).unwrap_or(usize::MAX));
@@ -100,34 +96,22 @@ impl Application {
             .console
             .then(|| console::console(&aggregates, &upstreams, with_operations))
             .transpose()?;
-        let (roots, most) = (|| roots.clone(), server.max_in_flight);
-        let blueprint = Blueprint::new(aggregates, upstreams, roots, most)?;
+        let roots = || roots.clone();
+        let blueprint = Blueprint::new(aggregates, upstreams, roots, shares.requests)?;
         let blueprint = Arc::new(blueprint.heeding(&server.deadline_headers));
-        let workers = server.workers;
 
-        // Both are bound before either serves, and the one that may be shared is last: nobody is let in by a process that
-        // is about to give up. The operational routes are this process's own, so they are never shared.
-        let admin = admin
-            .map(|admin| bind(admin.listen, Sharing::Alone, "admin.listen"))
-            .transpose()?;
-        let sharing = match server.reuse_port {
-            true => Sharing::Shared,
-            false => Sharing::Alone,
-        };
-        let public = bind(server.listen, sharing, "server.listen")?;
-        let hand_over = match sharing {
-            Sharing::Shared => Some(HandOver::of(&public)?),
-            Sharing::Alone => None,
-        };
-        let started = Arc::new(AtomicUsize::new(0));
+        let bound = Bound::of(&server, admin.as_ref())?;
+        let (started, workers) = (Arc::new(AtomicUsize::new(0)), server.workers);
         let for_workers = shared.clone();
-        let clients = Some(metrics.serves(server.max_connections)?);
         let public = listen(
-            public,
+            bound.public,
             &server,
-            workers,
+            Bounds {
+                workers,
+                connections: shares.clients,
+            },
             shared.clone(),
-            clients,
+            Some(metrics.serves(shares.clients)?),
             move || {
                 let gateway = blueprint.gateway(&for_workers);
                 if started.fetch_add(1, Ordering::AcqRel) + 1 == workers.get() {
@@ -137,13 +121,13 @@ impl Application {
                 api::public(gateway, console.clone(), with_operations)
             },
         )?;
-        let admin = admin
-            .map(|listener| operate(listener, &server, operators, &shared))
-            .transpose()?;
+        let listen_admin =
+            |listener| listen_admin(listener, &server, shares.admin_connections, &shared);
+        let admin = bound.admin.map(listen_admin).transpose()?;
         Ok(Self {
             public,
             admin,
-            hand_over,
+            hand_over: bound.hand_over,
             readiness: shared.readiness,
             metrics,
             spans,
@@ -210,40 +194,68 @@ impl Application {
     }
 }
 
+/// The sockets of both listeners, of which neither serves yet.
+struct Bound {
+    public: TcpListener,
+    admin: Option<TcpListener>,
+    hand_over: Option<HandOver>,
+}
+
+impl Bound {
+    /// Binds both before either serves, and the one that may be shared last: nobody is let in by a process that is about to give
+    /// up. The operational routes are this process's own, so they are never shared.
+    fn of(server: &config::Server, admin: Option<&config::Admin>) -> anyhow::Result<Self> {
+        let admin = admin
+            .map(|admin| bind(admin.listen, Sharing::Alone, "admin.listen"))
+            .transpose()?;
+        let sharing = match server.reuse_port {
+            true => Sharing::Shared,
+            false => Sharing::Alone,
+        };
+        let public = bind(server.listen, sharing, "server.listen")?;
+        let hand_over = match sharing {
+            Sharing::Shared => Some(HandOver::of(&public)?),
+            Sharing::Alone => None,
+        };
+        Ok(Self {
+            public,
+            admin,
+            hand_over,
+        })
+    }
+}
+
 /// Serves the operational routes on a listener of their own, to so many clients.
-fn operate(
+fn listen_admin(
     listener: TcpListener,
     server: &config::Server,
-    operators: NonZeroUsize,
+    connections: NonZeroUsize,
     shared: &Shared,
 ) -> anyhow::Result<Listening> {
-    let few = config::Server {
-        max_connections: operators,
-        ..server.clone()
+    let bounds = Bounds {
+        workers: NonZeroUsize::MIN,
+        connections,
     };
     let uncompressed = Shared {
         compression: false,
         ..shared.clone()
     };
-    let one = NonZeroUsize::MIN;
-    listen(listener, &few, one, uncompressed, None, || api::admin)
+    listen(listener, server, bounds, uncompressed, None, || api::admin)
 }
 
-/// Lets in no more clients and requests than there are descriptors for, and returns the share of those who operate the gateway.
-fn divide_descriptors(config: &mut Config) -> NonZeroUsize {
+/// Divides the file descriptors of this process, and logs the configuration's warnings. What the shares are warned of is not
+/// logged twice: where the limit could be raised, the configuration was warned of the same shares when it was loaded.
+fn divide_descriptors(config: &Config) -> Descriptors {
     let shares = Descriptors::now(config);
-    // Where the limit could be raised, the configuration has been warned of the same when it was loaded.
-    let warning = shares.warning(config);
-    let is_news = |news: &config::Mistake| {
-        let told = &config.warnings;
-        told.iter().all(|warning| warning.message != news.message)
-    };
-    let news = warning.filter(is_news);
-    config.warnings.extend(news);
-    config.server.max_connections = shares.clients;
-    config.server.max_in_flight = shares.requests;
     tracing::debug!(?shares, "file descriptors");
-    shares.operators
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let is_known = config.descriptors == Some(shares);
+    if let Some(news) = shares.warning(config).filter(|_| !is_known) {
+        tracing::warn!("server.max_connections: {news}");
+    }
+    shares
 }
 
 /// What records spans, if there is where to send them.

@@ -142,13 +142,20 @@ fn finish(
     };
     let config = decoded.raw.and_then(|raw| check::check(raw, &mut review));
     // What only follows from a mistake is odd too.
+    let mut descriptors = None;
     if let Some(config) = config.as_ref().filter(|_| review.report.len() == 0) {
-        odd::look(config, surroundings, &mut review);
+        let limit = surroundings.and_then(|surroundings| surroundings.open_files);
+        descriptors = limit.map(|limit| Descriptors::within(limit, config));
+        odd::look(config, surroundings, descriptors, &mut review);
     }
     note(stray, &mut warnings);
     let warnings = warnings.into_found().collect();
     match report.into_result(config) {
-        Ok(config) => Ok(Config { warnings, ..config }),
+        Ok(config) => Ok(Config {
+            warnings,
+            descriptors,
+            ..config
+        }),
         Err(mistakes) => Err(mistakes.beside(warnings)),
     }
 }

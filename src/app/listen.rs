@@ -62,9 +62,18 @@ pub(super) fn bind(
     })
 }
 
+/// The most that a listener has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Threads.
+    pub(super) workers: NonZeroUsize,
+    /// Connections, over all of them.
+    pub(super) connections: NonZeroUsize,
+}
+
 /// The bytes that the kernel takes for each client that doesn't read: less where all of them would take more than there is.
-fn unsent(settings: &config::Server) -> u32 {
-    let each = settings.memory / settings.max_connections.get() as u64;
+fn unsent(memory: u64, connections: NonZeroUsize) -> u32 {
+    let each = memory / connections.get() as u64;
     u32::try_from(each)
         .unwrap_or(UNSENT)
         .clamp(LEAST_UNSENT, UNSENT)
@@ -76,11 +85,11 @@ fn tune(tcp: &TcpStream, unsent: u32) {
     let _ = SockRef::from(tcp).set_tcp_notsent_lowat(unsent);
 }
 
-/// Starts `workers` threads behind one listener; `routes` is called on each of them. `clients` counts its connections.
+/// Starts the workers behind one listener; `routes` is called on each of them. `clients` counts its connections.
 pub(super) fn listen<R, C>(
     listener: TcpListener,
     settings: &config::Server,
-    workers: NonZeroUsize,
+    bounds: Bounds,
     shared: Shared,
     clients: Option<Clients>,
     routes: R,
@@ -101,12 +110,13 @@ where
         true => HalfClose::Waits,
         false => HalfClose::Leaves,
     };
-    let unsent = unsent(settings);
-    let connections = settings.max_connections.get().div_ceil(workers.get());
+    let workers = bounds.workers.get();
+    let unsent = unsent(settings.memory, bounds.connections);
+    let connections = bounds.connections.get().div_ceil(workers);
     // A whole number of seconds, and beyond `drain`: the exact bound is the stop's own.
     let shutdown_timeout = settings.drain.as_secs() + 2;
     let builder = Server::build()
-        .workers(workers.get())
+        .workers(workers)
         .max_concurrent_connections(connections)
         .shutdown_timeout(shutdown_timeout)
         .disable_signals();

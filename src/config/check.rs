@@ -81,6 +81,7 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
         roots,
         files: review.layers.files(),
         warnings: Vec::new(),
+        descriptors: None,
     })
 }
 

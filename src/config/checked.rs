@@ -10,7 +10,7 @@ use http::{HeaderName, StatusCode, Uri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Mistake, defaults};
+use super::{Descriptors, Mistake, defaults};
 use crate::{
     fanout::{Completion, Mode, Need, OnFailure},
     upstream,
@@ -40,6 +40,8 @@ pub struct Config {
     pub files: Vec<String>,
     /// Sentences on things that are odd, and no mistakes.
     pub warnings: Vec<Mistake>,
+    /// The shares of the file descriptors that the warnings reckon with. `None` where the limit was not known.
+    pub descriptors: Option<Descriptors>,
 }
 
 /// The public listener and how it stops.

@@ -6,7 +6,6 @@ use std::num::NonZeroUsize;
 use super::{
     checked::{Aggregate, Config},
     defaults,
-    mistake::{KeyPath, Mistake},
 };
 use crate::upstream::{LOOK_UPS, Settings};
 
@@ -21,10 +20,10 @@ const OWN_A_WORKER: usize = 4;
 const OWN_A_NAME: usize = 4;
 
 /// The most connections to the admin listener. Probes and scrapers are few.
-const OPERATORS: usize = 64;
+const ADMIN_CONNECTIONS: usize = 64;
 
-/// The part of all descriptors that operators may have where there are few, as a divisor.
-const OPERATORS_PART: usize = 16;
+/// The part of all descriptors that the admin listener may have where there are few, as a divisor.
+const ADMIN_PART: usize = 16;
 
 /// The part of what is left that clients have at least, as a divisor. Where a request has so many calls that this leaves too few
 /// for them, fewer requests are let in at a time.
@@ -33,7 +32,7 @@ const CLIENTS_PART: usize = 64;
 /// The limit from which on nobody counts descriptors.
 const UNLIMITED: u64 = 1 << 32;
 
-/// The shares that clients, operators and requests have of the descriptors.
+/// The shares that clients, the admin listener and requests have of the descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descriptors {
     /// All that the process may have.
@@ -41,7 +40,7 @@ pub struct Descriptors {
     /// Connections of clients, over all workers.
     pub clients: NonZeroUsize,
     /// Connections to the admin listener.
-    pub operators: NonZeroUsize,
+    pub admin_connections: NonZeroUsize,
     /// Requests for aggregates at a time.
     pub requests: NonZeroUsize,
 }
@@ -81,11 +80,11 @@ impl Descriptors {
     }
 
     fn divide(limit: usize, needs: Needs) -> Self {
-        let operators = match needs.operated {
-            true => (limit / OPERATORS_PART).clamp(1, OPERATORS),
+        let admin_connections = match needs.operated {
+            true => (limit / ADMIN_PART).clamp(1, ADMIN_CONNECTIONS),
             false => 0,
         };
-        let rest = limit.saturating_sub(needs.own + operators);
+        let rest = limit.saturating_sub(needs.own + admin_connections);
         // What all requests together ever need, however many clients there are.
         let most = (needs.max_in_flight.saturating_mul(needs.calls)).min(needs.attempts);
         let clients = (rest / (needs.client + needs.calls))
@@ -102,15 +101,15 @@ impl Descriptors {
         Self {
             limit,
             clients: at_least_one(clients.min(needs.max_connections)),
-            operators: at_least_one(operators),
+            admin_connections: at_least_one(admin_connections),
             requests: at_least_one(requests),
         }
     }
 
-    /// Warns of a configuration that lets in more than the limit allows. The default of `max_connections` is no demand: it is
+    /// Warns, at `server.max_connections`, of a configuration that lets in more than the limit allows. The default of `max_connections` is no demand: it is
     /// told of only where fewer clients are served than requests may be in flight by default.
     #[must_use]
-    pub fn warning(&self, config: &Config) -> Option<Mistake> {
+    pub fn warning(&self, config: &Config) -> Option<String> {
         let server = &config.server;
         let configured = server.max_connections.get();
         let asked = match configured {
@@ -136,15 +135,11 @@ impl Descriptors {
                 format!("set this to {clients}"),
             ),
         };
-        Some(Mistake {
-            origin: String::new(),
-            path: KeyPath::of(["server", "max_connections"]).to_string(),
-            message: format!(
-                "{configured} clients may be connected, but {} file descriptors are enough for {enough}; more have to wait; raise \
-                 the limit (`ulimit -n`, systemd's `LimitNOFILE=`, `docker run --ulimit nofile=`), or {lower}",
-                self.limit,
-            ),
-        })
+        Some(format!(
+            "{configured} clients may be connected, but {} file descriptors are enough for {enough}; more have to wait; raise the \
+             limit (`ulimit -n`, systemd's `LimitNOFILE=`, `docker run --ulimit nofile=`), or {lower}",
+            self.limit,
+        ))
     }
 }
 
@@ -201,13 +196,13 @@ mod tests {
     /// The most that all together have open.
     fn open(shares: &Descriptors, needs: Needs) -> usize {
         let in_flight = shares.requests.get().min(shares.clients.get());
-        let operators = if needs.operated {
-            shares.operators.get()
+        let admin_connections = if needs.operated {
+            shares.admin_connections.get()
         } else {
             0
         };
         needs.own
-            + operators
+            + admin_connections
             + shares.clients.get() * needs.client
             + (in_flight * needs.calls).min(needs.attempts)
     }
@@ -294,8 +289,8 @@ mod tests {
         assert!(warned(20_000, "max_connections = 24999").is_some());
         assert_eq!(warned(1024, "max_connections = 200"), None);
         assert_eq!(
-            warned(1024, "").unwrap().to_string(),
-            "server.max_connections: 25000 clients may be connected, but 1024 file descriptors are enough for 240 of them, each with \
+            warned(1024, "").unwrap(),
+            "25000 clients may be connected, but 1024 file descriptors are enough for 240 of them, each with \
              3 calls at a time; more have to wait; raise the limit (`ulimit -n`, systemd's `LimitNOFILE=`, `docker run --ulimit \
              nofile=`), or set this to 240"
         );

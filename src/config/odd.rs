@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     checked::{Aggregate, Config},
     descriptors::Descriptors,
-    mistake::{KeyPath, Mistake},
+    mistake::KeyPath,
     review::Review,
     surroundings::Surroundings,
 };
@@ -46,23 +46,23 @@ const RULES: [Rule; 19] = [
 ];
 
 /// Notes what is odd about a configuration, and, where they are known, about it in its surroundings.
-pub(super) fn look(config: &Config, surroundings: Option<&Surroundings>, review: &mut Review<'_>) {
+pub(super) fn look(
+    config: &Config,
+    surroundings: Option<&Surroundings>,
+    descriptors: Option<Descriptors>,
+    review: &mut Review<'_>,
+) {
     for rule in RULES {
         rule(config, review);
     }
-    if let Some(surroundings) = surroundings {
-        if surroundings.in_container {
-            container::look(config, review);
-        }
-        if let Some(open_files) = surroundings.open_files {
-            let shares = Descriptors::within(open_files, config);
-            if let Some(Mistake { message, .. }) = shares.warning(config) {
-                review.warning(&KeyPath::of(["server", "max_connections"]), message);
-            }
-        }
-        if let Some(there) = surroundings.memory {
-            memory::look(config, there, review);
-        }
+    if surroundings.is_some_and(|surroundings| surroundings.in_container) {
+        container::look(config, review);
+    }
+    if let Some(message) = descriptors.and_then(|shares| shares.warning(config)) {
+        review.warning(&KeyPath::of(["server", "max_connections"]), message);
+    }
+    if let Some(there) = surroundings.and_then(|surroundings| surroundings.memory) {
+        memory::look(config, there, review);
     }
 }
 
