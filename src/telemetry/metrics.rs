@@ -50,9 +50,11 @@ const OVERHEADS: [f64; 15] = [
     0.05, 0.1, 0.25, 1.0,
 ];
 
-/// What a request ended as: the verdicts, `cancelled` for a client that went away, and `passed` for an answer that has an
+/// The ends of a request: the verdicts, `cancelled` for a client that went away, and `passed` for an answer that has an
 /// upstream's status below 500, whatever the verdict: nobody but the client can do anything about it.
 const OUTCOMES: [&str; 5] = ["complete", "partial", "failed", "cancelled", "passed"];
+const COMPLETE: usize = 0;
+const PARTIAL: usize = 1;
 const FAILED: usize = 2;
 const CANCELLED: usize = 3;
 const PASSED: usize = 4;
@@ -354,13 +356,8 @@ impl RequestGuard<'_> {
     /// Counts the request by what came of it. To be called when its answer is composed.
     pub fn finish(mut self, outcome: &Outcome) {
         self.open = false;
-        let verdict = || {
-            OUTCOMES
-                .iter()
-                .position(|name| *name == outcome.verdict.as_str())
-        };
         self.count(match self.passed {
-            None => verdict().unwrap_or(CANCELLED),
+            None => place(outcome.verdict),
             Some(status) if status.is_server_error() => FAILED,
             Some(_) => PASSED,
         });
@@ -471,6 +468,15 @@ fn useful(outcome: &Outcome) -> Duration {
         .filter(|call| !matches!(&call.result, Err(failure) if cut(failure.kind)))
         .map(|call| call.elapsed)
         .sum()
+}
+
+/// The place of a verdict among [`OUTCOMES`].
+const fn place(verdict: Verdict) -> usize {
+    match verdict {
+        Verdict::Complete => COMPLETE,
+        Verdict::Partial => PARTIAL,
+        Verdict::Failed(_) => FAILED,
+    }
 }
 
 const fn index(mode: Mode) -> usize {

@@ -322,3 +322,16 @@ fn four_fifths_of_a_usual_timeout_is_a_bound() {
         assert!(is_bound, "{limit} of {timeout}");
     }
 }
+
+#[test]
+fn a_verdict_is_counted_under_its_own_name() {
+    for verdict in [
+        Verdict::Complete,
+        Verdict::Partial,
+        Verdict::Failed(Blame::Time),
+    ] {
+        assert_eq!(OUTCOMES[place(verdict)], verdict.as_str());
+    }
+    assert_eq!(OUTCOMES[CANCELLED], "cancelled");
+    assert_eq!(OUTCOMES[PASSED], "passed");
+}

@@ -1,4 +1,4 @@
-//! What is counted of one upstream: its attempts, how they end, and the ones that were refused. Knows nothing of requests.
+//! The metrics of one upstream: its attempts, how they end, and the ones that were refused. Knows nothing of requests.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -78,16 +78,14 @@ impl UpstreamMetrics {
     pub(super) fn failed(&self, kind: FailureKind, status: Option<StatusCode>) {
         match (kind, status) {
             (FailureKind::Status, Some(status)) => self.statuses[class(status)].inc(),
-            (kind, _) => self.failed[position(kind)].inc(),
+            (kind, _) => self.failed[kind as usize].inc(),
         }
     }
 
     /// Counts a retry or a hedge that was not sent.
     #[cold]
     pub(super) fn refused(&self, reason: Refusal) {
-        if let Some(place) = Refusal::ALL.iter().position(|known| *known == reason) {
-            self.refused[place].inc();
-        }
+        self.refused[reason as usize].inc();
         // A change of the breaker is told anyway, and a deadline may be a client's own.
         let is_news = matches!(reason, Refusal::Budget | Refusal::Limit);
         if is_news && self.told.begins(Instant::now()) {
@@ -142,16 +140,19 @@ fn class(status: StatusCode) -> usize {
     }
 }
 
-fn position(kind: FailureKind) -> usize {
-    FailureKind::ALL
-        .iter()
-        .position(|known| *known == kind)
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kinds_number_is_its_place_among_all() {
+        for (place, kind) in FailureKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, place, "{kind}");
+        }
+        for (place, reason) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, place, "{reason:?}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_log_is_told_when_refusals_begin_and_not_of_each() {
