@@ -109,7 +109,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
     (scope.index, started.elapsed(), result)
 }
 
-/// How long to wait for another try; `None` where it would not help or is not configured.
+/// Returns the pause before another attempt; `None` where one would not help or is not configured.
 ///
 /// # Errors
 /// When it would help and is refused: the circuit is open, the pause would end after the deadline, or the budget is spent.
@@ -128,9 +128,7 @@ fn pause_before<U>(
     let in_time = Instant::now()
         .checked_add(pause)
         .is_some_and(|next| next < deadline);
-    if !call.lane.is_closed() {
-        return Err(Refusal::Breaker);
-    }
+    call.lane.admits_extra()?;
     if !in_time {
         return Err(Refusal::Deadline);
     }
@@ -198,9 +196,10 @@ async fn hedged<U: Upstream, O: Observer>(
     }
 }
 
-/// Whether a slow attempt gets a second beside it. A refusal is told.
+/// Tells whether a slow attempt gets a second beside it, and pays for that one. A refusal is an event.
 fn may_hedge<U, O: Observer>(call: &Call<U>, scope: &Scope<'_, O>) -> bool {
-    let paid = call.lane.pay_for_extra();
+    let lane = &call.lane;
+    let paid = lane.admits_extra().and_then(|()| lane.pay_for_extra());
     if let Err(reason) = paid {
         scope.refuse(call.id, Cause::Hedge, reason);
     }

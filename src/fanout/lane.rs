@@ -93,15 +93,19 @@ impl Lane {
         self.budget.withdraw()
     }
 
-    /// Asks for a retry or a hedge; if nothing speaks against it, it is paid for.
-    pub(super) fn pay_for_extra(&self) -> Result<(), Refusal> {
-        if !self.is_closed() {
-            return Err(Refusal::Breaker);
+    /// Lets a retry or a hedge through while the circuit is closed. It is still to be paid for.
+    pub(super) fn admits_extra(&self) -> Result<(), Refusal> {
+        match self.is_closed() {
+            true => Ok(()),
+            false => Err(Refusal::Breaker),
         }
-        if self.budget.withdraw() {
-            Ok(())
-        } else {
-            Err(Refusal::Budget)
+    }
+
+    /// Pays for a retry or a hedge.
+    pub(super) fn pay_for_extra(&self) -> Result<(), Refusal> {
+        match self.budget.withdraw() {
+            true => Ok(()),
+            false => Err(Refusal::Budget),
         }
     }
 
