@@ -197,7 +197,7 @@ fn calls(
             Some(true) => Need::Optional,
             Some(false) | None => Need::Required,
         };
-        let pass_status = pass_status::of_call(&at, table.pass_status, need, review);
+        let pass_status = pass_status::of_call(&at, table.pass_status, review);
         let name = table.name.or(upstream)?;
         if name == TOTAL {
             let message =

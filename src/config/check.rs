@@ -8,9 +8,8 @@ use http::uri::Scheme;
 use super::{
     aggregates,
     checked::{Admin, Config, Log, Server, TlsFiles, Tracing},
-    defaults, headers, loops, memory,
+    defaults, headers, loops,
     mistake::KeyPath,
-    pass_status,
     quantities::{LONGEST, MemorySize},
     raw::{RawAdmin, RawConfig, RawServer},
     review::{Review, Slot},
@@ -25,7 +24,6 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
     let upstreams = upstreams::check(raw.upstreams, raw.defaults, review);
     let names = review.names(&KeyPath::of(["upstreams"]));
     let aggregates = aggregates::check(raw.aggregates, &names, review);
-    pass_status::warn_of_successes(&aggregates, &names, &upstreams, review);
     let public = raw.server.as_ref().and_then(|server| server.0.listen);
     let server = server(
         raw.server.unwrap_or_default().0,
@@ -62,10 +60,8 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
     for upstream in &mut settings {
         headers::keep_trace_context(is_traced, upstream);
     }
-    let server = server?;
-    memory::warn(&server, &aggregates.checked, &settings, review);
     Some(Config {
-        server,
+        server: server?,
         admin: match admin {
             Some(admin) => Some(admin?),
             None => None,

@@ -2,15 +2,8 @@
 
 use std::fmt;
 
-use super::{
-    checked::{Aggregate, Config, Server},
-    mistake::KeyPath,
-    review::Review,
-};
-use crate::{
-    fanout::{fixed, large},
-    upstream::Settings,
-};
+use super::checked::{Aggregate, Config};
+use crate::upstream::Settings;
 
 /// The number of times that a body is held: as it came, and in the answer. Only JSON is no longer there than it was.
 const COPIES: u64 = 2;
@@ -29,12 +22,13 @@ pub struct Most<'a> {
 pub fn most(config: &Config) -> Option<Most<'_>> {
     let mosts = (config.aggregates.iter()).map(|aggregate| Most {
         aggregate: &aggregate.name,
-        bytes: of(aggregate, &config.upstreams),
+        bytes: most_of(aggregate, &config.upstreams),
     });
     mosts.max_by_key(|most| most.bytes)
 }
 
-fn of(aggregate: &Aggregate, upstreams: &[Settings]) -> u64 {
+/// The most that one request of an aggregate takes, in bytes.
+pub(super) fn most_of(aggregate: &Aggregate, upstreams: &[Settings]) -> u64 {
     let calls = aggregate.calls.iter();
     let bodies = calls
         .filter_map(|call| upstreams.get(call.upstream))
@@ -42,41 +36,6 @@ fn of(aggregate: &Aggregate, upstreams: &[Settings]) -> u64 {
         .sum::<u64>();
     let runs = if aggregate.compare { 2 } else { 1 };
     COPIES * (bodies * runs).min(aggregate.max_body as u64)
-}
-
-/// Warns of aggregates whose largest answer is never held.
-pub(super) fn warn(
-    server: &Server,
-    aggregates: &[Aggregate],
-    upstreams: &[Settings],
-    review: &mut Review<'_>,
-) {
-    let total = usize::try_from(server.memory).unwrap_or(usize::MAX);
-    let there = large(total) as u64;
-    for aggregate in aggregates {
-        let at = |key| KeyPath::of(["aggregates", &aggregate.name, key]);
-        let at_start = fixed(aggregate.calls.len()).0 as u64;
-        if at_start > server.memory {
-            let message = format!(
-                "each request of it counts as {} from its start, and server.memory is {}: all of them are refused with 503; raise \
-                 server.memory or list fewer calls",
-                Bytes(at_start),
-                Bytes(server.memory),
-            );
-            review.warning(&at("calls"), message);
-        }
-        let largest = of(aggregate, upstreams);
-        if largest > there {
-            let message = format!(
-                "its largest answer may take {}, and large answers have {}, three quarters of server.memory ({}): a call whose body is \
-                 beyond that fails with `overload`; lower max_body or raise server.memory",
-                Bytes(largest),
-                Bytes(there),
-                Bytes(server.memory),
-            );
-            review.warning(&at("max_body"), message);
-        }
-    }
 }
 
 /// A number of bytes for people.
@@ -118,39 +77,5 @@ mod tests {
                 "{aggregate}"
             );
         }
-    }
-
-    #[test]
-    fn an_aggregate_of_which_no_request_can_begin_is_warned_of() {
-        let calls: Vec<_> = (0..130)
-            .map(|at| format!("{{ upstream = 'users', name = 'call_{at}' }}"))
-            .collect();
-        let many = format!(
-            "max_body = '1KiB'\n[aggregates.many]\nmax_body = '1KiB'\ncalls = [{}]",
-            calls.join(", ")
-        );
-        let warned = config("memory = '1MiB'", &many).warnings;
-        let [warning] = &warned[..] else {
-            panic!("{warned:?}");
-        };
-        assert_eq!(
-            warning.to_string(),
-            "x.toml: aggregates.many.calls: each request of it counts as 1.1 MiB from its start, and server.memory is 1.0 MiB: all of them \
-             are refused with 503; raise server.memory or list fewer calls"
-        );
-    }
-
-    #[test]
-    fn an_answer_that_never_fits_is_warned_of() {
-        let warned = config("memory = '5MiB'", "").warnings;
-        let [warning] = &warned[..] else {
-            panic!("{warned:?}");
-        };
-        assert_eq!(
-            warning.to_string(),
-            "x.toml: aggregates.home.max_body: its largest answer may take 4.0 MiB, and large answers have 3.8 MiB, three quarters of \
-             server.memory (5.0 MiB): a call whose body is beyond that fails with `overload`; lower max_body or raise server.memory"
-        );
-        assert_eq!(config("memory = '6MiB'", "").warnings, []);
     }
 }

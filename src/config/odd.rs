@@ -23,7 +23,7 @@ use crate::upstream::Settings;
 type Rule = fn(&Config, &mut Review<'_>);
 
 /// The rules that need nothing but the configuration.
-const RULES: [Rule; 19] = [
+const RULES: [Rule; 23] = [
     time::hangs_are_cut_off_by_the_deadline,
     time::timeouts_beyond_every_deadline,
     time::connect_timeouts_beyond_the_timeout,
@@ -39,7 +39,11 @@ const RULES: [Rule; 19] = [
     plans::calls_beyond_the_ceiling,
     plans::races_that_the_first_failure_ends,
     plans::bodies_beyond_the_sum,
-    upstreams::nobody_calls_it,
+    plans::statuses_of_optional_calls,
+    plans::statuses_that_are_a_success,
+    memory::requests_beyond_the_memory,
+    memory::answers_beyond_the_memory,
+    upstreams::upstreams_without_a_caller,
     upstreams::successes_without_a_2xx,
     upstreams::ports_of_something_else,
     upstreams::samples_of_nothing,

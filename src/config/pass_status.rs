@@ -11,12 +11,9 @@ use serde::{
 };
 
 use super::{
-    aggregates,
     mistake::KeyPath,
     review::{Review, Slot},
-    upstreams,
 };
-use crate::fanout::Need;
 
 /// A status of a failure: from 400 to 599.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -82,7 +79,6 @@ impl JsonSchema for Passable {
 pub(super) fn of_call(
     path: &KeyPath,
     raw: Option<Vec<Option<Passable>>>,
-    need: Need,
     review: &mut Review<'_>,
 ) -> Vec<StatusCode> {
     let path = path.key("pass_status");
@@ -108,44 +104,7 @@ pub(super) fn of_call(
         };
         review.mistake(&path.index(index), refusal);
     }
-    if need == Need::Optional && !statuses.is_empty() {
-        review.warning(&path, "has no effect, as the call is optional");
-    }
     statuses
-}
-
-/// Warns of statuses that never are a failure, and so never the answer's own.
-pub(super) fn warn_of_successes(
-    aggregates: &aggregates::Checked,
-    names: &[String],
-    upstreams: &[upstreams::Checked],
-    review: &mut Review<'_>,
-) {
-    for aggregate in &aggregates.checked {
-        for (index, call) in aggregate.calls.iter().enumerate() {
-            let name = names.get(call.upstream);
-            let is_called = |upstream: &&upstreams::Checked| {
-                name.is_some_and(|name| **name == *upstream.settings.name)
-            };
-            let Some(upstream) = upstreams.iter().find(is_called) else {
-                continue;
-            };
-            let success = &upstream.settings.success;
-            for status in call
-                .pass_status
-                .iter()
-                .filter(|status| success.contains(**status))
-            {
-                let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
-                let message = format!(
-                    "{} has no effect, as it counts as success (upstreams.{}.success)",
-                    status.as_u16(),
-                    upstream.settings.name
-                );
-                review.warning(&path.index(index).key("pass_status"), message);
-            }
-        }
-    }
 }
 
 /// The raw form of what is in force.

@@ -1,10 +1,16 @@
-//! Aggregates of which every request loses a call, or ends sooner than it is meant to.
+//! Aggregates of which every request loses a call or ends sooner than it is meant to, or of which no status is passed on.
 
 use std::collections::BTreeMap;
 
 use super::written;
 use crate::{
-    config::{Bytes, checked::Config, defaults, mistake::KeyPath, review::Review},
+    config::{
+        Bytes,
+        checked::{Aggregate, Config},
+        defaults,
+        mistake::KeyPath,
+        review::Review,
+    },
     fanout::{Completion, Mode, Need, OnFailure},
 };
 
@@ -80,6 +86,45 @@ pub(super) fn bodies_beyond_the_sum(config: &Config, review: &mut Review<'_>) {
             review.warning(&place, message);
         }
     }
+}
+
+/// Statuses that are to become the answer's own, of a call that never makes a request fail.
+pub(super) fn statuses_of_optional_calls(config: &Config, review: &mut Review<'_>) {
+    for aggregate in &config.aggregates {
+        for (index, call) in aggregate.calls.iter().enumerate() {
+            if call.need == Need::Optional && !call.pass_status.is_empty() {
+                let path = pass_status(aggregate, index);
+                review.warning(&path, "has no effect, as the call is optional");
+            }
+        }
+    }
+}
+
+/// Statuses that never are a failure, and so never the answer's own.
+pub(super) fn statuses_that_are_a_success(config: &Config, review: &mut Review<'_>) {
+    for aggregate in &config.aggregates {
+        for (index, call) in aggregate.calls.iter().enumerate() {
+            let Some(upstream) = config.upstreams.get(call.upstream) else {
+                continue;
+            };
+            let statuses = call.pass_status.iter();
+            for status in statuses.filter(|status| upstream.success.contains(**status)) {
+                let message = format!(
+                    "{} has no effect, as it counts as success (upstreams.{}.success)",
+                    status.as_u16(),
+                    upstream.name
+                );
+                review.warning(&pass_status(aggregate, index), message);
+            }
+        }
+    }
+}
+
+/// The path of a call's statuses.
+fn pass_status(aggregate: &Aggregate, call: usize) -> KeyPath {
+    KeyPath::of(["aggregates", &aggregate.name, "calls"])
+        .index(call)
+        .key("pass_status")
 }
 
 #[cfg(test)]

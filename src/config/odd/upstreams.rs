@@ -12,7 +12,7 @@ use crate::{
 const GRPC: u16 = 4317;
 
 /// An upstream that stands in no `calls`.
-pub(super) fn nobody_calls_it(config: &Config, review: &mut Review<'_>) {
+pub(super) fn upstreams_without_a_caller(config: &Config, review: &mut Review<'_>) {
     for (index, upstream) in config.upstreams.iter().enumerate() {
         if callers(config, index).next().is_none() {
             let path = KeyPath::of(["upstreams", &upstream.name]);
