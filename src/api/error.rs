@@ -10,10 +10,10 @@ use actix_web::{
     },
 };
 
-use super::{methods, query::QueryError};
+use super::{methods, passed::Passed, query::QueryError};
 use crate::{
     compose,
-    fanout::{Blame, Choice, PlanError},
+    fanout::{Blame, Choice, PlanError, Verdict},
 };
 
 /// Every type of problem. The order is that of the metric's label.
@@ -194,6 +194,16 @@ impl Problem {
             status: kind.status(),
             detail: detail.into(),
             members: Vec::new(),
+        }
+    }
+
+    /// The problem that a run is, if it is one. A status that is passed on says more than that the run failed: its client can
+    /// do something about it.
+    pub(super) fn of_run(verdict: Verdict, passed: Option<&Passed<'_>>) -> Option<Self> {
+        match (passed, verdict) {
+            (Some(passed), _) => Some(Self::passed(passed.call, passed.status)),
+            (None, Verdict::Failed(blame)) => Some(blame.into()),
+            (None, Verdict::Complete | Verdict::Partial) => None,
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     gateway::{Exposed, Gateway},
     guard::{Account, Summary},
     head::LONGEST_LIST,
-    passed::{self, Passed},
+    passed::Passed,
     query::QueryError,
 };
 use crate::{
@@ -175,7 +175,7 @@ impl<U: Upstream<Context = Forward>> Job<U> {
         passed: Option<&Passed<'_>>,
         members: impl FnOnce(&mut Vec<u8>),
     ) -> HttpResponse {
-        let mut response = match passed::problem(verdict, passed) {
+        let mut response = match Problem::of_run(verdict, passed) {
             None => {
                 let mut json = vec![b'{'];
                 members(&mut json);

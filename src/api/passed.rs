@@ -7,7 +7,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 
-use super::{error::Problem, gateway::Exposed, head::LONGEST_LIST};
+use super::{gateway::Exposed, head::LONGEST_LIST};
 use crate::fanout::{Advice, FailureKind, Outcome, Verdict};
 
 /// The statuses of one call that become the answer's own.
@@ -22,7 +22,7 @@ pub struct PassStatus {
 /// A call's status that is the answer's own.
 #[derive(Debug)]
 pub(super) struct Passed<'a> {
-    call: &'a str,
+    pub(super) call: &'a str,
     pub(super) status: StatusCode,
     advice: Option<&'a Advice>,
 }
@@ -84,21 +84,5 @@ impl Passed<'_> {
         if let Some(time) = &advice.retry_after {
             headers.insert(header::RETRY_AFTER, time.clone());
         }
-    }
-}
-
-impl From<&Passed<'_>> for Problem {
-    fn from(passed: &Passed<'_>) -> Self {
-        Self::passed(passed.call, passed.status)
-    }
-}
-
-/// The problem that a run is, if it is one. A status that is passed on says more than that the run failed: its client can
-/// do something about it.
-pub(super) fn problem(verdict: Verdict, passed: Option<&Passed<'_>>) -> Option<Problem> {
-    match (passed, verdict) {
-        (Some(passed), _) => Some(passed.into()),
-        (None, Verdict::Failed(blame)) => Some(blame.into()),
-        (None, Verdict::Complete | Verdict::Partial) => None,
     }
 }

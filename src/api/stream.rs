@@ -31,7 +31,6 @@ use super::{
     guard::Summary,
     head::LONGEST_LIST,
     job::{GATHER_MODE, Job, Onlookers, put},
-    passed,
     query::{Query, Run},
 };
 use crate::{
@@ -307,7 +306,7 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
             .await?;
         let timing = server_timing(self.job.began.elapsed(), &outcome, LONGEST_LIST);
         let passed = self.job.exposed().passed(&outcome);
-        let problem = passed::problem(outcome.verdict, passed.as_deref());
+        let problem = Problem::of_run(outcome.verdict, passed.as_deref());
         self.end(problem, &timing, |json| {
             compose::summary(json, &aggregate.name, &outcome);
         });
@@ -331,7 +330,7 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
         let total = self.job.began.elapsed();
         let timing = server_timing_of_both(total, [&sequential, &concurrent], LONGEST_LIST);
         let passed = self.job.passed_of_either(runs);
-        let problem = passed::problem(runs.verdict(), passed.as_deref());
+        let problem = Problem::of_run(runs.verdict(), passed.as_deref());
         self.end(problem, &timing, |json| {
             compose::comparison_summary(json, &aggregate.name, runs, total);
         });
