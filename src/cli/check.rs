@@ -1,4 +1,4 @@
-//! `gather check`: whether a configuration is good, and what it comes to.
+//! `gather check`: validates a configuration, and prints what it comes to.
 
 use std::{io::Write as _, path::PathBuf};
 
@@ -9,7 +9,7 @@ use crate::config::{self, Bytes, Config, Mistake, Mistakes, Surroundings};
 
 /// Validates the configuration and prints every mistake with its file and key path; exit status 0 or 1.
 ///
-/// Warnings are of what is allowed and odd. They change the exit status only with --strict.
+/// A warning names a setting that is valid and probably not what you mean. It changes the exit status only with --strict.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     #[command(flatten)]
@@ -20,13 +20,12 @@ pub(super) struct Check {
     /// Exit with status 1 if there is a warning
     #[arg(long)]
     strict: bool,
-    /// The configuration is for another machine: give no warning that depends on this one: on a container, its limits and its
-    /// variables
+    /// Leave out warnings that depend on this machine: container, limits, variables
     #[arg(long)]
     elsewhere: bool,
 }
 
-/// Which files the configuration is in.
+/// The files of the configuration.
 #[derive(Debug, Args)]
 pub(super) struct Files {
     /// A configuration file (TOML, YAML or JSON); may be given again, each over the one before [default: the first that exists of
@@ -36,8 +35,8 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Loads them, or the default one, and the environment over them. Without `surroundings` nothing is warned of that depends on
-    /// them.
+    /// Loads them, or the default one, and the environment over them. Without `surroundings` there is no warning that depends
+    /// on them.
     pub(super) fn load(
         &self,
         surroundings: Option<&Surroundings>,
@@ -91,7 +90,7 @@ impl Check {
     }
 }
 
-/// Tells all mistakes, and before them what is odd, as it may be the reason.
+/// Tells all mistakes, and the warnings before them, as they may name the reason.
 pub(super) fn refuse(mistakes: &Mistakes) -> anyhow::Result<Done> {
     warn(&mistakes.warnings)?;
     writeln!(anstream::stderr(), "{mistakes}")?;
@@ -121,7 +120,7 @@ fn say_memory(config: &Config) -> std::io::Result<()> {
     )
 }
 
-/// Tells what is odd and no mistake.
+/// Prints the warnings.
 fn warn(warnings: &[Mistake]) -> std::io::Result<()> {
     let mut told = warnings.iter();
     told.try_for_each(|warning| writeln!(anstream::stderr(), "warning: {warning}"))
