@@ -1,11 +1,11 @@
-//! `gather completions`: what a shell needs to complete our command line.
+//! `gather completions`: prints a script that completes our command line in a shell.
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::{Cli, Done};
 
-/// Where each shell looks for them.
+/// The place where each shell looks for them.
 const PLACES: &str = "\
 Where they go, for one user:
   bash        gather completions bash > ~/.local/share/bash-completion/completions/gather

@@ -58,7 +58,7 @@ pub(super) struct Demo {
     json: bool,
 }
 
-/// Where the gateway listens if that is free: an address to remember, and not the one of `gather serve`, which is tried next.
+/// The gateway's address if it is free: easy to remember, and not the one of `gather serve`, which is tried next.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
 
 /// What the calls may take beyond their delay, all together.

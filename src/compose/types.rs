@@ -331,7 +331,7 @@ impl ToSchema for StreamedResult {
     }
 }
 
-/// Where in its plan a call is whose result a stream tells.
+/// The place of a streamed call result: its index in the plan, and its run in a comparison.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "a shape, not a value")]
 struct StreamedPlace {

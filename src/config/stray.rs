@@ -2,10 +2,10 @@
 
 use super::{environment::PREFIX, mistake::KeyPath, mistake::Step, spelling::Keys};
 
-/// What the tests of Gather itself, and its drill, are told by.
+/// The prefixes of variables for the tests of Gather itself, and for its drill.
 const OF_TESTS: [&str; 2] = ["GATHER_DRILL_", "GATHER_TEST_"];
 
-/// What people call an address and a file elsewhere.
+/// The names that addresses, and files, have elsewhere.
 const ADDRESSES: [&str; 6] = ["addr", "address", "bind", "host", "listen", "port"];
 const FILES: [&str; 4] = ["config", "config_file", "config_path", "configuration"];
 

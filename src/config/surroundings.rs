@@ -1,6 +1,5 @@
-//! What a configuration is going to run in, as far as a warning depends on it: a container, and the limits of
-//! open files and of memory. Knows no
-//! setting.
+//! The surroundings of a gateway, as far as a warning depends on them: a container, and the limits of open files and of memory.
+//! Knows no setting.
 
 use std::{env, fs, path::Path};
 
@@ -8,7 +7,7 @@ use rlimit::Resource;
 
 use super::memory_limit::memory_limit;
 
-/// Where a gateway runs.
+/// The place where a gateway runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Surroundings {
     /// Loopback is the container's own, not the machine's.

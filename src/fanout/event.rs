@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::{CallResult, Circuit, FailureKind, UpstreamId};
 
-/// Why an attempt was sent.
+/// The reason why an attempt was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// It is its call's first.
@@ -18,7 +18,7 @@ pub enum Cause {
     Hedge,
 }
 
-/// What kept a retry or a hedge from being sent.
+/// The reason why a retry or a hedge was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The upstream's budget for extra attempts was spent.

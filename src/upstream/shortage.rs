@@ -1,4 +1,4 @@
-//! What this process itself can lack for a connection. The upstream has no part in it, whatever its state is, so nothing that it is
+//! The things that this process itself can lack for a connection. The upstream has no part in it, whatever its state is, so nothing that it is
 //! judged by may count such a failure.
 
 use std::{

@@ -71,7 +71,7 @@ pub(super) fn of(
     all
 }
 
-/// What an answer may say that is compressed for some clients.
+/// The fields of an answer that may be compressed.
 pub(super) const fn compressed(surface: &Surface) -> &'static [&'static str] {
     match surface.compression {
         true => &["Vary", "Content-Encoding"],
