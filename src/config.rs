@@ -7,6 +7,7 @@ mod calls;
 mod check;
 mod checked;
 mod decode;
+mod default_files;
 mod defaults;
 mod descriptors;
 mod effective;
@@ -16,12 +17,11 @@ mod headers;
 mod hints;
 mod lanes;
 mod layers;
-mod looked_for;
+mod lints;
 mod loops;
 mod memory;
 mod memory_limit;
 mod mistake;
-mod odd;
 mod pass_status;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
@@ -50,8 +50,8 @@ pub use self::{
     checked::{
         Admin, Aggregate, Call, Config, Log, LogFormat, LogLevel, Server, TlsFiles, Tracing,
     },
+    default_files::{DEFAULT_FILES, NoConfiguration, default_files},
     descriptors::Descriptors,
-    looked_for::{DEFAULT_FILES, NoConfiguration, default_files},
     memory::{Bytes, Most, most},
     mistake::{Mistake, Mistakes},
     surroundings::Surroundings,
@@ -146,7 +146,7 @@ fn finish(
     if let Some(config) = config.as_ref().filter(|_| review.report.len() == 0) {
         let limit = surroundings.and_then(|surroundings| surroundings.open_files);
         descriptors = limit.map(|limit| Descriptors::within(limit, config));
-        odd::look(config, surroundings, descriptors, &mut review);
+        lints::look(config, surroundings, descriptors, &mut review);
     }
     note(stray, &mut warnings);
     let warnings = warnings.into_found().collect();

@@ -44,7 +44,7 @@ pub use pace::Pace;
 pub(crate) use pause::{LOOK, is_pause, turn};
 pub use plan::{Aggregate, Call, Choice, Plan, PlanError, UpstreamId};
 pub use policy::{Completion, Mode, Need, OnFailure, UnknownPolicy};
-pub use reply::{Advice, Body, Failure, FailureKind, Fault, Heard, Labels, Reply};
+pub use reply::{Advice, Body, Failure, FailureKind, Heard, Labels, Party, Reply};
 pub use retry::{Retry, RetryOn};
 pub use status::{StatusSet, UnknownStatus};
 pub use trace::{Parent, Place, Trace, TraceParent};

@@ -99,7 +99,7 @@ impl Blueprint {
                     reach: Arc::clone(&self.reach[index]),
                     supply: Arc::clone(&self.supply),
                 };
-                Rc::new(Adapter::beside(prepared, Rc::new(watch), &spare))
+                Rc::new(Adapter::with_spare(prepared, Rc::new(watch), &spare))
             })
             .collect();
         let exposed = self
@@ -162,7 +162,7 @@ impl Blueprint {
     }
 }
 
-/// Whether a status of this call can be the answer's own.
+/// Tells whether a status of this call can be the answer's own.
 fn passes(call: &config::Call) -> bool {
     call.need == Need::Required && !call.pass_status.is_empty()
 }

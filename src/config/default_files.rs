@@ -1,4 +1,4 @@
-//! The files that are looked for when none is named. Knows nothing of what is in them.
+//! The files that are read when none is named. Knows nothing of what is in them.
 
 use std::{
     io,
@@ -7,7 +7,7 @@ use std::{
 
 use super::Mistake;
 
-/// Where a configuration is looked for when none is named, in this order.
+/// The places of a configuration when none is named, in the order in which they are tried.
 pub const DEFAULT_FILES: [&str; 3] = [
     "gather.toml",
     "config/gather.toml",

@@ -1,5 +1,5 @@
-//! Looks for what is allowed and odd: settings of which one makes another idle, and settings that do not fit where the gateway
-//! runs. Each rule is a function of its own. Knows nothing of how settings are read.
+//! Looks for settings that are valid and probably not what is meant: one that makes another idle, or one that does not fit where
+//! the gateway runs. Each rule is a function of its own. Knows nothing of how settings are read.
 
 mod attempts;
 mod container;
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::upstream::Settings;
 
-/// A rule: notes a warning for each place that it finds odd.
+/// A rule: notes a warning for each place that it finds.
 type Rule = fn(&Config, &mut Review<'_>);
 
 /// The rules that need nothing but the configuration.
@@ -49,7 +49,8 @@ const RULES: [Rule; 23] = [
     upstreams::samples_of_nothing,
 ];
 
-/// Notes what is odd about a configuration, and, where they are known, about it in its surroundings.
+/// Notes the warnings of a configuration, and, where they are known, of it in its surroundings and with its shares of the file
+/// descriptors.
 pub(super) fn look(
     config: &Config,
     surroundings: Option<&Surroundings>,

@@ -197,7 +197,7 @@ impl fmt::Display for FailureKind {
 
 /// The side that has to mend a failure.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Fault {
+pub enum Party {
     /// The upstream, or the way to it. Its breaker judges by the failure's class.
     #[default]
     Upstream,
@@ -219,7 +219,7 @@ pub struct Failure {
     /// What else of the answer its client may need, where the adapter was to keep it.
     pub advice: Option<Box<Advice>>,
     /// The side that has to mend it.
-    pub fault: Fault,
+    pub fault: Party,
 }
 
 /// Fields of a failed answer that go on with its status, where that becomes the status of the whole answer.
@@ -241,21 +241,21 @@ impl Failure {
             detail: detail.into(),
             retry_after: None,
             advice: None,
-            fault: Fault::Upstream,
+            fault: Party::Upstream,
         }
     }
 
     /// The same failure, by what the gateway itself lacked.
     #[must_use]
     pub fn of_the_gateway(mut self) -> Self {
-        self.fault = Fault::Gateway;
+        self.fault = Party::Gateway;
         self
     }
 
     /// Tells whether it speaks against the upstream's health.
     #[must_use]
     pub fn is_sick(&self) -> bool {
-        self.fault == Fault::Upstream && self.kind.is_sick(self.status)
+        self.fault == Party::Upstream && self.kind.is_sick(self.status)
     }
 
     /// The same failure, of an answer that had this status.

@@ -1,4 +1,4 @@
-//! Reads from the head of a refusal what its client may need, where the refusal's status may become the answer's own: the
+//! Reads from the head of a rejected answer what its client may need, where its status may become the whole answer's own: the
 //! challenges of a 401, and the time to ask again. Everything else of an upstream's head stays here. Pure.
 
 use http::{HeaderValue, StatusCode, Uri};
@@ -9,16 +9,16 @@ use crate::fanout::Advice;
 /// The most lines of `WWW-Authenticate` that go on.
 const MOST_CHALLENGES: usize = 4;
 
-/// What all lines that go on may take of an answer's head, in bytes. Common challenges take a tenth of it.
+/// The most bytes of an answer's head for all lines that go on. Common challenges take a tenth of it.
 const LONGEST: usize = 1024;
 
-/// What a line takes beside its name and its value.
+/// The bytes of a line beside its name and its value.
 const AROUND: usize = ": \r\n".len();
 
 const CHALLENGE: &str = "www-authenticate";
 const RETRY_AFTER: &str = "retry-after";
 
-/// The refusals of one upstream of which something is kept.
+/// The rejected answers of one upstream of which something is kept.
 pub(super) struct Advised {
     statuses: Vec<StatusCode>,
     /// Texts that would tell where the upstream is, in lower case.
@@ -26,7 +26,7 @@ pub(super) struct Advised {
 }
 
 impl Advised {
-    /// The refusals with these statuses, of the upstream at `url`, whose port is `port`.
+    /// Those with these statuses, of the upstream at `url`, whose port is `port`.
     pub(super) fn new(statuses: Vec<StatusCode>, url: &Uri, port: u16) -> Self {
         let host = url.host().unwrap_or_default().to_ascii_lowercase();
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -41,7 +41,7 @@ impl Advised {
         }
     }
 
-    /// What is kept of a refusal with this status and this head, which was read once already.
+    /// Reads what is kept of an answer with this status and this head, which was read once already.
     #[cold]
     pub(super) fn read(&self, status: StatusCode, head: &[u8]) -> Option<Box<Advice>> {
         if !self.statuses.contains(&status) {
@@ -77,14 +77,14 @@ impl Advised {
         (advice != Advice::default()).then(|| Box::new(advice))
     }
 
-    /// Whether the text tells where the upstream is.
+    /// Tells whether the text names the upstream's place.
     fn tells(&self, value: &[u8]) -> bool {
         let value = String::from_utf8_lossy(value).to_ascii_lowercase();
         self.telling.iter().any(|text| value.contains(text))
     }
 }
 
-/// Whether it begins as a challenge does, with the name of a scheme, is in visible ASCII, and ends no later than its quotes.
+/// Tells whether it begins as a challenge does, with the name of a scheme, is in visible ASCII, and ends no later than its quotes.
 fn is_challenge(value: &[u8]) -> bool {
     let is_visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
@@ -96,7 +96,7 @@ fn is_challenge(value: &[u8]) -> bool {
         && is_quoted_well(value)
 }
 
-/// Whether every quote is closed; a backslash takes the next character for itself (RFC 9110, section 5.6.4).
+/// Tells whether every quote is closed; a backslash takes the next character for itself (RFC 9110, section 5.6.4).
 fn is_quoted_well(value: &[u8]) -> bool {
     let mut is_open = false;
     let mut bytes = value.iter();
@@ -110,7 +110,7 @@ fn is_quoted_well(value: &[u8]) -> bool {
     !is_open
 }
 
-/// Whether it is a number of seconds, or a date in the one form that may be sent (RFC 9110, section 5.6.7).
+/// Tells whether it is a number of seconds, or a date in the one form that may be sent (RFC 9110, section 5.6.7).
 fn is_time(value: &[u8]) -> bool {
     /// Digits where there is a 0, letters where there is one.
     const DATE: &[u8] = b"Aaa, 00 Aaa 0000 00:00:00 GMT";

@@ -31,7 +31,7 @@ use super::{
     tls,
 };
 use crate::fanout::{
-    Failure, FailureKind, Fault, Forward, Heard, Place, Repeatable, Reply, Upstream,
+    Failure, FailureKind, Forward, Heard, Party, Place, Repeatable, Reply, Upstream,
 };
 
 /// How long the rest of a failed answer may keep a call waiting: it usually came with the head.
@@ -92,12 +92,13 @@ impl Adapter {
     /// Opens a pool and prepares the request. Needs to be on the thread that will run the attempts.
     #[must_use]
     pub fn new(prepared: &Prepared, watch: Rc<dyn Watch>) -> Self {
-        Self::beside(prepared, watch, &Rc::default())
+        Self::with_spare(prepared, watch, &Rc::default())
     }
 
-    /// The same beside others of its thread, which close the connections that nobody uses for one another where descriptors run out.
+    /// The same, with the idle connections of all adapters of its thread: where descriptors run out, each closes those of the
+    /// others.
     #[must_use]
-    pub fn beside(prepared: &Prepared, watch: Rc<dyn Watch>, spare: &Rc<Spare>) -> Self {
+    pub fn with_spare(prepared: &Prepared, watch: Rc<dyn Watch>, spare: &Rc<Spare>) -> Self {
         Self {
             pool: prepared.pool(&watch, spare),
             template: Template::new(&prepared.settings, prepared.hop.clone()),
@@ -131,7 +132,7 @@ impl Adapter {
     /// Remembers whether it answers well. What the gateway itself lacked, memory or a descriptor, tells nothing of that.
     fn answered(&self, result: &Result<Reply, Failure>) {
         let is_ours = |failure: &Failure| {
-            failure.kind == FailureKind::Overload || failure.fault == Fault::Gateway
+            failure.kind == FailureKind::Overload || failure.fault == Party::Gateway
         };
         if !result.as_ref().is_err_and(is_ours) {
             self.answering.set(result.is_ok());

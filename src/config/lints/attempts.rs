@@ -164,7 +164,7 @@ fn sent_again(config: &Config) -> impl Iterator<Item = &Settings> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::odd::tests::{assert_one, warned, warned_of};
+    use crate::config::lints::tests::{assert_one, warned, warned_of};
 
     #[test]
     fn a_retry_of_one_attempt_is_odd_where_no_other_is_replaced() {

@@ -1,4 +1,4 @@
-//! What loopback means in a container: the container itself. Knows nothing of how it is found out that there is one.
+//! Loopback in a container, which is the container itself. Knows nothing of how it is found out that there is one.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use http::Uri;
 
 use crate::config::{checked::Config, loops, mistake::KeyPath, review::Review};
 
-/// Notes what leads to loopback, and who listens there alone.
+/// Notes addresses that lead to loopback, and listeners that are there alone.
 pub(super) fn look(config: &Config, review: &mut Review<'_>) {
     for upstream in &config.upstreams {
         let path = KeyPath::of(["upstreams", &upstream.name, "url"]);

@@ -129,7 +129,7 @@ fn pass_status(aggregate: &Aggregate, call: usize) -> KeyPath {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::odd::tests::{assert_one, warned};
+    use crate::config::lints::tests::{assert_one, warned};
 
     #[test]
     fn an_aggregate_that_calls_an_upstream_more_often_at_once_than_it_may_is_odd() {

@@ -151,7 +151,7 @@ fn retries_hangs(upstream: &Settings) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::odd::tests::{assert_one, warned, warned_of};
+    use crate::config::lints::tests::{assert_one, warned, warned_of};
 
     #[test]
     fn a_breaker_or_a_retry_that_no_hang_ever_reaches_is_odd() {

@@ -75,7 +75,7 @@ fn port(url: &Uri) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::odd::tests::{assert_one, warned, warned_of};
+    use crate::config::lints::tests::{assert_one, warned, warned_of};
 
     #[test]
     fn an_upstream_that_nobody_calls_is_odd() {
