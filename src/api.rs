@@ -93,7 +93,7 @@ where
         .default_service(web::to(methods::other))
 }
 
-/// Whether a request only reads. One guard and not two joined, which look at the method through an allocation each.
+/// Tells whether a request only reads. One guard and not two joined, which look at the method through an allocation each.
 fn reads(request: &GuardContext<'_>) -> bool {
     methods::reads(&request.head().method)
 }

@@ -138,13 +138,13 @@ impl Application {
         })
     }
 
-    /// Where aggregates are served.
+    /// The address at which aggregates are served.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.public.address
     }
 
-    /// Where the operational routes are served: the admin listener, else the public one.
+    /// The address at which the operational routes are served: the admin listener's, else the public one's.
     #[must_use]
     pub fn operations_address(&self) -> SocketAddr {
         self.admin.as_ref().unwrap_or(&self.public).address
@@ -258,7 +258,7 @@ fn divide_descriptors(config: &Config) -> Descriptors {
     shares
 }
 
-/// What records spans, if there is where to send them.
+/// Starts the recorder of spans, if there is a place to send them to.
 fn spans(
     tracing: config::Tracing,
     roots: &LazyCell<Roots, impl FnOnce() -> Roots>,

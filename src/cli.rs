@@ -55,7 +55,7 @@ enum Command {
     Completions(completions::Completions),
 }
 
-/// Whether a command did its job.
+/// The success or failure of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Done {
     /// It did.

@@ -166,7 +166,7 @@ pub fn schema() -> serde_json::Value {
     schema::of_the_file()
 }
 
-/// What is in force, as a TOML file: complete, with the defaults, and without a secret: header values (but those
+/// The configuration in force, as a TOML file: complete, with the defaults, and without a secret: header values (but those
 /// of a few harmless headers), bodies and the values in URLs' queries are `***`. It loads again.
 #[must_use]
 pub fn effective(config: &Config) -> String {

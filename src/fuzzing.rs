@@ -1,4 +1,4 @@
-//! What the fuzz targets run: one function a target, which takes any bytes and panics where a promise is broken. It is
+//! The functions that the fuzz targets run: one a target, which takes any bytes and panics where a promise is broken. It is
 //! compiled by cargo-fuzz, which sets `--cfg fuzzing`, and for the tests, which run every committed input through it.
 //!
 //! What holds for one part alone stands beside that part, in its `properties.rs`; what spans parts is here. A new target is

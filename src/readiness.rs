@@ -1,4 +1,4 @@
-//! Whether the gateway takes traffic, as one value that the whole process shares. A leaf: it knows nothing.
+//! The gateway's stage of life, as one value that the whole process shares. A leaf: it knows nothing.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

@@ -1,4 +1,4 @@
-//! When to stop, and in which order: not ready but still answering for `grace`, then the listener closes and what is in
+//! The moment and the order of a stop: not ready but still answering for `grace`, then the listener closes and what is in
 //! flight gets `drain`, then the end. SIGTERM, SIGINT and SIGQUIT mean the same; the second one ends it at once.
 
 use std::{
@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::readiness::{Readiness, Stage};
 
-/// How long each part of a stop may take.
+/// The time that each part of a stop may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Not ready, still listening: the time for load balancers to notice.

@@ -1,5 +1,5 @@
-//! What operators see: metrics, spans and log lines, as observers of the core's events. It must not know HTTP requests, the
-//! configuration's files or the adapter.
+//! The telemetry for operators: metrics, spans and log lines, as observers of the core's events. It must not know HTTP
+//! requests, the configuration's files or the adapter.
 
 mod clients;
 mod exemplars;

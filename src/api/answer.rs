@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use crate::fanout::{Charge, Permit};
 
-/// How much is handed to the connection at a time. It keeps a buffer of this size for as long as its client does, so not
+/// The bytes that are handed to the connection at a time. It keeps a buffer of this size for as long as its client does, so not
 /// much more than a socket takes at once.
 const PIECE: usize = 64 * 1024;
 

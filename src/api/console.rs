@@ -37,7 +37,7 @@ macro_rules! file {
 /// The page's path. Without a slash at its end: what it names is relative to it, so that a prefix before it does no harm.
 const PAGE: &str = "/console";
 
-/// What the page is made of: path, media type, bytes.
+/// The files of the page: path, media type, bytes.
 const FILES: &[(&str, &str, &[u8])] = &[
     (PAGE, HTML, include_bytes!("console/index.html")),
     file!("console.css", STYLE),
@@ -63,16 +63,16 @@ const FILES: &[(&str, &str, &[u8])] = &[
     file!("waterfall.js", SCRIPT),
 ];
 
-/// What the page knows of the gateway.
+/// The page's knowledge of the gateway.
 #[derive(Debug, Serialize)]
 pub struct Facts<'a> {
     /// The program's version.
     pub version: &'static str,
-    /// Whether this listener has `/metrics`.
+    /// True if this listener has `/metrics`.
     pub metrics: bool,
     /// The upstreams that have a breaker. The metrics tell a state of every upstream, closed where there is none.
     pub breakers: Vec<&'a str>,
-    /// What can be run, in the order of their names.
+    /// The aggregates that can be run, in the order of their names.
     pub aggregates: Vec<Listed<'a>>,
 }
 
@@ -89,7 +89,7 @@ pub struct Listed<'a> {
     pub concurrency: usize,
     /// The condition that ends it; none where it waits for all calls.
     pub wait_for: Option<Waits>,
-    /// Whether `mode=compare` is allowed.
+    /// True if `mode=compare` is allowed.
     pub compare: bool,
     /// The query parameters that some of its calls pass on, each once.
     pub forward_query: Vec<String>,
@@ -114,9 +114,9 @@ pub enum Waits {
 pub struct ListedCall<'a> {
     /// Its name in the answer.
     pub name: &'a str,
-    /// Whom it calls.
+    /// The upstream that it calls.
     pub upstream: &'a str,
-    /// Whether the aggregate can do without it.
+    /// True if the aggregate can do without it.
     pub optional: bool,
 }
 
@@ -202,7 +202,7 @@ pub(super) async fn serve(
     })
 }
 
-/// Whether the client has the file already (RFC 9110, section 13.1.2).
+/// Tells whether the client has the file already (RFC 9110, section 13.1.2).
 fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
     if !request.headers().contains_key(header::IF_NONE_MATCH) {
         return false;

@@ -227,7 +227,7 @@ impl Problem {
         self
     }
 
-    /// What kind it is.
+    /// The problem's kind.
     #[must_use]
     pub const fn kind(&self) -> ProblemKind {
         self.kind

@@ -1,4 +1,4 @@
-//! What the handlers of one worker share: the aggregates as they are exposed, and the process-wide observers.
+//! The state that the handlers of one worker share: the aggregates as they are exposed, and the process-wide observers.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -25,7 +25,7 @@ use crate::{
 pub struct Exposed<U> {
     /// The core's side of it.
     pub aggregate: Aggregate<U>,
-    /// Whether `mode=compare` may double the load.
+    /// True if `mode=compare` may double the load.
     pub compare: bool,
     /// The most bytes of bodies that one request holds.
     pub max_body: usize,
@@ -108,7 +108,7 @@ const IN_FLIGHT: &str = "as many requests are in flight as the gateway takes; no
 const TAKEN: &str =
     "the requests in flight take all memory that the gateway has for them; nothing was sent";
 
-/// What every route can see.
+/// The state that every route can see.
 #[derive(Debug, Clone)]
 pub struct Shared {
     /// Counts.
@@ -117,7 +117,7 @@ pub struct Shared {
     pub spans: Option<Arc<Spans>>,
     /// Tells whether traffic is taken.
     pub readiness: Arc<Readiness>,
-    /// Whether answers are compressed for those who take it.
+    /// True if answers are compressed for those who take it.
     pub compression: bool,
     /// The memory that encoders of compressed answers are charged to.
     pub memory: Memory,

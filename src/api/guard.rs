@@ -46,7 +46,7 @@ use crate::{
 /// The largest declared body that is answered as "not taken here" and not as too large.
 const MAX_BODY: u64 = 256 * 1024;
 
-/// What the log line says of an aggregate, left by its handler.
+/// The log line's words on an aggregate, left by its handler.
 #[derive(Debug, Clone)]
 pub(super) struct Summary {
     pub(super) aggregate: Arc<str>,
@@ -98,7 +98,7 @@ impl Summary {
     }
 }
 
-/// What the guard and a request's handler tell each other: one entry among the request's extensions.
+/// The notes that the guard and a request's handler leave each other: one entry among the request's extensions.
 #[derive(Debug)]
 pub(super) struct Account {
     /// The request's id.
@@ -107,9 +107,9 @@ pub(super) struct Account {
     running: OnceCell<(Arc<str>, &'static str)>,
     /// The size of its head where that is large, in bytes; else 0.
     pub(super) head: usize,
-    /// What came of it, for the log line.
+    /// The request's end, for the log line.
     summary: OnceCell<Summary>,
-    /// Whether the answer goes on after its head.
+    /// True if the answer goes on after its head.
     streamed: Cell<bool>,
     /// Its trace, where anything is traced.
     pub(super) trace: Option<Box<RequestTrace>>,
@@ -215,7 +215,7 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
     Ok(response)
 }
 
-/// What every answer gets, whatever it is.
+/// Adds the fields that every answer gets, whatever it is.
 fn conclude<B>(
     response: &mut ServiceResponse<B>,
     shared: Option<&Shared>,
@@ -276,7 +276,7 @@ impl MessageBody for Told {
     }
 }
 
-/// Whether a body is to follow the request's head. No route reads it, so no request can follow it.
+/// Tells whether a body is to follow the request's head. No route reads it, so no request can follow it.
 fn announces_body(request: &ServiceRequest) -> bool {
     declared(request) > 0 || request.headers().contains_key(header::TRANSFER_ENCODING)
 }

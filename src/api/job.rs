@@ -32,7 +32,7 @@ const GATHER_ELAPSED: HeaderName = HeaderName::from_static("gather-elapsed");
 const GATHER_SEQUENTIAL: HeaderName = HeaderName::from_static("gather-sequential");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Who looks on in any case, and who does where a trace is recorded.
+/// The observer of every run, and that of a run whose trace is recorded.
 pub(super) type Onlookers<'a> = (PlanObserver<'a>, Option<SpanObserver<'a>>);
 
 /// One request of one aggregate.
@@ -108,7 +108,7 @@ impl<U: Upstream<Context = Forward>> Job<U> {
         sequential.or_else(|| exposed.passed(runs.concurrent))
     }
 
-    /// Whether `mode=compare` is allowed.
+    /// Refuses a comparison where `mode=compare` is not allowed.
     pub(super) fn may_compare(&self) -> Result<(), Problem> {
         if self.exposed().compare {
             return Ok(());

@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use super::error::ProblemKind;
 use crate::fanout::{Completion, Mode};
 
-/// Where the document is.
+/// The document's path.
 pub(super) const PATH: &str = "/openapi.json";
 
 /// The version of OpenAPI that a document is written in.
@@ -35,16 +35,16 @@ pub enum Version {
     V3_2,
 }
 
-/// What the document has to tell of, beside what is the same everywhere.
+/// The facts that the document has to tell of, beside those that are the same everywhere.
 #[derive(Debug, Clone)]
 pub struct Surface {
     /// The aggregates, in the order in which they are shown.
     pub endpoints: Vec<Endpoint>,
-    /// Whether the operational routes are on the public listener.
+    /// True if the operational routes are on the public listener.
     pub operations: bool,
-    /// Whether the console is there.
+    /// True if the console is there.
     pub console: bool,
-    /// Whether answers are compressed for clients that take it.
+    /// True if answers are compressed for clients that take it.
     pub compression: bool,
 }
 
@@ -63,9 +63,9 @@ pub struct Endpoint {
     pub concurrency: NonZeroUsize,
     /// The time of a whole request.
     pub deadline: Duration,
-    /// What is waited for, if the caller doesn't say.
+    /// The condition that is waited for, if the caller doesn't say.
     pub completion: Completion,
-    /// Whether `mode=compare` is allowed.
+    /// True if `mode=compare` is allowed.
     pub compare: bool,
     /// The client's header fields that some call of it passes on; each once.
     pub forward_headers: Vec<HeaderName>,

@@ -1,4 +1,4 @@
-//! What the gateway says of itself: metrics for Prometheus, liveness and readiness for whoever starts and stops the process, and
+//! The gateway's words on itself: metrics for Prometheus, liveness and readiness for whoever starts and stops the process, and
 //! the OpenAPI document.
 
 use actix_web::{
@@ -37,7 +37,7 @@ pub(super) async fn metrics(
         .body(text))
 }
 
-/// Whether the request names OpenMetrics, in the version that we write, and no other format with a greater weight. A wildcard
+/// Tells whether the request names OpenMetrics, in the version that we write, and no other format with a greater weight. A wildcard
 /// asks for the text format, and so does what can't be read: whoever scrapes by hand reads it more easily.
 fn prefers_open_metrics(request: &HttpRequest) -> bool {
     let Ok(accept) = header::Accept::parse(request) else {

@@ -49,14 +49,14 @@ const INCREMENTAL: HeaderName = HeaderName::from_static("incremental");
 /// The same for nginx.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// How much may wait for its client before the run waits too, in bytes. It may be more by one result.
+/// The bytes that may wait for their client before the run waits too. They may be more by one result.
 const ROOM: usize = 4 * 1024;
 
-/// How much is handed to the connection at a time, in bytes. It holds one such piece beside what its client has not taken, in a
+/// The bytes that are handed to the connection at a time. It holds one such piece beside what its client has not taken, in a
 /// buffer that grows by doubling.
 const PIECE: usize = 2 * 1024;
 
-/// How long a run may be left alone without a doubt about what its attempts did meanwhile.
+/// The time that a run may be left alone without a doubt about what its attempts did meanwhile.
 const UNNOTICED: Duration = Duration::from_millis(50);
 
 /// The longest silence of a stream of events: well within what balancers and proxies allow a silent connection,
@@ -137,12 +137,12 @@ fn heartbeats(framing: Framing, item: &QualityItem<Mime>) -> Option<Duration> {
     }
 }
 
-/// Whether the field that was looked at is not the only one of its name.
+/// Tells whether the field that was looked at is not the only one of its name.
 fn has_more(request: &HttpRequest) -> bool {
     request.headers().get_all(header::ACCEPT).nth(1).is_some()
 }
 
-/// Whether a browser connects once more after its stream's end, as `EventSource` does unless it is closed. An answer of 204
+/// Tells whether a browser connects once more after its stream's end, as `EventSource` does unless it is closed. An answer of 204
 /// tells it to stop; anything else would run the aggregate again and again.
 pub(super) fn has_ended(request: &HttpRequest, framing: Framing) -> bool {
     let last = request.headers().get(LAST_EVENT_ID);
@@ -245,7 +245,7 @@ fn announced<U: Upstream<Context = Forward>>(
     Ok((shown, names.join(",")))
 }
 
-/// What waits to be sent.
+/// The bytes that wait to be sent.
 struct Outbox {
     framing: Framing,
     bytes: RefCell<Vec<u8>>,
@@ -406,10 +406,10 @@ struct Stream {
     /// Until it is over.
     run: Option<LocalBoxFuture<'static, ()>>,
     outbox: Rc<Outbox>,
-    /// What was taken from the outbox and not handed over yet.
+    /// The bytes that were taken from the outbox and not handed over yet.
     rest: Bytes,
     heartbeat: Option<Heartbeat>,
-    /// When the last piece was handed over, until the next is asked for.
+    /// The moment at which the last piece was handed over, until the next is asked for.
     handed: Option<Instant>,
     /// Its place among the requests in flight.
     _place: Permit,

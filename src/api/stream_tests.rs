@@ -1,4 +1,4 @@
-//! Which requests want a stream, and a stream's body on paused time.
+//! Requests that want a stream, and a stream's body on paused time.
 
 use std::{future::poll_fn, num::NonZeroUsize, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What of the configuration the OpenAPI document tells.
+//! The parts of the configuration that the OpenAPI document tells of.
 
 use std::sync::Arc;
 

@@ -44,13 +44,13 @@ pub(super) struct Demo {
     /// Stop after the table
     #[arg(long)]
     once: bool,
-    /// How long each service thinks
+    /// The time that each service thinks
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = ping::parse_delay)]
     delay: Duration,
-    /// How many services there are
+    /// The number of services
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u16).range(1..=100))]
     calls: u16,
-    /// Where the gateway listens [default: 127.0.0.1:8090, or a free port]
+    /// The gateway's address [default: 127.0.0.1:8090, or a free port]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Print the gateway's answers as JSON, one a line
@@ -61,7 +61,7 @@ pub(super) struct Demo {
 /// The gateway's address if it is free: easy to remember, and not the one of `gather serve`, which is tried next.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
 
-/// What the calls may take beyond their delay, all together.
+/// The time that the calls may take beyond their delay, all together.
 const SLACK: Duration = Duration::from_secs(10);
 
 impl Demo {
@@ -225,7 +225,7 @@ impl Demo {
         reply
     }
 
-    /// What there is to try while the gateway goes on.
+    /// Prints things to try while the gateway goes on.
     fn invite(&self, address: SocketAddr) -> io::Result<()> {
         let mut out = screen::out();
         if self.json {

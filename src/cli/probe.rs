@@ -23,12 +23,12 @@ pub(super) struct Probe {
     url: Option<String>,
     #[command(flatten)]
     files: Files,
-    /// How long to wait for the answer
+    /// The longest wait for the answer
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = super::time)]
     timeout: Duration,
 }
 
-/// Where a gateway listens if nothing says otherwise.
+/// The address of a gateway if nothing says otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 impl Probe {
@@ -79,7 +79,7 @@ async fn first(urls: &[String], timeout: Duration) -> anyhow::Result<Reply> {
     Err(failure.unwrap_or_else(|| anyhow!("there is nowhere to ask")))
 }
 
-/// Where to ask a gateway of this host that listens on `address`. One that listens on all addresses of IPv6 takes IPv4 too, and
+/// The URLs at which to ask a gateway of this host that listens on `address`. One on all addresses of IPv6 takes IPv4 too, and
 /// is on that alone where a container has no IPv6.
 fn local(address: SocketAddr) -> Vec<String> {
     let ips: &[IpAddr] = match address.ip() {

@@ -4,7 +4,7 @@
 use super::json;
 use crate::fanout::{CallResult, Mode};
 
-/// How the messages of a stream are told apart.
+/// The way in which the messages of a stream are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// `application/x-ndjson`: a line each.
@@ -13,7 +13,7 @@ pub enum Framing {
     Events,
 }
 
-/// What the last event is called by a browser that connects again after it, in `Last-Event-ID`.
+/// The id of the last event. A browser that connects again after it sends it in `Last-Event-ID`.
 pub const END: &str = "end";
 
 impl Framing {

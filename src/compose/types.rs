@@ -86,7 +86,7 @@ impl ToSchema for FailureClass {
     }
 }
 
-/// What all answers of one run say.
+/// The members that all answers of one run have.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Summary {
     /// The aggregate's name.
@@ -111,7 +111,7 @@ pub struct Run {
     pub results: Vec<CallReport>,
 }
 
-/// What came of one call.
+/// The result of one call.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(untagged, try_from = "CallMembers")]
 #[schema(as = CallResult)]
@@ -182,20 +182,20 @@ impl TryFrom<CallMembers> for CallReport {
     }
 }
 
-/// What every call's result says.
+/// The members that every call's result has.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct CallTimes {
     /// The call's name in its aggregate.
     pub name: String,
-    /// When it began, in milliseconds from the run's beginning; for one that never did, when it was given up.
+    /// The call's start, in milliseconds from the run's beginning; for one that never began, the moment at which it was given up.
     #[schema(minimum = 0.0)]
     pub start_ms: f64,
-    /// How long it took, in milliseconds, with all attempts and pauses; 0 for one that never began.
+    /// The call's time, in milliseconds, with all attempts and pauses; 0 for one that never began.
     #[schema(minimum = 0.0)]
     pub elapsed_ms: f64,
-    /// How many tries were sent, retries and hedges included; 0 for one that never began or was refused.
+    /// The number of attempts sent, retries and hedges included; 0 for one that never began or was refused.
     pub attempts: u32,
-    /// How many of them were sent beside a slow one, where there were any.
+    /// The number of them that were sent beside a slow one, where there were any.
     #[schema(minimum = 1, nullable = false)]
     pub hedges: Option<u32>,
 }
@@ -254,7 +254,7 @@ fn only(value: bool) -> utoipa::openapi::Object {
         .build()
 }
 
-/// How a body that is neither JSON nor text is written.
+/// The encoding of a body that is neither JSON nor text.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
@@ -415,10 +415,10 @@ pub struct StreamedComparison {
     pub end: StreamEnd,
 }
 
-/// What only the end of a stream can say.
+/// The members that only the end of a stream can have.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct StreamEnd {
-    /// What the header `Server-Timing` says of an answer that is no stream.
+    /// The value that the header `Server-Timing` has on an answer that is no stream.
     pub server_timing: String,
     /// Of a problem: its type.
     #[serde(rename = "type")]

@@ -30,7 +30,7 @@ pub(super) struct Checked {
     pub(super) deadlines: BTreeMap<String, Duration>,
 }
 
-/// What `Server-Timing` calls the whole request.
+/// The name of the whole request in `Server-Timing`.
 const TOTAL: &str = "total";
 
 /// Checks all aggregates against the names of all upstreams, which are in order.

@@ -18,7 +18,7 @@ pub(super) enum RawCall {
     Name(String),
     /// A table.
     Table(RawCallTable),
-    /// What stood here has been refused already; its place in the list is kept.
+    /// An entry that has been refused already; its place in the list is kept.
     Refused,
 }
 

@@ -225,7 +225,7 @@ fn admin(raw: RawAdmin, public: Option<Listen>, review: &mut Review<'_>) -> Opti
     Some(Admin { listen })
 }
 
-/// Whether two listeners can't both be had. One on all addresses leaves its port to no other.
+/// Tells whether two listeners can't both be had. One on all addresses leaves its port to no other.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() != 0 && one.port() == other.port() && (everywhere || one.ip() == other.ip())

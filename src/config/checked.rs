@@ -23,13 +23,13 @@ pub struct Config {
     pub server: Server,
     /// The operational listener, where it is one of its own.
     pub admin: Option<Admin>,
-    /// What is logged, and how.
+    /// The log's level and format.
     pub log: Log,
     /// Spans and where they go.
     pub tracing: Tracing,
-    /// Whom it may call, by name. At least one.
+    /// The upstreams, by name. At least one.
     pub upstreams: Vec<upstream::Settings>,
-    /// What it answers, by name. At least one.
+    /// The aggregates, by name. At least one.
     pub aggregates: Vec<Aggregate>,
     /// The files that the upstreams' [`TlsSettings`](upstream::TlsSettings) were read from, by the upstream's name.
     /// Only for showing them.
@@ -47,7 +47,7 @@ pub struct Config {
 /// The public listener and how it stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Where it listens; port 0 takes a free one.
+    /// The listener's address; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Threads that serve requests, 1 to 512.
     pub workers: NonZeroUsize,
@@ -59,9 +59,9 @@ pub struct Server {
     pub memory: u64,
     /// The most header fields of a request, 1 to 1000.
     pub max_headers: NonZeroUsize,
-    /// How long a client may take for a request's head.
+    /// The time that a client may take for a request's head.
     pub header_timeout: Duration,
-    /// How long a client may take for each 64 KiB of an answer, or for the rest of it.
+    /// The time that a client may take for each 64 KiB of an answer, or for the rest of it.
     pub write_timeout: Duration,
     /// The time for which a client's idle connection is kept.
     pub keep_alive: Duration,
@@ -69,15 +69,15 @@ pub struct Server {
     pub half_close: bool,
     /// Request header fields that say, in milliseconds, how long their caller will wait.
     pub deadline_headers: Vec<HeaderName>,
-    /// How long requests in flight get at a stop. Never shorter than the longest deadline.
+    /// The time that requests in flight get at a stop. Never shorter than the longest deadline.
     pub drain: Duration,
-    /// How long `/readyz` says 503 before the listener closes. May be zero.
+    /// The time for which `/readyz` says 503 before the listener closes. May be zero.
     pub grace: Duration,
-    /// Whether another process may listen on the same address at the same time.
+    /// True if another process may listen on the same address at the same time.
     pub reuse_port: bool,
-    /// Whether answers are compressed for clients that take it.
+    /// True if answers are compressed for clients that take it.
     pub compression: bool,
-    /// Whether the console is served, a page that runs aggregates.
+    /// True if the console is served, a page that runs aggregates.
     pub console: bool,
 }
 
@@ -93,11 +93,11 @@ impl Server {
 /// The operational listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admin {
-    /// Where it listens; never where the public one does.
+    /// The listener's address; never the public one's.
     pub listen: SocketAddr,
 }
 
-/// What is logged, and how.
+/// The log's level and format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Log {
     /// The form of a line.
@@ -126,7 +126,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// How important a log line is.
+/// The importance of a log line.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
 )]
@@ -134,14 +134,14 @@ pub enum LogFormat {
 pub enum LogLevel {
     /// Nothing at all.
     Off,
-    /// What somebody has to look at.
+    /// Lines that somebody has to look at.
     Error,
-    /// What somebody may have to look at.
+    /// Lines that somebody may have to look at.
     Warn,
     /// One line a request, starts and stops.
     #[default]
     Info,
-    /// Why something happened.
+    /// Reasons why something happened.
     Debug,
     /// Every step.
     Trace,
@@ -154,7 +154,7 @@ pub struct Aggregate {
     pub name: Arc<str>,
     /// 1 to 1000 calls, in plan order, each with a name of its own.
     pub calls: Vec<Call>,
-    /// How the calls follow one another.
+    /// The way in which the calls follow one another.
     pub mode: Mode,
     /// The most calls at a time, 1 to 1000.
     pub concurrency: NonZeroUsize,
@@ -162,11 +162,11 @@ pub struct Aggregate {
     pub deadline: Duration,
     /// The most bytes of bodies that one request holds.
     pub max_body: usize,
-    /// What it waits for; never more than its calls.
+    /// The condition that it waits for; never more than its calls.
     pub completion: Completion,
-    /// What a failed call does.
+    /// The effect of a failed call.
     pub on_failure: OnFailure,
-    /// Whether `mode=compare` is allowed.
+    /// True if `mode=compare` is allowed.
     pub compare: bool,
 }
 
@@ -175,15 +175,15 @@ pub struct Aggregate {
 pub struct Call {
     /// Its name in the answer, `[a-z][a-z0-9_]*`.
     pub name: Arc<str>,
-    /// Whom it calls: the place in [`Config::upstreams`].
+    /// The upstream that it calls: the place in [`Config::upstreams`].
     pub upstream: usize,
-    /// Whether the aggregate can do without it.
+    /// The aggregate's need of it: required or optional.
     pub need: Need,
     /// The statuses, 400 to 599, that become the answer's own where the call is not optional; each once.
     pub pass_status: Vec<StatusCode>,
 }
 
-/// Where trust and identity towards an upstream were read from; absolute paths.
+/// The files that trust and identity towards an upstream were read from; absolute paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The roots.

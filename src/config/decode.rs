@@ -14,10 +14,10 @@ use super::{
     raw::RawConfig,
 };
 
-/// Where it gives up: a file with more mistakes is no configuration, and each costs a pass.
+/// The most mistakes that are looked for: a file with more is no configuration, and each costs a pass.
 const MOST_MISTAKES: usize = 1000;
 
-/// What could be read of the settings.
+/// The settings that could be read.
 pub(super) struct Decoded {
     /// The settings, less what was refused. `None` after so many mistakes that it gave up.
     pub(super) raw: Option<RawConfig>,
@@ -170,7 +170,7 @@ fn unknown_key_message(hint: Option<&str>, allowed: &[&str]) -> String {
     }
 }
 
-/// What was found and what was expected, from serde's words and the value itself.
+/// Says what was found and what was expected, from serde's words and the value itself.
 fn refusal(error: &str, layers: &Layers, path: &KeyPath) -> String {
     let expected = error
         .rsplit_once(", expected ")
@@ -216,7 +216,7 @@ fn shown(value: &Value, path: &KeyPath, layers: &Layers) -> String {
     }
 }
 
-/// Whether a value at `path` may be a secret, or hold one: credentials, and a text in the place of a whole table.
+/// Tells whether a value at `path` may be a secret, or hold one: credentials, and a text in the place of a whole table.
 fn may_be_secret(path: &KeyPath) -> bool {
     let steps = path.steps();
     let table = match steps.first() {

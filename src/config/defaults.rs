@@ -1,4 +1,4 @@
-//! What is in force where a configuration is silent, each with its reason. Knows nothing of files.
+//! The values in force where a configuration is silent, each with its reason. Knows nothing of files.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -34,10 +34,10 @@ pub(super) const MOST_HEADERS: usize = 1000;
 /// a connection that is about to go.
 pub(super) const CLIENT_KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How much longer than the longest deadline requests in flight get at a stop: time to write the answer out.
+/// The time that requests in flight get at a stop beyond the longest deadline: enough to write the answer out.
 pub(super) const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 
-/// How long `/readyz` says 503 before the listener closes: a load balancer that asks every second has seen it.
+/// The time for which `/readyz` says 503 before the listener closes: a load balancer that asks every second has seen it.
 pub(super) const GRACE: Duration = Duration::from_secs(3);
 
 /// On: the listener is on loopback unless somebody says otherwise, and the page can do no more than its reader's own
@@ -80,10 +80,10 @@ pub(super) const MAX_BODIES: usize = 16 * 1024 * 1024;
 /// A breaker's failures in a row: one or two happen to everybody, five don't.
 pub(super) const FAILURES: u32 = 5;
 
-/// How far back a breaker that opens by share looks.
+/// The time within which a breaker that opens by share counts attempts.
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
 
-/// How long a breaker refuses: time for a restart, short enough that a recovered service is found soon.
+/// The time for which a breaker refuses: enough for a restart, short enough that a recovered service is found soon.
 pub(super) const OPEN_FOR: Duration = Duration::from_secs(5);
 
 /// Traces that begin here: all, so that the first request shows whether it works. Who has many requests chooses fewer.

@@ -24,7 +24,7 @@ use crate::{
     upstream::Settings,
 };
 
-/// What stands in the place of a secret.
+/// The text in the place of a secret.
 const MASK: &str = "***";
 
 /// The raw form of `config`, masked.

@@ -7,15 +7,15 @@ use config::{Map, Value, ValueKind};
 
 use super::mistake::{KeyPath, Report, Step};
 
-/// What a variable's name begins with to be a setting; two underscores also go between the keys.
+/// The beginning of a variable's name that makes it a setting; two underscores also go between the keys.
 pub(super) const PREFIX: &str = "GATHER__";
 
-/// What the environment says.
+/// The settings in the environment.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
     /// Its settings, as texts in tables.
     pub(super) tree: Map<String, Value>,
-    /// Which variable set which path.
+    /// The variable that set each path.
     pub(super) names: BTreeMap<KeyPath, String>,
     /// The text that each path was set to.
     pub(super) texts: BTreeMap<KeyPath, String>,
@@ -72,7 +72,7 @@ pub(super) fn read(
     }
 }
 
-/// What stands in the way of a key is no table.
+/// An error: a value that is no table stands in the way of a key.
 struct NoTable;
 
 fn set(node: &mut Value, steps: &[Step], name: &String, text: String) -> Result<(), NoTable> {

@@ -1,4 +1,4 @@
-//! Which headers a configuration may set or forward. Knows nothing of how they are sent. A value is never quoted.
+//! The headers that a configuration may set or forward. Knows nothing of how they are sent. A value is never quoted.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ const WITH_A_MEANING: [&str; 19] = [
     "via",
 ];
 
-/// Which trace a request belongs to, and what tracers have added to it (W3C).
+/// The fields of the trace that a request belongs to, and of the tracers' additions to it (W3C).
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
@@ -64,7 +64,7 @@ const SHOWN: [&str; 6] = [
 /// Fixed headers by their names in lower case.
 pub(super) type Headers = BTreeMap<String, (HeaderName, HeaderValue)>;
 
-/// Whether a header's value may be shown.
+/// Tells whether a header's value may be shown.
 pub(super) fn is_shown(name: &HeaderName) -> bool {
     SHOWN.contains(&name.as_str())
 }

@@ -266,7 +266,7 @@ pub(super) fn breaker(path: &KeyPath, raw: RawBreaker, review: &mut Review<'_>) 
     }
 }
 
-/// Whether requests of this method may be sent twice.
+/// Tells whether requests of this method may be sent twice.
 pub(super) fn repeatable(method: &Method) -> Repeatable {
     // RFC 9110, section 9.2.2.
     match *method {

@@ -17,9 +17,9 @@ use super::{
 /// All layers as one tree.
 #[derive(Debug)]
 pub(super) struct Layers {
-    /// What is in force. Every value, and every table, knows where it comes from.
+    /// The settings in force. Every value, and every table, knows where it comes from.
     pub(super) tree: Value,
-    /// Which variable set which path.
+    /// The variable that set each path.
     pub(super) variables: BTreeMap<KeyPath, String>,
     files: Vec<Origin>,
     sources: Vec<Source>,
@@ -114,12 +114,12 @@ impl Layers {
         self.files.iter().map(|file| file.name.clone()).collect()
     }
 
-    /// What stands at a path.
+    /// The value at a path.
     pub(super) fn get(&self, path: &KeyPath) -> Option<&Value> {
         path.steps().iter().try_fold(&self.tree, child)
     }
 
-    /// Where the value at a path comes from; for one that is not there, where the table around it does.
+    /// The origin of the value at a path; for one that is not there, that of the table around it.
     pub(super) fn origin(&self, path: &KeyPath) -> &str {
         let mut origin = self
             .files

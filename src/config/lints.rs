@@ -118,8 +118,8 @@ fn quoted(duration: Duration) -> String {
 mod tests {
     use crate::config::load_text;
 
-    /// What is said of a configuration with two upstreams, `users` and `orders`, and an aggregate `home` of both. `settings` begins in
-    /// the table of `users`, `more` in that of the aggregate, after its calls.
+    /// The warnings of a configuration with two upstreams, `users` and `orders`, and an aggregate `home` of both. `settings` begins
+    /// in the table of `users`, `more` in that of the aggregate, after its calls.
     pub(in crate::config) fn warned(settings: &str, more: &str) -> Vec<String> {
         let text = format!(
             "[upstreams.orders]\nurl = 'http://orders'\n[upstreams.users]\nurl = 'http://users'\n{settings}\n\
@@ -128,7 +128,7 @@ mod tests {
         warned_of(&text)
     }
 
-    /// What is said of a configuration, without the name of its file.
+    /// The warnings of a configuration, without the name of its file.
     pub(in crate::config) fn warned_of(text: &str) -> Vec<String> {
         let config =
             load_text("x.toml", text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: each mistake with its file, its key path and what to do about it, and the
+//! The mistakes of a configuration: each with its file, its key path and what to do about it, and the
 //! report that gathers them all. Knows nothing of what the settings mean.
 
 use std::{collections::BTreeSet, fmt, path::PathBuf};
@@ -11,7 +11,7 @@ pub struct Mistake {
     /// The key path, such as `upstreams.users.timeout` or `aggregates.home.calls[1]` (counted from 0). Empty when
     /// the mistake is in the file as a whole.
     pub path: String,
-    /// What was found, and what is allowed. Holds no header value, no body, no key and no credentials.
+    /// The value found, and what is allowed. Holds no header value, no body, no key and no credentials.
     pub message: String,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for Mistake {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistakes {
     found: Vec<Mistake>,
-    /// What is odd and no mistake, as far as it could be seen. It may be why there are mistakes.
+    /// The warnings, as far as they could be seen. They may be why there are mistakes.
     pub warnings: Vec<Mistake>,
 }
 
@@ -101,7 +101,7 @@ pub(super) enum Step {
     Index(usize),
 }
 
-/// Where a setting stands.
+/// The path of a setting.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct KeyPath(Vec<Step>);
 
@@ -177,7 +177,7 @@ impl fmt::Display for KeyPath {
 pub(super) struct Origin {
     /// The file as it was named, or the environment variable.
     pub(super) name: String,
-    /// What paths written in it are relative to; empty for the working directory.
+    /// The directory of relative paths written in it; empty for the working directory.
     pub(super) directory: PathBuf,
 }
 
@@ -210,7 +210,7 @@ impl Report {
         }
     }
 
-    /// How many there are so far.
+    /// The number of them so far.
     pub(super) fn len(&self) -> usize {
         self.found.len()
     }

@@ -1,4 +1,4 @@
-//! What holds for every text of a configuration, whatever is in it: it is taken, and what is in force of it loads again to
+//! Properties of every text of a configuration, whatever is in it: it is taken, and what is in force of it loads again to
 //! the same without a secret in it; or it is refused, with mistakes that each say where and what.
 
 use config::FileFormat;
@@ -15,7 +15,7 @@ use super::{
 
 const FORMATS: [FileFormat; 3] = [FileFormat::Toml, FileFormat::Yaml, FileFormat::Json];
 
-/// What stands in the place of a secret.
+/// The text in the place of a secret.
 const MASK: &str = "***";
 
 /// Reads `bytes` as a file in each format, and as a duration and a size.

@@ -33,11 +33,11 @@ pub(super) struct RawConfig {
     pub(super) server: Option<Table<RawServer>>,
     /// A listener of its own for `/metrics`, `/livez` and `/readyz`, which are then not on the public one.
     pub(super) admin: Option<Table<RawAdmin>>,
-    /// What is logged, and how.
+    /// The log's level and format.
     pub(super) log: Option<Table<RawLog>>,
     /// Spans and where they go.
     pub(super) tracing: Option<Table<RawTracing>>,
-    /// What holds for every upstream that does not say otherwise: any setting of an upstream but `url`.
+    /// Settings for every upstream that does not say otherwise: any setting of an upstream but `url`.
     pub(super) defaults: Option<Table<RawDefaults>>,
     /// The HTTP services that may be called, by name (`[a-z][a-z0-9_]*`). At least one.
     #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
@@ -66,9 +66,9 @@ pub(super) struct RawServer {
     pub(super) memory: Option<MemorySize>,
     /// The most header fields of a request; beyond it 431. Default 100.
     pub(super) max_headers: Option<Count<1, MOST_HEADERS>>,
-    /// How long a client may take for a request's head. Default `5s`.
+    /// The time that a client may take for a request's head. Default `5s`.
     pub(super) header_timeout: Option<HumanDuration>,
-    /// How long a client may take for each 64 KiB of an answer, or for the rest of it. Default `30s`.
+    /// The time that a client may take for each 64 KiB of an answer, or for the rest of it. Default `30s`.
     pub(super) write_timeout: Option<HumanDuration>,
     /// The time for which a client's idle connection is kept. Default `75s`.
     pub(super) keep_alive: Option<HumanDuration>,
@@ -78,17 +78,17 @@ pub(super) struct RawServer {
     /// Request header fields in which a caller says how many milliseconds it will wait, such as
     /// `x-envoy-expected-rq-timeout-ms`. They shorten the deadline as `timeout` does. Default: none.
     pub(super) deadline_headers: Option<Texts>,
-    /// How long requests in flight get at a stop. Default: the longest deadline and 5s; not shorter than the longest
+    /// The time that requests in flight get at a stop. Default: the longest deadline and 5s; not shorter than the longest
     /// deadline.
     pub(super) drain: Option<HumanDuration>,
-    /// How long `/readyz` says 503 before the listener closes at a stop; may be `0s`. Default `3s`.
+    /// The time for which `/readyz` says 503 before the listener closes at a stop; may be `0s`. Default `3s`.
     pub(super) grace: Option<HumanDuration>,
-    /// Whether another process may listen on the same address at the same time (`SO_REUSEPORT`), so that it can take
+    /// Lets another process listen on the same address at the same time (`SO_REUSEPORT`), so that it can take
     /// over without a pause. Default `false`: a second process by mistake fails.
     pub(super) reuse_port: Option<bool>,
-    /// Whether answers are compressed (gzip, brotli) for clients that take it. Default `false`.
+    /// Compresses answers (gzip, brotli) for clients that take it. Default `false`.
     pub(super) compression: Option<bool>,
-    /// Whether `/console` is served, a page that runs aggregates and draws them. Default `true`.
+    /// Serves `/console`, a page that runs aggregates and draws them. Default `true`.
     pub(super) console: Option<bool>,
 }
 
@@ -140,7 +140,7 @@ pub(super) struct RawTls {
     pub(super) server_name: Option<String>,
 }
 
-/// How often a call is tried.
+/// Retries of a call that has failed.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Retry")]
@@ -156,7 +156,7 @@ pub(super) struct RawRetry {
     pub(super) on: Option<Texts>,
 }
 
-/// When a slow attempt gets a second one beside it.
+/// A second attempt beside a slow one.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Hedge")]
@@ -165,7 +165,7 @@ pub(super) struct RawHedge {
     pub(super) after: Option<HedgeAfter>,
 }
 
-/// What retries and hedges together may add to the load, over all workers.
+/// The load that retries and hedges together may add, over all workers.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Budget")]
@@ -176,16 +176,16 @@ pub(super) struct RawBudget {
     pub(super) min_per_second: Option<Count<0, MOST_EXTRA>>,
 }
 
-/// When attempts are refused, because too many have failed.
+/// A circuit breaker: it refuses attempts when too many have failed.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Breaker")]
 pub(super) struct RawBreaker {
-    /// How many failures in a row open it, or which share of the window. Default 5.
+    /// The number of failures in a row that open it, or their share of the window. Default 5.
     pub(super) failures: Option<Failures>,
-    /// How far back a share looks. Default `10s`.
+    /// The time within which a share counts attempts. Default `10s`.
     pub(super) window: Option<HumanDuration>,
-    /// How long it refuses before it lets one attempt through. Default `5s`.
+    /// The time for which it refuses before it lets one attempt through. Default `5s`.
     pub(super) open_for: Option<HumanDuration>,
 }
 
@@ -237,19 +237,19 @@ macro_rules! upstream_settings {
             pub(super) success: Option<Texts>,
             /// Attempts at a time, over all workers. Default 4096.
             pub(super) max_in_flight: Option<Count<1, MOST_CONNECTIONS>>,
-            /// How often a call is tried. Default: once. For idempotent methods only. Not after a 500, unless `on` says so.
+            /// Retries of a call. Default: none. For idempotent methods only. Not after a 500, unless `on` says so.
             pub(super) retry: Option<Table<RawRetry>>,
-            /// When a slow attempt gets a second one beside it. Default: never. For idempotent methods only.
+            /// A second attempt beside a slow one. Default: none. For idempotent methods only.
             pub(super) hedge: Option<Table<RawHedge>>,
-            /// What retries and hedges together may add to the load.
+            /// The load that retries and hedges together may add.
             pub(super) budget: Option<Table<RawBudget>>,
-            /// When attempts are refused, because too many have failed. Default: never.
+            /// A circuit breaker: it refuses attempts when too many have failed. Default: none.
             pub(super) breaker: Option<Table<RawBreaker>>,
-            /// Which of the client's headers go upstream. Default: none. Without tracing, `traceparent` and `tracestate` go
+            /// The client's headers that go upstream. Default: none. Without tracing, `traceparent` and `tracestate` go
             /// too, unless `headers` sets them.
             #[schemars(with = "Option<Vec<String>>")]
             pub(super) forward_headers: Option<Texts>,
-            /// Which of the client's query parameters go upstream. Default: none.
+            /// The client's query parameters that go upstream. Default: none.
             #[schemars(with = "Option<Vec<String>>")]
             pub(super) forward_query: Option<Texts>,
             /// Fixed headers of every attempt. Those of `[defaults]` are added, name by name.
@@ -261,7 +261,7 @@ macro_rules! upstream_settings {
 }
 
 upstream_settings! {
-    /// What holds for every upstream that does not say otherwise.
+    /// Settings for every upstream that does not say otherwise.
     #[schemars(rename = "Defaults")]
     RawDefaults {}
 }
@@ -270,7 +270,7 @@ upstream_settings! {
     /// An HTTP service that may be called.
     #[schemars(rename = "Upstream")]
     RawUpstream {
-        /// Where it is: `http://` or `https://`, a host, a path; no user, password or fragment. Required.
+        /// The upstream's URL: `http://` or `https://`, a host, a path; no user, password or fragment. Required.
         url: String,
     }
 }
@@ -302,7 +302,7 @@ impl From<RawDefaults> for RawUpstream {
     }
 }
 
-/// How the calls follow one another. `sync` and `async` are aliases.
+/// The way in which the calls follow one another. `sync` and `async` are aliases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "Mode")]
@@ -313,7 +313,7 @@ pub(super) enum RawMode {
     Async,
 }
 
-/// What a failed call does.
+/// The effect of a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "OnFailure")]
@@ -342,7 +342,7 @@ pub(super) struct RawAggregate {
     /// `partial`: a failed call is reported in its place. `fail`: it ends the aggregate, unless the call is
     /// `optional`. Default `partial`.
     pub(super) on_failure: Option<RawOnFailure>,
-    /// Whether `mode=compare` is allowed, which runs both modes in turn and so doubles the load. Default `false`.
+    /// Allows `mode=compare`, which runs both modes in turn and so doubles the load. Default `false`.
     pub(super) compare: Option<bool>,
     /// From 1 to 1000 calls: names of upstreams, or tables. Required.
     #[schemars(length(min = 1, max = 1000))]

@@ -1,4 +1,4 @@
-//! What a check has at hand: the raw values with what became of those that are absent, and a place for mistakes.
+//! A check's view of the settings: the raw values with what became of those that are absent, and a place for mistakes.
 //! Knows no setting.
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
@@ -12,7 +12,7 @@ use super::{
     quantities::HumanDuration,
 };
 
-/// What there is of a setting.
+/// The state of a setting.
 #[derive(Debug, Clone)]
 pub(super) enum Slot<T> {
     /// Nobody has set it.
@@ -79,7 +79,7 @@ impl Review<'_> {
         self.warnings.add(self.layers.origin(path), path, message);
     }
 
-    /// What there is of the setting at `path`, whose raw value is `raw`.
+    /// The state of the setting at `path`, whose raw value is `raw`.
     pub(super) fn slot<T>(&self, path: &KeyPath, raw: Option<T>) -> Slot<T> {
         match raw {
             Some(value) => Slot::Given(value),
@@ -102,7 +102,7 @@ impl Review<'_> {
         })
     }
 
-    /// Whether anything stands at `path`, refused or not.
+    /// Tells whether anything stands at `path`, refused or not.
     pub(super) fn is_set(&self, path: &KeyPath) -> bool {
         self.layers.get(path).is_some()
     }
@@ -117,7 +117,7 @@ impl Review<'_> {
         names
     }
 
-    /// What a path written at `path` is relative to.
+    /// The directory that a path written at `path` is relative to.
     pub(super) fn directory(&self, path: &KeyPath) -> &Path {
         self.layers.directory(path)
     }

@@ -29,7 +29,7 @@ fn lines(result: Result<Config, Mistakes>) -> Vec<String> {
         .collect()
 }
 
-/// What is said of a file, without its name.
+/// The mistakes of a file, without its name.
 fn said(text: &str) -> Vec<String> {
     let lines = lines(load_text("x.toml", text));
     lines
@@ -38,12 +38,12 @@ fn said(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What is said of the least configuration with one more text after it.
+/// The mistakes of the least configuration with one more text after it.
 fn said_with(more: &str) -> Vec<String> {
     said(&format!("{LEAST}{more}"))
 }
 
-/// What is said of the least configuration with one more setting of the upstream `users`.
+/// The mistakes of the least configuration with one more setting of the upstream `users`.
 fn said_of_users(setting: &str) -> Vec<String> {
     said(&LEAST.replacen(
         "[upstreams.users]\n",

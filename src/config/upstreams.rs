@@ -301,7 +301,7 @@ fn trust(
     (tls.given().unwrap_or_default(), secure && shares_roots)
 }
 
-/// How calls are made of attempts.
+/// Builds the settings by which calls are made of attempts.
 fn lane(own: &Part, defaults: &Part, method: Option<&Method>) -> Option<LaneSettings> {
     let built_in = LaneSettings::default();
     let max_in_flight = pick(
@@ -321,7 +321,7 @@ fn lane(own: &Part, defaults: &Part, method: Option<&Method>) -> Option<LaneSett
     })
 }
 
-/// What is for all is left out where it doesn't fit; what an upstream says of itself has to.
+/// Refuses retries and hedges of the upstream's own that its method doesn't allow. Those for all are left out there.
 fn check_repeatable(own: &Part, method: Option<&Method>, review: &mut Review<'_>) {
     let Some(method) = method.filter(|method| lanes::repeatable(method) == Repeatable::No) else {
         return;

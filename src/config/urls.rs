@@ -1,4 +1,4 @@
-//! What makes the URL of an upstream. Its messages never quote the URL: credentials may stand in it.
+//! The rules for the URL of an upstream. Its messages never quote the URL: credentials may stand in it.
 
 use std::net::Ipv6Addr;
 
@@ -6,7 +6,7 @@ use http::Uri;
 
 use super::environment;
 
-/// What is expected in general.
+/// The words for what is expected in general.
 pub(super) const EXPECTED: &str = r#"a URL such as "http://users:8080/ping""#;
 
 /// The URL, or what is wrong with it.

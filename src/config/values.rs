@@ -96,7 +96,7 @@ impl<const MIN: usize, const MAX: usize> JsonSchema for Count<MIN, MAX> {
 
 /// Takes text only, and tells a number how it would be written.
 pub(super) struct Text<T> {
-    /// What is expected of anything that is no text.
+    /// The words for what is expected of anything that is no text.
     pub(super) expected: &'static str,
     /// The unit that a bare number lacks, if it is that.
     pub(super) unit: Option<&'static str>,

@@ -19,13 +19,13 @@ use crate::fanout::{
     Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, run,
 };
 
-/// What one attempt gets: after a delay, a reply or a failure.
+/// The end of one attempt: after a delay, a reply or a failure.
 type Step = (u64, Option<Failure>);
 
 /// Answers attempt by attempt; the last step stays.
 struct Scripted {
     steps: RefCell<VecDeque<Step>>,
-    /// When each attempt began, from the first.
+    /// The moment at which each attempt began, from the first.
     seen: RefCell<Vec<Instant>>,
 }
 

@@ -12,36 +12,36 @@ use std::{
 
 use tokio::time::Instant;
 
-/// When a breaker opens.
+/// The condition under which a breaker opens.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Trip {
     /// After this many failures in a row.
     InARow(NonZeroU32),
-    /// When at least this share (0 to 1) of the attempts within `window` failed, and there were at least
+    /// At least this share (0 to 1) of the attempts within `window` failed, and there were at least
     /// [`Trip::ENOUGH`] of them.
     Share {
         /// From above 0 to 1.
         share: f64,
-        /// How far back attempts count.
+        /// The time for which an attempt counts.
         window: Duration,
     },
 }
 
 impl Trip {
-    /// How many attempts a share needs to mean something.
+    /// The number of attempts that a share needs to mean something.
     pub const ENOUGH: u32 = 20;
 }
 
 /// A breaker's rules.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BreakerSettings {
-    /// When it opens.
+    /// The condition under which it opens.
     pub trip: Trip,
-    /// How long it refuses before it lets one attempt through.
+    /// The time for which it refuses before it lets one attempt through.
     pub open_for: Duration,
 }
 
-/// What a breaker does.
+/// The state of a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Circuit {
     /// Lets everything through.
@@ -64,7 +64,7 @@ impl Circuit {
     }
 }
 
-/// How many parts a window has; a part is forgotten at once.
+/// The number of parts of a window; a part is forgotten at once.
 const PARTS: u64 = 10;
 
 /// The breaker.
@@ -83,7 +83,7 @@ pub struct Breaker {
 /// One part of the window.
 #[derive(Debug, Default)]
 struct Part {
-    /// Which part since `began`.
+    /// The number of the part since `began`.
     number: AtomicU64,
     good: AtomicU32,
     bad: AtomicU32,
@@ -127,7 +127,7 @@ impl Breaker {
         Some((pass(true), Some(Circuit::HalfOpen)))
     }
 
-    /// Whether it lets everything through.
+    /// Tells whether it lets everything through.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.open_until.load(Ordering::Acquire) == 0
@@ -200,7 +200,7 @@ impl Breaker {
 }
 
 impl Pass {
-    /// Whether this attempt decides on an open breaker: it must not be doubled.
+    /// Tells whether this attempt decides on an open breaker: it must not be doubled.
     #[must_use]
     pub const fn is_probe(&self) -> bool {
         self.is_probe

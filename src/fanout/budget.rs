@@ -1,4 +1,4 @@
-//! How much retries and hedges may add to an upstream's load, over all workers: a token bucket that calls fill and extra
+//! The load that retries and hedges may add to an upstream's, over all workers: a token bucket that calls fill and extra
 //! attempts empty. With an upstream that fails entirely, the extra load stays within the ratio and the floor.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -8,12 +8,12 @@ use tokio::time::Instant;
 /// A token, in the bucket's unit.
 const TOKEN: i64 = 1000;
 
-/// How many seconds of the floor and how many calls' worth of the ratio the bucket holds: enough for a burst, too little
+/// The seconds of the floor, and the calls' worth of the ratio, that the bucket holds: enough for a burst, too little
 /// to save a quiet hour up for one.
 const FLOOR_SECONDS: i64 = 1;
 const CALLS: i64 = 500;
 
-/// What extra attempts may add.
+/// The load that extra attempts may add.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BudgetSettings {
     /// Extra attempts a call, such as 0.2.
@@ -35,9 +35,9 @@ impl Default for BudgetSettings {
 /// The bucket.
 #[derive(Debug)]
 pub struct Budget {
-    /// What a call puts in.
+    /// The amount that a call puts in.
     deposit: i64,
-    /// What a second puts in.
+    /// The amount that a second puts in.
     floor: i64,
     most: i64,
     tokens: AtomicI64,
@@ -68,7 +68,7 @@ impl Budget {
         self.add(self.deposit);
     }
 
-    /// Whether one more attempt is allowed; if so it is paid for.
+    /// Pays for one more attempt; `false` if it is not allowed.
     #[must_use]
     pub fn withdraw(&self) -> bool {
         self.fill();

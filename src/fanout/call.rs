@@ -11,7 +11,7 @@ use super::{
     Refusal, Repeatable, Reply, Upstream, UpstreamId, pause,
 };
 
-/// What a call has sent so far.
+/// The attempts that a call has sent so far.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     /// Attempts in all.
@@ -22,10 +22,10 @@ pub(super) struct Sent {
     pub(super) heard: Cell<Option<StatusCode>>,
 }
 
-/// What a call knows of its plan.
+/// The parts of its plan that a call knows.
 pub(super) struct Scope<'a, O> {
     pub(super) observer: &'a O,
-    /// What an attempt that is dropped has failed of.
+    /// The failure of an attempt that is dropped.
     pub(super) ending: &'a Cell<FailureKind>,
     pub(super) sent: &'a Sent,
     pub(super) pace: Option<&'a Pace>,
@@ -37,7 +37,7 @@ pub(super) struct Scope<'a, O> {
 }
 
 impl<O> Scope<'_, O> {
-    /// How often the plan was kept waiting by who takes its results.
+    /// The number of times that the plan was kept waiting by who takes its results.
     fn holds(&self) -> u32 {
         self.pace.map_or(0, Pace::holds)
     }

@@ -2,14 +2,14 @@
 
 use super::{Completion, Need, OnFailure};
 
-/// What a settled call means for its plan.
+/// The effect of a settled call on its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
     /// Not decided yet.
     GoOn,
-    /// What was waited for is there; the rest is no longer needed.
+    /// The condition is met; the rest is no longer needed.
     Met,
-    /// What was waited for can no longer come.
+    /// The condition can no longer be met.
     Lost,
 }
 

@@ -17,7 +17,7 @@ use super::{
 
 /// The way to one upstream. The future is local: it never leaves the thread that its plan runs on.
 pub trait Upstream {
-    /// What an attempt needs to know of the client's request.
+    /// The part of the client's request that an attempt needs.
     type Context;
 
     /// Sends one request and takes its whole answer. Dropping the future must give the attempt up at once, on the wire
@@ -120,7 +120,7 @@ where
     board.finish(end)
 }
 
-/// Why a plan stopped.
+/// The reason why a plan stopped.
 #[derive(Clone, Copy)]
 enum End {
     Done,
@@ -130,7 +130,7 @@ enum End {
     Dropped,
 }
 
-/// Where each call of a plan stands.
+/// The state of one call of a plan.
 enum Slot {
     Waiting,
     Running { start: Duration },

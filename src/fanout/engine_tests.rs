@@ -13,7 +13,7 @@ use crate::fanout::{
     PlanError, UpstreamId, Verdict,
 };
 
-/// What a scripted upstream does after its delay.
+/// A scripted upstream's answer after its delay.
 #[derive(Clone, Copy)]
 enum Then {
     Succeed,

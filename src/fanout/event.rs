@@ -59,65 +59,65 @@ pub enum Event<'a> {
     AttemptStarted {
         /// Its call's place in the plan.
         call: usize,
-        /// Whom it goes to.
+        /// The upstream that it goes to.
         upstream: UpstreamId,
         /// 1 for the first.
         attempt: u32,
-        /// Why it is sent. Counting by this, and not by `Retry` and `Hedge`, makes attempts the sum of their causes: what
-        /// those announce can still be refused or dropped before it is sent.
+        /// The reason why it is sent. Counting by this, and not by `Retry` and `Hedge`, makes attempts the sum of their causes:
+        /// what those announce can still be refused or dropped before it is sent.
         cause: Cause,
     },
     /// One try has ended, or was dropped. Follows every `AttemptStarted` exactly once.
     AttemptFinished {
         /// Its call's place in the plan.
         call: usize,
-        /// Whom it went to.
+        /// The upstream that it went to.
         upstream: UpstreamId,
         /// 1 for the first.
         attempt: u32,
         /// From its start to its end.
         elapsed: Duration,
-        /// Why it was sent.
+        /// The reason why it was sent.
         cause: Cause,
-        /// What status it was answered with, if it was.
+        /// The status that it was answered with, if it was.
         status: Option<StatusCode>,
-        /// Whether it brought a reply.
+        /// The kind of its failure, if it brought no reply.
         result: Result<(), FailureKind>,
     },
     /// A failed try will be followed by another.
     Retry {
         /// Its call's place in the plan.
         call: usize,
-        /// Whom it is for.
+        /// The upstream that it is for.
         upstream: UpstreamId,
-        /// What failed.
+        /// The failure before it.
         after: FailureKind,
-        /// How long it waits first.
+        /// The time that it waits first.
         pause: Duration,
     },
     /// A try has not been answered in time, and gets a second beside it.
     Hedge {
         /// Its call's place in the plan.
         call: usize,
-        /// Whom it is for.
+        /// The upstream that it is for.
         upstream: UpstreamId,
-        /// How long the first has been under way.
+        /// The time for which the first has been under way.
         after: Duration,
     },
     /// A retry or a hedge was due, and is not sent. A retry may have been announced before.
     ExtraRefused {
         /// Its call's place in the plan.
         call: usize,
-        /// Whom it was for.
+        /// The upstream that it was for.
         upstream: UpstreamId,
-        /// Why it was due: never [`Cause::First`].
+        /// The reason why it was due: never [`Cause::First`].
         cause: Cause,
-        /// What kept it back.
+        /// The reason why it is not sent.
         reason: Refusal,
     },
     /// An upstream's circuit breaker has changed its state.
     CircuitChanged {
-        /// Whose it is.
+        /// The upstream of the breaker.
         upstream: UpstreamId,
         /// The new state.
         circuit: Circuit,
@@ -126,9 +126,9 @@ pub enum Event<'a> {
     CallSettled {
         /// Its place in the plan.
         call: usize,
-        /// Whom it was for.
+        /// The upstream that it was for.
         upstream: UpstreamId,
-        /// What came of it.
+        /// The call's result.
         result: &'a CallResult,
     },
 }

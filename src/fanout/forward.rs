@@ -1,4 +1,4 @@
-//! What calls need to know of the client's request: what of it may go upstream (nothing else does), and how much room its
+//! The parts of the client's request that calls need: what of it may go upstream (nothing else does), and how much room its
 //! answer has.
 
 use std::rc::Rc;
@@ -18,7 +18,7 @@ pub struct Forward {
     pub query: Vec<(String, String)>,
     /// The gateways that the request has come through, as its `CDN-Loop` names them (RFC 8586); `None` where it names none.
     pub hops: Option<HeaderValue>,
-    /// What the bodies of all its calls may take together; both runs of a comparison share it, as both are held.
+    /// The bytes that the bodies of all its calls may take together; both runs of a comparison share it, as both are held.
     pub allowance: Allowance,
     /// The trace it belongs to, which goes upstream with every attempt; `None` where nothing is traced.
     pub trace: Option<Rc<Trace>>,

@@ -1,11 +1,11 @@
-//! What all workers share of one upstream: its ceiling, its budget for extra attempts, its breaker, its latency. Made
+//! The state that all workers share of one upstream: its ceiling, its budget for extra attempts, its breaker, its latency. Made
 //! once at start; nothing in it waits or locks.
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use super::{Breaker, BreakerSettings, Budget, BudgetSettings, Latency, Limit, Refusal, Retry};
 
-/// When a second attempt joins a first that has not answered.
+/// The moment at which a second attempt joins a first that has not answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Hedge {
     /// After this long.
@@ -14,7 +14,7 @@ pub enum Hedge {
     Percentile(f64),
 }
 
-/// Whether a request may be sent more than once (RFC 9110, section 9.2.2).
+/// The permission to send a request more than once (RFC 9110, section 9.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeatable {
     /// Its method is idempotent: retries and hedges are allowed.
@@ -23,20 +23,20 @@ pub enum Repeatable {
     No,
 }
 
-/// How calls of one upstream are made.
+/// The settings by which calls of one upstream are made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LaneSettings {
     /// Attempts at a time.
     pub max_in_flight: NonZeroUsize,
-    /// Whether retries and hedges are allowed at all.
+    /// The permission for retries and hedges.
     pub repeatable: Repeatable,
-    /// How often a call is tried.
+    /// The number of attempts of a call, and the failures after which there is another.
     pub retry: Retry,
-    /// Whether and when a slow attempt gets a second beside it.
+    /// The moment at which a slow attempt gets a second beside it; `None` if it never does.
     pub hedge: Option<Hedge>,
-    /// What retries and hedges together may add.
+    /// The load that retries and hedges together may add.
     pub budget: BudgetSettings,
-    /// Whether and when attempts are refused.
+    /// The condition under which attempts are refused; `None` if they never are.
     pub breaker: Option<BreakerSettings>,
 }
 
@@ -87,7 +87,7 @@ impl Lane {
         }
     }
 
-    /// Whether a request may be sent that no call has asked for, beyond retries and hedges; if so it is paid for like them.
+    /// Pays, as for a retry or a hedge, for a request that no call has asked for; `false` if it may not be sent.
     #[must_use]
     pub fn pays_for_another(&self) -> bool {
         self.budget.withdraw()
@@ -109,14 +109,14 @@ impl Lane {
         }
     }
 
-    /// Whether its circuit lets everything through; so it does where there is none.
+    /// Tells whether its circuit lets everything through. Without one, everything is let through.
     pub(super) fn is_closed(&self) -> bool {
         self.breaker
             .as_ref()
             .is_none_or(|breaker| breaker.is_closed())
     }
 
-    /// How long a first attempt may take before a second joins it.
+    /// The time that a first attempt may take before a second joins it.
     pub(super) fn hedge_after(&self) -> Option<Duration> {
         match (self.repeatable, self.hedge?) {
             (Repeatable::No, _) => None,

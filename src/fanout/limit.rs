@@ -1,4 +1,4 @@
-//! How many of one thing may be under way, counted over all workers: attempts to an upstream, requests of the gateway.
+//! A bound on how many of one thing may be under way, counted over all workers: attempts to an upstream, requests of the gateway.
 //! Refuses at once; nothing waits.
 
 use std::{

@@ -1,10 +1,10 @@
-//! What came of a plan: every call's result in plan order, the verdict, and the sums that the answer shows.
+//! The outcome of a plan: every call's result in plan order, the verdict, and the sums that the answer shows.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{Completion, Failure, Mode, Need, OnFailure, Reply};
 
-/// What came of one call.
+/// The result of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallResult {
     /// The call's name in its aggregate.
@@ -13,15 +13,15 @@ pub struct CallResult {
     pub start: Duration,
     /// From the call's start to its end, all attempts and pauses included.
     pub elapsed: Duration,
-    /// How many tries were sent; 0 for a call that never started.
+    /// The number of attempts sent; 0 for a call that never started.
     pub attempts: u32,
-    /// How many of them were hedges: sent beside a slow one. The others after the first are retries.
+    /// The number of them that were hedges: sent beside a slow one. The others after the first are retries.
     pub hedges: u32,
     /// The reply, or why there is none.
     pub result: Result<Reply, Failure>,
 }
 
-/// Whose fault it is that a plan failed, for the answer's status.
+/// The reason why a plan failed, for the answer's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
     /// Every failure that counted was `timeout` or `deadline`.
@@ -56,7 +56,7 @@ impl Verdict {
 /// Everything that came of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// How the calls followed one another.
+    /// The way in which the calls followed one another.
     pub mode: Mode,
     /// The end, in one word.
     pub verdict: Verdict,

@@ -1,4 +1,4 @@
-//! What one request will do: an aggregate as configured, the caller's choices within it, and the plan of both.
+//! The work of one request: an aggregate as configured, the caller's choices within it, and the plan of both.
 
 use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
@@ -15,15 +15,15 @@ pub struct UpstreamId(pub usize);
 pub struct Call<U> {
     /// Its name in answers; unique within the aggregate.
     pub name: Arc<str>,
-    /// Which upstream that is, for onlookers.
+    /// The upstream's id, for onlookers.
     pub id: UpstreamId,
-    /// How to reach it.
+    /// The way to reach it.
     pub upstream: Rc<U>,
-    /// Whether the plan can do without it.
+    /// The plan's need of it: required or optional.
     pub need: Need,
     /// The time of one attempt, from its start to the last byte.
     pub timeout: Duration,
-    /// What all workers share of the upstream.
+    /// The state of the upstream that all workers share.
     pub lane: Arc<Lane>,
 }
 
@@ -40,13 +40,13 @@ pub struct Aggregate<U> {
     pub concurrency: NonZeroUsize,
     /// The time of a whole request.
     pub deadline: Duration,
-    /// What is waited for, if the caller doesn't say.
+    /// The condition that is waited for, if the caller doesn't say.
     pub completion: Completion,
-    /// What a failed call does.
+    /// The effect of a failed call.
     pub on_failure: OnFailure,
 }
 
-/// What the caller chose; `None` where the aggregate's own setting holds.
+/// The caller's choices; `None` where the aggregate's own setting holds.
 #[derive(Debug, Default, Clone)]
 pub struct Choice<'q> {
     /// `mode`
@@ -61,7 +61,7 @@ pub struct Choice<'q> {
     pub completion: Option<Completion>,
 }
 
-/// Why a choice can't be planned.
+/// The reason why a choice can't be planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// `calls` names something that the aggregate has not.
@@ -76,9 +76,9 @@ pub enum PlanError {
     /// `wait_for` asks for more successes than there are calls.
     #[error("{needed} calls are to be waited for, but only {calls} would be made")]
     QuorumTooLarge {
-        /// What was asked for.
+        /// The number that was asked for.
         needed: usize,
-        /// What the plan has.
+        /// The number that the plan has.
         calls: usize,
     },
 }
@@ -98,7 +98,7 @@ pub struct Plan<'a, U> {
 }
 
 impl<U> Aggregate<U> {
-    /// When a request that began at `began` must be over.
+    /// The moment by which a request that began at `began` must be over.
     #[must_use]
     pub fn deadline(&self, choice: &Choice<'_>, began: Instant) -> Instant {
         let asked = choice.timeout.unwrap_or(self.deadline);
@@ -168,7 +168,7 @@ impl<U> Aggregate<U> {
 }
 
 impl<U> Plan<'_, U> {
-    /// How the calls follow one another.
+    /// The way in which the calls follow one another.
     #[must_use]
     pub const fn mode(&self) -> Mode {
         self.mode

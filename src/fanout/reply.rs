@@ -1,4 +1,4 @@
-//! What one attempt brings back: a reply, or a failure with its class. Knows nothing of how it was fetched.
+//! The result of one attempt: a reply, or a failure with its class. Knows nothing of how it was fetched.
 
 use std::{borrow::Cow, cell::Cell, fmt, time::Duration};
 
@@ -91,7 +91,7 @@ pub struct Labels {
     pub content_encoding: Option<Box<str>>,
 }
 
-/// Why a call has no reply. The texts are labels of metrics and members of answers: a closed set.
+/// The reason why a call has no reply. The texts are labels of metrics and members of answers: a closed set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureKind {
     /// No connection: the name, the address, the port, or the time for it.
@@ -156,7 +156,7 @@ impl FailureKind {
         }
     }
 
-    /// Whether a failed attempt speaks against the upstream's health. A refusal of one request (a status below 500, 429
+    /// Tells whether a failed attempt speaks against the upstream's health. A rejected request (a status below 500, 429
     /// left out), our own limits and the plan's end do not.
     #[must_use]
     pub fn is_sick(self, status: Option<StatusCode>) -> bool {
@@ -176,13 +176,13 @@ impl FailureKind {
         }
     }
 
-    /// Whether the call failed for want of time alone.
+    /// Tells whether the call failed only because its time was over.
     #[must_use]
     pub const fn is_time(self) -> bool {
         matches!(self, Self::Timeout | Self::Deadline)
     }
 
-    /// Whether the plan itself gave the call up, so that its end says nothing of the upstream.
+    /// Tells whether the plan itself gave the call up, so that its end says nothing of the upstream.
     #[must_use]
     pub const fn is_given_up(self) -> bool {
         matches!(self, Self::Cancelled | Self::Skipped)
@@ -214,9 +214,9 @@ pub struct Failure {
     pub status: Option<StatusCode>,
     /// One sentence for a person.
     pub detail: Cow<'static, str>,
-    /// When the upstream wants to be asked again, by its `Retry-After` (RFC 9110, section 10.2.3).
+    /// The time after which the upstream wants to be asked again, by its `Retry-After` (RFC 9110, section 10.2.3).
     pub retry_after: Option<Duration>,
-    /// What else of the answer its client may need, where the adapter was to keep it.
+    /// Other fields of the answer that its client may need, where the adapter was to keep them.
     pub advice: Option<Box<Advice>>,
     /// The side that has to mend it.
     pub fault: Party,

@@ -1,4 +1,4 @@
-//! When a failed attempt is worth another, and how long to pause before it. Pure.
+//! The rules by which a failed attempt is worth another, and the pause before that. Pure.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -9,7 +9,7 @@ use super::{Failure, FailureKind, StatusSet};
 /// The longest pause, however often it was doubled.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How often a call is tried, and after what.
+/// The number of attempts of a call, and the failures after which there is another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
     /// Tries in all; 1 means no retry.
@@ -40,7 +40,7 @@ pub struct RetryOn {
 }
 
 impl Default for RetryOn {
-    /// What says nothing of the request: no connection, broken HTTP, too late, and the statuses that RFC 9110 and RFC
+    /// Failures that say nothing of the request: no connection, broken HTTP, too late, and the statuses that RFC 9110 and RFC
     /// 6585 call temporary (429, 502, 503, 504).
     fn default() -> Self {
         let mut statuses = StatusSet::empty();
@@ -101,7 +101,7 @@ impl RetryOn {
 }
 
 impl Retry {
-    /// How long to pause after `failure` of try number `tried` (from 1); `None` where there is no other try.
+    /// The pause after `failure` of try number `tried` (from 1); `None` where there is no other try.
     /// `random` is a number from 0 to 1.
     #[must_use]
     pub fn pause(&self, failure: &Failure, tried: u32, random: f64) -> Option<Duration> {

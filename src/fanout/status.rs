@@ -45,7 +45,7 @@ impl StatusSet {
         Ok(())
     }
 
-    /// Whether `status` is in the set. Statuses from 600 are in none.
+    /// Tells whether `status` is in the set. Statuses from 600 are in none.
     #[must_use]
     pub fn contains(&self, status: StatusCode) -> bool {
         self.0

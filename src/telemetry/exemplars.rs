@@ -10,9 +10,9 @@ use std::{
 pub(super) struct Exemplar {
     /// Its trace.
     pub(super) trace: u128,
-    /// What was observed.
+    /// The observed value.
     pub(super) value: f64,
-    /// When, in seconds since 1970.
+    /// The time, in seconds since 1970.
     pub(super) at: f64,
 }
 

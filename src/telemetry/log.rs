@@ -41,7 +41,7 @@ const ACCEPTOR: &str = "actix_server::accept";
 /// The time in which the acceptor may write one line.
 const ACCEPTORS_PAUSE: Duration = Duration::from_secs(60);
 
-/// How lines are written.
+/// The format of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Text for people.

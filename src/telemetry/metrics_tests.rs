@@ -1,4 +1,4 @@
-//! What the metrics show after what has happened.
+//! The metrics after what has happened.
 
 use super::*;
 use http::StatusCode;

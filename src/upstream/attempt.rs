@@ -34,10 +34,10 @@ use crate::fanout::{
     Failure, FailureKind, Forward, Heard, Party, Place, Repeatable, Reply, Upstream,
 };
 
-/// How long the rest of a failed answer may keep a call waiting: it usually came with the head.
+/// The time that the rest of a failed answer may keep a call waiting: it usually came with the head.
 const DRAIN_TIME: Duration = Duration::from_millis(20);
 
-/// What is read at once, in bytes, where it isn't known how much is to come. It lies on the stack, so that a call that waits
+/// The bytes that are read at once, where it isn't known how much is to come. They lie on the stack, so that a call that waits
 /// holds nothing.
 const PIECE: usize = 8 * 1024;
 
@@ -59,7 +59,7 @@ pub trait Watch {
     fn short(&self, _failure: &Failure) {}
     /// A pooled connection turned out to be closed or brought no answer, and the request was sent again on a new one.
     fn resent(&self) {}
-    /// Whether a request may be sent again though the upstream's last answer was none to be glad of; if so it is paid for.
+    /// Pays for sending a request again after the upstream's last answer was a failure; `false` if it may not be sent.
     fn may_resend(&self) -> bool {
         true
     }
@@ -75,12 +75,12 @@ pub struct Adapter {
     /// The time that a connection may wait for its next request.
     keep_alive: Duration,
     advised: Option<Arc<Advised>>,
-    /// Whether the last attempt that ended here brought a reply.
+    /// True if the last attempt that ended here brought a reply.
     answering: Cell<bool>,
     watch: Rc<dyn Watch>,
 }
 
-/// How an exchange ended.
+/// The end of an exchange.
 enum Ended {
     /// With an answer, or without one that can be had.
     Settled(Result<Reply, Failure>),
@@ -121,7 +121,7 @@ impl Adapter {
         &self.template
     }
 
-    /// Whether a request whose pooled connection was closed may be sent once more. With an upstream that answers well,
+    /// Tells whether a request whose pooled connection was closed may be sent once more. With an upstream that answers well,
     /// that is the connection's end and nothing else, and free. With one that fails it may be another way to fail, and
     /// counts as what it then is: one more attempt.
     fn may_resend(&self) -> bool {

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::fanout::{Failure, FailureKind};
 
-/// Where an upstream is and how to get there.
+/// The place of an upstream, and the means to get there.
 pub(super) struct Target {
     pub(super) host: Host,
     pub(super) port: u16,
@@ -109,7 +109,7 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Why awc's connector brought no connection: the dialer's own word, for as long as it has one.
+/// The reason why awc's connector brought no connection: the dialer's own word, for as long as it has one.
 pub(super) fn why(error: awc::error::ConnectError) -> Failure {
     let own = match error {
         awc::error::ConnectError::Io(error) => error.downcast::<Refused>().ok(),
@@ -220,7 +220,7 @@ impl Target {
     }
 }
 
-/// What a client may know of a connection that could not be made: never the address.
+/// Describes to a client a connection that could not be made: never with the address.
 fn lost(error: Option<&io::Error>) -> NoConnection {
     if let Some(shortage) = error.and_then(Shortage::of) {
         return NoConnection::Short(shortage);

@@ -16,7 +16,7 @@ use super::{
 /// touched where there are fewer.
 pub(super) const MAX_FIELDS: usize = 256;
 
-/// How an answer's body ends.
+/// The end of an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
     /// There is none: an answer to HEAD, a 204, a 205 or a 304.
@@ -30,7 +30,7 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    /// How many bytes of body there will be, where that is declared.
+    /// The bytes of body there will be, where that is declared.
     pub(super) const fn length(self) -> Option<u64> {
         match self {
             Self::None => Some(0),
@@ -40,22 +40,22 @@ impl Framing {
     }
 }
 
-/// What a whole head says.
+/// The facts of a whole head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
-    /// How many bytes the head takes.
+    /// The bytes of the head.
     pub(super) size: usize,
     /// Interim answers (1xx) are followed by another head.
     pub(super) status: StatusCode,
-    /// How the body ends.
+    /// The end of the body.
     pub(super) framing: Framing,
     /// The upstream may take another request on the connection (RFC 9112, section 9.3).
     pub(super) lasts: bool,
     /// The time that the connection may then wait for it, as far as the upstream says.
     pub(super) idle: Idle,
-    /// What the body is.
+    /// The body's type and encoding.
     pub(super) described: Described,
-    /// When it wants to be asked again, in seconds from now (RFC 9110, section 10.2.3). The other form, a date, is not worth
+    /// The time after which it wants to be asked again, in seconds (RFC 9110, section 10.2.3). The other form, a date, is not worth
     /// trusting two clocks for.
     pub(super) retry_after: Option<Duration>,
 }
@@ -108,7 +108,7 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
     }))
 }
 
-/// What a head's fields say.
+/// The facts in a head's fields.
 struct Said<'a> {
     /// `Close` where they say nothing.
     framing: Framing,

@@ -28,7 +28,7 @@ use crate::fanout::Failure;
 /// for longer has said that its address stays.
 const LIFETIME: Duration = Duration::from_secs(75);
 
-/// What bytes go through.
+/// A connection that bytes go through.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
@@ -52,7 +52,7 @@ pub(super) struct Pool {
 struct Idle {
     /// Until when each may wait, in the order in which they came back.
     connections: RefCell<VecDeque<(Instant, Connection)>>,
-    /// When the task that closes them looks next; it is there while any idle.
+    /// The moment at which the task that closes them looks next; it is there while any idle.
     look: Cell<Option<Instant>>,
     /// Tells that task to look earlier.
     sooner: Rc<Notify>,

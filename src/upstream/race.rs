@@ -14,7 +14,7 @@ const DELAY: Duration = Duration::from_millis(250);
 /// The least that RFC 8305 allows. An address that had less has not shown to be slow.
 const LEAST: Duration = Duration::from_millis(10);
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Debug)]
 pub(super) enum Lost {
     /// Every address failed, this one last; `None` where there was none.

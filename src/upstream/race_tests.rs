@@ -21,7 +21,7 @@ use Does::{Accept, Refuse, Swallow};
 struct Network {
     known: Addresses,
     does: BTreeMap<SocketAddr, Does>,
-    /// Which were tried and when, in milliseconds.
+    /// The addresses that were tried and the times, in milliseconds.
     tried: RefCell<Vec<(usize, u64)>>,
 }
 

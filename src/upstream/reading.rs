@@ -23,13 +23,13 @@ use crate::fanout::{Body, Failure, FailureKind, Heard, Reply, Share, StatusSet};
 /// The largest head of an answer, and of an interim answer.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 
-/// How many interim answers may come before the final one.
+/// The most interim answers that may come before the final one.
 const MAX_INTERIM: usize = 16;
 
 /// The largest body of a failed answer that is read for the connection's sake.
 const DRAIN_BYTES: u64 = 16 * 1024;
 
-/// What an answer may be.
+/// The rules for an answer.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
     /// The request's method was HEAD, so that there is no body whatever the head says.
@@ -38,7 +38,7 @@ pub(super) struct Rules<'a> {
     pub(super) success: &'a StatusSet,
     /// An answer that only the end of its connection ends is refused: nobody can see whether it was cut.
     pub(super) framed: bool,
-    /// What the body may take.
+    /// The bytes that the body may take.
     pub(super) bounds: Bounds<'a>,
     /// The depth to which JSON may nest.
     pub(super) depth: u16,
@@ -62,7 +62,7 @@ pub(super) struct Reading<'a> {
     idle: Idle,
 }
 
-/// What comes next.
+/// The part that comes next.
 enum At<'a> {
     /// The final head; this much of it has come.
     Head(Vec<u8>),
@@ -86,7 +86,7 @@ enum At<'a> {
     Failed(Failure),
 }
 
-/// What of a body is still to come.
+/// The part of a body that is still to come.
 pub(super) enum Rest {
     Bytes(u64),
     Chunks(Chunks),
@@ -142,7 +142,7 @@ impl Rest {
     }
 }
 
-/// Why a body is not read on.
+/// The reason why a body is not read on.
 struct Stop(Failure);
 
 impl From<&'static str> for Stop {
@@ -173,7 +173,7 @@ impl<'a> Reading<'a> {
         matches!(self.at, At::Whole { .. } | At::Failed(_))
     }
 
-    /// What is still to come is of no use but to the connection.
+    /// Tells whether the rest is of no use but to the connection.
     pub(super) const fn is_drained(&self) -> bool {
         matches!(self.at, At::Drain { .. })
     }
@@ -231,7 +231,7 @@ impl<'a> Reading<'a> {
         self.lasts = false;
     }
 
-    /// What is still to come is not read.
+    /// Fails, and reads nothing of what is still to come.
     fn fail(&mut self, failure: Failure) {
         self.lasts = false;
         self.at = At::Failed(failure);
@@ -333,7 +333,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Where the rest of the body may be read to, if that saves a copy, and how much it is.
+    /// The place to which the rest of the body may be read, if that saves a copy, and how much it is.
     pub(super) fn room(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         match &mut self.at {
             At::Body {
@@ -392,7 +392,7 @@ impl<'a> Reading<'a> {
         self.fail(failure);
     }
 
-    /// What came of it before it is judged, once it is over.
+    /// The result before it is judged, once it is over.
     #[cfg(any(test, fuzzing))]
     pub(super) fn whole(self) -> Option<Result<(StatusCode, Bytes), Failure>> {
         match self.at {
@@ -402,7 +402,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Whether the connection may take another request, once this is over.
+    /// Tells whether the connection may take another request, once this is over.
     pub(super) const fn lasts(&self) -> bool {
         self.lasts
     }
@@ -432,7 +432,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// What came of it, and whether the connection may take another request.
+    /// The result, and `true` if the connection may take another request.
     pub(super) fn outcome(self) -> (Result<Reply, Failure>, bool) {
         match self.at {
             At::Whole { head, bytes, share } => {
@@ -458,7 +458,7 @@ impl<'a> Reading<'a> {
 pub(super) struct Packed<'a> {
     pub(super) format: Format,
     pub(super) bytes: Bytes,
-    /// Where the inflated body goes.
+    /// The place to which the inflated body goes.
     pub(super) body: Growing<'a>,
     pub(super) rest: Inflated,
 }

@@ -1,4 +1,4 @@
-//! What the adapter needs to know of one upstream, as checked values. Built by `config`, or by hand in tests.
+//! The settings of one upstream that the adapter needs, as checked values. Built by `config`, or by hand in tests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,13 +37,13 @@ pub struct Settings {
     pub compressed: bool,
     /// The statuses that count as success.
     pub success: StatusSet,
-    /// How calls are made of attempts, and how many there may be.
+    /// The way in which calls are made of attempts, and how many there may be.
     pub lane: LaneSettings,
-    /// Which of the client's headers go upstream.
+    /// The client's headers that go upstream.
     pub forward_headers: Vec<HeaderName>,
-    /// Which of the client's query parameters go upstream.
+    /// The client's query parameters that go upstream.
     pub forward_query: Vec<String>,
-    /// Whom to trust and who to be, for `https`.
+    /// The roots to trust, and the gateway's own identity, for `https`.
     pub tls: TlsSettings,
 }
 

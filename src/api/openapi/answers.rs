@@ -1,4 +1,4 @@
-//! What an aggregate answers: its run whole or as a stream, or the problem of one that failed.
+//! The answers of an aggregate: its run whole or as a stream, or the problem of one that failed.
 //!
 //! Generated clients make one type of all that an operation answers with success. So nothing is among it that a client
 //! doesn't get unless it asks for it by hand: before OpenAPI 3.2 no stream, and never the 204 that ends an `EventSource`.
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Endpoint, Surface, Version, examples, headers, reference, streams};
 use crate::{api::error::ProblemKind, fanout::Blame};
 
-/// What every answer says that is whole.
+/// The fields of every answer that is whole.
 pub(super) const WHOLE: [&str; 5] = [
     "Gather-Mode",
     "Gather-Outcome",
@@ -17,7 +17,7 @@ pub(super) const WHOLE: [&str; 5] = [
     "Server-Timing",
 ];
 
-/// What all that an aggregate answers says.
+/// The fields of every answer of an aggregate.
 pub(super) const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
 
 /// The answers of runs, by status; to HEAD they have no body and are no streams.
@@ -120,7 +120,7 @@ fn good(endpoint: &Endpoint, compressed: &[&str], version: Version) -> Value {
     })
 }
 
-/// What a run is, or a comparison where the aggregate may be compared.
+/// The schema of a run, or of a comparison too where the aggregate may be compared.
 pub(super) fn either(endpoint: &Endpoint, run: &str, comparison: &str) -> Value {
     match endpoint.compare {
         true => {

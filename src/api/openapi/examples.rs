@@ -212,7 +212,7 @@ fn object(write: impl FnOnce(&mut Vec<u8>)) -> Value {
     parsed(&json)
 }
 
-/// What is written here is JSON: a test reads all of it.
+/// Parses JSON that is written here: a test reads all of it.
 fn parsed(json: &[u8]) -> Value {
     serde_json::from_slice(json).unwrap_or_default()
 }

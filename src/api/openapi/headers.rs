@@ -8,7 +8,7 @@ use crate::fanout::{Blame, Verdict};
 /// A field: name, what it says, its schema.
 type Field = (&'static str, &'static str, Value);
 
-/// What the answers of aggregates may have.
+/// The fields that answers of aggregates may have.
 fn of_runs() -> Vec<Field> {
     let millis = || json!({"type": "number", "minimum": 0, "examples": [2001.913]});
     let verdicts = [
@@ -67,7 +67,7 @@ fn of_runs() -> Vec<Field> {
     ]
 }
 
-/// What other answers may have too.
+/// The fields that other answers may have too.
 fn of_any() -> Vec<Field> {
     let text = || json!({"type": "string"});
     vec![

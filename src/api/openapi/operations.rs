@@ -92,7 +92,7 @@ struct About {
     good: &'static str,
     headers: Value,
     content: Value,
-    /// Whether a client may ask whether what it has is still the same.
+    /// True if a client may ask whether its copy is still the same.
     kept: bool,
 }
 

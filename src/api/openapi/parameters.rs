@@ -1,4 +1,4 @@
-//! What a request may say: query parameters and header fields.
+//! The parts of a request: query parameters and header fields.
 //!
 //! Generators name a type for each list of words, so lists are components: else there is one for each operation. No
 //! parameter has a `default`: clients that are generated would send it, and go on so when the configuration is another.
@@ -14,7 +14,7 @@ const FIELD_VALUE: &str = r"^[\t\x20-\x7e\x80-\xff]*$";
 /// Fields that OpenAPI takes from elsewhere: a parameter of such a name is to be ignored.
 const NO_PARAMETERS: [&str; 3] = ["accept", "authorization", "content-type"];
 
-/// What a duration looks like, as far as it can be said: no pattern adds up units, and none below can pass a year.
+/// The pattern of a duration, as far as there can be one: no pattern adds up units, and none below can pass a year.
 const DURATION: &str = "^[1-9][0-9]{0,6}(ms|s)$|^[1-9][0-9]{0,3}m$|^[1-9][0-9]{0,2}h$";
 
 /// The fields that any aggregate reads, by the name of the component.
@@ -47,7 +47,7 @@ fn field(name: &str, description: &str, example: Option<&str>) -> Value {
     field
 }
 
-/// What a route takes that says something of the gateway; `kept` is for one whose answers a client may keep.
+/// The parameters of a route that says something of the gateway; `kept` is for one whose answers a client may keep.
 pub(super) fn of_gateway(kept: bool) -> Value {
     let id = reference("parameters", "X-Request-Id");
     match kept {

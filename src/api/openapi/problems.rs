@@ -30,7 +30,7 @@ impl PartialSchema for ProblemType {
 
 impl ToSchema for ProblemType {}
 
-/// What is wrong (RFC 9457).
+/// A problem (RFC 9457).
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "a shape, not a value")]
 struct Problem {
@@ -43,12 +43,12 @@ struct Problem {
     status: u16,
     /// One sentence for a person, which names the thing.
     detail: String,
-    /// Which parameter it is about, where it is about one.
+    /// The parameter that it is about, where it is about one.
     #[schema(nullable = false)]
     parameter: Option<String>,
 }
 
-/// Why `/readyz` says no.
+/// The reason why `/readyz` says no.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "a shape, not a value")]
 struct NotReady {
@@ -101,7 +101,7 @@ pub(super) fn put_schemas(all: &mut Vec<(String, RefOr<Schema>)>) {
 /// Problems of one status, by the name of the component that describes them.
 type Group = (&'static str, &'static [ProblemKind]);
 
-/// What any route may answer.
+/// The problems that any route may answer with.
 const ANYWHERE: [Group; 6] = [
     ("RequestTimeout", &[ProblemKind::RequestTimeout]),
     ("BodyTooLarge", &[ProblemKind::BodyTooLarge]),
@@ -120,7 +120,7 @@ const NOT_READY: Group = ("NotReady", &[ProblemKind::NotReady]);
 
 const OVERLOADED: Group = ("Overloaded", &[ProblemKind::Overloaded]);
 
-/// What is wrong with an aggregate's request.
+/// The problems of an aggregate's request.
 const BAD_REQUEST: Group = (
     "BadRequest",
     &[
@@ -133,7 +133,7 @@ const BAD_REQUEST: Group = (
     ],
 );
 
-/// Who may answer with which problems.
+/// The kinds of routes, by the problems that they may answer with.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Route {
     Aggregate,

@@ -1,4 +1,4 @@
-//! What is in force as a file, and the example that comes with Gather.
+//! The configuration in force as a file, and the example that comes with Gather.
 
 use std::{fs, path::PathBuf};
 
