@@ -26,6 +26,7 @@ pub(crate) mod properties;
 mod race;
 mod reading;
 mod request;
+mod rest;
 mod roots;
 mod settings;
 mod shortage;

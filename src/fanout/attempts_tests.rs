@@ -19,6 +19,9 @@ use crate::fanout::{
     Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, run,
 };
 
+#[path = "refusals_tests.rs"]
+mod refusals;
+
 /// The end of one attempt: after a delay, a reply or a failure.
 type Step = (u64, Option<Failure>);
 
@@ -447,135 +450,5 @@ async fn a_failure_that_the_requests_deadline_brought_does_not_open_the_circuit(
     bench.aggregate.deadline = ms(1_001);
     for expected in [FailureKind::Connect, FailureKind::CircuitOpen] {
         assert_eq!(kind(&bench.run().await), Some(expected));
-    }
-}
-
-/// A budget for nothing extra at all.
-const NOTHING: BudgetSettings = BudgetSettings {
-    ratio: 0.0,
-    min_per_second: 0,
-};
-
-#[tokio::test(start_paused = true)]
-async fn a_hedge_or_a_retry_that_the_budget_refuses_is_told_with_its_reason() {
-    let settings = LaneSettings {
-        hedge: Some(Hedge::After(ms(50))),
-        budget: NOTHING,
-        ..retrying(3)
-    };
-    let bench = Bench::new(settings, [(68, sick())]);
-    let log = Log::default();
-    bench.run_watched(&log).await;
-    assert_eq!(
-        log.refusals(),
-        ["Hedge refused: budget", "Retry refused: budget"]
-    );
-    assert_eq!(bench.attempts(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hedge_below_the_median_is_refused_for_most_calls_once_the_budget_is_spent() {
-    let settings = LaneSettings {
-        budget: BudgetSettings {
-            ratio: 0.2,
-            min_per_second: 0,
-        },
-        ..hedging(Hedge::After(ms(50)))
-    };
-    let bench = Bench::new(settings, [(68, None)]);
-    let log = Log::default();
-    for _ in 0..100 {
-        bench.run_watched(&log).await;
-    }
-    assert_eq!(bench.attempts(), 120);
-    assert_eq!(log.refusals(), vec!["Hedge refused: budget"; 80]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hedge_that_the_ceiling_refuses_is_told_with_its_reason() {
-    let settings = LaneSettings {
-        max_in_flight: NonZeroUsize::MIN,
-        ..hedging(Hedge::After(ms(50)))
-    };
-    let bench = Bench::new(settings, [(68, None)]);
-    let log = Log::default();
-    bench.run_watched(&log).await;
-    assert_eq!(log.refusals(), ["Hedge refused: limit"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hedge_beside_the_attempt_that_an_open_circuit_lets_through_is_told_as_refused() {
-    let settings = LaneSettings {
-        breaker: Some(BreakerSettings {
-            trip: Trip::InARow(NonZeroU32::MIN),
-            open_for: ms(1_000),
-        }),
-        ..hedging(Hedge::After(ms(50)))
-    };
-    let bench = Bench::new(settings, [(10, sick()), (68, None)]);
-    let log = Log::default();
-    bench.run_watched(&log).await;
-    sleep(ms(1_000)).await;
-    assert_eq!(kind(&bench.run_watched(&log).await), None);
-    assert_eq!(log.refusals(), ["Hedge refused: breaker"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_retry_whose_circuit_opened_in_its_pause_is_told_as_refused() {
-    let settings = LaneSettings {
-        breaker: Some(BreakerSettings {
-            trip: Trip::InARow(NonZeroU32::new(2).unwrap()),
-            open_for: ms(60_000),
-        }),
-        ..retrying(2)
-    };
-    let mut later = sick().unwrap();
-    later.retry_after = Some(ms(1_000));
-    let bench = Bench::new(settings, [(10, Some(later)), (20, sick())]);
-    let log = Log::default();
-    // The second call's failure is the one that opens it, while the first one pauses.
-    let (first, second) = tokio::join!(bench.run_watched(&log), bench.run_watched(&log));
-    assert_eq!(kind(&first), Some(FailureKind::Status));
-    assert_eq!(kind(&second), Some(FailureKind::Status));
-    assert_eq!(log.refusals(), vec!["Retry refused: breaker"; 2]);
-    assert_eq!(bench.attempts(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_retry_for_which_the_deadline_leaves_no_time_is_told_as_refused() {
-    let mut later = sick().unwrap();
-    later.retry_after = Some(ms(60_000));
-    let bench = Bench::new(retrying(5), [(10, Some(later))]);
-    let log = Log::default();
-    bench.run_watched(&log).await;
-    assert_eq!(log.refusals(), ["Retry refused: deadline"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_was_not_due_is_not_told_as_refused() {
-    let nothing = |settings: LaneSettings| LaneSettings {
-        budget: NOTHING,
-        ..settings
-    };
-    let missing = failure(FailureKind::Status).unwrap();
-    let missing = missing.with_status(StatusCode::NOT_FOUND);
-    for (settings, steps) in [
-        // One attempt is all that is configured, or all that is allowed.
-        (LaneSettings::default(), (10, sick())),
-        (
-            LaneSettings {
-                repeatable: Repeatable::No,
-                ..retrying(5)
-            },
-            (10, sick()),
-        ),
-        // A retry would not help, and nothing was slow.
-        (retrying(5), (10, Some(missing))),
-        (hedging(Hedge::After(ms(50))), (10, None)),
-    ] {
-        let bench = Bench::new(nothing(settings), [steps]);
-        let log = Log::default();
-        bench.run_watched(&log).await;
-        assert_eq!(log.refusals(), Vec::<String>::new());
     }
 }

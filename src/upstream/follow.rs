@@ -8,7 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::{
     Adapter, head,
     pool::Stream,
-    reading::{MAX_HEAD, Rest, protocol},
+    reading::{MAX_HEAD, protocol},
+    rest::Rest,
 };
 use crate::fanout::{Failure, Forward, Place};
 

@@ -13,10 +13,10 @@ use super::{
     advice::Advised,
     answer::{self, Described},
     body::{Bounds, Growing, no_memory},
-    chunks::Chunks,
     coding::Format,
     head::{self, Framing, Head},
     keep_alive::Idle,
+    rest::{Rest, Stop},
 };
 use crate::fanout::{Body, Failure, FailureKind, Heard, Reply, Share, StatusSet};
 
@@ -84,71 +84,6 @@ enum At<'a> {
         share: Share<'a>,
     },
     Failed(Failure),
-}
-
-/// The part of a body that is still to come.
-pub(super) enum Rest {
-    Bytes(u64),
-    Chunks(Chunks),
-    ToTheClose,
-}
-
-impl Rest {
-    pub(super) const fn of(framing: Framing) -> Self {
-        match framing {
-            Framing::None => Self::Bytes(0),
-            Framing::Length(length) => Self::Bytes(length),
-            Framing::Chunked => Self::Chunks(Chunks::new()),
-            Framing::Close => Self::ToTheClose,
-        }
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        match self {
-            Self::Bytes(left) => *left == 0,
-            Self::Chunks(chunks) => chunks.is_over(),
-            Self::ToTheClose => false,
-        }
-    }
-
-    /// Appends to `data` what of `bytes`, which come next on the wire, belongs to the body.
-    pub(super) fn take(&mut self, bytes: &[u8], data: &mut Vec<u8>) -> Result<(), Failure> {
-        let followed = self.follow(bytes, |bytes| {
-            data.extend_from_slice(bytes);
-            Ok(())
-        });
-        followed.map(drop).map_err(|Stop(failure)| failure)
-    }
-
-    /// Passes the body's part of `bytes` to `data`, and returns how many of `bytes` it took.
-    fn follow(
-        &mut self,
-        bytes: &[u8],
-        mut data: impl FnMut(&[u8]) -> Result<(), Stop>,
-    ) -> Result<usize, Stop> {
-        match self {
-            Self::Bytes(left) => {
-                let size = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
-                *left -= size as u64;
-                data(&bytes[..size])?;
-                Ok(size)
-            }
-            Self::Chunks(chunks) => chunks.follow(bytes, data),
-            Self::ToTheClose => {
-                data(bytes)?;
-                Ok(bytes.len())
-            }
-        }
-    }
-}
-
-/// The reason why a body is not read on.
-struct Stop(Failure);
-
-impl From<&'static str> for Stop {
-    fn from(fault: &'static str) -> Self {
-        Self(protocol(fault))
-    }
 }
 
 pub(super) fn protocol(detail: impl Into<Cow<'static, str>>) -> Failure {
@@ -536,48 +471,5 @@ fn rejected(head: &Head) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fanout::Allowance;
-
-    fn reading<'a>(shared: &'a Allowance, success: &'a StatusSet, heard: &'a Heard) -> Reading<'a> {
-        Reading::new(Rules {
-            head_only: false,
-            success,
-            framed: false,
-            bounds: Bounds { own: 1000, shared },
-            depth: 64,
-            heard,
-            advised: None,
-        })
-    }
-
-    #[test]
-    fn bytes_that_begin_no_answer_are_told_from_an_answer_that_is_broken() {
-        for (bytes, garbled) in [
-            (&b"gone\nHTTP/1.1 200 OK\r\n\r\n"[..], true),
-            (b"0\r\n\r\n", true),
-            (b"HTML", true),
-            (b"\r\nxHTTP/1.1 200 OK\r\n\r\n", true),
-            (b"HTTP/1.1 2x0 OK\r\n\r\n", false),
-            (b"HTTP/2 200\r\n\r\n", false),
-            (b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", false),
-            (b"HTTP/1.1 100 Continue\r\n\r\ngone", false),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\ngone", false),
-            (b"\r\nHTT", false),
-        ] {
-            let (shared, success) = (Allowance::new(1000), StatusSet::successful());
-            let heard = Heard::default();
-            let mut whole = reading(&shared, &success, &heard);
-            whole.push(bytes);
-            assert_eq!(whole.is_garbled(), garbled, "{bytes:?}");
-            let mut cut = reading(&shared, &success, &heard);
-            for byte in bytes.chunks(1) {
-                if !cut.is_over() {
-                    cut.push(byte);
-                }
-            }
-            assert_eq!(cut.is_garbled(), garbled, "{bytes:?} byte by byte");
-        }
-    }
-}
+#[path = "reading_tests.rs"]
+mod tests;
