@@ -9,7 +9,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// What an upstream says beside its status, of which most is nobody else's business.
+/// The headers of an upstream's refusal, of which most is nobody else's business.
 fn refusal(status: u16) -> Response {
     Response::new(status)
         .header("WWW-Authenticate", "Basic realm=\"shop\"")
@@ -444,12 +444,14 @@ async fn a_request_that_passes_a_clients_mistake_on_is_counted_apart_and_a_serve
     }
     let problems = "gather_problems_total{type=\"upstream-status\"}";
     assert_eq!(gateway.metric(problems).await, 3.0);
-    let attempts = "gather_attempts_total{upstream=\"s401\",result=\"ok\"}";
-    assert_eq!(gateway.metric(attempts).await, 0.0);
+    let attempts =
+        |result: &str| format!("gather_attempts_total{{result=\"{result}\",upstream=\"s401\"}}");
+    assert_eq!(gateway.metric(&attempts("ok")).await, 0.0);
+    assert_eq!(gateway.metric(&attempts("status_4xx")).await, 2.0);
 }
 
 #[actix_web::test]
-async fn such_an_answer_is_compressed_as_any_other() {
+async fn an_answer_with_a_passed_status_is_compressed_as_any_other() {
     let upstream = Upstream::start(|request| match request.path() {
         "/ok" => Response::text("a".repeat(4000)).into(),
         _ => refusal(403).into(),

@@ -1,8 +1,13 @@
 //! The examples in the documents: every configuration is a good one, and every command line of ours is one that there is.
 
-use crate::program::{finish, gather, repository};
+use toml::{Table, Value};
 
-/// What an example that names no upstream or no aggregate of its own is laid over.
+use crate::{
+    markdown,
+    program::{Running, finish, gather, get, repository},
+};
+
+/// The configuration below an example that names no upstream or no aggregate of its own.
 const BASE: &str = "[upstreams.users]\nurl = \"http://users:8080/ping\"\n[upstreams.orders]\nurl = \"http://orders:8080/ping\"\n\
                     [aggregates.default]\ncalls = [\"users\", \"orders\"]\n";
 
@@ -26,25 +31,13 @@ fn documents() -> Vec<(String, String)> {
 
 /// The fenced blocks of this language in all documents, with where each is.
 fn blocks(language: &str) -> Vec<(String, String)> {
-    let fence = format!("```{language}");
-    let mut blocks = Vec::new();
-    for (path, text) in documents() {
-        let mut open = None::<(String, String)>;
-        for (number, line) in text.lines().enumerate() {
-            match &mut open {
-                None if line == fence => {
-                    open = Some((format!("{path}:{}", number + 1), String::new()));
-                }
-                Some(_) if line == "```" => blocks.extend(open.take()),
-                Some((_, text)) => {
-                    text.push_str(line);
-                    text.push('\n');
-                }
-                None => {}
-            }
-        }
-    }
-    blocks
+    let of = |(path, text): (String, String)| {
+        let blocks = markdown::blocks(&text).into_iter();
+        blocks
+            .filter(|block| block.language == language)
+            .map(move |block| (format!("{path}:{}", block.line), block.text))
+    };
+    documents().into_iter().flat_map(of).collect()
 }
 
 #[test]
@@ -94,6 +87,15 @@ fn every_command_line_of_ours_in_the_documents_is_one_that_there_is() {
     assert!(tried >= 12, "{tried}");
 }
 
+/// Returns the value at this path of a printed configuration.
+fn at<'a>(printed: &'a Table, path: &[String]) -> Option<&'a Value> {
+    let (last, tables) = path.split_last()?;
+    let table = tables
+        .iter()
+        .try_fold(printed, |table, key| table.get(key)?.as_table());
+    table?.get(last)
+}
+
 #[test]
 fn the_variables_in_the_document_about_them_set_what_they_say() {
     let variables = blocks("sh").into_iter().filter(|(place, text)| {
@@ -105,27 +107,76 @@ fn the_variables_in_the_document_about_them_set_what_they_say() {
     let mut tried = 0;
     for (place, text) in variables {
         let mut command = std::process::Command::new("sh");
+        // The shell tells what it takes for each value, and the program what it has in the end.
+        let names: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.split('=').next())
+            .collect();
+        let told: String = names
+            .iter()
+            .map(|name| format!("printf '%s\\n' \"${name}\"\n"))
+            .collect();
         let program = env!("CARGO_BIN_EXE_gather");
-        command
-            .args([
-                "-c",
-                &format!(
-                    "set -a\n{text}\nexec {program} check --print -c {}",
-                    base.display()
-                ),
-            ])
-            .env("TOKEN", "secret");
+        let base = base.display();
+        let script = format!("set -a\n{text}\n{told}exec {program} check --print -c {base}");
+        command.args(["-c", &script]).env("TOKEN", "secret");
         let finished = finish(command);
         assert_eq!(finished.code, Some(0), "{place}\n{finished:#?}");
-        for name in text.lines().filter_map(|line| line.split('=').next()) {
-            let key = name.rsplit("__").next().unwrap().to_lowercase();
-            assert!(
-                finished.stdout.contains(&key),
-                "{name}: {}",
-                finished.stdout
-            );
+        let mut lines = finished.stdout.splitn(names.len() + 1, '\n');
+        let values: Vec<_> = lines.by_ref().take(names.len()).collect();
+        let printed: Table = lines.next().unwrap().parse().unwrap();
+        for (name, value) in names.iter().zip(values) {
+            let path = name.trim_start_matches("GATHER__").to_lowercase();
+            let path: Vec<_> = path.split("__").map(str::to_owned).collect();
+            let found = at(&printed, &path).unwrap_or_else(|| panic!("no {name} in {printed}"));
+            let set = match found {
+                Value::String(_) => Value::from(value),
+                _ => format!("it = {value}").parse::<Table>().unwrap()["it"].clone(),
+            };
+            // The values of headers are not shown.
+            let is_hidden = path.contains(&"headers".to_owned());
+            assert_eq!(found, &if is_hidden { hidden(&set) } else { set }, "{name}");
             tried += 1;
         }
     }
     assert!(tried >= 5, "{tried}");
+}
+
+/// A value as it is printed where it may be a secret.
+fn hidden(value: &Value) -> Value {
+    match value {
+        Value::Table(table) => {
+            let entries = table.iter();
+            Value::Table(
+                entries
+                    .map(|(key, value)| (key.clone(), hidden(value)))
+                    .collect(),
+            )
+        }
+        _ => Value::from("***"),
+    }
+}
+
+#[test]
+fn the_document_has_the_number_of_series_of_the_shipped_configuration() {
+    let text = std::fs::read_to_string(repository("docs/observability.md")).unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (before, _) = text
+        .split_once(" series whose names begin with `gather_`")
+        .unwrap();
+    let said: usize = before.rsplit(' ').next().unwrap().parse().unwrap();
+    let mut command = gather();
+    command
+        .arg("serve")
+        .arg("-c")
+        .arg(repository("config/gather.toml"))
+        .env("GATHER__SERVER__LISTEN", "127.0.0.1:0");
+    let gateway = Running::start(command);
+    let metrics = get(gateway.address("address"), "/metrics");
+    let series = metrics
+        .text()
+        .lines()
+        .filter(|line| line.starts_with("gather_"))
+        .count();
+    assert_eq!(said, series);
 }

@@ -5,6 +5,8 @@
 mod collector;
 #[path = "../support/gateway.rs"]
 mod gateway;
+#[path = "../support/markdown.rs"]
+mod markdown;
 #[path = "../support/program.rs"]
 mod program;
 #[path = "../support/tls.rs"]

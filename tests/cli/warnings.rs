@@ -1,8 +1,8 @@
 //! Warnings: of what is allowed and odd. `gather check` prints them, `--strict` makes them count, and `gather serve` logs them.
 
-use std::{fs, process::Command};
+use std::fs;
 
-use crate::program::{Finished, Running, finish, gather};
+use crate::program::{Finished, Running, finish, gather, limited};
 
 /// Two upstreams; one of them has a breaker that a hang never reaches.
 const ODD: &str = r#"
@@ -159,23 +159,21 @@ fn a_variable_with_an_underscore_too_few_is_told_and_a_services_own_are_not() {
 
 #[test]
 fn a_limit_of_open_files_below_what_is_configured_is_told() {
-    let told = |limit: u32| {
-        let (_place, name) = file(&ODD.replace("max_connections = 10", "max_connections = 400"));
-        let mut command = Command::new("sh");
-        command
-            .args([
-                "-c",
-                &format!("ulimit -n {limit} && exec \"$0\" check -c \"$1\""),
-            ])
-            .args([env!("CARGO_BIN_EXE_gather"), &name])
-            .env_clear()
-            .current_dir("/");
-        let finished = finish(command).expect(0);
+    let bounds = "server.workers = 1\nserver.max_connections = 400";
+    let (_place, name) = file(&ODD.replace("server.max_connections = 10", bounds));
+    let told = |limit: usize| {
+        let mut command = gather();
+        command.args(["check", "-c", &name]);
+        let finished = finish(limited(limit, &command)).expect(0);
         about(&finished, "server.max_connections").join("\n")
     };
     let few = told(200);
     assert!(
-        few.contains("400 clients may be connected, but 200 file descriptors are enough for"),
+        few.starts_with("warning: ")
+            && few.contains(
+                "400 clients may be connected, but 200 file descriptors are enough for 128 of them"
+            )
+            && few.contains("ulimit -n"),
         "{few}"
     );
     assert_eq!(told(1000), "");

@@ -86,7 +86,8 @@ fn metric(address: SocketAddr, series: &str) -> f64 {
         .text()
         .lines()
         .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    value.map_or(0.0, |value| value.parse().unwrap())
+    let value = value.unwrap_or_else(|| panic!("no {series}"));
+    value.parse().unwrap()
 }
 
 /// Waits until the process has at most so many descriptors, and nothing is in flight.

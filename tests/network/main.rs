@@ -6,6 +6,8 @@
 
 #[path = "../support/gateway.rs"]
 mod gateway;
+#[path = "../support/markdown.rs"]
+mod markdown;
 #[path = "../support/program.rs"]
 mod program;
 
@@ -17,16 +19,7 @@ mod readme;
 mod service;
 mod threads;
 
-/// Whether a test may go on that needs `what`. If it isn't there, a line says so.
-#[allow(clippy::print_stdout, reason = "a test that can't be run says why")]
-fn has(what: &str, is_there: bool) -> bool {
-    if !is_there {
-        let ci = std::env::var("CI").is_ok_and(|value| value == "true");
-        assert!(!ci, "{what} is missing, and CI has to have it");
-        println!("skipped: {what} is missing");
-    }
-    is_there
-}
+use program::has;
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()

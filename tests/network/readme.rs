@@ -8,40 +8,13 @@ use tempfile::TempDir;
 
 use crate::{
     has,
+    markdown::{self, Block},
     namespace::Namespace,
     program::{Finished, Running, eventually, repository, which},
 };
 
-/// One fenced block.
-struct Block {
-    heading: String,
-    language: String,
-    text: String,
-}
-
 fn blocks() -> Vec<Block> {
-    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
-    let (mut blocks, mut heading, mut open) = (Vec::new(), String::new(), None::<Block>);
-    for line in readme.lines() {
-        if let Some(language) = line.strip_prefix("```") {
-            match open.take() {
-                Some(block) => blocks.push(block),
-                None => {
-                    open = Some(Block {
-                        heading: heading.clone(),
-                        language: language.to_owned(),
-                        text: String::new(),
-                    });
-                }
-            }
-        } else if let Some(block) = &mut open {
-            block.text.push_str(line);
-            block.text.push('\n');
-        } else if let Some(title) = line.strip_prefix("## ") {
-            title.clone_into(&mut heading);
-        }
-    }
-    blocks
+    markdown::blocks(&std::fs::read_to_string(repository("README.md")).unwrap())
 }
 
 /// A person at several terminals.
@@ -124,7 +97,7 @@ fn shape(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// JSON with every number and every id the same.
+/// JSON with every number the same.
 fn leveled(mut value: Value) -> Value {
     fn level(value: &mut Value) {
         match value {

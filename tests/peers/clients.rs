@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     fastapi::python_with,
-    needed,
+    markdown, needed,
     program::{Running, repository, which},
     upstream::{Behaviour, Response, Upstream},
 };
@@ -43,13 +43,11 @@ fn upstream() -> Upstream {
 
 /// The blocks of the page in one language.
 fn blocks(page: &str, language: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut rest = page;
-    while let Some((_, block)) = rest.split_once(&format!("\n```{language}\n")) {
-        let (block, after) = block.split_once("\n```\n").unwrap();
-        found.push(block.to_owned());
-        rest = after;
-    }
+    let blocks = markdown::blocks(page).into_iter();
+    let found: Vec<_> = blocks
+        .filter(|block| block.language == language)
+        .map(|block| block.text)
+        .collect();
     assert!(!found.is_empty(), "no block of {language}");
     found
 }
@@ -163,10 +161,7 @@ impl Workplace {
         // A generator warns of what it leaves out.
         assert!(!errors.contains("arning"), "{errors}");
         let mut rest = &*written;
-        for said in blocks(&self.section, "text")
-            .iter()
-            .map(|said| format!("{said}\n"))
-        {
+        for said in blocks(&self.section, "text") {
             let at = rest.find(&said);
             let at = at.unwrap_or_else(|| panic!("no\n{said}in\n{written}"));
             rest = &rest[at + said.len()..];

@@ -20,7 +20,7 @@ use crate::{
     quick::quick_rules,
 };
 
-/// How often Prometheus scrapes and evaluates, and how long a scrape may take: a gateway on a busy machine must not
+/// The time between two scrapes and evaluations, and the longest of a scrape: a gateway on a busy machine must not
 /// look like one that is down.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -121,7 +121,7 @@ impl Pod {
     }
 }
 
-/// What stands in for a cluster: a list of pods that Prometheus looks at.
+/// A stand-in for a cluster: a list of pods that Prometheus looks at.
 struct Cluster {
     files: TempDir,
 }
@@ -219,7 +219,7 @@ fn expect(prometheus: &Prometheus, what: &str, query: &str, mut expected: Vec<Va
     .unwrap_or_else(|| panic!("{what}: {last:#?}\nand not {expected:#?}"));
 }
 
-/// What GatherDown has told of since the rules were looked at for [`QUIET`] times.
+/// The targets that GatherDown has told of since the rules were looked at for [`QUIET`] times.
 fn told(prometheus: &Prometheus) -> Vec<Value> {
     let evaluated = || prometheus.number("vector(time())").unwrap();
     let until = evaluated() + (INTERVAL * QUIET).as_secs_f64();

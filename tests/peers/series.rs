@@ -133,6 +133,27 @@ fn no_rule_no_dashboard_and_no_document_asks_for_the_name_of_a_job() {
     }
 }
 
+/// The results that the share of 4xx leaves out. The recorded series that the alert asks has left out two before.
+fn left_out_of_the_share_of_4xx(text: &str) -> BTreeSet<&str> {
+    let (_, behind) = text
+        .split_once("result=\"status_4xx\"}")
+        .unwrap_or_else(|| panic!("no share of 4xx in {text}"));
+    let pattern = behind.split_once("result!~\"").unwrap().1;
+    let results = pattern.split('"').next().unwrap().split('|');
+    results.chain(["cancelled", "skipped"]).collect()
+}
+
+#[test]
+fn the_share_of_4xx_is_one_share_in_the_alert_on_the_dashboard_and_in_the_document() {
+    let (rules, queries) = (rules(), queries());
+    let document = fs::read_to_string(repository("docs/observability.md")).unwrap();
+    let alert = rules.split_once("GatherUpstreamRejecting").unwrap().1;
+    let [alert, panel, document] = [alert, &queries, &document].map(left_out_of_the_share_of_4xx);
+    assert_eq!(alert, panel);
+    assert_eq!(alert, document);
+    assert!(alert.contains("deadline"), "{alert:?}");
+}
+
 #[test]
 fn every_metric_of_the_gateway_is_on_a_dashboard_or_in_a_rule() {
     let asked = queries() + &rules();

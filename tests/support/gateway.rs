@@ -195,14 +195,16 @@ impl Gateway {
         }
     }
 
-    /// Returns the value of one series of `/metrics`, written as Prometheus writes it. A missing series is 0.
+    /// Returns the value of one series of `/metrics`, written as Prometheus writes it: labels in the order of their
+    /// names. Panics where there is no such series, as every series exists from the start.
     pub async fn metric(&self, series: &str) -> f64 {
         let answer = request(self.operations, "GET", "/metrics", &[], b"").await;
-        answer
-            .text()
+        let text = answer.text();
+        let value = text
             .lines()
-            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))
-            .map_or(0.0, |value| value.parse().unwrap())
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        let value = value.unwrap_or_else(|| panic!("no {series} in {text}"));
+        value.parse().unwrap()
     }
 
     /// Opens a connection to which anything can be written.

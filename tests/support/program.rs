@@ -37,6 +37,28 @@ pub fn gather() -> Command {
     command
 }
 
+/// Makes a command that runs the program of [`gather`] with this limit of file descriptors from its start, soft and hard.
+pub fn limited(descriptors: usize, inner: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            "ulimit -n $0 && exec \"$@\"",
+            &descriptors.to_string(),
+        ])
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .env_clear()
+        .envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .current_dir("/")
+        .stdin(Stdio::null());
+    command
+}
+
 /// The result of a run that is over.
 #[derive(Debug)]
 pub struct Finished {
@@ -353,6 +375,21 @@ pub fn free_address() -> SocketAddr {
 /// Returns the path of a file in this repository.
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Returns true if a test may go on that needs `what`. If it is missing, a line says so, and with `CI` the test fails.
+#[allow(clippy::print_stdout, reason = "a test that can't be run says why")]
+pub fn has(what: &str, is_there: bool) -> bool {
+    if !is_there {
+        assert!(!is_ci(), "{what} is missing, and CI has to have it");
+        println!("skipped: {what} is missing");
+    }
+    is_there
+}
+
+/// Returns true in CI, where a missing program is a failure.
+pub fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
 /// Returns the path of a program, by the search path.

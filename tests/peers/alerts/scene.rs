@@ -18,7 +18,7 @@ use super::{Faulty, Fired};
 use crate::{
     load::Load,
     needed, panicking,
-    program::{Running, gather, get, which, within, write},
+    program::{Running, gather, get, limited, which, within, write},
     prometheus::{Prometheus, SCRAPES, Settings},
     quick::quick_rules,
     upstream::{Behaviour, Request, Response, Upstream},
@@ -55,14 +55,14 @@ pub(super) struct Gateways {
     _files: TempDir,
 }
 
-/// What each path does when it is faulty; `None` where it goes on as before.
+/// Returns what each path does when it is faulty, and `None` where it goes on as before.
 fn fault(request: &Request) -> Option<Behaviour> {
     let pong = || Behaviour::from(Response::pong());
     Some(match request.path() {
         "/failing" | "/shaky" | "/breaking" => Response::new(500).into(),
-        // Within its timeout of 500 ms, and in the last bucket before it.
         "/rejecting" => Response::new(401).into(),
         "/hedged" => pong().after(Duration::from_millis(300)),
+        // Within its timeout of 500 ms, and in the last bucket before it.
         "/slow" => pong().after(Duration::from_millis(420)),
         "/late" => pong().after(Duration::from_secs(2)),
         "/busy" | "/full" => pong().after(Duration::from_millis(400)),
@@ -304,17 +304,9 @@ fn with_few_descriptors(files: &TempDir, toml: &str) -> (Running, SocketAddr) {
         "server.listen = \"127.0.0.1:0\"\nserver.workers = 1\nadmin.listen = \"127.0.0.1:0\"\n{toml}"
     );
     std::fs::write(&file, text).unwrap();
-    let program = gather();
-    let mut command = std::process::Command::new("sh");
-    command
-        .env_clear()
-        .args([
-            "-c",
-            &format!("ulimit -n {DESCRIPTORS}; exec \"$0\" serve -c \"$1\""),
-        ])
-        .arg(program.get_program())
-        .arg(file);
-    let running = Running::start(command);
+    let mut command = gather();
+    command.arg("serve").arg("-c").arg(file);
+    let running = Running::start(limited(DESCRIPTORS, &command));
     let address = running.address("admin");
     (running, address)
 }

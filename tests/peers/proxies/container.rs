@@ -16,18 +16,18 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::program::beside_python;
+use super::{answered, program::beside_python};
 use crate::{
     effective::Effective,
     needed,
-    program::{Running, eventually, free_address, get, repository, try_get},
+    program::{Running, eventually, free_address, repository, try_get},
     provisioning::{string, yaml},
     upstream::{Response, Upstream},
 };
 
 const FILE: &str = "deploy/proxies/nginx-container.conf";
 
-/// What Docker says of its own names: for how long an answer holds, in seconds.
+/// The time for which an answer of Docker's about its own names holds, in seconds.
 const TTL: u32 = 600;
 
 /// A server of DNS that knows one name. Dropping it ends it.
@@ -174,16 +174,6 @@ impl Nginx {
     fn status(&self) -> Option<u16> {
         Some(try_get(self.address, "/aggregate", &[]).ok()?.status)
     }
-}
-
-/// Aggregates that a gateway has answered.
-fn answered(gateway: SocketAddr) -> f64 {
-    let metrics = get(gateway, "/metrics");
-    let series = metrics.text().lines();
-    let series = series.filter(|line| line.starts_with("gather_requests_total"));
-    series
-        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-        .sum()
 }
 
 #[test]

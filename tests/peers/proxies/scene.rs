@@ -10,8 +10,9 @@ use std::{
 
 use tokio::sync::watch;
 
+use super::answered;
 use crate::{
-    program::{Running, eventually, get},
+    program::{Running, eventually},
     upstream::{Behaviour, Response, Upstream},
 };
 
@@ -119,23 +120,11 @@ impl Scene {
         self.gateways[place] = Some(running);
     }
 
-    /// Aggregates that the gateway of this place has answered.
-    pub(super) fn answered(&self, place: usize) -> f64 {
-        let metrics = get(self.addresses[place], "/metrics");
-        let series = metrics
-            .text()
-            .lines()
-            .filter(|line| line.starts_with("gather_requests_total"));
-        series
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-            .sum()
-    }
-
     /// Waits until the gateway of this place has answered `more` aggregates from now on.
     pub(super) fn wait_answered(&self, place: usize, more: f64) {
-        let before = self.answered(place);
+        let before = answered(self.addresses[place]);
         eventually("answers by each gateway", || {
-            (self.answered(place) >= before + more).then_some(())
+            (answered(self.addresses[place]) >= before + more).then_some(())
         });
     }
 }
