@@ -125,15 +125,23 @@ def names(stage, alerts, report):
         return f'200 partial: `users` goes on over kept connections, `orders` needs new ones: connect, "{new["detail"]}"'
 
     def log():
-        gateway.line("no connection to an upstream")
-        told_of = [line for line in gateway.warnings() if "upstream=orders" in line or '"orders"' in line]
-        expect(told_of, f"nothing names the upstream: {gateway.warnings()}")
-        return '"no connection to an upstream", with its name and the reason, once'
+        gateway.line('no connection to an upstream upstream="orders" reason=')
+        return '"no connection to an upstream", with its name and the reason'
 
     def metrics():
         failed = 'gather_attempts_total{result="connect",upstream="orders"}'
         count = eventually(failed, lambda: gateway.metric(failed))
         return f"{failed} is {count:.0f} and rises"
+
+    def repeated():
+        """How often the log has told of it, of many calls that have failed by now."""
+        lines = [line for line in list(gateway.lines) if 'no connection to an upstream upstream="orders"' in line]
+        reasons = [line.rpartition("reason=")[2] for line in lines]
+        anew = all(one != another for one, another in zip(reasons, reasons[1:]))
+        expect(anew, f"the log has the same reason twice in a row: {lines}")
+        # Six at once, and then one in ten seconds.
+        expect(len(lines) <= 10, f"the log is full of it: {lines}")
+        return f"a line where the reason is another than before: {len(lines)} in all"
 
     def back():
         service.silent.clear()
@@ -146,6 +154,7 @@ def names(stage, alerts, report):
     report.see("log", log)
     report.see("metrics", metrics)
     report.see("alerts", lambda: alerts.must_fire("GatherUpstreamFailing"))
+    report.see("log", repeated)
     report.see("again", back)
 
 
@@ -173,6 +182,7 @@ def certificate(stage, alerts, report):
     def log():
         line = gateway.line("no connection to an upstream")
         expect("expired" in line, f"the reason is another: {line}")
+        gateway.once("no connection to an upstream")
         return '"no connection to an upstream", reason "the upstream\'s certificate has expired", once'
 
     def metrics():
@@ -180,6 +190,8 @@ def certificate(stage, alerts, report):
         return f"{failed} is {eventually(failed, lambda: gateway.metric(failed)):.0f} and rises"
 
     def back():
+        # Many calls have failed by now.
+        gateway.once("no connection to an upstream")
         users.renew()
         eventually("complete answers", lambda: gateway.aggregate().get("outcome") == "complete")
         gateway.line("an upstream can be connected to again")
@@ -278,7 +290,8 @@ def frozen(stage, alerts, report):
         state = 'gather_circuit_state{upstream="users"}'
         timeouts = 'gather_attempts_total{result="timeout",upstream="users"}'
         hedges = 'gather_hedges_total{upstream="users"}'
-        eventually(f"{state} that is not closed", lambda: gateway.metric(state) > 0)
+        eventually(f"{state} of 2", lambda: gateway.metric(state) == 2)
+        eventually(f"{state} of 1", lambda: gateway.metric(state) == 1)
         eventually("a hedge", lambda: gateway.metric(hedges) > 0)
         late = eventually(timeouts, lambda: gateway.metric(timeouts))
         return f"{state} is 2 (1 while it tries), {timeouts} {late:.0f}, {hedges} {gateway.metric(hedges):.0f}"

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 
-from report import Unexpected
+from report import Unexpected, expect
 
 # Far more than anything here needs on a busy machine.
 SOON = 30
@@ -67,6 +67,11 @@ class Program:
         return eventually(
             f'a log line with "{text}"', lambda: next((line for line in list(self.lines) if text in line), None), seconds
         )
+
+    def once(self, text):
+        """Expects one line with this text, so far."""
+        found = [line for line in list(self.lines) if text in line]
+        expect(len(found) == 1, f'"{text}" {len(found)} times: {found}')
 
     def address(self, key):
         line = self.line("listening")

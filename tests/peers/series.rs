@@ -133,7 +133,7 @@ fn no_rule_no_dashboard_and_no_document_asks_for_the_name_of_a_job() {
     }
 }
 
-/// The results that the share of 4xx leaves out. The recorded series that the alert asks has left out two before.
+/// The results that the share of 4xx leaves out. The alert asks a recorded series without `cancelled` and `skipped`.
 fn left_out_of_the_share_of_4xx(text: &str) -> BTreeSet<&str> {
     let (_, behind) = text
         .split_once("result=\"status_4xx\"}")
