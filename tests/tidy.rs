@@ -10,6 +10,9 @@ use std::{
 /// The longest file, in lines. Aim at half of it.
 const LONGEST: usize = 600;
 
+/// The longest line of a document, in characters. Wrap at 116.
+const WIDEST: usize = 120;
+
 /// Which of our own parts a part may name, and which libraries it must not. A part not listed may name anything.
 const RULES: &[Rule] = &[
     Rule {
@@ -271,6 +274,49 @@ fn every_file_of_the_console_is_short_and_says_what_it_is_for() {
         }
     }
     assert!(seen > 15, "{seen}");
+}
+
+/// The documents that a folder of this repository has, and those of the folders in it where `deep`.
+fn documents(folder: &Path, deep: bool) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if deep && path.is_dir() {
+            found.extend(documents(&path, deep));
+        } else if path.extension().is_some_and(|ending| ending == "md") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The numbers of the lines that are too long, outside of tables and fenced blocks, where nothing can be wrapped.
+fn wide_lines(text: &str) -> Vec<usize> {
+    let mut is_fenced = false;
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_fenced ^= is_fence;
+        let is_prose = !is_fenced && !is_fence && !line.starts_with('|');
+        is_prose && line.chars().count() > WIDEST
+    });
+    lines.map(|(number, _)| number).collect()
+}
+
+#[test]
+fn no_line_of_a_document_is_too_long_to_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = documents(root, false);
+    for folder in ["docs", "deploy"] {
+        paths.extend(documents(&root.join(folder), true));
+    }
+    assert!(paths.len() > 15, "{paths:?}");
+    for path in paths {
+        let wide = wide_lines(&fs::read_to_string(&path).unwrap());
+        assert!(wide.is_empty(), "{}: lines {wide:?}", path.display());
+    }
+    let long = "ä".repeat(WIDEST);
+    let text = format!("{long}\n{long}.\n| {long} |\n```sh\n{long}.\n```\n{long}.");
+    assert_eq!(wide_lines(&text), [2, 7]);
 }
 
 /// Name, version and source of every package in a lock file.
