@@ -1,7 +1,9 @@
 //! Reads from the head of a rejected answer what its client may need, where its status may become the whole answer's own: the
 //! challenges of a 401, and the time to ask again. Everything else of an upstream's head stays here. Pure.
 
-use http::{HeaderValue, StatusCode, Uri};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::{HeaderValue, StatusCode};
 
 use super::head::MAX_FIELDS;
 use crate::fanout::Advice;
@@ -21,23 +23,21 @@ const RETRY_AFTER: &str = "retry-after";
 /// The rejected answers of one upstream of which something is kept.
 pub(super) struct Advised {
     statuses: Vec<StatusCode>,
-    /// Texts that would tell where the upstream is, in lower case.
-    telling: Vec<String>,
+    /// The names of the upstream's host, in lower case, without a dot at the end.
+    hosts: Vec<String>,
 }
 
 impl Advised {
-    /// Those with these statuses, of the upstream at `url`, whose port is `port`.
-    pub(super) fn new(statuses: Vec<StatusCode>, url: &Uri, port: u16) -> Self {
-        let host = url.host().unwrap_or_default().to_ascii_lowercase();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+    /// Those with these statuses, of an upstream whose host has these names: that of its URL and that of its `Host`, with or
+    /// without a port.
+    pub(super) fn new<'a>(
+        statuses: Vec<StatusCode>,
+        hosts: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let host = |name: &str| Place::of(&name.to_ascii_lowercase()).host.to_owned();
         Self {
             statuses,
-            // A name of one word, such as `users`, may well be what a realm is called.
-            telling: if host.contains(['.', ':']) {
-                vec![host.to_owned()]
-            } else {
-                vec![format!("//{host}"), format!("{host}:{port}")]
-            },
+            hosts: hosts.into_iter().map(host).collect(),
         }
     }
 
@@ -77,10 +77,70 @@ impl Advised {
         (advice != Advice::default()).then(|| Box::new(advice))
     }
 
-    /// Tells whether the text names the upstream's place.
+    /// Tells whether the text names the upstream's host, or any address: a name may have several, and other names. What a
+    /// backslash hides is read as well.
     fn tells(&self, value: &[u8]) -> bool {
-        let value = String::from_utf8_lossy(value).to_ascii_lowercase();
-        self.telling.iter().any(|text| value.contains(text))
+        let mut text = String::from_utf8_lossy(value).to_ascii_lowercase();
+        text.retain(|letter| letter != '\\');
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-._:[]".contains(letter);
+        let mut rest = &*text;
+        while let Some(start) = rest.find(is_part) {
+            let is_authority = rest[..start].ends_with("//");
+            let word = &rest[start..];
+            let (word, after) = word.split_at(word.find(|c| !is_part(c)).unwrap_or(word.len()));
+            if self.names(&Place::of(word), is_authority) {
+                return true;
+            }
+            rest = after;
+        }
+        false
+    }
+
+    fn names(&self, place: &Place<'_>, is_authority: bool) -> bool {
+        if place.is_address {
+            return true;
+        }
+        // A name of one word, such as `users`, may well be what a realm is called.
+        let is_meant = is_authority || place.has_port;
+        self.hosts.iter().any(|host| {
+            let short = host.split('.').next();
+            (host == place.host && (is_meant || host.contains(['.', ':'])))
+                || (is_meant && short == Some(place.host))
+        })
+    }
+}
+
+/// A word that may be a host, with or without a port.
+struct Place<'a> {
+    /// Without brackets, and without a dot at its end.
+    host: &'a str,
+    has_port: bool,
+    /// True for an IPv4 address, and for an IPv6 address in brackets.
+    is_address: bool,
+}
+
+impl<'a> Place<'a> {
+    fn of(word: &'a str) -> Self {
+        let (host, port, is_address) =
+            match word.strip_prefix('[').and_then(|it| it.split_once(']')) {
+                Some((host, port)) => (host, port, host.parse::<Ipv6Addr>().is_ok()),
+                None => {
+                    let (host, port) = match word.matches(':').count() {
+                        1 => word.split_at(word.find(':').unwrap_or(word.len())),
+                        _ => (word, ""),
+                    };
+                    let host = host.trim_end_matches('.');
+                    (host, port, host.parse::<Ipv4Addr>().is_ok())
+                }
+            };
+        let has_port = port
+            .strip_prefix(':')
+            .is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+        Self {
+            host,
+            has_port,
+            is_address,
+        }
     }
 }
 
@@ -112,19 +172,15 @@ fn is_quoted_well(value: &[u8]) -> bool {
 
 /// Tells whether it is a number of seconds, or a date in the one form that may be sent (RFC 9110, section 5.6.7).
 fn is_time(value: &[u8]) -> bool {
-    /// Digits where there is a 0, letters where there is one.
-    const DATE: &[u8] = b"Aaa, 00 Aaa 0000 00:00:00 GMT";
     /// Some three hundred years.
     const MOST_DIGITS: usize = 10;
     let is_number =
         (1..=MOST_DIGITS).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
-    let fits = |(byte, form): (&u8, &u8)| match form {
-        b'0' => byte.is_ascii_digit(),
-        b'A' => byte.is_ascii_uppercase(),
-        b'a' => byte.is_ascii_lowercase(),
-        _ => byte == form,
+    let is_date = |text: &str| {
+        // Written again, it is the same: so it has that form, and the right day of the week.
+        httpdate::parse_http_date(text).is_ok_and(|date| httpdate::fmt_http_date(date) == text)
     };
-    is_number || (value.len() == DATE.len() && value.iter().zip(DATE).all(fits))
+    is_number || std::str::from_utf8(value).is_ok_and(is_date)
 }
 
 #[cfg(test)]
@@ -134,8 +190,10 @@ mod tests {
     fn read(url: &str, status: u16, fields: &str) -> Option<Advice> {
         let advised = Advised::new(
             vec![StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE],
-            &url.parse().unwrap(),
-            80,
+            [
+                url.parse::<http::Uri>().unwrap().host().unwrap(),
+                "shop.internal",
+            ],
         );
         let head = format!("HTTP/1.1 {status} No\r\n{fields}\r\n");
         let advice = advised.read(StatusCode::from_u16(status).unwrap(), head.as_bytes());
@@ -224,16 +282,32 @@ mod tests {
             ),
             ("http://users/", "Bearer realm=\"http://users/token\""),
             ("http://users/", "Basic realm=\"users:80\""),
+            // The address that a name has, and any other.
+            ("http://users/", "Bearer realm=\"http://127.0.0.1:18098/x\""),
+            ("http://users/", "Basic realm=\"[::1]\""),
+            // Other ways to write the same name.
+            (
+                "http://auth.internal.:80/",
+                "Bearer realm=\"https://auth.internal/token\"",
+            ),
+            ("http://auth.internal/", "Bearer realm=\"//auth:80/x\""),
+            ("http://users/", "Bearer realm=\"https:\\/\\/users/x\""),
+            ("http://10.0.0.7/", "Basic realm=\"1\\0.0\\.0.7\""),
+            // The name in its `Host`.
+            ("http://10.0.0.7/", "Basic realm=\"shop.internal\""),
         ] {
             let fields = format!("WWW-Authenticate: {challenge}\r\n");
             assert_eq!(challenges(url, &fields), [""; 0], "{challenge}");
         }
-        let fields = "WWW-Authenticate: Basic realm=\"users\"\r\n";
-        assert_eq!(
-            challenges(USERS, fields).len(),
-            1,
-            "a realm of that name is no address"
-        );
+        // A realm of that name is no address, and a host that only begins like it is another one.
+        for good in [
+            "Basic realm=\"users\"",
+            "Bearer realm=\"https://users.example.com/token\", scope=\"a:b c::d 1.2\"",
+            "Bearer realm=\"//userspace\"",
+        ] {
+            let fields = format!("WWW-Authenticate: {good}\r\n");
+            assert_eq!(challenges(USERS, &fields), [good]);
+        }
     }
 
     #[test]
@@ -252,6 +326,8 @@ mod tests {
             "soon",
             "12345678901",
             "Fri, 31 Dec 1999 23:59:59 CET",
+            "Zzz, 99 Zzz 0000 99:99:99 GMT",
+            "Friday, 31-Dec-99 23:59:59 GMT",
             "1; http://x",
         ] {
             assert_eq!(time(value), None, "{value}");

@@ -13,7 +13,7 @@ use std::{
 
 use actix_service::Service as _;
 use awc::{Connect, Connector};
-use http::{HeaderValue, StatusCode, Uri, uri::Scheme};
+use http::{HeaderValue, StatusCode, Uri, header::HOST, uri::Scheme};
 use tokio::time::Instant;
 
 use super::{
@@ -92,9 +92,17 @@ impl Prepared {
     /// The same, of whose failures with these statuses more is kept: what their clients may need to go on.
     #[must_use]
     pub fn advising(mut self, statuses: Vec<StatusCode>) -> Self {
-        self.advised = (!statuses.is_empty())
-            .then(|| Arc::new(Advised::new(statuses, &self.settings.url, self.port)));
+        self.advised =
+            (!statuses.is_empty()).then(|| Arc::new(Advised::new(statuses, self.hosts())));
         self
+    }
+
+    /// The names of its host: in its URL, and in a `Host` of its own.
+    fn hosts(&self) -> impl Iterator<Item = &str> {
+        let own = self.settings.headers.iter();
+        let own = own.filter(|(name, _)| *name == HOST);
+        let own = own.filter_map(|(_, value)| value.to_str().ok());
+        self.settings.url.host().into_iter().chain(own)
     }
 
     /// The settings it was made from.
