@@ -277,6 +277,10 @@ impl Problem {
 
     fn response(&self, json: Vec<u8>) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
+        if self.status.canonical_reason().is_none() {
+            // actix would call it unknown. A reason may be empty (RFC 9112, section 4).
+            response.reason("");
+        }
         response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON));
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         if self.kind == ProblemKind::MethodNotAllowed {

@@ -106,6 +106,12 @@ pub(super) fn refusal(reply: &Reply) -> String {
     }
 }
 
+/// Tells whether the answer has the status of a call: the gateway has run what it was asked for.
+pub(super) fn is_passed(reply: &Reply) -> bool {
+    serde_json::from_slice::<Problem>(client::bytes(&reply.body))
+        .is_ok_and(|problem| problem.kind.as_deref() == Some(PASSED))
+}
+
 /// Returns the answer's JSON as it came.
 fn json(reply: &Reply) -> anyhow::Result<&str> {
     let json: Result<&RawValue, _> = serde_json::from_slice(client::bytes(&reply.body));

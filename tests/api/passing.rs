@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
     gateway::{Answer, Gateway, request},
@@ -472,4 +473,30 @@ async fn an_answer_with_a_passed_status_is_compressed_as_any_other() {
         Some("application/problem+json")
     );
     assert_eq!(values(&answer, "retry-after"), ["30"]);
+}
+
+#[actix_web::test]
+async fn a_status_without_a_name_has_none_in_the_first_line() {
+    let upstream = upstream();
+    let urls = [
+        ("s401", upstream.url("/s401")),
+        ("s499", upstream.url("/s499")),
+    ];
+    let aggregates = format!(
+        "[aggregates.default]\ncalls = [{}]\n[aggregates.named]\ncalls = [{}]",
+        call("s499", &[499]),
+        call("s401", &[401])
+    );
+    let gateway = Gateway::before(&urls, &aggregates).await;
+    for (target, line) in [
+        ("/aggregate", "HTTP/1.1 499 \r\n"),
+        ("/aggregate/named", "HTTP/1.1 401 Unauthorized\r\n"),
+    ] {
+        let mut connection = gateway.connect().await;
+        let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(line), "{answer}");
+    }
 }

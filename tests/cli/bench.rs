@@ -147,6 +147,22 @@ fn failures_are_counted_by_name_and_never_among_the_latencies() {
 }
 
 #[test]
+fn a_status_that_a_call_has_brought_is_counted_whenever_it_comes() {
+    let upstream = Upstream::always(Response::new(401));
+    let configuration = format!(
+        "[upstreams.a]\nurl = \"{}\"\n[aggregates.default]\n\
+         calls = [{{ upstream = \"a\", pass_status = [401] }}]\n",
+        upstream.url("/")
+    );
+    let (_gateway, address) = Running::serve(&configuration);
+    let result = json(&[&address.to_string(), "--requests", "5"], 1);
+    for mode in ["sequential", "concurrent"] {
+        let failures = &result[mode]["failures"];
+        assert_eq!(failures, &serde_json::json!({"upstream-status": 5}));
+    }
+}
+
+#[test]
 fn what_was_measured_until_it_was_stopped_is_not_lost() {
     let upstream = slow(20);
     let (_gateway, address) = three(&upstream);
