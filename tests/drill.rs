@@ -11,7 +11,7 @@ mod program;
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -36,6 +36,14 @@ fn drill(gather: &Path, arguments: &[&str]) -> Option<Finished> {
         (!running.is_running()).then_some(())
     });
     Some(running.wait())
+}
+
+/// Writes a program of these lines.
+fn script(folder: &Path, lines: &str) -> PathBuf {
+    let file = folder.join("gather");
+    fs::write(&file, format!("#!/bin/sh\n{lines}\n")).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+    file
 }
 
 /// Plays these scenes, and asserts that all of them are as they are said to be. They wait most of the time, so that two halves
@@ -72,14 +80,14 @@ fn the_scenes_of_upstreams_and_descriptors_show_what_they_are_said_to_show() {
 #[test]
 fn the_drill_fails_where_a_client_sees_what_it_should_not() {
     let files = tempfile::tempdir().unwrap();
-    let hasty = files.path().join("gather");
     // Shorter than what its upstream takes.
-    let script = format!(
-        "#!/bin/sh\nGATHER__UPSTREAMS__USERS__TIMEOUT=10ms exec '{}' \"$@\"\n",
-        env!("CARGO_BIN_EXE_gather")
+    let hasty = script(
+        files.path(),
+        &format!(
+            "GATHER__UPSTREAMS__USERS__TIMEOUT=10ms exec '{}' \"$@\"",
+            env!("CARGO_BIN_EXE_gather")
+        ),
     );
-    fs::write(&hasty, script).unwrap();
-    fs::set_permissions(&hasty, Permissions::from_mode(0o755)).unwrap();
     let Some(finished) = drill(&hasty, &["sigterm"]) else {
         return;
     };
@@ -101,4 +109,92 @@ fn the_drill_names_its_scenes_where_one_is_unknown() {
     let all = [AROUND, CONNECTIONS].concat().join(", ");
     let told = format!("no scene is named sigtrem: there are {all}\n");
     assert!(stderr.contains(&told), "{stderr}");
+}
+
+#[test]
+fn a_gateway_that_dies_at_once_fails_the_drill_with_its_own_last_words() {
+    let files = tempfile::tempdir().unwrap();
+    let dead = script(
+        files.path(),
+        &format!(
+            "[ $1 = ping ] && exec '{}' \"$@\"\necho 'error: there is no heart' >&2\nexit 3",
+            env!("CARGO_BIN_EXE_gather")
+        ),
+    );
+    let Some(finished) = drill(&dead, &["log"]) else {
+        return;
+    };
+    let finished = finished.expect(1);
+    let sentence = "serve` has ended (exit status 3), and said at last: error: there is no heart";
+    assert!(finished.stdout.contains(sentence), "{finished:#?}");
+    // It was not waited for.
+    assert!(!finished.stdout.contains("within"), "{finished:#?}");
+}
+
+#[test]
+fn the_drill_says_what_is_wrong_with_a_path_that_is_no_program() {
+    for (path, wrong) in [
+        ("/nope", "/nope can't be run: No such file or directory"),
+        ("/", "/ is a directory, not a program"),
+        ("/etc/passwd", "/etc/passwd is not a program"),
+        ("nope", "there is no `nope` by the search path"),
+    ] {
+        let Some(finished) = drill(Path::new(path), &[]) else {
+            return;
+        };
+        let stderr = finished.expect(2).stderr;
+        assert!(stderr.contains(wrong), "{stderr}");
+    }
+}
+
+/// Ends a drill in the middle of a scene.
+fn ended_by(signal: &str, code: i32) {
+    let files = tempfile::tempdir().unwrap();
+    // The id of the gateway's process.
+    let noted = files.path().join("started");
+    let gather = script(
+        files.path(),
+        &format!(
+            "[ $1 = ping ] || echo $$ >'{}'\nexec '{}' \"$@\"",
+            noted.display(),
+            env!("CARGO_BIN_EXE_gather")
+        ),
+    );
+    let mut command = Command::new("python3");
+    command
+        .arg(repository("deploy/drill/drill"))
+        .arg("--gather")
+        .arg(gather)
+        .arg("frozen")
+        .env("TMPDIR", files.path());
+    let running = Running::start(command);
+    let gateway = program::eventually("the gateway", || {
+        let text = fs::read_to_string(&noted).ok()?;
+        text.ends_with('\n').then(|| text.trim().to_owned())
+    });
+    let folders = || {
+        fs::read_dir(files.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().path().is_dir())
+            .count()
+    };
+    assert_eq!(folders(), 1);
+    running.signal(signal);
+    let finished = running.wait().expect(code);
+    assert_eq!(
+        finished.stderr.trim_end(),
+        format!("drill: ended by SIG{signal}")
+    );
+    assert_eq!(folders(), 0);
+    assert!(!Path::new("/proc").join(&gateway).exists());
+}
+
+#[test]
+fn a_drill_that_is_ended_early_leaves_nothing_behind() {
+    if which("python3").is_none() {
+        return;
+    }
+    for (signal, code) in [("HUP", 129), ("INT", 130), ("QUIT", 131), ("TERM", 143)] {
+        ended_by(signal, code);
+    }
 }

@@ -54,8 +54,8 @@ class Alerts:
                 f"scrape_configs:\n- job_name: gather\n  static_configs: [{{ targets: ['{gateway.admin}'] }}]\n"
             )
         self.address = f"127.0.0.1:{free_port()}"
-        self.stage.started(
-            Program(
+        prometheus = self.stage.started(
+            lambda: Program(
                 [
                     program,
                     f"--config.file={file}",
@@ -65,7 +65,7 @@ class Alerts:
                 ]
             )
         )
-        eventually("the first scrape by Prometheus", lambda: self.query("up == 1"))
+        eventually("the first scrape by Prometheus", lambda: prometheus.must_run() or self.query("up == 1"))
 
     def query(self, query):
         url = f"http://{self.address}/api/v1/query?{urllib.parse.urlencode({'query': query})}"

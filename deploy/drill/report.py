@@ -1,5 +1,10 @@
 """What was seen of a scene, and whether it was as expected."""
 
+import signal
+
+from ending import Ended
+
+
 class Missing(Exception):
     """Something that a scene needs is not on this machine."""
 
@@ -8,14 +13,22 @@ class Unexpected(Exception):
     """What was seen is not what was to be seen."""
 
 
+def say(text):
+    """Writes a line. Where nobody reads it any more, the drill is over."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        raise Ended(signal.SIGPIPE, "its output is closed") from None
+
+
 class Report:
     def __init__(self, name, title, strict):
         self.strict = strict
         self.good = True
-        print(f"\n{name}: {title.splitlines()[0]}", flush=True)
+        say(f"\n{name}: {title.splitlines()[0]}")
 
     def line(self, where, verdict, text):
-        print(f"  {where:<8} {verdict:<7} {text}", flush=True)
+        say(f"  {where:<8} {verdict:<7} {text}")
 
     def see(self, where, look):
         """Runs `look`, which returns what it saw as a sentence, and notes it."""
@@ -38,7 +51,7 @@ class Report:
         self.line("", "FAILED", str(unexpected))
 
     def told(self, seconds):
-        print(f"  {'':<8} {'' if self.good else 'FAILED':<7} took {seconds:.0f} s", flush=True)
+        say(f"  {'':<8} {'' if self.good else 'FAILED':<7} took {seconds:.0f} s")
         return self.good
 
 

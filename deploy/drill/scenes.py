@@ -7,7 +7,7 @@ from load import Load, told
 from names import NameService
 from report import expect
 from stage import FREEZE, STOP, THAW, eventually
-from waiting import Crowd
+from waiting import Crowd, need_descriptors
 
 
 def sigterm(stage, alerts, report):
@@ -208,6 +208,8 @@ def certificate(stage, alerts, report):
 
 def descriptors(stage, alerts, report):
     """Descriptors spent: more clients than a limit of 256 is enough for"""
+    # 300 clients, and what the drill itself has open.
+    need_descriptors(400)
     _, users = stage.ping()
     _, orders = stage.ping()
     gateway = stage.gateway(

@@ -1,15 +1,20 @@
 """The programs of a scene: a gateway before `gather ping` upstreams, all on loopback, on free ports, and gone at the end."""
 
+import http.client
 import json
 import os
 import re
+import resource
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 
+import ending
 from report import Unexpected, expect
 
 # Far more than anything here needs on a busy machine.
@@ -20,6 +25,7 @@ def eventually(what, probe, seconds=SOON):
     """Asks until there is something, and returns that."""
     end = time.monotonic() + seconds
     while True:
+        ending.check()
         found = probe()
         if found:
             return found
@@ -32,24 +38,31 @@ class Program:
     """A program whose log is read, until it is told not to."""
 
     def __init__(self, command, limit=None):
-        def before():
-            import resource
+        parent = os.getpid()
 
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        def before():
+            ending.with_parent(parent)
+            if limit:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GATHER__")}
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env={**environment, "NO_COLOR": "1"},
-            preexec_fn=before if limit else None,
-        )
+        self.name = " ".join(command[:2])
+        try:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env={**environment, "NO_COLOR": "1"},
+                preexec_fn=before,
+            )
+        except OSError as error:
+            raise Unexpected(f"{command[0]} can't be run: {error.strerror}") from None
         self.lines = []
         self.reading = threading.Event()
         self.reading.set()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self):
         # Not buffered: what is not asked for has to stay in the pipe.
@@ -58,14 +71,35 @@ class Program:
             self.reading.wait()
             piece = os.read(self.process.stderr.fileno(), 4096)
             if not piece:
+                self.lines += [pending.decode(errors="replace")] if pending else []
                 return
             *whole, pending = (pending + piece).split(b"\n")
             self.lines += [line.decode(errors="replace") for line in whole]
 
+    def must_run(self):
+        """Tells why the program is not running, if it is not."""
+        status = self.process.poll()
+        if status is None:
+            return
+        self.reader.join(1)
+        how = f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+        last = " | ".join(line.strip() for line in self.lines[-3:] if line.strip())
+        raise Unexpected(f"`{self.name}` has ended ({how}), and said at last: {last or 'nothing'}")
+
+    def _first(self, text):
+        # In this order: what it says before its end counts.
+        has_ended = self.process.poll() is not None
+        if has_ended and self.reading.is_set():
+            self.reader.join(1)
+        found = next((line for line in list(self.lines) if text in line), None)
+        if has_ended and found is None:
+            self.must_run()
+        return found
+
     def line(self, text, seconds=SOON):
         """The first line with this text, past or to come."""
         return eventually(
-            f'a log line with "{text}"', lambda: next((line for line in list(self.lines) if text in line), None), seconds
+            f'a log line with "{text}"', lambda: self._first(text), seconds
         )
 
     def once(self, text):
@@ -75,7 +109,10 @@ class Program:
 
     def address(self, key):
         line = self.line("listening")
-        return re.search(rf'{key}="?([\d.:]+)', line).group(1)
+        found = re.search(rf'{key}="?([\d.:]+)', line)
+        if not found:
+            raise Unexpected(f'`{self.name}` says no {key} in its line "{line}"')
+        return found.group(1)
 
     def send(self, number):
         self.process.send_signal(number)
@@ -97,7 +134,11 @@ class Gateway(Program):
 
     def __init__(self, gather, file, limit):
         super().__init__([gather, "serve", "-c", file], limit)
+
+    def listens(self):
+        """Waits for its addresses."""
         self.public, self.admin = self.address("address"), self.address("admin")
+        return self
 
     def get(self, path, where=None):
         """Status and body."""
@@ -107,13 +148,17 @@ class Gateway(Program):
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as answer:
             return answer.code, answer.read().decode()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
+            self.must_run()
             raise Unexpected(f"{path} was not answered: {error}") from None
 
     def aggregate(self, name=None):
         """The answer of an aggregate, as JSON."""
         _, body = self.get(f"/aggregate/{name}" if name else "/aggregate")
-        return json.loads(body)
+        try:
+            return json.loads(body)
+        except ValueError:
+            raise Unexpected(f"an aggregate is no JSON: {body[:200]}") from None
 
     def metric(self, series):
         """The value of a series of /metrics; 0 where it isn't there."""
@@ -130,24 +175,31 @@ class Gateway(Program):
 class Stage:
     """Whatever is started here is gone when this ends."""
 
-    def __init__(self, folder, gather):
-        self.folder, self.gather = folder, gather
+    def __init__(self, gather):
+        self.gather = gather
         self.programs = []
 
     def __enter__(self):
+        with ending.undisturbed():
+            self.folder = tempfile.mkdtemp(prefix="gather-drill-")
         return self
 
     def __exit__(self, *_):
-        for program in reversed(self.programs):
-            program.end()
+        with ending.undisturbed():
+            for program in reversed(self.programs):
+                program.end()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
-    def started(self, program):
-        self.programs.append(program)
+    def started(self, start):
+        with ending.undisturbed():
+            program = start()
+            self.programs.append(program)
+        ending.check()
         return program
 
     def ping(self, delay="20ms"):
         """A service, and its address."""
-        ping = self.started(Program([self.gather, "ping", "--listen", "127.0.0.1:0", "--delay", delay]))
+        ping = self.started(lambda: Program([self.gather, "ping", "--listen", "127.0.0.1:0", "--delay", delay]))
         return ping, ping.address("address")
 
     def gateway(self, text, limit=None):
@@ -155,7 +207,7 @@ class Stage:
         file = os.path.join(self.folder, "gather.toml")
         with open(file, "w", encoding="utf-8") as out:
             out.write('[server]\nlisten = "127.0.0.1:0"\nworkers = 2\n' + text + '\n[admin]\nlisten = "127.0.0.1:0"\n')
-        return self.started(Gateway(self.gather, file, limit))
+        return self.started(lambda: Gateway(self.gather, file, limit)).listens()
 
 
 FREEZE, THAW, STOP = signal.SIGSTOP, signal.SIGCONT, signal.SIGTERM

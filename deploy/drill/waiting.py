@@ -6,13 +6,25 @@ import resource
 import selectors
 import socket
 
+from report import Missing
+
 REQUEST = b"GET /aggregate HTTP/1.1\r\nHost: drill\r\n\r\n"
+
+
+def need_descriptors(count):
+    """Raises the limit of this process where it is lower."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= count:
+        return
+    try:
+        # Root may raise the hard one too.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard if hard == resource.RLIM_INFINITY else max(hard, count)))
+    except (ValueError, OSError):
+        raise Missing(f"{count} file descriptors (`ulimit -Hn` says {hard})") from None
 
 
 class Crowd:
     def __init__(self, gateway, clients):
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self.seen = collections.Counter()
         self.done = []
         self.selector = selectors.DefaultSelector()
