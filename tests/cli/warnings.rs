@@ -1,4 +1,5 @@
-//! Warnings: of what is allowed and odd. `gather check` prints them, `--strict` makes them count, and `gather serve` logs them.
+//! Warnings of what is valid and probably not meant. `gather check` prints them, `--strict` makes them count, and `gather serve`
+//! logs them.
 
 use std::fs;
 
