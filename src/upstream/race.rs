@@ -1,7 +1,7 @@
 //! Connects to whichever of a name's addresses takes a connection first ("Happy Eyeballs", RFC 8305, section 5). An address that
 //! swallows what is sent to it costs a fraction of a second, one that refuses costs nothing.
 
-use std::{future::Future, io, net::SocketAddr, pin::Pin, time::Duration};
+use std::{collections::VecDeque, future::Future, io, net::SocketAddr, pin::Pin, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep};
@@ -17,7 +17,8 @@ const LEAST: Duration = Duration::from_millis(10);
 /// The reason why there is no connection.
 #[derive(Debug)]
 pub(super) enum Lost {
-    /// Every address failed, this one last; `None` where there was none.
+    /// No address has a connection. The error is that of a shortage of this process if there was one, else the last; `None`
+    /// where there was no address.
     Failed(Option<io::Error>),
     /// The time was over first.
     Late,
@@ -25,6 +26,9 @@ pub(super) enum Lost {
 
 /// Connects to the first of the addresses `found` that answers. The next is tried as soon as one has failed, or when it has taken
 /// 250 ms or half of the time that is left until `end`; the earlier ones go on beside it. Gives up when `over` is.
+///
+/// The first shortage ends those that are under way, as each holds a descriptor. The address that it hit is tried once more at
+/// once, and they are tried again after all others.
 pub(super) async fn race<T, F: Future<Output = io::Result<T>>>(
     addresses: &Addresses,
     found: &[SocketAddr],
@@ -32,13 +36,16 @@ pub(super) async fn race<T, F: Future<Output = io::Result<T>>>(
     mut over: Pin<&mut impl Future<Output = ()>>,
     connect: impl Fn(SocketAddr) -> F,
 ) -> Result<(SocketAddr, T), Lost> {
-    let mut waiting = addresses.order(found).into_iter();
+    let mut waiting = VecDeque::from(addresses.order(found));
     let mut begun: Vec<(SocketAddr, Instant)> = Vec::new();
     let mut connecting = FuturesUnordered::new();
     let mut last = None;
+    // A shortage has nothing to do with the upstream, so it is what is told, whatever comes of the other addresses.
+    let mut short = None;
+    let mut is_eased = false;
     loop {
         let now = Instant::now();
-        if let Some(address) = waiting.next() {
+        if let Some(address) = waiting.pop_front() {
             begun.push((address, now));
             let connection = connect(address);
             connecting.push(async move { (address, connection.await) });
@@ -55,18 +62,33 @@ pub(super) async fn race<T, F: Future<Output = io::Result<T>>>(
                 Some((address, Err(error))) => {
                     tracing::debug!(%address, %error, "a connection was not made");
                     begun.retain(|(one, _)| *one != address);
-                    if Shortage::of(&error).is_none() {
+                    let Some(shortage) = Shortage::of(&error) else {
                         addresses.avoid(address);
+                        last = Some(error);
+                        continue;
+                    };
+                    if shortage.is_everywhere() {
+                        match (is_eased, connecting.is_empty()) {
+                            (false, false) => {
+                                is_eased = true;
+                                connecting.clear();
+                                waiting.push_front(address);
+                                waiting.extend(begun.iter().map(|(one, _)| *one));
+                            }
+                            // There is nothing to wait for.
+                            (true, true) => return Err(Lost::Failed(Some(error))),
+                            (false, true) | (true, false) => {}
+                        }
                     }
-                    last = Some(error);
+                    short = Some(error);
                 }
-                None => return Err(Lost::Failed(last)),
+                None => return Err(Lost::Failed(short.or(last))),
             },
             () = over.as_mut() => {
                 avoid_slow(addresses, begun.into_iter());
-                return Err(Lost::Late);
+                return Err(short.map_or(Lost::Late, |error| Lost::Failed(Some(error))));
             }
-            () = sleep(delay), if waiting.len() > 0 => {}
+            () = sleep(delay), if !waiting.is_empty() => {}
         }
     }
 }

@@ -1,6 +1,12 @@
 //! Races on paused time, in a network of three addresses that do as they are told.
 
-use std::{cell::RefCell, collections::BTreeMap, future::pending, pin::pin};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    future::pending,
+    pin::pin,
+    rc::Rc,
+};
 
 use tokio::time::{sleep_until, timeout};
 
@@ -14,8 +20,10 @@ enum Does {
     Accept(u64),
     Refuse(u64),
     Swallow,
+    /// The connection fails at once with this error of the system.
+    Lack(i32),
 }
-use Does::{Accept, Refuse, Swallow};
+use Does::{Accept, Lack, Refuse, Swallow};
 
 /// A name with three addresses on paused time.
 struct Network {
@@ -23,6 +31,9 @@ struct Network {
     does: BTreeMap<SocketAddr, Does>,
     /// The addresses that were tried and the times, in milliseconds.
     tried: RefCell<Vec<(usize, u64)>>,
+    /// Held once more by each connection that is under way. There are as many as `descriptors`.
+    held: Rc<()>,
+    descriptors: Cell<usize>,
 }
 
 impl Network {
@@ -31,7 +42,14 @@ impl Network {
             known: Addresses::beginning_at(0),
             does: found().into_iter().zip(does).collect(),
             tried: RefCell::default(),
+            held: Rc::default(),
+            descriptors: Cell::new(100),
         }
+    }
+
+    fn with_descriptors(self, descriptors: usize) -> Self {
+        self.descriptors.set(descriptors);
+        self
     }
 
     /// One race within this many milliseconds: which one won, and after how many.
@@ -43,12 +61,20 @@ impl Network {
         let since = move || u64::try_from(began.elapsed().as_millis()).unwrap();
         let connect = |address: SocketAddr| {
             self.tried.borrow_mut().push((index(address), since()));
-            let does = self.does[&address];
+            let is_short = Rc::strong_count(&self.held) > self.descriptors.get();
+            let does = if is_short {
+                Lack(libc::EMFILE)
+            } else {
+                self.does[&address]
+            };
+            let held = (!is_short).then(|| Rc::clone(&self.held));
             async move {
+                let _held = held;
                 let (after, result) = match does {
                     Accept(after) => (after, Ok(())),
                     Refuse(after) => (after, Err(io::ErrorKind::ConnectionRefused.into())),
                     Swallow => return pending().await,
+                    Lack(code) => return Err(io::Error::from_raw_os_error(code)),
                 };
                 sleep(Duration::from_millis(after)).await;
                 result
@@ -179,4 +205,59 @@ async fn a_connection_that_is_given_up_at_once_says_nothing_of_the_address() {
     // The third turn, as if nothing had been.
     assert_eq!(network.connect(10_000).await.0.unwrap(), 2);
     assert_eq!(network.connect(10_000).await.0.unwrap(), 0);
+}
+
+#[track_caller]
+fn assert_short(lost: Result<usize, Lost>, code: i32) {
+    let Err(Lost::Failed(Some(error))) = lost else {
+        panic!("{lost:?}");
+    };
+    assert_eq!(error.raw_os_error(), Some(code));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_address_gives_its_descriptor_to_one_that_has_none() {
+    let network = Network::new([Swallow, Accept(1), Accept(1)]).with_descriptors(1);
+    let (won, after) = network.connect(10_000).await;
+    assert_eq!((won.unwrap(), after), (1, 251));
+    network.assert_tried(&[(0, 0), (1, 250), (1, 250)]);
+    // It was overtaken all the same.
+    for _ in 0..10 {
+        assert_eq!(network.connect(10_000).await.1, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_gave_its_descriptor_up_is_tried_again_after_the_others() {
+    let network = Network::new([Accept(300), Refuse(1), Refuse(1)]).with_descriptors(1);
+    let (won, _) = network.connect(10_000).await;
+    assert_eq!(won.unwrap(), 0);
+    let tried: Vec<_> = network.tried.borrow().iter().map(|(one, _)| *one).collect();
+    assert_eq!(tried, [0, 1, 1, 2, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shortage_that_stays_ends_the_race_and_is_the_reason() {
+    for code in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS] {
+        let network = Network::new([Swallow, Lack(code), Lack(code)]);
+        let (lost, after) = network.connect(10_000).await;
+        assert_short(lost, code);
+        assert_eq!(after, 250);
+        network.assert_tried(&[(0, 0), (1, 250), (1, 250)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shortage_is_the_reason_whatever_the_other_addresses_do() {
+    let (files, ports) = (Lack(libc::EMFILE), Lack(libc::EADDRNOTAVAIL));
+    for (does, code) in [
+        ([files, Refuse(0), Refuse(5)], libc::EMFILE),
+        ([Refuse(0), files, Refuse(5)], libc::EMFILE),
+        ([files, Swallow, Refuse(5)], libc::EMFILE),
+        ([ports, Refuse(5), Refuse(0)], libc::EADDRNOTAVAIL),
+        ([Swallow, ports, Swallow], libc::EADDRNOTAVAIL),
+    ] {
+        let (lost, _) = Network::new(does).connect(1000).await;
+        assert_short(lost, code);
+    }
 }
