@@ -19,6 +19,8 @@ use crate::fanout::{
     Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, run,
 };
 
+#[path = "ceiling_tests.rs"]
+mod ceiling;
 #[path = "refusals_tests.rs"]
 mod refusals;
 

@@ -79,6 +79,12 @@ impl Budget {
             .is_ok()
     }
 
+    /// Gives back what was paid for an attempt that was not sent.
+    #[cold]
+    pub fn refund(&self) {
+        self.add(TOKEN);
+    }
+
     fn fill(&self) {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let filled = self.filled.fetch_max(now, Ordering::AcqRel);

@@ -7,8 +7,8 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    Call, Cause, Circuit, Event, Failure, FailureKind, Heard, Mode, Observer, Pace, Pass, Place,
-    Refusal, Repeatable, Reply, Upstream, UpstreamId, pause,
+    Call, Cause, Circuit, Event, Failure, FailureKind, Heard, Mode, Observer, Pace, Pass, Permit,
+    Place, Refusal, Repeatable, Reply, Upstream, UpstreamId, pause,
 };
 
 /// The attempts that a call has sent so far.
@@ -44,6 +44,14 @@ impl<O> Scope<'_, O> {
 }
 
 impl<O: Observer> Scope<'_, O> {
+    /// Tells that the upstream's circuit has changed, if it has.
+    fn changed(&self, upstream: UpstreamId, circuit: Option<Circuit>) {
+        if let Some(circuit) = circuit {
+            self.observer
+                .observe(&Event::CircuitChanged { upstream, circuit });
+        }
+    }
+
     /// Tells that a retry or a hedge is not sent.
     #[cold]
     fn refuse(&self, upstream: UpstreamId, cause: Cause, reason: Refusal) {
@@ -68,7 +76,9 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
     let started = Instant::now();
     call.lane.budget.deposit();
     let mut tries = 1;
+    // The last failure, and the number of attempts that were sent until then.
     let mut before = None;
+    let mut sent = 0;
     let result = loop {
         let cause = if tries == 1 {
             Cause::First
@@ -77,12 +87,16 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
         };
         let failure = match hedged(call, context, &scope, cause).await {
             Ok(reply) => break Ok(reply),
-            // The circuit opened in the pause: what this call had seen says more.
-            Err(failure) if failure.kind == FailureKind::CircuitOpen => {
+            // It was refused, a retry after its pause: what this call had seen says more.
+            Err(failure) if scope.sent.attempts.get() == sent => {
+                if cause == Cause::Retry {
+                    call.lane.budget.refund();
+                }
                 break Err(before.unwrap_or(failure));
             }
             Err(failure) => failure,
         };
+        sent = scope.sent.attempts.get();
         let pause = match pause_before(call, &failure, tries, scope.deadline) {
             Ok(Some(pause)) => pause,
             Ok(None) => break Err(failure),
@@ -101,6 +115,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
         if Instant::now() >= scope.deadline {
             // It took longer than it was to. Nothing is sent any more.
             scope.refuse(call.id, Cause::Retry, Refusal::Deadline);
+            call.lane.budget.refund();
             break Err(failure);
         }
         before = Some(failure);
@@ -144,8 +159,9 @@ async fn hedged<U: Upstream, O: Observer>(
     scope: &Scope<'_, O>,
     cause: Cause,
 ) -> Result<Reply, Failure> {
+    let admission = admit(call, scope, cause)?;
     // Held once for all ways through this: whatever the future is, every call in flight has it.
-    let mut first = pin!(attempt(call, context, scope, cause));
+    let mut first = pin!(attempt(call, context, scope, cause, admission));
     let Some(after) = call.lane.hedge_after() else {
         return first.await;
     };
@@ -164,16 +180,19 @@ async fn hedged<U: Upstream, O: Observer>(
     }
     // It may have been answered, had anybody looked.
     let held = scope.holds() != holds || pause::is_pause(began.elapsed().saturating_sub(after));
-    if held || Instant::now() >= scope.deadline || !may_hedge(call, scope) {
+    if held || Instant::now() >= scope.deadline {
         return first.await;
     }
+    let Some(admission) = admit_hedge(call, scope) else {
+        return first.await;
+    };
     scope.observer.observe(&Event::Hedge {
         call: scope.index,
         upstream: call.id,
         after,
     });
     // On the heap: every call would have to hold its place.
-    let mut second = Box::pin(attempt(call, context, scope, Cause::Hedge));
+    let mut second = Box::pin(attempt(call, context, scope, Cause::Hedge, admission));
     tokio::select! {
         biased;
         result = &mut first => match result {
@@ -196,33 +215,40 @@ async fn hedged<U: Upstream, O: Observer>(
     }
 }
 
-/// Tells whether a slow attempt gets a second beside it, and pays for that one. A refusal is an event.
-fn may_hedge<U, O: Observer>(call: &Call<U>, scope: &Scope<'_, O>) -> bool {
+/// Admits a second attempt beside a slow one, and pays for it. A refusal is an event, and costs nothing.
+fn admit_hedge<U, O: Observer>(call: &Call<U>, scope: &Scope<'_, O>) -> Option<Admission> {
     let lane = &call.lane;
+    // Paid first: a permit that is held for a moment might be missing to a call's own attempt.
     let paid = lane.admits_extra().and_then(|()| lane.pay_for_extra());
     if let Err(reason) = paid {
         scope.refuse(call.id, Cause::Hedge, reason);
+        return None;
     }
-    paid.is_ok()
+    let admission = admit(call, scope, Cause::Hedge);
+    if admission.is_err() {
+        lane.budget.refund();
+    }
+    admission.ok()
 }
 
-/// One try, if the upstream's breaker and ceiling let it through.
-async fn attempt<U: Upstream, O: Observer>(
+/// The right to send one attempt.
+struct Admission {
+    pass: Option<Pass>,
+    /// Given back when the attempt ends.
+    _permit: Permit,
+}
+
+/// Asks the upstream's breaker and ceiling for an attempt.
+///
+/// # Errors
+/// When one of them refuses it. Nothing is sent then.
+fn admit<U, O: Observer>(
     call: &Call<U>,
-    context: &U::Context,
     scope: &Scope<'_, O>,
     cause: Cause,
-) -> Result<Reply, Failure> {
+) -> Result<Admission, Failure> {
     let lane = &call.lane;
-    let changed = |circuit: Option<Circuit>| {
-        if let Some(circuit) = circuit {
-            scope.observer.observe(&Event::CircuitChanged {
-                upstream: call.id,
-                circuit,
-            });
-        }
-    };
-    let pass: Option<Pass> = match &lane.breaker {
+    let pass = match &lane.breaker {
         None => None,
         Some(breaker) => {
             let Some((pass, circuit)) = breaker.admit() else {
@@ -232,17 +258,32 @@ async fn attempt<U: Upstream, O: Observer>(
                     "the upstream failed too often; it is left alone for a while",
                 ));
             };
-            changed(circuit);
+            scope.changed(call.id, circuit);
             Some(pass)
         }
     };
-    let Some(_permit) = lane.limit.acquire() else {
+    let Some(permit) = lane.limit.acquire() else {
         scope.refuse(call.id, cause, Refusal::Limit);
         return Err(Failure::new(
             FailureKind::Overload,
             format!("{} attempts are already in flight", lane.limit.max()),
         ));
     };
+    Ok(Admission {
+        pass,
+        _permit: permit,
+    })
+}
+
+/// One try, which the upstream's breaker and ceiling have let through.
+async fn attempt<U: Upstream, O: Observer>(
+    call: &Call<U>,
+    context: &U::Context,
+    scope: &Scope<'_, O>,
+    cause: Cause,
+    admission: Admission,
+) -> Result<Reply, Failure> {
+    let lane = &call.lane;
     let mut watched = Attempt::start(call.id, scope, cause);
     let holds = scope.holds();
     let own = watched.started.checked_add(call.timeout);
@@ -264,8 +305,8 @@ async fn attempt<U: Upstream, O: Observer>(
     if result.is_ok() {
         lane.answered(elapsed);
     }
-    if let Some(pass) = pass {
-        changed(match &result {
+    if let Some(pass) = admission.pass {
+        let circuit = match &result {
             Ok(_) => pass.settle(true),
             // Its client may have left it too little time.
             Err(_) if Instant::now() >= scope.deadline => None,
@@ -273,7 +314,8 @@ async fn attempt<U: Upstream, O: Observer>(
             // It answered, if not to our liking.
             Err(failure) if failure.status.is_some() => pass.settle(true),
             Err(_) => None,
-        });
+        };
+        scope.changed(call.id, circuit);
     }
     result
 }

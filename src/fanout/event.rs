@@ -64,7 +64,7 @@ pub enum Event<'a> {
         /// 1 for the first.
         attempt: u32,
         /// The reason why it is sent. Counting by this, and not by `Retry` and `Hedge`, makes attempts the sum of their causes:
-        /// what those announce can still be refused or dropped before it is sent.
+        /// a retry can still be refused or dropped after its pause.
         cause: Cause,
     },
     /// One try has ended, or was dropped. Follows every `AttemptStarted` exactly once.
@@ -95,7 +95,7 @@ pub enum Event<'a> {
         /// The time that it waits first.
         pause: Duration,
     },
-    /// A try has not been answered in time, and gets a second beside it.
+    /// A try has not been answered in time, and gets a second beside it: the attempt that starts next.
     Hedge {
         /// Its call's place in the plan.
         call: usize,

@@ -274,6 +274,9 @@ struct Entry {
     settled: u32,
     tried: u32,
     ended: u32,
+    /// Retries and hedges that were announced.
+    announced: u32,
+    /// Those of them that were sent.
     extra: u32,
 }
 
@@ -294,10 +297,16 @@ impl Observer for Ledger<'_> {
                 };
                 assert!(open <= most, "{open} calls at a time");
             }
-            Event::AttemptStarted { call, attempt, .. } => {
+            Event::AttemptStarted {
+                call,
+                attempt,
+                cause,
+                ..
+            } => {
                 assert!(!self.world.over.get(), "an attempt after the end");
                 assert!(calls[*call].started == 1 && calls[*call].settled == 0);
                 calls[*call].tried += 1;
+                calls[*call].extra += u32::from(*cause != Cause::First);
                 assert_eq!(
                     calls[*call].tried, *attempt,
                     "attempts are numbered in order"
@@ -310,9 +319,9 @@ impl Observer for Ledger<'_> {
             }
             Event::Retry { call, after, .. } => {
                 assert_ne!(*after, FailureKind::InvalidBody, "a retry that can't help");
-                calls[*call].extra += 1;
+                calls[*call].announced += 1;
             }
-            Event::Hedge { call, .. } => calls[*call].extra += 1,
+            Event::Hedge { call, .. } => calls[*call].announced += 1,
             Event::ExtraRefused {
                 call,
                 cause,
@@ -393,9 +402,10 @@ fn check_ledger(case: &Case, ledger: &Ledger<'_>, took: Duration) {
         assert!(call.started <= 1);
         assert_eq!(call.tried, call.ended, "each attempt ends exactly once");
         assert!(call.tried <= call.started + call.extra, "{call:?}");
+        assert!(call.extra <= call.announced, "{call:?}");
         let rules = case.rules(index);
         if !rules.repeatable {
-            assert_eq!(call.extra, 0, "what may not be repeated is not");
+            assert_eq!(call.announced, 0, "what may not be repeated is not");
         }
         // Each try may have a hedge beside it.
         assert!(call.tried <= 2 * rules.attempts.max(1), "{call:?}");
