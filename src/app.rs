@@ -31,7 +31,7 @@ use self::{
 };
 use crate::{
     api::{self, ProblemKind, Shared},
-    config::{self, Config, Descriptors},
+    config::{self, Config, Descriptors, TooFew},
     fanout::{Memory, UpstreamId},
     port::{HandOver, Sharing},
     readiness::{Readiness, Stage},
@@ -66,9 +66,9 @@ impl Application {
     /// Binds the listeners and starts the workers. Needs an actix system or a local runtime around it.
     ///
     /// # Errors
-    /// When an address can't be bound or an upstream's TLS settings can't be used.
+    /// When file descriptors are too few, an address can't be bound, or an upstream's TLS settings can't be used.
     pub fn build(config: Config) -> anyhow::Result<Self> {
-        let shares = divide_descriptors(&config);
+        let shares = divide_descriptors(&config)?;
         let Config {
             server,
             admin,
@@ -101,7 +101,7 @@ impl Application {
         let blueprint = Arc::new(blueprint.heeding(&server.deadline_headers));
 
         let bound = Bound::of(&server, admin.as_ref())?;
-        let (started, workers) = (Arc::new(AtomicUsize::new(0)), server.workers);
+        let (started, workers) = (Arc::new(AtomicUsize::new(0)), shares.workers);
         let for_workers = shared.clone();
         let public = listen(
             bound.public,
@@ -245,17 +245,17 @@ fn listen_admin(
 
 /// Divides the file descriptors of this process, and logs the configuration's warnings. What the shares are warned of is not
 /// logged twice: where the limit could be raised, the configuration was warned of the same shares when it was loaded.
-fn divide_descriptors(config: &Config) -> Descriptors {
-    let shares = Descriptors::now(config);
+fn divide_descriptors(config: &Config) -> Result<Descriptors, TooFew> {
+    let shares = Descriptors::now(config)?;
     tracing::debug!(?shares, "file descriptors");
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let is_known = config.descriptors == Some(shares);
-    if let Some(news) = shares.warning(config).filter(|_| !is_known) {
-        tracing::warn!("server.max_connections: {news}");
+    if let Some(news) = shares.warning_line(config).filter(|_| !is_known) {
+        tracing::warn!("{news}");
     }
-    shares
+    Ok(shares)
 }
 
 /// Starts the recorder of spans, if there is a place to send them to.

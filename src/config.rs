@@ -51,7 +51,7 @@ pub use self::{
         Admin, Aggregate, Call, Config, Log, LogFormat, LogLevel, Server, TlsFiles, Tracing,
     },
     default_files::{DEFAULT_FILES, NoConfiguration, default_files},
-    descriptors::Descriptors,
+    descriptors::{Descriptors, RAISE, TooFew},
     memory::{Bytes, Most, most},
     mistake::{Mistake, Mistakes},
     surroundings::Surroundings,
@@ -146,14 +146,14 @@ fn finish(
     if let Some(config) = config.as_ref().filter(|_| review.report.len() == 0) {
         let limit = surroundings.and_then(|surroundings| surroundings.open_files);
         descriptors = limit.map(|limit| Descriptors::within(limit, config));
-        lints::look(config, surroundings, descriptors, &mut review);
+        lints::look(config, surroundings, descriptors.as_ref(), &mut review);
     }
     note(stray, &mut warnings);
     let warnings = warnings.into_found().collect();
     match report.into_result(config) {
         Ok(config) => Ok(Config {
             warnings,
-            descriptors,
+            descriptors: descriptors.and_then(Result::ok),
             ..config
         }),
         Err(mistakes) => Err(mistakes.beside(warnings)),

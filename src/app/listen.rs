@@ -49,6 +49,10 @@ pub(super) fn bind(
     key: &str,
 ) -> anyhow::Result<TcpListener> {
     port::open(address, sharing).map_err(|error| {
+        if let Some(libc::EMFILE | libc::ENFILE) = error.raw_os_error() {
+            let raise = config::RAISE;
+            return anyhow::anyhow!("can't listen on {address} ({error}); raise the limit ({raise})");
+        }
         let hint = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 "something else listens there: stop it, have both processes set `server.reuse_port` to take over from it, \

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     app::Application,
-    config,
+    config::{self, TooFew},
     fanout::{Mode, Reply},
     ping::{self, Seen, Watch},
     shutdown::Signals,
@@ -71,6 +71,16 @@ impl Demo {
             level: LevelFilter::WARN,
         })?;
         serve::allow_many_sockets();
+        let calls = usize::from(self.calls);
+        let (what, instead) = match calls {
+            1 => ("the gateway and 1 service".to_owned(), ""),
+            _ => (
+                format!("the gateway and {calls} services"),
+                ", or use fewer --calls",
+            ),
+        };
+        // Both ends of a client and of each call are here.
+        TooFew::check((1 + calls, 1 + calls), 2 + 2 * calls, what, instead)?;
         block_on(self.show())
     }
 

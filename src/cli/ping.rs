@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{Done, block_on, serve};
 use crate::{
+    config::TooFew,
     ping,
     port::{self, Sharing},
     shutdown::Signals,
@@ -47,6 +48,11 @@ impl Ping {
             level: LevelFilter::INFO,
         })?;
         serve::allow_many_sockets();
+        let (what, instead) = match self.workers.get() {
+            1 => ("1 worker".to_owned(), ""),
+            workers => (format!("{workers} workers"), ", or use fewer --workers"),
+        };
+        TooFew::check((1, self.workers.get()), 1, what, instead)?;
         block_on(async {
             let stop = serve::on_signal(Signals::to_stop()?);
             let listener = port::open(self.listen, Sharing::Alone).with_context(|| {

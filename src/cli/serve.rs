@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     app::Application,
-    config::{self, Config, Surroundings},
+    config::{self, Config, Descriptors, Surroundings},
     shutdown::Signals,
     telemetry::log,
 };
@@ -28,6 +28,8 @@ impl Serve {
             Ok(config) => {
                 log::start(logging(config.log))?;
                 allow_many_sockets();
+                // Before the first thread, which would need some.
+                Descriptors::now(&config)?;
                 block_on(serve(config))?;
                 Ok(Done::Well)
             }

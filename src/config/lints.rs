@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     checked::{Aggregate, Config},
-    descriptors::Descriptors,
+    descriptors::{Descriptors, TooFew},
     mistake::KeyPath,
     review::Review,
     surroundings::Surroundings,
@@ -54,7 +54,7 @@ const RULES: [Rule; 23] = [
 pub(super) fn look(
     config: &Config,
     surroundings: Option<&Surroundings>,
-    descriptors: Option<Descriptors>,
+    descriptors: Option<&Result<Descriptors, TooFew>>,
     review: &mut Review<'_>,
 ) {
     for rule in RULES {
@@ -63,8 +63,12 @@ pub(super) fn look(
     if surroundings.is_some_and(|surroundings| surroundings.in_container) {
         container::look(config, review);
     }
-    if let Some(message) = descriptors.and_then(|shares| shares.warning(config)) {
-        review.warning(&KeyPath::of(["server", "max_connections"]), message);
+    let warning = descriptors.and_then(|divided| match divided {
+        Ok(shares) => shares.warning(config),
+        Err(few) => Some((KeyPath::of(["server", "workers"]), few.to_string())),
+    });
+    if let Some((path, message)) = warning {
+        review.warning(&path, message);
     }
     if let Some(there) = surroundings.and_then(|surroundings| surroundings.memory) {
         memory::look(config, there, review);

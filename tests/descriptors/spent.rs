@@ -11,7 +11,7 @@ use std::{
 use crate::{
     descriptors,
     gateway::{Answer, parse},
-    program::{Running, SOON, eventually, gather, get, limited, send, try_within, within},
+    program::{Running, SOON, eventually, finish, gather, get, limited, send, try_within, within},
     upstream::{Response, Upstream},
 };
 
@@ -264,6 +264,68 @@ fn cpu(gateway: &Running) -> u64 {
         .map(|ticks| ticks.parse().unwrap())
         .collect();
     times.iter().sum()
+}
+
+#[test]
+fn a_limit_with_which_nothing_can_be_served_ends_the_start_with_one_sentence() {
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("gather.toml");
+    let text = "server.listen = \"127.0.0.1:0\"\nserver.workers = 2\n[upstreams.a]\nurl = \"http://127.0.0.1:9/\"\n\
+                [aggregates.default]\ncalls = [\"a\"]\n";
+    fs::write(&file, text).unwrap();
+    let mut command = gather();
+    command.arg("serve").arg("-c").arg(&file);
+    for limit in [10, 20] {
+        let told = finish(limited(limit, &command)).expect(1).stderr;
+        let begin = format!(
+            "error: the limit of {limit} file descriptors is too low for 2 workers, at least 32 are needed: raise it (`ulimit -n`"
+        );
+        assert!(told.starts_with(&begin), "{told}");
+        assert!(told.ends_with("or use fewer workers\n"), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    let mut ping = gather();
+    ping.args(["ping", "--listen", "127.0.0.1:0"]);
+    let mut demo = gather();
+    demo.args(["demo", "--once", "--listen", "127.0.0.1:0"]);
+    for command in [ping, demo] {
+        let told = finish(limited(20, &command)).expect(1).stderr;
+        assert!(told.starts_with("error: the limit of 20 file"), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn at_a_low_limit_clients_wait_for_a_connection_and_none_is_refused() {
+    let slow = Upstream::always(Response::pong().delay(Duration::from_millis(20)));
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("gather.toml");
+    let text = three(&slow);
+    fs::write(
+        &file,
+        format!("server.listen = \"127.0.0.1:0\"\nserver.workers = 2\n{text}"),
+    )
+    .unwrap();
+    let mut command = gather();
+    command.arg("serve").arg("-c").arg(file);
+    let gateway = Running::start(limited(64, &command));
+    let address = gateway.address("address");
+    let mut waiting: Vec<Client> = (0..40).map(|_| Client::connect(address)).collect();
+    for client in &mut waiting {
+        client.ask("/aggregate");
+    }
+    // Each that is answered leaves, and lets another one in.
+    eventually("an answer for everybody", || {
+        for mut client in std::mem::take(&mut waiting) {
+            let Some(answer) = client.answer() else {
+                waiting.push(client);
+                continue;
+            };
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(answer.json()["outcome"], "complete", "{}", answer.text());
+        }
+        waiting.is_empty().then_some(())
+    });
 }
 
 #[test]
