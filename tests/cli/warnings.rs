@@ -172,7 +172,7 @@ fn a_limit_of_open_files_below_what_is_configured_is_told() {
     assert!(
         few.starts_with("warning: ")
             && few.contains(
-                "400 clients may be connected, but 200 file descriptors are enough for 128 of them"
+                "400 clients may be connected, but 200 file descriptors are enough for 147 of them"
             )
             && few.contains("ulimit -n"),
         "{few}"
