@@ -147,6 +147,13 @@ fn the_drill_says_what_is_wrong_with_a_path_that_is_no_program() {
     }
 }
 
+/// Runs the rest of the command line with every signal at its default: under `nohup` this process ignores SIGHUP, and the drill
+/// would as well.
+const ANEW: &str = "import os, signal, sys\n\
+                    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):\n    \
+                    signal.signal(number, signal.SIG_DFL)\n\
+                    os.execvp('python3', ['python3', *sys.argv[1:]])";
+
 /// Ends a drill in the middle of a scene.
 fn ended_by(signal: &str, code: i32) {
     let files = tempfile::tempdir().unwrap();
@@ -162,6 +169,7 @@ fn ended_by(signal: &str, code: i32) {
     );
     let mut command = Command::new("python3");
     command
+        .args(["-c", ANEW])
         .arg(repository("deploy/drill/drill"))
         .arg("--gather")
         .arg(gather)
