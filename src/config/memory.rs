@@ -49,11 +49,12 @@ impl fmt::Display for Bytes {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::load_text;
 
-    fn config(server: &str, aggregate: &str) -> Config {
+    /// Two upstreams and an aggregate of both, with more settings of the server and of the aggregate.
+    pub(in crate::config) fn config(server: &str, aggregate: &str) -> Config {
         let text = format!(
             "[server]\n{server}\n[upstreams.users]\nurl = 'http://users'\n[upstreams.orders]\nurl = 'http://orders'\n\
              [aggregates.home]\ncalls = ['users', 'orders']\n{aggregate}\n"

@@ -22,6 +22,19 @@ fn line(metrics: &Metrics, start: &str) -> String {
         .to_owned()
 }
 
+/// The end of an attempt of one millisecond.
+fn finished(status: Option<StatusCode>, result: Result<(), FailureKind>) -> Event<'static> {
+    Event::AttemptFinished {
+        call: 0,
+        upstream: UpstreamId(0),
+        attempt: 1,
+        elapsed: Duration::from_millis(1),
+        cause: Cause::First,
+        status,
+        result,
+    }
+}
+
 #[test]
 fn every_series_is_there_before_the_first_request() {
     let metrics = metrics();
@@ -205,15 +218,7 @@ fn cancelled_attempts_count_but_do_not_blur_the_latency() {
             attempt: 1,
             cause: Cause::First,
         });
-        observer.observe(&Event::AttemptFinished {
-            call: 0,
-            upstream,
-            attempt: 1,
-            elapsed: Duration::from_millis(1),
-            cause: Cause::First,
-            status: None,
-            result,
-        });
+        observer.observe(&finished(None, result));
     }
     let series = r#"gather_attempts_total{result="cancelled",upstream="users"}"#;
     assert_eq!(line(&metrics, series), format!("{series} 1"));
@@ -238,16 +243,8 @@ fn a_failure_of_the_status_counts_by_the_class_of_the_status() {
         (200, Err(FailureKind::InvalidBody)),
         (404, Ok(())),
     ] {
-        let upstream = UpstreamId(0);
-        observer.observe(&Event::AttemptFinished {
-            call: 0,
-            upstream,
-            attempt: 1,
-            elapsed: Duration::from_millis(1),
-            cause: Cause::First,
-            status: StatusCode::from_u16(status).ok(),
-            result,
-        });
+        let status = StatusCode::from_u16(status).ok();
+        observer.observe(&finished(status, result));
     }
     for (result, count) in [
         ("status_2xx", 1),

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use crate::{
-    before,
+    before, file,
     program::{finish, gather, repository, run},
 };
 
@@ -39,14 +39,6 @@ const PLACES: [&str; 8] = [
     "upstreams.orders.max_body",
     "aggregates.default.calls[1]",
 ];
-
-fn file(text: &str) -> (tempfile::TempDir, String) {
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
-    fs::write(&file, text).unwrap();
-    let name = file.to_str().unwrap().to_owned();
-    (place, name)
-}
 
 #[test]
 fn a_good_file_is_said_to_be_good() {

@@ -53,3 +53,12 @@ fn before(urls: &[String]) -> String {
     .unwrap();
     text
 }
+
+/// Writes a configuration into a folder of its own, and returns both the folder and the file's name.
+fn file(text: &str) -> (tempfile::TempDir, String) {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gather.toml");
+    std::fs::write(&file, text).unwrap();
+    let name = file.to_str().unwrap().to_owned();
+    (place, name)
+}

@@ -1,9 +1,10 @@
 //! Warnings of what is valid and probably not meant. `gather check` prints them, `--strict` makes them count, and `gather serve`
 //! logs them.
 
-use std::fs;
-
-use crate::program::{Finished, Running, finish, gather, limited};
+use crate::{
+    file,
+    program::{Finished, Running, finish, gather, limited},
+};
 
 /// Two upstreams; one of them has a breaker that a hang never reaches.
 const ODD: &str = r#"
@@ -26,14 +27,6 @@ deadline = "2s"
 const CUT_OFF: &str = "aggregates.home.deadline: \"2s\" leaves the timeout of `users` (\"5s\") no effect: attempts that hang fail \
                        with `deadline` and not with `timeout`, its breaker counts none of them, so that they never open it; \
                        set upstreams.users.timeout below the deadline";
-
-fn file(text: &str) -> (tempfile::TempDir, String) {
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
-    fs::write(&file, text).unwrap();
-    let name = file.to_str().unwrap().to_owned();
-    (place, name)
-}
 
 fn check(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
     let mut command = gather();

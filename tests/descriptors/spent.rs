@@ -5,8 +5,11 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    process::Command,
     time::Duration,
 };
+
+use tempfile::TempDir;
 
 use crate::{
     descriptors,
@@ -115,20 +118,22 @@ fn three(upstream: &Upstream) -> String {
     )
 }
 
+/// A gateway of two workers on a free port, whose configuration is in this folder and goes on with `text`.
+fn with_two_workers(folder: &TempDir, text: &str) -> Command {
+    let file = folder.path().join("gather.toml");
+    let server = "server.listen = \"127.0.0.1:0\"\nserver.workers = 2";
+    fs::write(&file, format!("{server}\n{text}")).unwrap();
+    let mut command = gather();
+    command.arg("serve").arg("-c").arg(file);
+    command
+}
+
 #[test]
 fn clients_leave_their_own_calls_a_descriptor_each_and_operators_are_let_in_meanwhile() {
     const CLIENTS: usize = 300;
     let slow = Upstream::always(Response::pong().delay(Duration::from_millis(200)));
     let files = tempfile::tempdir().unwrap();
-    let file = files.path().join("gather.toml");
-    let text = three(&slow);
-    fs::write(
-        &file,
-        format!("server.listen = \"127.0.0.1:0\"\nserver.workers = 2\n{text}"),
-    )
-    .unwrap();
-    let mut command = gather();
-    command.arg("serve").arg("-c").arg(file);
+    let command = with_two_workers(&files, &three(&slow));
     let gateway = Running::start(limited(256, &command));
     let (address, admin) = (gateway.address("address"), gateway.address("admin"));
     let share = gateway.line(|line| {
@@ -269,12 +274,9 @@ fn cpu(gateway: &Running) -> u64 {
 #[test]
 fn a_limit_with_which_nothing_can_be_served_ends_the_start_with_one_sentence() {
     let files = tempfile::tempdir().unwrap();
-    let file = files.path().join("gather.toml");
-    let text = "server.listen = \"127.0.0.1:0\"\nserver.workers = 2\n[upstreams.a]\nurl = \"http://127.0.0.1:9/\"\n\
-                [aggregates.default]\ncalls = [\"a\"]\n";
-    fs::write(&file, text).unwrap();
-    let mut command = gather();
-    command.arg("serve").arg("-c").arg(&file);
+    let text =
+        "[upstreams.a]\nurl = \"http://127.0.0.1:9/\"\n[aggregates.default]\ncalls = [\"a\"]\n";
+    let command = with_two_workers(&files, text);
     for limit in [10, 20] {
         let told = finish(limited(limit, &command)).expect(1).stderr;
         let begin = format!(
@@ -299,15 +301,7 @@ fn a_limit_with_which_nothing_can_be_served_ends_the_start_with_one_sentence() {
 fn at_a_low_limit_clients_wait_for_a_connection_and_none_is_refused() {
     let slow = Upstream::always(Response::pong().delay(Duration::from_millis(20)));
     let files = tempfile::tempdir().unwrap();
-    let file = files.path().join("gather.toml");
-    let text = three(&slow);
-    fs::write(
-        &file,
-        format!("server.listen = \"127.0.0.1:0\"\nserver.workers = 2\n{text}"),
-    )
-    .unwrap();
-    let mut command = gather();
-    command.arg("serve").arg("-c").arg(file);
+    let command = with_two_workers(&files, &three(&slow));
     let gateway = Running::start(limited(64, &command));
     let address = gateway.address("address");
     let mut waiting: Vec<Client> = (0..40).map(|_| Client::connect(address)).collect();

@@ -17,7 +17,7 @@ const ANSWERS: usize = 2_000;
 /// The number of calls that one request makes.
 const CALLS: usize = 100;
 
-/// Whole answers to begin with.
+/// Whole answers, which are then broken at random.
 const WHOLE: [&[u8]; 12] = [
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 7\r\n\r\n{\"a\":1}",
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{\"a\r\n4;x=y\r\n\":1}\r\n0\r\nt: 1\r\n\r\n",

@@ -21,7 +21,7 @@ fn blocks() -> Vec<Block> {
 struct Person {
     network: Namespace,
     folder: TempDir,
-    /// What goes on in other terminals.
+    /// Programs that go on in other terminals.
     others: Vec<Running>,
 }
 

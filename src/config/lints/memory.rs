@@ -59,15 +59,7 @@ pub(super) fn look(config: &Config, there: u64, review: &mut Review<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Config, Surroundings, load, load_text};
-
-    fn config(server: &str, aggregate: &str) -> Config {
-        let text = format!(
-            "[server]\n{server}\n[upstreams.users]\nurl = 'http://users'\n[upstreams.orders]\nurl = 'http://orders'\n\
-             [aggregates.home]\ncalls = ['users', 'orders']\n{aggregate}\n"
-        );
-        load_text("x.toml", &text).unwrap()
-    }
+    use crate::config::{Surroundings, load, memory::tests::config};
 
     #[test]
     fn more_memory_than_there_is_is_odd() {
