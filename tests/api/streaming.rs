@@ -352,6 +352,8 @@ async fn a_client_that_leaves_a_stream_cancels_what_runs() {
     let (gateway, _go, [_quick, slow]) = quick_and_slow("").await;
     let (_, mut reader) = Reader::ask(&gateway, "/aggregate", &[LINES]).await;
     reader.line().await;
+    // The quick one may have been answered before the slow one has been asked.
+    assert!(slow.wait_requests(1, LONG).await);
     drop(reader);
     let connection = slow.requests()[0].connection;
     assert!(slow.closed_at(connection, LONG).await.is_some());
