@@ -30,7 +30,7 @@ use self::{
     listen::{Bounds, Listening, bind, listen},
 };
 use crate::{
-    api::{self, ProblemKind, Shared},
+    api::{self, Parts, ProblemKind, Routes, Shared},
     config::{self, Config, Descriptors, TooFew},
     fanout::{Memory, UpstreamId},
     port::{HandOver, Sharing},
@@ -96,6 +96,10 @@ impl Application {
             .console
             .then(|| console::console(&aggregates, &upstreams, with_operations))
             .transpose()?;
+        let routes = Routes::public(Parts {
+            operations: with_operations,
+            console: server.console,
+        })?;
         let roots = || roots.clone();
         let blueprint = Blueprint::new(aggregates, upstreams, roots, shares.requests)?;
         let blueprint = Arc::new(blueprint.heeding(&server.deadline_headers));
@@ -118,7 +122,7 @@ impl Application {
                     for_workers.readiness.advance(Stage::Ready);
                     for_workers.metrics.ready(true);
                 }
-                api::public(gateway, console.clone(), with_operations)
+                api::public(routes.clone(), gateway, console.clone())
             },
         )?;
         let listen_admin =
@@ -240,7 +244,10 @@ fn listen_admin(
         compression: false,
         ..shared.clone()
     };
-    listen(listener, server, bounds, uncompressed, None, || api::admin)
+    let routes = Routes::admin()?;
+    listen(listener, server, bounds, uncompressed, None, move || {
+        api::admin(routes.clone())
+    })
 }
 
 /// Divides the file descriptors of this process, and logs the configuration's warnings. What the shares are warned of is not

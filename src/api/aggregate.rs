@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{
     answer::Answer,
     caller,
-    error::{self, Problem, ProblemKind, shown},
+    error::{Problem, ProblemKind, shown},
     gateway::{Exposed, Gateway},
     guard::Account,
     job::Job,
@@ -32,30 +32,26 @@ const FEW: usize = 4;
 /// The aggregate that `/aggregate` alone means.
 const DEFAULT: &str = "default";
 
-pub(super) async fn default<U>(request: HttpRequest) -> Result<HttpResponse, Problem>
+/// Answers with the aggregate that `/aggregate` alone means.
+pub(super) async fn default<U>(request: &HttpRequest) -> Result<HttpResponse, Problem>
 where
     U: Upstream<Context = Forward> + 'static,
 {
-    answer::<U>(&request, DEFAULT, "/aggregate").await
+    answer::<U>(request, DEFAULT, "/aggregate").await
 }
 
-/// The aggregate that the rest of the path names, if that is one segment.
-pub(super) async fn named<U>(request: HttpRequest) -> Result<HttpResponse, Problem>
+/// Answers with the aggregate that `segment`, the last one of the path, names.
+pub(super) async fn named<U>(request: &HttpRequest, segment: &str) -> Result<HttpResponse, Problem>
 where
     U: Upstream<Context = Forward> + 'static,
 {
-    let rest = request.match_info().unprocessed();
-    let name = rest.strip_prefix('/').unwrap_or(rest);
-    if name.is_empty() || name.contains('/') {
-        return Err(error::not_found(&request));
-    }
-    let name = percent_decode_str(name).decode_utf8_lossy();
+    let name = percent_decode_str(segment).decode_utf8_lossy();
     if !methods::reads(request.method()) {
-        let known = gateway_of::<U>(&request)?.find(&name);
+        let known = gateway_of::<U>(request)?.find(&name);
         known.ok_or_else(|| unknown(&name))?;
-        return methods::other(request.clone()).await;
+        return methods::other(request);
     }
-    answer::<U>(&request, &name, "/aggregate/{name}").await
+    answer::<U>(request, &name, "/aggregate/{name}").await
 }
 
 async fn answer<U>(

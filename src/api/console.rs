@@ -2,10 +2,12 @@
 //! listener. What the page has to know of the configuration is one more file, written once at the start; no upstream's
 //! address is in it. It must not know how an aggregate is run: the page asks for it as any client does.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, EntityTag, Header as _, IfNoneMatch},
-    web::{Bytes, Data},
+    web::Bytes,
 };
 use serde::Serialize;
 
@@ -165,14 +167,14 @@ impl Console {
 }
 
 /// `GET /console` and what is below it.
-pub(super) async fn serve(
-    request: HttpRequest,
-    console: Data<Console>,
-) -> Result<HttpResponse, Problem> {
+pub(super) fn serve(request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    let Some(console) = request.app_data::<Arc<Console>>() else {
+        return Err(error::not_found(request));
+    };
     let is_folder = request.path() == "/console/";
     let file = (console.files.iter()).find(|file| file.path == request.path());
     if !methods::reads(request.method()) && (is_folder || file.is_some()) {
-        return methods::other(request).await;
+        return methods::other(request);
     }
     if is_folder {
         // Relative, so that a prefix that a proxy took off comes back.
@@ -181,9 +183,9 @@ pub(super) async fn serve(
             .finish());
     }
     let Some(file) = file else {
-        return Err(error::not_found(&request));
+        return Err(error::not_found(request));
     };
-    let known = is_known(&request, &file.tag);
+    let known = is_known(request, &file.tag);
     let mut response = match known {
         true => HttpResponse::NotModified(),
         false => HttpResponse::Ok(),

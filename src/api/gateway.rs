@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 use http::HeaderName;
 
@@ -123,4 +124,13 @@ pub struct Shared {
     pub memory: Memory,
     /// The OpenAPI document.
     pub document: Bytes,
+}
+
+impl Shared {
+    /// The value that the request's listener has.
+    pub(super) fn of(request: &HttpRequest) -> Result<&Self, Problem> {
+        let shared = request.app_data::<web::Data<Self>>();
+        let shared = shared.map(|shared| shared.get_ref());
+        shared.ok_or_else(|| Problem::new(ProblemKind::Internal, "the listener was not set up"))
+    }
 }

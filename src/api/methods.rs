@@ -31,7 +31,7 @@ pub(super) fn not_implemented(method: &Method) -> Option<Problem> {
 }
 
 /// Answers a method that doesn't read, on a route that exists.
-pub(super) async fn other(request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(super) fn other(request: &HttpRequest) -> Result<HttpResponse, Problem> {
     if *request.method() == Method::OPTIONS {
         return Ok(options());
     }
@@ -44,11 +44,11 @@ pub(super) async fn other(request: HttpRequest) -> Result<HttpResponse, Problem>
 }
 
 /// Answers if no route matches. `OPTIONS *` asks about the whole gateway (RFC 9110, section 9.3.7).
-pub(super) async fn no_route(request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(super) fn no_route(request: &HttpRequest) -> Result<HttpResponse, Problem> {
     if *request.method() == Method::OPTIONS && request.path() == "*" {
         return Ok(options());
     }
-    Err(error::not_found(&request))
+    Err(error::not_found(request))
 }
 
 fn options() -> HttpResponse {

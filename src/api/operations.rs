@@ -4,7 +4,6 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, Header as _},
-    web,
 };
 
 use super::{
@@ -17,11 +16,9 @@ use crate::{
 };
 
 /// `GET /metrics`: Prometheus' text format, or OpenMetrics for who would rather have it.
-pub(super) async fn metrics(
-    request: HttpRequest,
-    shared: web::Data<Shared>,
-) -> Result<HttpResponse, Problem> {
-    let (text, media_type) = if prefers_open_metrics(&request) {
+pub(super) fn metrics(request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    let shared = Shared::of(request)?;
+    let (text, media_type) = if prefers_open_metrics(request) {
         let text = shared.metrics.encode_open_metrics();
         (text.map(String::into_bytes), OPEN_METRICS)
     } else {
@@ -60,22 +57,23 @@ fn prefers_open_metrics(request: &HttpRequest) -> bool {
 }
 
 /// `GET /openapi.json`: what is answered here, for programs. It was made at start.
-pub(super) async fn openapi(shared: web::Data<Shared>) -> HttpResponse {
-    HttpResponse::Ok()
+pub(super) fn openapi(request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    let shared = Shared::of(request)?;
+    Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/json"))
         // The next process may have another.
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .body(shared.document.clone())
+        .body(shared.document.clone()))
 }
 
 /// `GET /livez`: the process answers.
-pub(super) async fn livez() -> HttpResponse {
+pub(super) fn livez() -> HttpResponse {
     json("{\"alive\":true}")
 }
 
 /// `GET /readyz`: the process takes traffic; 503 with the reason while it doesn't.
-pub(super) async fn readyz(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
-    let (reason, detail) = match shared.readiness.stage() {
+pub(super) fn readyz(request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    let (reason, detail) = match Shared::of(request)?.readiness.stage() {
         Stage::Ready => return Ok(json("{\"ready\":true}")),
         Stage::Starting => ("starting", "the gateway is starting"),
         Stage::Stopping => ("stopping", "the gateway is stopping"),

@@ -109,6 +109,11 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
     shared.readiness.advance(Stage::Ready);
     // There is one place. A panic that kept it would leave none for the next request.
     let in_flight = Arc::new(Limit::new(NonZeroUsize::MIN));
+    let parts = api::Parts {
+        operations: true,
+        console: false,
+    };
+    let routes = api::Routes::public(parts).unwrap();
     let server = HttpServer::new(move || {
         let exposed = SCRIPTS.map(|(name, script)| exposed(name, script));
         let gateway = api::Gateway::new(
@@ -120,7 +125,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
         );
         App::new()
             .app_data(Data::new(shared.clone()))
-            .configure(api::public(gateway, None, true))
+            .configure(api::public(routes.clone(), gateway, None))
             .wrap(from_fn(api::guard))
     })
     .workers(1)
