@@ -17,9 +17,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use gather::{
     compose,
     fanout::{
-        self, Aggregate, Body, Call, CallResult, Cause, Choice, Completion, Event, Failure, Heard,
-        Lane, LaneSettings, Mode, Need, Observer as _, OnFailure, Outcome, Place, Reply, Upstream,
-        UpstreamId, Verdict,
+        self, Aggregate, AttemptId, Body, Call, CallResult, Cause, Choice, Completion, Event,
+        Failure, Heard, Mode, Need, Observer as _, OnFailure, Outcome, Policy, PolicySettings,
+        Reply, Upstream, UpstreamId, Verdict,
     },
     telemetry::{Metrics, Names},
     timing::server_timing,
@@ -38,7 +38,13 @@ struct Prompt(Reply);
 impl Upstream for Prompt {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
+    async fn attempt(
+        &self,
+        (): &(),
+        _: AttemptId,
+        _: Instant,
+        _: &Heard,
+    ) -> Result<Reply, Failure> {
         Ok(self.0.clone())
     }
 }
@@ -50,7 +56,7 @@ fn aggregate(calls: usize) -> Aggregate<Prompt> {
         upstream: Rc::new(Prompt(reply(16))),
         need: Need::Required,
         timeout: TIME,
-        lane: Arc::new(Lane::new(LaneSettings::default())),
+        policy: Arc::new(Policy::new(PolicySettings::default())),
     };
     Aggregate {
         name: "default".into(),

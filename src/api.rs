@@ -39,10 +39,11 @@ pub use openapi::{Endpoint, Surface, Version as OpenApiVersion, document};
 pub use passed::PassStatus;
 pub use routes::{Parts, Routes};
 
-use crate::fanout::{Forward, Upstream};
+use crate::exchange::ClientContext;
+use crate::fanout::Upstream;
 
 /// The public listener: its routes, and what stands behind them. The routes of a console need one.
-pub fn public<U: Upstream<Context = Forward> + 'static>(
+pub fn public<U: Upstream<Context = ClientContext> + 'static>(
     routes: Routes,
     gateway: Rc<Gateway<U>>,
     console: Option<Arc<Console>>,

@@ -32,7 +32,8 @@ use self::{
 use crate::{
     api::{self, Parts, ProblemKind, Routes, Shared},
     config::{self, Config, Descriptors, TooFew},
-    fanout::{Memory, UpstreamId},
+    exchange::Memory,
+    fanout::UpstreamId,
     port::{HandOver, Sharing},
     readiness::{Readiness, Stage},
     shutdown,

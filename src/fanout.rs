@@ -5,18 +5,14 @@
 //! scripted upstream. There is no spawn, channel or lock on the path of a plan: its calls live in one
 //! `FuturesUnordered` in the caller's task, and dropping the plan's future cancels every one of them.
 
-mod allowance;
 mod breaker;
 mod budget;
 mod call;
 mod completion;
 mod engine;
 mod event;
-mod forward;
-mod lane;
 mod latency;
 mod limit;
-mod memory;
 mod outcome;
 mod pace;
 mod pause;
@@ -24,30 +20,26 @@ mod plan;
 mod policy;
 mod reply;
 mod retry;
+mod rules;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod simulation;
 mod status;
-mod trace;
 
-pub use allowance::{Allowance, Exceeded, Share};
 pub use breaker::{Breaker, BreakerSettings, Circuit, Pass, Trip};
 pub use budget::{Budget, BudgetSettings};
 pub use engine::{Upstream, run};
-pub use event::{Cause, Event, Observer, Refusal};
-pub use forward::Forward;
-pub use lane::{Hedge, Lane, LaneSettings, Repeatable};
+pub use event::{AttemptId, Cause, Event, Observer, Refusal};
 pub use latency::Latency;
 pub use limit::{Limit, Permit};
-pub use memory::{Charge, Memory, fixed, large};
 pub use outcome::{Blame, CallResult, Outcome, Verdict};
 pub use pace::Pace;
 pub(crate) use pause::{LOOK, is_pause, turn};
 pub use plan::{Aggregate, Call, Choice, Plan, PlanError, UpstreamId};
-pub use policy::{Completion, Mode, Need, OnFailure, UnknownPolicy};
+pub use policy::{Hedge, Policy, PolicySettings, Repeatable};
 pub use reply::{Advice, Body, Failure, FailureKind, Heard, Labels, Party, Reply};
 pub use retry::{Retry, RetryOn};
+pub use rules::{Completion, Mode, Need, OnFailure, UnknownRule};
 pub use status::{StatusSet, UnknownStatus};
-pub use trace::{Parent, Place, Trace, TraceParent};
 
 #[cfg(test)]
 mod properties_tests;

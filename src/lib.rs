@@ -16,6 +16,7 @@ pub mod cli;
 pub mod compose;
 pub mod config;
 pub mod duration;
+pub mod exchange;
 pub mod fanout;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

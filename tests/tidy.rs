@@ -21,6 +21,11 @@ const RULES: &[Rule] = &[
         never: &["actix", "awc", "serde", "prometheus", "tracing", "config"],
     },
     Rule {
+        part: "exchange",
+        knows: &["fanout"],
+        never: &["actix", "awc", "serde", "prometheus", "config"],
+    },
+    Rule {
         part: "readiness",
         knows: &[],
         never: &["actix", "awc", "tokio"],
@@ -47,17 +52,17 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "telemetry",
-        knows: &["fanout"],
+        knows: &["exchange", "fanout"],
         never: &["actix", "awc"],
     },
     Rule {
         part: "upstream",
-        knows: &["fanout"],
+        knows: &["exchange", "fanout"],
         never: &["actix_web", "prometheus"],
     },
     Rule {
         part: "config",
-        knows: &["duration", "fanout", "upstream"],
+        knows: &["duration", "exchange", "fanout", "upstream"],
         never: &["actix", "awc", "prometheus"],
     },
     Rule {
@@ -67,6 +72,7 @@ const RULES: &[Rule] = &[
             "compose",
             "config",
             "duration",
+            "exchange",
             "fanout",
             "ping",
             "port",
@@ -81,6 +87,7 @@ const RULES: &[Rule] = &[
         knows: &[
             "compose",
             "duration",
+            "exchange",
             "fanout",
             "readiness",
             "telemetry",

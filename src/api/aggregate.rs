@@ -21,7 +21,8 @@ use super::{
     request_id::RequestId,
     stream,
 };
-use crate::fanout::{Allowance, Forward, Upstream};
+use crate::exchange::{Allowance, ClientContext};
+use crate::fanout::Upstream;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -35,7 +36,7 @@ const DEFAULT: &str = "default";
 /// Answers with the aggregate that `/aggregate` alone means.
 pub(super) async fn default<U>(request: &HttpRequest) -> Result<HttpResponse, Problem>
 where
-    U: Upstream<Context = Forward> + 'static,
+    U: Upstream<Context = ClientContext> + 'static,
 {
     answer::<U>(request, DEFAULT, "/aggregate").await
 }
@@ -43,7 +44,7 @@ where
 /// Answers with the aggregate that `segment`, the last one of the path, names.
 pub(super) async fn named<U>(request: &HttpRequest, segment: &str) -> Result<HttpResponse, Problem>
 where
-    U: Upstream<Context = Forward> + 'static,
+    U: Upstream<Context = ClientContext> + 'static,
 {
     let name = percent_decode_str(segment).decode_utf8_lossy();
     if !methods::reads(request.method()) {
@@ -60,12 +61,12 @@ async fn answer<U>(
     route: &'static str,
 ) -> Result<HttpResponse, Problem>
 where
-    U: Upstream<Context = Forward> + 'static,
+    U: Upstream<Context = ClientContext> + 'static,
 {
     let began = Instant::now();
     let account = request.extensions().get::<Rc<Account>>().cloned();
     if let Some(account) = &account {
-        account.comes_by(route);
+        account.set_route(route);
     }
     let gateway = gateway_of::<U>(request)?;
     let (index, exposed) = gateway.find(name).ok_or_else(|| unknown(name))?;
@@ -79,17 +80,17 @@ where
     let preferred = if plain { None } else { preferred(request) };
     let id = account.as_ref().map(|account| account.id.clone());
     let forwarded = std::mem::take(&mut query.forwarded);
-    let mut forward = forward(request, plain, id, exposed, forwarded);
-    forward.allowance = Allowance::new(exposed.max_body).charged_to(charge);
-    forward.hops = hops;
+    let mut client = client_context(request, plain, id, exposed, forwarded);
+    client.allowance = Allowance::new(exposed.max_body).charged_to(charge);
+    client.hops = hops;
     let trace = account.as_ref().and_then(|account| account.trace.as_ref());
-    forward.trace = trace.map(|trace| Rc::clone(trace.trace()));
+    client.trace = trace.map(|trace| Rc::clone(trace.trace()));
     if let Some(account) = &account {
         let mode = match query.run {
             Run::Once(mode) => mode.unwrap_or(exposed.aggregate.mode).as_str(),
             Run::Compare => "compare",
         };
-        account.runs(&exposed.aggregate.name, mode);
+        account.set_run(&exposed.aggregate.name, mode);
     }
     let wait = preferred.map(Duration::from_secs);
     let bound = match &*exposed.deadline_headers {
@@ -105,7 +106,7 @@ where
     let job = Job {
         gateway: Rc::clone(gateway),
         index,
-        forward,
+        client,
         began,
         account,
     };
@@ -115,7 +116,7 @@ where
                 Run::Once(_) => job.once(&choice).await?,
                 Run::Compare => job.compare(&choice).await?,
             };
-            Answer::keeping(place, job.forward.allowance.into_charge(), response)
+            Answer::keeping(place, job.client.allowance.into_charge(), response)
         }
         (Some(wanted), _) if stream::has_ended(request, wanted.framing) => {
             stream::over(&job, &query, bound)?
@@ -159,13 +160,13 @@ fn preferred(request: &HttpRequest) -> Option<u64> {
 
 /// Takes what its calls may pass on of the request: nothing of a `plain` head. Fields that the client's `Connection` names end
 /// here (RFC 9110, 7.6.1).
-fn forward<U>(
+fn client_context<U>(
     request: &HttpRequest,
     plain: bool,
     id: Option<RequestId>,
     exposed: &Exposed<U>,
     query: Vec<(String, String)>,
-) -> Forward {
+) -> ClientContext {
     let request_id = id.unwrap_or_else(RequestId::random).0;
     let headers = request.headers();
     let is_hop = |name: &HeaderName| {
@@ -183,7 +184,7 @@ fn forward<U>(
             let values = headers.get_all(name);
             values.map(|value| (name.clone(), value.clone()))
         });
-    Forward {
+    ClientContext {
         request_id,
         headers: if plain { Vec::new() } else { passed.collect() },
         query,

@@ -14,7 +14,8 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use crate::fanout::{Charge, Permit};
+use crate::exchange::Charge;
+use crate::fanout::Permit;
 
 /// The bytes that are handed to the connection at a time. It keeps a buffer of this size for as long as its client does, so not
 /// much more than a socket takes at once.
@@ -81,7 +82,8 @@ mod tests {
     use std::{future::poll_fn, num::NonZeroUsize, pin::pin, rc::Rc, sync::Arc};
 
     use super::*;
-    use crate::fanout::{Limit, Memory};
+    use crate::exchange::Memory;
+    use crate::fanout::Limit;
 
     #[actix_web::test]
     async fn the_place_is_free_with_the_last_piece_and_the_memory_once_that_is_written() {

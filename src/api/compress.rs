@@ -24,7 +24,7 @@ use brotli::CompressorWriter;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
-use crate::fanout::{Charge, Memory};
+use crate::exchange::{Charge, Memory};
 
 /// The smallest answer that is compressed, in bytes. A smaller one fits into a packet as it is.
 const SMALLEST: u64 = 1024;

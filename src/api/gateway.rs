@@ -16,7 +16,8 @@ use super::{
     passed::PassStatus,
 };
 use crate::{
-    fanout::{Aggregate, Charge, Limit, Memory, Permit, fixed},
+    exchange::{Charge, Memory, fixed},
+    fanout::{Aggregate, Limit, Permit},
     readiness::Readiness,
     telemetry::{Metrics, spans::Spans},
 };

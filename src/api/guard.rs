@@ -119,12 +119,12 @@ pub(super) struct Account {
 
 impl Account {
     /// Says that it is a request for an aggregate, and by which route it came.
-    pub(super) fn comes_by(&self, route: &'static str) {
+    pub(super) fn set_route(&self, route: &'static str) {
         self.route.set(Some(route));
     }
 
     /// Says what is about to run, once.
-    pub(super) fn runs(&self, aggregate: &Arc<str>, mode: &'static str) {
+    pub(super) fn set_run(&self, aggregate: &Arc<str>, mode: &'static str) {
         // A handler runs one thing; the first word stands.
         let _ = self.running.set((Arc::clone(aggregate), mode));
     }
@@ -145,7 +145,7 @@ impl Account {
     }
 
     /// Records the request's own span, if it is one for an aggregate.
-    fn ends(&self, status: Option<StatusCode>, cancelled: bool) {
+    fn end_span(&self, status: Option<StatusCode>, cancelled: bool) {
         if let (Some(trace), Some(route)) = (&self.trace, self.route.get()) {
             let running = self.running.get();
             trace.end(&Answered {
@@ -159,7 +159,7 @@ impl Account {
     }
 
     /// Says what came of it, once.
-    pub(super) fn sums_up(&self, summary: Summary) {
+    pub(super) fn set_summary(&self, summary: Summary) {
         let _ = self.summary.set(summary);
     }
 }
@@ -359,7 +359,7 @@ impl Line {
 
     fn finish(&mut self, status: StatusCode, problem: Option<ProblemKind>) {
         self.open = false;
-        self.account.ends(Some(status), false);
+        self.account.end_span(Some(status), false);
         let request_id = self.account.id.as_str();
         let (method, path) = (self.method.as_str(), self.path.as_str());
         let elapsed_ms = Millis(self.began.elapsed()).number();
@@ -400,7 +400,7 @@ impl Drop for Line {
         if !self.open {
             return;
         }
-        self.account.ends(self.status, true);
+        self.account.end_span(self.status, true);
         let (request_id, path) = (self.account.id.as_str(), self.path.as_str());
         let trace_id = self.account.trace_id();
         let trace_id = trace_id.as_deref();

@@ -21,7 +21,8 @@ use super::{
 };
 use crate::{
     compose::{self, Comparison},
-    fanout::{self, Choice, Forward, Mode, Outcome, Plan, Upstream, Verdict},
+    exchange::ClientContext,
+    fanout::{self, Choice, Mode, Outcome, Plan, Upstream, Verdict},
     telemetry::{PlanObserver, RequestGuard, spans::SpanObserver},
     timing::{Millis, server_timing, server_timing_of_both},
 };
@@ -40,12 +41,12 @@ pub(super) struct Job<U> {
     pub(super) gateway: Rc<Gateway<U>>,
     /// The aggregate's place.
     pub(super) index: usize,
-    pub(super) forward: Forward,
+    pub(super) client: ClientContext,
     pub(super) began: Instant,
     pub(super) account: Option<Rc<Account>>,
 }
 
-impl<U: Upstream<Context = Forward>> Job<U> {
+impl<U: Upstream<Context = ClientContext>> Job<U> {
     pub(super) fn exposed(&self) -> &Exposed<U> {
         &self.gateway.exposed[self.index]
     }
@@ -133,7 +134,7 @@ impl<U: Upstream<Context = Forward>> Job<U> {
 
     /// Counts one run of it, in flight from now on.
     pub(super) fn counted_from(&self, began: Instant, mode: Mode) -> RequestGuard<'_> {
-        let trace = self.forward.trace.as_ref();
+        let trace = self.client.trace.as_ref();
         let recorded = trace.filter(|trace| trace.is_sampled());
         let guard = self.gateway.metrics.request(self.index, mode, began);
         guard.recorded_as(recorded.map(|trace| trace.id()))
@@ -151,7 +152,7 @@ impl<U: Upstream<Context = Forward>> Job<U> {
     /// Tells the log what came of it.
     pub(super) fn sum_up(&self, summary: impl FnOnce() -> Summary) {
         if let Some(account) = &self.account {
-            account.sums_up(summary());
+            account.set_summary(summary());
         }
     }
 
@@ -165,7 +166,7 @@ impl<U: Upstream<Context = Forward>> Job<U> {
     }
 
     async fn run(&self, plan: &Plan<'_, U>) -> Outcome {
-        fanout::run(plan, &self.forward, &self.onlookers(plan.mode())).await
+        fanout::run(plan, &self.client, &self.onlookers(plan.mode())).await
     }
 
     /// 200 with the members as the whole body, or a problem that has them as its extension.

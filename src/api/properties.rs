@@ -16,8 +16,8 @@ use super::{
 use crate::{
     duration,
     fanout::{
-        Aggregate, Call, Completion, Failure, Heard, Lane, LaneSettings, Mode, Need, OnFailure,
-        Place, Reply, Upstream, UpstreamId,
+        Aggregate, AttemptId, Call, Completion, Failure, Heard, Mode, Need, OnFailure, Policy,
+        PolicySettings, Reply, Upstream, UpstreamId,
     },
 };
 
@@ -147,7 +147,13 @@ struct Never;
 impl Upstream for Never {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
+    async fn attempt(
+        &self,
+        (): &(),
+        _: AttemptId,
+        _: Instant,
+        _: &Heard,
+    ) -> Result<Reply, Failure> {
         std::future::pending().await
     }
 }
@@ -159,7 +165,7 @@ fn aggregate() -> Aggregate<Never> {
         upstream: Rc::new(Never),
         need: Need::Required,
         timeout: DEADLINE,
-        lane: Arc::new(Lane::new(LaneSettings::default())),
+        policy: Arc::new(Policy::new(PolicySettings::default())),
     };
     Aggregate {
         name: "default".into(),

@@ -11,7 +11,8 @@ use super::{
     error::{self, Problem},
     methods, openapi, operations,
 };
-use crate::fanout::{Forward, Upstream};
+use crate::exchange::ClientContext;
+use crate::fanout::Upstream;
 
 /// The handler of a path.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +94,7 @@ fn operational(table: &mut Router<Route>) -> Result<(), InsertError> {
 /// Answers a request of the public listener.
 pub(super) async fn public<U>(request: HttpRequest) -> Result<HttpResponse, Problem>
 where
-    U: Upstream<Context = Forward> + 'static,
+    U: Upstream<Context = ClientContext> + 'static,
 {
     match find(&request) {
         Some((Route::Default, _)) if methods::reads(request.method()) => {

@@ -35,10 +35,8 @@ use super::{
 };
 use crate::{
     compose::{self, Comparison, END, Framing},
-    fanout::{
-        self, Allowance, Charge, Choice, Event, Forward, Mode, Observer, Outcome, Pace, Permit,
-        Upstream,
-    },
+    exchange::{Allowance, Charge, ClientContext},
+    fanout::{self, Choice, Event, Mode, Observer, Outcome, Pace, Permit, Upstream},
     timing::{server_timing, server_timing_of_both},
 };
 
@@ -150,7 +148,7 @@ pub(super) fn has_ended(request: &HttpRequest, framing: Framing) -> bool {
 }
 
 /// The answer to a browser whose stream has ended, unless what it asks is refused.
-pub(super) fn over<U: Upstream<Context = Forward>>(
+pub(super) fn over<U: Upstream<Context = ClientContext>>(
     job: &Job<U>,
     query: &Query<'_>,
     wait: Option<Duration>,
@@ -171,7 +169,7 @@ pub(super) fn start<U>(
     place: Permit,
 ) -> Result<HttpResponse, Problem>
 where
-    U: Upstream<Context = Forward> + 'static,
+    U: Upstream<Context = ClientContext> + 'static,
 {
     let (mode, names) = announced(&job, &query, wait)?;
     let mut response = HttpResponse::Ok()
@@ -204,7 +202,7 @@ where
                 // On the heap: it is larger by far, and a stream that runs once would hold as much.
                 Run::Compare => Box::pin(told.compare(&query.choice(wait))).await,
             };
-            outbox.keep(job.forward.allowance);
+            outbox.keep(job.client.allowance);
         }
     };
     let body = Stream {
@@ -224,7 +222,7 @@ where
 
 /// The stream's mode and the names of its calls, or what is wrong with the request: it has to be said before the stream
 /// begins.
-fn announced<U: Upstream<Context = Forward>>(
+fn announced<U: Upstream<Context = ClientContext>>(
     job: &Job<U>,
     query: &Query<'_>,
     wait: Option<Duration>,
@@ -296,7 +294,7 @@ struct Telling<'a, U> {
     outbox: Rc<Outbox>,
 }
 
-impl<U: Upstream<Context = Forward>> Telling<'_, U> {
+impl<U: Upstream<Context = ClientContext>> Telling<'_, U> {
     async fn once(&self, choice: &Choice<'_>, mode: Option<Mode>) -> Result<(), Problem> {
         let aggregate = &self.job.exposed().aggregate;
         let deadline = aggregate.deadline(choice, self.job.began);
@@ -353,10 +351,10 @@ impl<U: Upstream<Context = Forward>> Telling<'_, U> {
         let teller = Teller {
             onlookers: self.job.onlookers(mode),
             outbox: &self.outbox,
-            allowance: &self.job.forward.allowance,
+            allowance: &self.job.client.allowance,
             run: shown,
         };
-        let outcome = fanout::run(&plan, &self.job.forward, &teller).await;
+        let outcome = fanout::run(&plan, &self.job.client, &teller).await;
         let passed = self.job.exposed().passed(&outcome);
         let guard = guard.passing(passed.map(|passed| passed.status));
         guard.finish(&outcome);

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::{Deployment, Exposed, Gateway, PassStatus, Shared},
     config,
-    fanout::{Aggregate, Call, Lane, Limit, Need, UpstreamId},
+    fanout::{Aggregate, Call, Limit, Need, Policy, UpstreamId},
     upstream::{self, Adapter, Prepared, Roots, Sessions, Unprepared},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct Blueprint {
     aggregates: Vec<config::Aggregate>,
     upstreams: Vec<Prepared>,
-    lanes: Vec<Arc<Lane>>,
+    policies: Vec<Arc<Policy>>,
     reach: Vec<Arc<Reach>>,
     supply: Arc<Reach>,
     in_flight: Arc<Limit>,
@@ -36,9 +36,9 @@ impl Blueprint {
     ) -> anyhow::Result<Self> {
         let deployment = deployment::of(&aggregates, &upstreams);
         let sessions = Sessions::of(&upstreams, roots)?;
-        let lanes = upstreams
+        let policies = upstreams
             .iter()
-            .map(|upstream| Arc::new(Lane::new(upstream.lane.clone())))
+            .map(|upstream| Arc::new(Policy::new(upstream.policy.clone())))
             .collect();
         let reach = upstreams
             .iter()
@@ -64,7 +64,7 @@ impl Blueprint {
         Ok(Self {
             aggregates,
             upstreams,
-            lanes,
+            policies,
             reach,
             supply: Arc::new(Reach::of_all()),
             in_flight: Arc::new(Limit::new(max_in_flight)),
@@ -95,7 +95,7 @@ impl Blueprint {
                 let watch = Counting {
                     metrics: Arc::clone(metrics),
                     upstream: UpstreamId(index),
-                    lane: Arc::clone(&self.lanes[index]),
+                    policy: Arc::clone(&self.policies[index]),
                     reach: Arc::clone(&self.reach[index]),
                     supply: Arc::clone(&self.supply),
                 };
@@ -128,7 +128,7 @@ impl Blueprint {
                 upstream: Rc::clone(&adapters[call.upstream]),
                 need: call.need,
                 timeout: settings.timeout,
-                lane: Arc::clone(&self.lanes[call.upstream]),
+                policy: Arc::clone(&self.policies[call.upstream]),
             })
             .collect();
         Exposed {

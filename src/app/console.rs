@@ -25,7 +25,7 @@ pub(super) fn console(
         metrics,
         breakers: upstreams
             .iter()
-            .filter(|upstream| upstream.lane.breaker.is_some())
+            .filter(|upstream| upstream.policy.breaker.is_some())
             .map(|upstream| &*upstream.name)
             .collect(),
         aggregates: aggregates

@@ -12,7 +12,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    fanout::{Failure, Lane, UpstreamId},
+    fanout::{Failure, Policy, UpstreamId},
     telemetry::Metrics,
     upstream::Watch,
 };
@@ -28,7 +28,7 @@ const BURST: u32 = 6;
 pub(super) struct Counting {
     pub(super) metrics: Arc<Metrics>,
     pub(super) upstream: UpstreamId,
-    pub(super) lane: Arc<Lane>,
+    pub(super) policy: Arc<Policy>,
     /// Shared by all workers.
     pub(super) reach: Arc<Reach>,
     /// The same for all upstreams, of what the gateway itself lacks.
@@ -59,7 +59,7 @@ impl Watch for Counting {
     }
 
     fn may_resend(&self) -> bool {
-        self.lane.pays_for_another()
+        self.policy.pays_for_another()
     }
 }
 

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use crate::{
     config,
+    exchange::{Allowance, ClientContext},
     fanout::{
-        Allowance, Body, Failure, FailureKind, Forward, Heard, LaneSettings, Place, Reply,
-        StatusSet, Upstream as _,
+        AttemptId, Body, Failure, FailureKind, Heard, PolicySettings, Reply, StatusSet,
+        Upstream as _,
     },
     upstream::{Adapter, Following, Names, Prepared, Roots, Sessions, Settings, TlsSettings},
 };
@@ -140,7 +141,7 @@ impl Client {
             framed: false,
             compressed: false,
             success: every,
-            lane: LaneSettings::default(),
+            policy: PolicySettings::default(),
             forward_headers: Vec::new(),
             forward_query: Vec::new(),
             tls: TlsSettings::default(),
@@ -162,7 +163,9 @@ impl Client {
         let forward = forward();
         let until = Instant::now() + self.timeout;
         let heard = Heard::default();
-        let attempt = self.adapter.attempt(&forward, Place::ONLY, until, &heard);
+        let attempt = self
+            .adapter
+            .attempt(&forward, AttemptId::ONLY, until, &heard);
         let in_time = tokio::time::timeout_at(until, attempt).await;
         in_time.unwrap_or_else(|_| {
             let within = humantime::format_duration(self.timeout);
@@ -195,9 +198,9 @@ impl Client {
     }
 }
 
-fn forward() -> Forward {
+fn forward() -> ClientContext {
     let id = format!("{:032x}", fastrand::u128(..));
-    Forward {
+    ClientContext {
         // Digits are always valid in a field's value.
         request_id: HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0")),
         headers: Vec::new(),

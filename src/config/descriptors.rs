@@ -307,7 +307,7 @@ impl Needs {
             client: 1 + usize::from(server.half_close),
             calls: calls.max().unwrap_or(1),
             attempts: (config.upstreams.iter())
-                .map(|upstream| upstream.lane.max_in_flight.get())
+                .map(|upstream| upstream.policy.max_in_flight.get())
                 .fold(0, usize::saturating_add),
             max_connections: server.max_connections.get(),
             max_in_flight: server.max_in_flight.get(),
@@ -326,7 +326,7 @@ fn width(aggregate: &Aggregate, upstreams: &[Settings]) -> usize {
     let at_a_time = aggregate.concurrency.get();
     let called = aggregate.calls.iter();
     let hedged = called
-        .filter_map(|call| upstreams.get(call.upstream)?.lane.hedge)
+        .filter_map(|call| upstreams.get(call.upstream)?.policy.hedge)
         .count();
     aggregate.calls.len().min(at_a_time) + hedged.min(at_a_time)
 }

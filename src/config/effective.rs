@@ -96,7 +96,7 @@ fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
         .iter()
         .map(|name| Some(name.to_string()));
     let parameters = settings.forward_query.iter().map(|name| Some(name.clone()));
-    let lane = &settings.lane;
+    let lane = &settings.policy;
     let repeats = lane.repeatable == Repeatable::Yes;
     RawUpstream {
         url: Some(urls::masked(&settings.url)),
@@ -110,7 +110,7 @@ fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
         framed: Some(settings.framed),
         compressed: Some(settings.compressed),
         success: Some(statuses(&settings.success)),
-        max_in_flight: Some(Count(settings.lane.max_in_flight.get())),
+        max_in_flight: Some(Count(settings.policy.max_in_flight.get())),
         retry: Some(lanes::raw_retry(
             &lane.retry,
             statuses(lane.retry.on.statuses()),

@@ -104,7 +104,7 @@ fn the_least_configuration_gets_every_default() {
         (64, false, false)
     );
     assert_eq!(
-        (users.max_body, users.lane.max_in_flight.get()),
+        (users.max_body, users.policy.max_in_flight.get()),
         (1_048_576, 4096)
     );
     assert!(users.success.contains(http::StatusCode::CREATED));

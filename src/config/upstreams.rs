@@ -19,7 +19,9 @@ use super::{
     values::{Count, Table},
 };
 use crate::{
-    fanout::{BreakerSettings, BudgetSettings, Hedge, LaneSettings, Repeatable, Retry, StatusSet},
+    fanout::{
+        BreakerSettings, BudgetSettings, Hedge, PolicySettings, Repeatable, Retry, StatusSet,
+    },
     upstream::Settings,
 };
 
@@ -262,7 +264,7 @@ fn combine(name: &str, own: Part, defaults: Part, review: &mut Review<'_>) -> Op
             .or(defaults.success)
             .given()
             .unwrap_or_else(StatusSet::successful),
-        lane: lane?,
+        policy: lane?,
         forward_headers: forwarded,
         forward_query: own
             .forward_query
@@ -302,8 +304,8 @@ fn trust(
 }
 
 /// Builds the settings by which calls are made of attempts.
-fn lane(own: &Part, defaults: &Part, method: Option<&Method>) -> Option<LaneSettings> {
-    let built_in = LaneSettings::default();
+fn lane(own: &Part, defaults: &Part, method: Option<&Method>) -> Option<PolicySettings> {
+    let built_in = PolicySettings::default();
     let max_in_flight = pick(
         own.max_in_flight.clone(),
         defaults.max_in_flight.clone(),
@@ -311,7 +313,7 @@ fn lane(own: &Part, defaults: &Part, method: Option<&Method>) -> Option<LaneSett
     )?;
     let breaker = own.breaker.clone().or(defaults.breaker.clone());
     let hedge = own.hedge.clone().or(defaults.hedge.clone());
-    Some(LaneSettings {
+    Some(PolicySettings {
         max_in_flight: NonZeroUsize::new(max_in_flight)?,
         repeatable: lanes::repeatable(method?),
         retry: pick(own.retry.clone(), defaults.retry.clone(), built_in.retry)?,

@@ -14,9 +14,9 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use crate::fanout::{
-    Aggregate, Body, BreakerSettings, BudgetSettings, Call, Choice, Completion, Event, Failure,
-    FailureKind, Heard, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
-    Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, run,
+    Aggregate, AttemptId, Body, BreakerSettings, BudgetSettings, Call, Choice, Completion, Event,
+    Failure, FailureKind, Heard, Hedge, Mode, Need, Observer, OnFailure, Outcome, Policy,
+    PolicySettings, Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, run,
 };
 
 #[path = "ceiling_tests.rs"]
@@ -37,7 +37,13 @@ struct Scripted {
 impl Upstream for Scripted {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
+    async fn attempt(
+        &self,
+        (): &(),
+        _: AttemptId,
+        _: Instant,
+        _: &Heard,
+    ) -> Result<Reply, Failure> {
         self.seen.borrow_mut().push(Instant::now());
         let (delay, failure) = {
             let mut steps = self.steps.borrow_mut();
@@ -78,7 +84,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(settings: LaneSettings, steps: impl IntoIterator<Item = Step>) -> Self {
+    fn new(settings: PolicySettings, steps: impl IntoIterator<Item = Step>) -> Self {
         let upstream = Rc::new(Scripted {
             steps: RefCell::new(steps.into_iter().collect()),
             seen: RefCell::default(),
@@ -89,7 +95,7 @@ impl Bench {
             upstream: Rc::clone(&upstream),
             need: Need::Required,
             timeout: ms(2_000),
-            lane: Arc::new(Lane::new(settings)),
+            policy: Arc::new(Policy::new(settings)),
         };
         Self {
             aggregate: Aggregate {
@@ -124,21 +130,21 @@ impl Bench {
     }
 }
 
-fn retrying(attempts: u32) -> LaneSettings {
-    LaneSettings {
+fn retrying(attempts: u32) -> PolicySettings {
+    PolicySettings {
         retry: Retry {
             attempts: NonZeroU32::new(attempts).unwrap(),
             backoff: ms(100),
             on: RetryOn::default(),
         },
-        ..LaneSettings::default()
+        ..PolicySettings::default()
     }
 }
 
-fn hedging(after: Hedge) -> LaneSettings {
-    LaneSettings {
+fn hedging(after: Hedge) -> PolicySettings {
+    PolicySettings {
         hedge: Some(after),
-        ..LaneSettings::default()
+        ..PolicySettings::default()
     }
 }
 
@@ -226,7 +232,7 @@ async fn the_last_failure_is_the_calls_own() {
 
 #[tokio::test(start_paused = true)]
 async fn what_may_not_be_repeated_is_tried_once() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         repeatable: Repeatable::No,
         hedge: Some(Hedge::After(ms(1))),
         ..retrying(5)
@@ -258,7 +264,7 @@ async fn a_retry_after_that_fits_is_kept_to() {
 
 #[tokio::test(start_paused = true)]
 async fn an_upstream_that_always_fails_gets_no_more_than_the_budget_allows() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         budget: BudgetSettings {
             ratio: 0.2,
             min_per_second: 0,
@@ -308,7 +314,7 @@ async fn a_quick_failure_is_not_hedged() {
 
 #[tokio::test(start_paused = true)]
 async fn hedges_are_paid_from_the_same_budget() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         budget: BudgetSettings {
             ratio: 0.1,
             min_per_second: 0,
@@ -336,7 +342,7 @@ async fn a_percentile_hedges_only_what_is_slower_than_usual() {
 
 #[tokio::test(start_paused = true)]
 async fn a_percentile_does_not_sink_because_slow_attempts_lose_to_their_hedges() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         budget: BudgetSettings {
             ratio: 1.0,
             min_per_second: 0,
@@ -366,12 +372,12 @@ async fn a_percentile_does_not_sink_because_slow_attempts_lose_to_their_hedges()
 
 #[tokio::test(start_paused = true)]
 async fn an_open_circuit_refuses_without_an_attempt_and_lets_one_through_later() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         breaker: Some(BreakerSettings {
             trip: Trip::InARow(NonZeroU32::new(2).unwrap()),
             open_for: ms(5_000),
         }),
-        ..LaneSettings::default()
+        ..PolicySettings::default()
     };
     let bench = Bench::new(settings, [(10, sick()), (10, sick()), (10, None)]);
     let log = Log::default();
@@ -392,7 +398,7 @@ async fn an_open_circuit_refuses_without_an_attempt_and_lets_one_through_later()
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_failure_opened_the_circuit_tells_that_failure_at_once() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         breaker: Some(BreakerSettings {
             trip: Trip::InARow(NonZeroU32::new(2).unwrap()),
             open_for: ms(5_000),
@@ -420,12 +426,12 @@ fn retried(bench: &Bench) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_of_the_request_does_not_open_the_circuit() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         breaker: Some(BreakerSettings {
             trip: Trip::InARow(NonZeroU32::MIN),
             open_for: ms(5_000),
         }),
-        ..LaneSettings::default()
+        ..PolicySettings::default()
     };
     let missing =
         Failure::new(FailureKind::Status, "as scripted").with_status(StatusCode::NOT_FOUND);
@@ -437,12 +443,12 @@ async fn a_refusal_of_the_request_does_not_open_the_circuit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_the_requests_deadline_brought_does_not_open_the_circuit() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         breaker: Some(BreakerSettings {
             trip: Trip::InARow(NonZeroU32::MIN),
             open_for: ms(1_000),
         }),
-        ..LaneSettings::default()
+        ..PolicySettings::default()
     };
     let mut bench = Bench::new(settings, [(1_000, failure(FailureKind::Connect))]);
     bench.aggregate.deadline = ms(1_000);

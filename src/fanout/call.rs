@@ -7,8 +7,8 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    Call, Cause, Circuit, Event, Failure, FailureKind, Heard, Mode, Observer, Pace, Pass, Permit,
-    Place, Refusal, Repeatable, Reply, Upstream, UpstreamId, pause,
+    AttemptId, Call, Cause, Circuit, Event, Failure, FailureKind, Heard, Mode, Observer, Pace,
+    Pass, Permit, Refusal, Repeatable, Reply, Upstream, UpstreamId, pause,
 };
 
 /// The attempts that a call has sent so far.
@@ -74,7 +74,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
     scope: Scope<'_, O>,
 ) -> (usize, Duration, Result<Reply, Failure>) {
     let started = Instant::now();
-    call.lane.budget.deposit();
+    call.policy.budget.deposit();
     let mut tries = 1;
     // The last failure, and the number of attempts that were sent until then.
     let mut before = None;
@@ -90,7 +90,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
             // It was refused, a retry after its pause: what this call had seen says more.
             Err(failure) if scope.sent.attempts.get() == sent => {
                 if cause == Cause::Retry {
-                    call.lane.budget.refund();
+                    call.policy.budget.refund();
                 }
                 break Err(before.unwrap_or(failure));
             }
@@ -115,7 +115,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
         if Instant::now() >= scope.deadline {
             // It took longer than it was to. Nothing is sent any more.
             scope.refuse(call.id, Cause::Retry, Refusal::Deadline);
-            call.lane.budget.refund();
+            call.policy.budget.refund();
             break Err(failure);
         }
         before = Some(failure);
@@ -134,20 +134,20 @@ fn pause_before<U>(
     tries: u32,
     deadline: Instant,
 ) -> Result<Option<Duration>, Refusal> {
-    if call.lane.repeatable == Repeatable::No {
+    if call.policy.repeatable == Repeatable::No {
         return Ok(None);
     }
-    let Some(pause) = call.lane.retry.pause(failure, tries, fastrand::f64()) else {
+    let Some(pause) = call.policy.retry.pause(failure, tries, fastrand::f64()) else {
         return Ok(None);
     };
     let in_time = Instant::now()
         .checked_add(pause)
         .is_some_and(|next| next < deadline);
-    call.lane.admits_extra()?;
+    call.policy.admits_extra()?;
     if !in_time {
         return Err(Refusal::Deadline);
     }
-    call.lane.pay_for_extra()?;
+    call.policy.pay_for_extra()?;
     Ok(Some(pause))
 }
 
@@ -162,7 +162,7 @@ async fn hedged<U: Upstream, O: Observer>(
     let admission = admit(call, scope, cause)?;
     // Held once for all ways through this: whatever the future is, every call in flight has it.
     let mut first = pin!(attempt(call, context, scope, cause, admission));
-    let Some(after) = call.lane.hedge_after() else {
+    let Some(after) = call.policy.hedge_after() else {
         return first.await;
     };
     let began = Instant::now();
@@ -206,7 +206,7 @@ async fn hedged<U: Upstream, O: Observer>(
                 let elapsed = began.elapsed();
                 // Beyond its timeout it was not slow, but the gateway stood still.
                 if elapsed <= call.timeout {
-                    call.lane.answered(elapsed);
+                    call.policy.answered(elapsed);
                 }
                 Ok(reply)
             }
@@ -217,16 +217,16 @@ async fn hedged<U: Upstream, O: Observer>(
 
 /// Admits a second attempt beside a slow one, and pays for it. A refusal is an event, and costs nothing.
 fn admit_hedge<U, O: Observer>(call: &Call<U>, scope: &Scope<'_, O>) -> Option<Admission> {
-    let lane = &call.lane;
+    let policy = &call.policy;
     // Paid first: a permit that is held for a moment might be missing to a call's own attempt.
-    let paid = lane.admits_extra().and_then(|()| lane.pay_for_extra());
+    let paid = policy.admits_extra().and_then(|()| policy.pay_for_extra());
     if let Err(reason) = paid {
         scope.refuse(call.id, Cause::Hedge, reason);
         return None;
     }
     let admission = admit(call, scope, Cause::Hedge);
     if admission.is_err() {
-        lane.budget.refund();
+        policy.budget.refund();
     }
     admission.ok()
 }
@@ -247,8 +247,8 @@ fn admit<U, O: Observer>(
     scope: &Scope<'_, O>,
     cause: Cause,
 ) -> Result<Admission, Failure> {
-    let lane = &call.lane;
-    let pass = match &lane.breaker {
+    let policy = &call.policy;
+    let pass = match &policy.breaker {
         None => None,
         Some(breaker) => {
             let Some((pass, circuit)) = breaker.admit() else {
@@ -262,11 +262,11 @@ fn admit<U, O: Observer>(
             Some(pass)
         }
     };
-    let Some(permit) = lane.limit.acquire() else {
+    let Some(permit) = policy.limit.acquire() else {
         scope.refuse(call.id, cause, Refusal::Limit);
         return Err(Failure::new(
             FailureKind::Overload,
-            format!("{} attempts are already in flight", lane.limit.max()),
+            format!("{} attempts are already in flight", policy.limit.max()),
         ));
     };
     Ok(Admission {
@@ -283,7 +283,7 @@ async fn attempt<U: Upstream, O: Observer>(
     cause: Cause,
     admission: Admission,
 ) -> Result<Reply, Failure> {
-    let lane = &call.lane;
+    let policy = &call.policy;
     let mut watched = Attempt::start(call.id, scope, cause);
     let holds = scope.holds();
     let own = watched.started.checked_add(call.timeout);
@@ -303,7 +303,7 @@ async fn attempt<U: Upstream, O: Observer>(
         return result;
     }
     if result.is_ok() {
-        lane.answered(elapsed);
+        policy.answered(elapsed);
     }
     if let Some(pass) = admission.pass {
         let circuit = match &result {
@@ -328,8 +328,8 @@ async fn timed<U: Upstream>(
     until: Instant,
     deadline: Instant,
 ) -> Result<Reply, Failure> {
-    let Attempt { place, heard, .. } = attempt;
-    let mut work = pin!(call.upstream.attempt(context, *place, until, heard));
+    let Attempt { id, heard, .. } = attempt;
+    let mut work = pin!(call.upstream.attempt(context, *id, until, heard));
     if until == deadline {
         // The plan's own timer covers this case, so that it has one and not one a call.
         return work.await;
@@ -355,7 +355,7 @@ struct Attempt<'a, O: Observer> {
     ending: &'a Cell<FailureKind>,
     sent: &'a Sent,
     heard: Heard,
-    place: Place,
+    id: AttemptId,
     upstream: UpstreamId,
     cause: Cause,
     started: Instant,
@@ -380,7 +380,7 @@ impl<'a, O: Observer> Attempt<'a, O> {
             ending: scope.ending,
             sent: scope.sent,
             heard: Heard::default(),
-            place: Place {
+            id: AttemptId {
                 mode: scope.mode,
                 call: scope.index,
                 attempt: number,
@@ -404,9 +404,9 @@ impl<'a, O: Observer> Attempt<'a, O> {
         self.open = false;
         let elapsed = self.started.elapsed();
         self.observer.observe(&Event::AttemptFinished {
-            call: self.place.call,
+            call: self.id.call,
             upstream: self.upstream,
-            attempt: self.place.attempt,
+            attempt: self.id.attempt,
             elapsed,
             cause: self.cause,
             status,

@@ -14,8 +14,8 @@ fn later(pause: u64) -> Option<Failure> {
     Some(failure)
 }
 
-fn one_at_a_time(settings: LaneSettings) -> LaneSettings {
-    LaneSettings {
+fn one_at_a_time(settings: PolicySettings) -> PolicySettings {
+    PolicySettings {
         max_in_flight: NonZeroUsize::MIN,
         budget: ONE,
         ..settings

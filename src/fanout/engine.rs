@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Body, Call, CallResult, Event, Failure, FailureKind, Heard, Mode, Observer, Outcome, Place,
+    AttemptId, Body, Call, CallResult, Event, Failure, FailureKind, Heard, Mode, Observer, Outcome,
     Plan, Reply,
     call::{Scope, Sent, perform},
     completion::{Decision, Tally},
@@ -21,13 +21,13 @@ pub trait Upstream {
     type Context;
 
     /// Sends one request and takes its whole answer. Dropping the future must give the attempt up at once, on the wire
-    /// too. `place` is the attempt's own among all of the client's request. The caller gives it up at `until`, the earlier of
+    /// too. `id` tells the attempt from all others of the client's request. The caller gives it up at `until`, the earlier of
     /// its call's timeout and its plan's deadline; knowing the moment, it may say what it was waiting for. It tells `heard` of its
     /// answer's head.
     fn attempt(
         &self,
         context: &Self::Context,
-        place: Place,
+        id: AttemptId,
         until: Instant,
         heard: &Heard,
     ) -> impl Future<Output = Result<Reply, Failure>>;
@@ -39,11 +39,11 @@ impl<T: Upstream> Upstream for Rc<T> {
     fn attempt(
         &self,
         context: &Self::Context,
-        place: Place,
+        id: AttemptId,
         until: Instant,
         heard: &Heard,
     ) -> impl Future<Output = Result<Reply, Failure>> {
-        (**self).attempt(context, place, until, heard)
+        (**self).attempt(context, id, until, heard)
     }
 }
 

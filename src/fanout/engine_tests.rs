@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::*;
 use crate::fanout::{
-    Aggregate, Blame, Body, Choice, Completion, Heard, Lane, LaneSettings, Need, OnFailure,
-    PlanError, UpstreamId, Verdict,
+    Aggregate, Blame, Body, Choice, Completion, Heard, Need, OnFailure, PlanError, Policy,
+    PolicySettings, UpstreamId, Verdict,
 };
 
 /// A scripted upstream's answer after its delay.
@@ -33,7 +33,7 @@ impl Upstream for Scripted {
     async fn attempt(
         &self,
         (): &(),
-        _: Place,
+        _: AttemptId,
         until: Instant,
         _: &Heard,
     ) -> Result<Reply, Failure> {
@@ -90,7 +90,7 @@ fn aggregate(upstreams: impl IntoIterator<Item = Scripted>) -> Aggregate<Scripte
             upstream: Rc::new(upstream),
             need: Need::Required,
             timeout: ms(60_000),
-            lane: lane(NonZeroUsize::MAX),
+            policy: policy(NonZeroUsize::MAX),
         })
         .collect();
     Aggregate {
@@ -105,10 +105,10 @@ fn aggregate(upstreams: impl IntoIterator<Item = Scripted>) -> Aggregate<Scripte
 }
 
 /// Without retries, hedges and a breaker.
-fn lane(max_in_flight: NonZeroUsize) -> Arc<Lane> {
-    Arc::new(Lane::new(LaneSettings {
+fn policy(max_in_flight: NonZeroUsize) -> Arc<Policy> {
+    Arc::new(Policy::new(PolicySettings {
         max_in_flight,
-        ..LaneSettings::default()
+        ..PolicySettings::default()
     }))
 }
 
@@ -294,14 +294,14 @@ async fn a_strict_sequence_stops_at_its_first_failure_and_skips_the_rest() {
 #[tokio::test(start_paused = true)]
 async fn an_upstream_at_its_ceiling_refuses_without_an_attempt() {
     let mut aggregate = aggregate([good(10), good(10)]);
-    let lane = lane(NonZeroUsize::MIN);
+    let policy = policy(NonZeroUsize::MIN);
     for call in &mut aggregate.calls {
-        call.lane = Arc::clone(&lane);
+        call.policy = Arc::clone(&policy);
     }
     let outcome = outcome(&aggregate, Mode::Concurrent).await;
     assert_eq!(kinds(&outcome), [None, Some(FailureKind::Overload)]);
     assert_eq!(outcome.results[1].attempts, 0);
-    assert!(lane.limit.acquire().is_some(), "the permit came back");
+    assert!(policy.limit.acquire().is_some(), "the permit came back");
 }
 
 /// Writes down what it sees, in a form that compares well.

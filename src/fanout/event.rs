@@ -5,7 +5,27 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{CallResult, Circuit, FailureKind, UpstreamId};
+use super::{CallResult, Circuit, FailureKind, Mode, UpstreamId};
+
+/// The identity of an attempt within its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptId {
+    /// The mode of its plan. It tells the two runs of a comparison apart.
+    pub mode: Mode,
+    /// The place of its call in the plan.
+    pub call: usize,
+    /// The attempt's number. The call's first attempt has 1.
+    pub attempt: u32,
+}
+
+impl AttemptId {
+    /// The id in a request that is a single attempt.
+    pub const ONLY: Self = Self {
+        mode: Mode::Sequential,
+        call: 0,
+        attempt: 1,
+    };
+}
 
 /// The reason why an attempt was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

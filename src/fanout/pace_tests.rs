@@ -15,9 +15,9 @@ use tokio::time::{Instant, advance, sleep};
 
 use super::Pace;
 use crate::fanout::{
-    Aggregate, Body, BreakerSettings, Call, Choice, Circuit, Completion, Event, Failure,
-    FailureKind, Heard, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
-    Plan, Reply, Trip, Upstream, UpstreamId, Verdict, run,
+    Aggregate, AttemptId, Body, BreakerSettings, Call, Choice, Circuit, Completion, Event, Failure,
+    FailureKind, Heard, Hedge, Mode, Need, Observer, OnFailure, Outcome, Plan, Policy,
+    PolicySettings, Reply, Trip, Upstream, UpstreamId, Verdict, run,
 };
 
 const BODY: &[u8] = b"\"pong\"";
@@ -28,7 +28,13 @@ struct After(Duration, Cell<usize>);
 impl Upstream for After {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
+    async fn attempt(
+        &self,
+        (): &(),
+        _: AttemptId,
+        _: Instant,
+        _: &Heard,
+    ) -> Result<Reply, Failure> {
         self.1.set(self.1.get() + 1);
         if !self.0.is_zero() {
             sleep(self.0).await;
@@ -40,15 +46,15 @@ impl Upstream for After {
     }
 }
 
-fn aggregate(upstream: &Rc<After>, calls: usize, settings: LaneSettings) -> Aggregate<After> {
-    let lane = Arc::new(Lane::new(settings));
+fn aggregate(upstream: &Rc<After>, calls: usize, settings: PolicySettings) -> Aggregate<After> {
+    let policy = Arc::new(Policy::new(settings));
     let call = |index: usize| Call {
         name: format!("call_{index}").into(),
         id: UpstreamId(0),
         upstream: Rc::clone(upstream),
         need: Need::Required,
         timeout: Duration::from_secs(2),
-        lane: Arc::clone(&lane),
+        policy: Arc::clone(&policy),
     };
     Aggregate {
         name: "default".into(),
@@ -109,7 +115,7 @@ impl Observer for Taker<'_> {
 async fn a_plan_without_room_starts_nothing_and_with_room_goes_on() {
     for mode in Mode::ALL {
         let upstream = upstream(Duration::ZERO);
-        let mut aggregate = aggregate(&upstream, 4, LaneSettings::default());
+        let mut aggregate = aggregate(&upstream, 4, PolicySettings::default());
         aggregate.concurrency = NonZeroUsize::MIN;
         let pace = Rc::new(Pace::default());
         let plan = paced(&aggregate, mode, &pace);
@@ -135,7 +141,7 @@ async fn a_plan_without_room_starts_nothing_and_with_room_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn bodies_are_for_who_takes_them_and_not_kept() {
     let upstream = upstream(Duration::from_millis(1));
-    let aggregate = aggregate(&upstream, 1, LaneSettings::default());
+    let aggregate = aggregate(&upstream, 1, PolicySettings::default());
     let pace = Rc::new(Pace::default());
     let plan = paced(&aggregate, Mode::Concurrent, &pace);
     let taker = Taker::of(&pace);
@@ -158,7 +164,7 @@ async fn bodies_are_for_who_takes_them_and_not_kept() {
 async fn held(
     delay: Duration,
     away: Duration,
-    settings: LaneSettings,
+    settings: PolicySettings,
 ) -> (Outcome, Rc<After>, Aggregate<After>, Vec<Circuit>) {
     let upstream = upstream(delay);
     let aggregate = aggregate(&upstream, 1, settings);
@@ -185,12 +191,12 @@ async fn held(
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_while_nobody_looked_is_not_the_upstreams_failure() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         breaker: Some(BreakerSettings {
             trip: Trip::InARow(std::num::NonZeroU32::MIN),
             open_for: Duration::from_secs(60),
         }),
-        ..LaneSettings::default()
+        ..PolicySettings::default()
     };
     let (delay, away) = (Duration::from_secs(10), Duration::from_secs(5));
     let (outcome, _, aggregate, circuits) = held(delay, away, settings).await;
@@ -198,14 +204,14 @@ async fn a_timeout_while_nobody_looked_is_not_the_upstreams_failure() {
     assert_eq!(failure.kind, FailureKind::Cancelled);
     assert!(failure.detail.contains("too slow to take"), "{failure:?}");
     assert_eq!(circuits, []);
-    assert!(aggregate.calls[0].lane.is_closed());
+    assert!(aggregate.calls[0].policy.is_closed());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_waited_for_somebody_to_look_is_good_and_says_nothing_of_its_latency() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         hedge: Some(Hedge::After(Duration::from_secs(1))),
-        ..LaneSettings::default()
+        ..PolicySettings::default()
     };
     let (delay, away) = (Duration::from_millis(1500), Duration::from_millis(1200));
     let (outcome, upstream, ..) = held(delay, away, settings).await;

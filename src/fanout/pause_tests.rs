@@ -8,8 +8,8 @@ use http::StatusCode;
 use tokio::time::{Instant, advance, sleep, sleep_until};
 
 use crate::fanout::{
-    Aggregate, Body, BreakerSettings, Call, Choice, Circuit, Completion, Event, Failure,
-    FailureKind, Heard, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure, Outcome, Place,
+    Aggregate, AttemptId, Body, BreakerSettings, Call, Choice, Circuit, Completion, Event, Failure,
+    FailureKind, Heard, Hedge, Mode, Need, Observer, OnFailure, Outcome, Policy, PolicySettings,
     Reply, Retry, Trip, Upstream, UpstreamId, run,
 };
 
@@ -26,7 +26,13 @@ struct At {
 impl Upstream for At {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
+    async fn attempt(
+        &self,
+        (): &(),
+        _: AttemptId,
+        _: Instant,
+        _: &Heard,
+    ) -> Result<Reply, Failure> {
         self.asked.borrow_mut().push(Instant::now());
         let began = self.asked.borrow()[0];
         sleep_until(began + self.answer).await;
@@ -40,7 +46,7 @@ impl Upstream for At {
 struct Bench {
     aggregate: Aggregate<At>,
     upstream: Rc<At>,
-    lane: Arc<Lane>,
+    policy: Arc<Policy>,
     circuits: RefCell<Vec<Circuit>>,
 }
 
@@ -54,12 +60,12 @@ impl Observer for Bench {
 
 impl Bench {
     /// Eight calls of two seconds each, which are answered after so long, and a breaker that opens at the first failure.
-    fn answered_after(answer: Duration, settings: LaneSettings) -> Self {
+    fn answered_after(answer: Duration, settings: PolicySettings) -> Self {
         let upstream = Rc::new(At {
             answer,
             asked: RefCell::default(),
         });
-        let lane = Arc::new(Lane::new(LaneSettings {
+        let policy = Arc::new(Policy::new(PolicySettings {
             breaker: Some(BreakerSettings {
                 trip: Trip::InARow(std::num::NonZeroU32::MIN),
                 open_for: ms(60_000),
@@ -72,7 +78,7 @@ impl Bench {
             upstream: Rc::clone(&upstream),
             need: Need::Required,
             timeout: ms(2_000),
-            lane: Arc::clone(&lane),
+            policy: Arc::clone(&policy),
         };
         Self {
             aggregate: Aggregate {
@@ -85,7 +91,7 @@ impl Bench {
                 on_failure: OnFailure::Partial,
             },
             upstream,
-            lane,
+            policy,
             circuits: RefCell::default(),
         }
     }
@@ -107,7 +113,7 @@ impl Bench {
 
     #[track_caller]
     fn assert_nobody_is_blamed(&self) {
-        assert!(self.lane.is_closed());
+        assert!(self.policy.is_closed());
         assert_eq!(*self.circuits.borrow(), []);
     }
 }
@@ -129,7 +135,7 @@ fn all(outcome: &Outcome) -> Result<StatusCode, FailureKind> {
 #[tokio::test(start_paused = true)]
 async fn what_has_come_while_the_process_stood_still_is_taken_though_its_time_is_over() {
     // What is seen only ten milliseconds after the pause stands for what is in the socket.
-    let bench = Bench::answered_after(ms(3_010), LaneSettings::default());
+    let bench = Bench::answered_after(ms(3_010), PolicySettings::default());
     let outcome = bench.run_through_a_pause_of(ms(3_000)).await;
     assert_eq!(all(&outcome), Ok(StatusCode::OK));
     bench.assert_nobody_is_blamed();
@@ -137,7 +143,7 @@ async fn what_has_come_while_the_process_stood_still_is_taken_though_its_time_is
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_after_a_pause_is_a_timeout_and_nobodys_fault() {
-    let bench = Bench::answered_after(ms(9_000), LaneSettings::default());
+    let bench = Bench::answered_after(ms(9_000), PolicySettings::default());
     let outcome = bench.run_through_a_pause_of(ms(3_000)).await;
     assert_eq!(all(&outcome), Err(FailureKind::Timeout));
     bench.assert_nobody_is_blamed();
@@ -148,7 +154,7 @@ async fn a_timeout_after_a_pause_is_a_timeout_and_nobodys_fault() {
 #[tokio::test(start_paused = true)]
 async fn without_a_pause_a_timeout_comes_in_time_and_counts() {
     for answer in [2_001, 2_010, 9_000] {
-        let bench = Bench::answered_after(ms(answer), LaneSettings::default());
+        let bench = Bench::answered_after(ms(answer), PolicySettings::default());
         let outcome = bench.run_through_a_pause_of(ms(500)).await;
         assert_eq!(all(&outcome), Err(FailureKind::Timeout));
         assert_eq!(outcome.elapsed, ms(2_000));
@@ -159,7 +165,8 @@ async fn without_a_pause_a_timeout_comes_in_time_and_counts() {
 #[tokio::test(start_paused = true)]
 async fn what_has_come_is_taken_though_the_request_is_over_too() {
     for deadline in [1_500, 2_000, 2_500] {
-        let bench = Bench::answered_after(ms(3_010), LaneSettings::default()).within(ms(deadline));
+        let bench =
+            Bench::answered_after(ms(3_010), PolicySettings::default()).within(ms(deadline));
         let outcome = bench.run_through_a_pause_of(ms(3_000)).await;
         assert_eq!(all(&outcome), Ok(StatusCode::OK), "{deadline}");
         bench.assert_nobody_is_blamed();
@@ -169,7 +176,7 @@ async fn what_has_come_is_taken_though_the_request_is_over_too() {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_after_a_pause_ends_the_plan_soon_and_without_a_pause_at_once() {
     for (pause, over) in [(3_000, 3_050), (0, 1_500)] {
-        let bench = Bench::answered_after(ms(9_000), LaneSettings::default()).within(ms(1_500));
+        let bench = Bench::answered_after(ms(9_000), PolicySettings::default()).within(ms(1_500));
         let outcome = bench.run_through_a_pause_of(ms(pause)).await;
         assert_eq!(all(&outcome), Err(FailureKind::Deadline));
         assert_eq!(outcome.elapsed, ms(over));
@@ -179,9 +186,9 @@ async fn a_deadline_after_a_pause_ends_the_plan_soon_and_without_a_pause_at_once
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_sends_no_hedge() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         hedge: Some(Hedge::After(ms(100))),
-        ..LaneSettings::default()
+        ..PolicySettings::default()
     };
     let bench = Bench::answered_after(ms(1_500), settings);
     let outcome = bench.run_through_a_pause_of(ms(1_000)).await;
@@ -191,22 +198,22 @@ async fn a_pause_sends_no_hedge() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_leaves_the_percentile_where_it_was() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         hedge: Some(Hedge::Percentile(50.0)),
-        ..LaneSettings::default()
+        ..PolicySettings::default()
     };
     let bench = Bench::answered_after(ms(3_010), settings);
     for _ in 0..64 {
-        bench.lane.answered(ms(10));
+        bench.policy.answered(ms(10));
     }
-    let before = bench.lane.hedge_after();
+    let before = bench.policy.hedge_after();
     assert!(before.is_some());
     for _ in 0..20 {
         bench.upstream.asked.borrow_mut().clear();
         let outcome = bench.run_through_a_pause_of(ms(3_000)).await;
         assert_eq!(all(&outcome), Ok(StatusCode::OK));
     }
-    assert_eq!(bench.lane.hedge_after(), before);
+    assert_eq!(bench.policy.hedge_after(), before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,9 +224,9 @@ async fn after_a_pause_nothing_is_sent_once_the_request_is_over() {
         ..Retry::default()
     };
     let upstream = Rc::new(Refusing(RefCell::default()));
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         retry,
-        ..LaneSettings::default()
+        ..PolicySettings::default()
     };
     let aggregate = Aggregate {
         name: "default".into(),
@@ -229,7 +236,7 @@ async fn after_a_pause_nothing_is_sent_once_the_request_is_over() {
             upstream: Rc::clone(&upstream),
             need: Need::Required,
             timeout: ms(2_000),
-            lane: Arc::new(Lane::new(settings)),
+            policy: Arc::new(Policy::new(settings)),
         }],
         mode: Mode::Concurrent,
         concurrency: NonZeroUsize::MIN,
@@ -255,7 +262,13 @@ struct Refusing(RefCell<Vec<Instant>>);
 impl Upstream for Refusing {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
+    async fn attempt(
+        &self,
+        (): &(),
+        _: AttemptId,
+        _: Instant,
+        _: &Heard,
+    ) -> Result<Reply, Failure> {
         self.0.borrow_mut().push(Instant::now());
         let mut failure = Failure::new(FailureKind::Status, "as scripted");
         failure.retry_after = Some(ms(500));

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Completion, Lane, Mode, Need, OnFailure, Pace};
+use super::{Completion, Mode, Need, OnFailure, Pace, Policy};
 
 /// An upstream's place in the configuration: what telemetry knows it by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,7 +24,7 @@ pub struct Call<U> {
     /// The time of one attempt, from its start to the last byte.
     pub timeout: Duration,
     /// The state of the upstream that all workers share.
-    pub lane: Arc<Lane>,
+    pub policy: Arc<Policy>,
 }
 
 /// A named list of calls with the configured policies: what plans are made from.

@@ -1,125 +1,134 @@
-//! The choices that make up a plan, as values that can only be valid: mode, completion, and the effect of a failure. It
-//! knows nothing of where they come from.
+//! The state that all workers share of one upstream: its ceiling, its budget for extra attempts, its breaker, its latency. Made
+//! once at start; nothing in it waits or locks.
 
-use std::{fmt, num::NonZeroUsize, str::FromStr};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-/// The way in which the calls of a plan follow one another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Each call starts when the one before it has ended.
-    Sequential,
-    /// All calls start at once, or at most `concurrency` of them at a time.
-    Concurrent,
+use super::{Breaker, BreakerSettings, Budget, BudgetSettings, Latency, Limit, Refusal, Retry};
+
+/// The moment at which a second attempt joins a first that has not answered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Hedge {
+    /// After this long.
+    After(Duration),
+    /// After this percentile (0 to 100) of the upstream's recent answers; never before there were enough of them.
+    Percentile(f64),
 }
 
-impl Mode {
-    /// Both modes, in the order in which `compare` runs them.
-    pub const ALL: [Self; 2] = [Self::Sequential, Self::Concurrent];
+/// The permission to send a request more than once (RFC 9110, section 9.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeatable {
+    /// Its method is idempotent: retries and hedges are allowed.
+    Yes,
+    /// It is not: every call is exactly one attempt.
+    No,
+}
 
-    /// Returns the mode's one name in answers, logs and metrics.
+/// The settings by which calls of one upstream are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolicySettings {
+    /// Attempts at a time.
+    pub max_in_flight: NonZeroUsize,
+    /// The permission for retries and hedges.
+    pub repeatable: Repeatable,
+    /// The number of attempts of a call, and the failures after which there is another.
+    pub retry: Retry,
+    /// The moment at which a slow attempt gets a second beside it; `None` if it never does.
+    pub hedge: Option<Hedge>,
+    /// The load that retries and hedges together may add.
+    pub budget: BudgetSettings,
+    /// The condition under which attempts are refused; `None` if they never are.
+    pub breaker: Option<BreakerSettings>,
+}
+
+impl Default for PolicySettings {
+    /// As many attempts as 4096 at a time, one a call, no breaker.
+    fn default() -> Self {
+        Self {
+            max_in_flight: MAX_IN_FLIGHT,
+            repeatable: Repeatable::Yes,
+            retry: Retry::default(),
+            hedge: None,
+            budget: BudgetSettings::default(),
+            breaker: None,
+        }
+    }
+}
+
+/// More than a healthy upstream ever has in flight, less than the ports and descriptors of a machine.
+const MAX_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+
+/// The shared state of one upstream.
+#[derive(Debug)]
+pub struct Policy {
+    pub(super) limit: Arc<Limit>,
+    pub(super) repeatable: Repeatable,
+    pub(super) retry: Retry,
+    hedge: Option<Hedge>,
+    latency: Option<Latency>,
+    pub(super) budget: Budget,
+    pub(super) breaker: Option<Arc<Breaker>>,
+}
+
+impl Policy {
+    /// Fresh: nothing in flight, closed, nothing known.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sequential => "sequential",
-            Self::Concurrent => "concurrent",
+    pub fn new(settings: PolicySettings) -> Self {
+        Self {
+            limit: Arc::new(Limit::new(settings.max_in_flight)),
+            repeatable: settings.repeatable,
+            retry: settings.retry,
+            hedge: settings.hedge,
+            latency: match settings.hedge {
+                Some(Hedge::Percentile(percentile)) => Some(Latency::new(percentile)),
+                Some(Hedge::After(_)) | None => None,
+            },
+            budget: Budget::new(settings.budget),
+            breaker: settings.breaker.map(Breaker::new).map(Arc::new),
         }
     }
-}
 
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+    /// Pays, as for a retry or a hedge, for a request that no call has asked for; `false` if it may not be sent.
+    #[must_use]
+    pub fn pays_for_another(&self) -> bool {
+        self.budget.withdraw()
     }
-}
 
-/// A text that names no value of its policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected {allowed}")]
-pub struct UnknownPolicy {
-    /// The accepted values, in words for a person.
-    pub allowed: &'static str,
-}
-
-impl FromStr for Mode {
-    type Err = UnknownPolicy;
-
-    /// Reads the name or its alias: `sequential`/`sync`, `concurrent`/`async`.
-    fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
-        match text {
-            "sequential" | "sync" => Ok(Self::Sequential),
-            "concurrent" | "async" => Ok(Self::Concurrent),
-            _ => Err(UnknownPolicy {
-                allowed: "`sequential` (or `sync`) or `concurrent` (or `async`)",
-            }),
+    /// Lets a retry or a hedge through while the circuit is closed. It is still to be paid for.
+    pub(super) fn admits_extra(&self) -> Result<(), Refusal> {
+        match self.is_closed() {
+            true => Ok(()),
+            false => Err(Refusal::Breaker),
         }
     }
-}
 
-/// The condition that a plan waits for before it answers (`wait_for`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Completion {
-    /// Every call settles.
-    All,
-    /// Every call that is not optional settles. The others are then cancelled.
-    Required,
-    /// This many calls succeed. The others are then cancelled at once.
-    Quorum(NonZeroUsize),
-}
-
-impl Completion {
-    /// `first`: one success is enough.
-    pub const FIRST: Self = Self::Quorum(NonZeroUsize::MIN);
-}
-
-impl fmt::Display for Completion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::All => f.write_str("all"),
-            Self::Required => f.write_str("required"),
-            Self::FIRST => f.write_str("first"),
-            Self::Quorum(needed) => needed.fmt(f),
+    /// Pays for a retry or a hedge.
+    pub(super) fn pay_for_extra(&self) -> Result<(), Refusal> {
+        match self.budget.withdraw() {
+            true => Ok(()),
+            false => Err(Refusal::Budget),
         }
     }
-}
 
-impl FromStr for Completion {
-    type Err = UnknownPolicy;
+    /// Tells whether its circuit lets everything through. Without one, everything is let through.
+    pub(super) fn is_closed(&self) -> bool {
+        self.breaker
+            .as_ref()
+            .is_none_or(|breaker| breaker.is_closed())
+    }
 
-    fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
-        match text {
-            "all" => Ok(Self::All),
-            "required" => Ok(Self::Required),
-            "first" => Ok(Self::FIRST),
-            number => number.parse().map(Self::Quorum).map_err(|_| UnknownPolicy {
-                allowed: "`all`, `required`, `first` or a number of calls from 1",
-            }),
+    /// The time that a first attempt may take before a second joins it.
+    pub(super) fn hedge_after(&self) -> Option<Duration> {
+        match (self.repeatable, self.hedge?) {
+            (Repeatable::No, _) => None,
+            (Repeatable::Yes, Hedge::After(time)) => Some(time),
+            (Repeatable::Yes, Hedge::Percentile(_)) => self.latency.as_ref()?.estimate(),
         }
     }
-}
 
-/// The effect of a failed call on its plan (`on_failure`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    /// The failure is reported in its place, and the rest go on.
-    Partial,
-    /// The failure ends the plan, unless the call is optional. The others are cancelled.
-    Fail,
-}
-
-impl fmt::Display for OnFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Partial => "partial",
-            Self::Fail => "fail",
-        })
+    /// An attempt was answered in this time.
+    pub(super) fn answered(&self, elapsed: Duration) {
+        if let Some(latency) = &self.latency {
+            latency.record(elapsed);
+        }
     }
-}
-
-/// Tells if a plan can do without a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// Its failure ends the plan if `on_failure = "fail"`. `wait_for = "required"` waits for it.
-    Required,
-    /// Its failure never ends the plan.
-    Optional,
 }

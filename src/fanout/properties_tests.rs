@@ -24,11 +24,11 @@ fn end() -> impl Strategy<Value = End> {
 fn script() -> impl Strategy<Value = Script> {
     let step = (0..400_u16, end()).prop_map(|(delay, end)| Step { delay, end });
     (vec(step, 1..4), any::<bool>(), 1..500_u16, 0..8_usize).prop_map(
-        |(steps, optional, timeout, lane)| Script {
+        |(steps, optional, timeout, policy)| Script {
             steps,
             optional,
             timeout,
-            lane,
+            policy,
         },
     )
 }
@@ -70,7 +70,7 @@ fn case() -> impl Strategy<Value = Case> {
     )
         .prop_map(
             |(
-                (scripts, lanes),
+                (scripts, policies),
                 sequential,
                 width,
                 deadline,
@@ -82,7 +82,7 @@ fn case() -> impl Strategy<Value = Case> {
             )| {
                 Case {
                     scripts,
-                    lanes,
+                    policies,
                     mode: if sequential {
                         Mode::Sequential
                     } else {

@@ -10,7 +10,7 @@ const NOTHING: BudgetSettings = BudgetSettings {
 
 #[tokio::test(start_paused = true)]
 async fn a_hedge_or_a_retry_that_the_budget_refuses_is_told_with_its_reason() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         hedge: Some(Hedge::After(ms(50))),
         budget: NOTHING,
         ..retrying(3)
@@ -27,7 +27,7 @@ async fn a_hedge_or_a_retry_that_the_budget_refuses_is_told_with_its_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hedge_below_the_median_is_refused_for_most_calls_once_the_budget_is_spent() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         budget: BudgetSettings {
             ratio: 0.2,
             min_per_second: 0,
@@ -45,7 +45,7 @@ async fn a_hedge_below_the_median_is_refused_for_most_calls_once_the_budget_is_s
 
 #[tokio::test(start_paused = true)]
 async fn a_hedge_that_the_ceiling_refuses_is_told_with_its_reason() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         max_in_flight: NonZeroUsize::MIN,
         ..hedging(Hedge::After(ms(50)))
     };
@@ -57,7 +57,7 @@ async fn a_hedge_that_the_ceiling_refuses_is_told_with_its_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hedge_beside_the_attempt_that_an_open_circuit_lets_through_is_told_as_refused() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         breaker: Some(BreakerSettings {
             trip: Trip::InARow(NonZeroU32::MIN),
             open_for: ms(1_000),
@@ -74,7 +74,7 @@ async fn a_hedge_beside_the_attempt_that_an_open_circuit_lets_through_is_told_as
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_whose_circuit_opened_in_its_pause_is_told_as_refused() {
-    let settings = LaneSettings {
+    let settings = PolicySettings {
         breaker: Some(BreakerSettings {
             trip: Trip::InARow(NonZeroU32::new(2).unwrap()),
             open_for: ms(60_000),
@@ -105,7 +105,7 @@ async fn a_retry_for_which_the_deadline_leaves_no_time_is_told_as_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_not_due_is_not_told_as_refused() {
-    let nothing = |settings: LaneSettings| LaneSettings {
+    let nothing = |settings: PolicySettings| PolicySettings {
         budget: NOTHING,
         ..settings
     };
@@ -113,9 +113,9 @@ async fn what_was_not_due_is_not_told_as_refused() {
     let missing = missing.with_status(StatusCode::NOT_FOUND);
     for (settings, steps) in [
         // One attempt is all that is configured, or all that is allowed.
-        (LaneSettings::default(), (10, sick())),
+        (PolicySettings::default(), (10, sick())),
         (
-            LaneSettings {
+            PolicySettings {
                 repeatable: Repeatable::No,
                 ..retrying(5)
             },

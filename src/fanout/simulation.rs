@@ -14,9 +14,9 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use crate::fanout::{
-    Aggregate, Body, BreakerSettings, BudgetSettings, Call, Cause, Choice, Completion, Event,
-    Failure, FailureKind, Heard, Hedge, Lane, LaneSettings, Mode, Need, Observer, OnFailure,
-    Outcome, Place, Refusal, Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId,
+    Aggregate, AttemptId, Body, BreakerSettings, BudgetSettings, Call, Cause, Choice, Completion,
+    Event, Failure, FailureKind, Heard, Hedge, Mode, Need, Observer, OnFailure, Outcome, Policy,
+    PolicySettings, Refusal, Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId,
     Verdict, run,
 };
 
@@ -50,8 +50,8 @@ pub(crate) struct Script {
     pub(crate) optional: bool,
     /// The call's time, in milliseconds, from 1.
     pub(crate) timeout: u16,
-    /// The index of the case's lane that it uses, counted round.
-    pub(crate) lane: usize,
+    /// The index of the case's policy that it uses, counted round.
+    pub(crate) policy: usize,
 }
 
 /// The rules of one upstream, which several calls may share.
@@ -87,8 +87,8 @@ pub(crate) enum Waits {
 pub(crate) struct Case {
     /// The calls' scripts, from 1 to 8.
     pub(crate) scripts: Vec<Script>,
-    /// The rules of the lanes, at least one.
-    pub(crate) lanes: Vec<Rules>,
+    /// The rules of the policies, at least one.
+    pub(crate) policies: Vec<Rules>,
     pub(crate) mode: Mode,
     /// The most calls at a time, from 1.
     pub(crate) width: usize,
@@ -104,12 +104,12 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    fn lane(&self, call: usize) -> usize {
-        self.scripts[call].lane % self.lanes.len()
+    fn policy(&self, call: usize) -> usize {
+        self.scripts[call].policy % self.policies.len()
     }
 
     fn rules(&self, call: usize) -> &Rules {
-        &self.lanes[self.lane(call)]
+        &self.policies[self.policy(call)]
     }
 
     fn completion(&self) -> Completion {
@@ -135,7 +135,7 @@ struct Scripted {
     steps: Vec<Step>,
     next: Cell<usize>,
     world: Rc<World>,
-    lane: usize,
+    policy: usize,
     max_in_flight: usize,
 }
 
@@ -143,7 +143,7 @@ struct Scripted {
 struct World {
     /// True once the plan is over: no attempt may begin any more.
     over: Cell<bool>,
-    /// The number of attempts under way, by lane.
+    /// The number of attempts under way, by policy.
     in_flight: Vec<Cell<usize>>,
 }
 
@@ -159,9 +159,15 @@ impl Drop for InFlight<'_> {
 impl Upstream for Scripted {
     type Context = ();
 
-    async fn attempt(&self, (): &(), _: Place, _: Instant, _: &Heard) -> Result<Reply, Failure> {
+    async fn attempt(
+        &self,
+        (): &(),
+        _: AttemptId,
+        _: Instant,
+        _: &Heard,
+    ) -> Result<Reply, Failure> {
         assert!(!self.world.over.get(), "an attempt after the end");
-        let in_flight = &self.world.in_flight[self.lane];
+        let in_flight = &self.world.in_flight[self.policy];
         in_flight.set(in_flight.get() + 1);
         let _under_way = InFlight(in_flight);
         assert!(in_flight.get() <= self.max_in_flight, "too many at a time");
@@ -200,9 +206,9 @@ fn at_least_one(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
 }
 
-fn shared(rules: &Rules) -> Arc<Lane> {
+fn shared(rules: &Rules) -> Arc<Policy> {
     let row = |failures| NonZeroU32::new(failures).unwrap_or(NonZeroU32::MIN);
-    Arc::new(Lane::new(LaneSettings {
+    Arc::new(Policy::new(PolicySettings {
         max_in_flight: at_least_one(rules.max_in_flight),
         repeatable: if rules.repeatable {
             Repeatable::Yes
@@ -227,15 +233,15 @@ fn shared(rules: &Rules) -> Arc<Lane> {
 }
 
 fn aggregate(case: &Case, world: &Rc<World>) -> Aggregate<Scripted> {
-    let lanes: Vec<_> = case.lanes.iter().map(shared).collect();
+    let policies: Vec<_> = case.policies.iter().map(shared).collect();
     let calls = case.scripts.iter().enumerate().map(|(index, script)| Call {
         name: format!("call_{index}").into(),
-        id: UpstreamId(case.lane(index)),
+        id: UpstreamId(case.policy(index)),
         upstream: Rc::new(Scripted {
             steps: script.steps.clone(),
             next: Cell::new(0),
             world: Rc::clone(world),
-            lane: case.lane(index),
+            policy: case.policy(index),
             max_in_flight: case.rules(index).max_in_flight,
         }),
         need: if script.optional {
@@ -244,7 +250,7 @@ fn aggregate(case: &Case, world: &Rc<World>) -> Aggregate<Scripted> {
             Need::Required
         },
         timeout: ms(script.timeout),
-        lane: Arc::clone(&lanes[case.lane(index)]),
+        policy: Arc::clone(&policies[case.policy(index)]),
     });
     Aggregate {
         name: "default".into(),
@@ -335,7 +341,7 @@ impl Observer for Ledger<'_> {
                 assert!(*reason != Refusal::Breaker || rules.breaker.is_some());
             }
             Event::CircuitChanged { upstream, .. } => {
-                assert!(self.case.lanes[upstream.0].breaker.is_some());
+                assert!(self.case.policies[upstream.0].breaker.is_some());
             }
             Event::CallSettled { call, result, .. } => {
                 assert_eq!(&*result.name, format!("call_{call}"));
@@ -359,7 +365,7 @@ pub(crate) fn check(case: &Case) {
     runtime.block_on(async {
         let world = Rc::new(World {
             over: Cell::new(false),
-            in_flight: vec![Cell::new(0); case.lanes.len()],
+            in_flight: vec![Cell::new(0); case.policies.len()],
         });
         let aggregate = aggregate(case, &world);
         let ledger = Ledger {
@@ -413,8 +419,8 @@ fn check_ledger(case: &Case, ledger: &Ledger<'_>, took: Duration) {
             assert_eq!(call.started, 0, "nothing begins when the time is over");
         }
     }
-    for (lane, rules) in case.lanes.iter().enumerate() {
-        let own = (0..calls.len()).filter(|&call| case.lane(call) == lane);
+    for (policy, rules) in case.policies.iter().enumerate() {
+        let own = (0..calls.len()).filter(|&call| case.policy(call) == policy);
         let (began, extra) = own.fold((0, 0), |(began, extra), call| {
             (began + calls[call].started, extra + calls[call].extra)
         });

@@ -22,13 +22,13 @@ fn case(bytes: &mut Unstructured<'_>) -> Result<Case> {
     for _ in 0..bytes.int_in_range(1..=8)? {
         scripts.push(script(bytes)?);
     }
-    let mut lanes = Vec::new();
+    let mut policies = Vec::new();
     for _ in 0..bytes.int_in_range(1..=scripts.len())? {
-        lanes.push(rules(bytes)?);
+        policies.push(rules(bytes)?);
     }
     Ok(Case {
         scripts,
-        lanes,
+        policies,
         mode: *bytes.choose(&[Mode::Sequential, Mode::Concurrent])?,
         width: bytes.int_in_range(1..=9)?,
         deadline: bytes.int_in_range(1..=1000)?,
@@ -67,7 +67,7 @@ fn script(bytes: &mut Unstructured<'_>) -> Result<Script> {
         steps,
         optional: bytes.arbitrary()?,
         timeout: bytes.int_in_range(1..=500)?,
-        lane: bytes.int_in_range(0..=7)?,
+        policy: bytes.int_in_range(0..=7)?,
     })
 }
 

@@ -7,7 +7,7 @@ use prometheus::{
     proto::MetricFamily,
 };
 
-use crate::fanout::Memory;
+use crate::exchange::Memory;
 
 /// The gauges of one memory.
 pub(super) struct Charged {

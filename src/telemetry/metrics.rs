@@ -30,7 +30,8 @@ use super::{
     memory::Charged,
     open_metrics,
 };
-use crate::fanout::{Event, FailureKind, Memory, Mode, Observer, Outcome, UpstreamId, Verdict};
+use crate::exchange::Memory;
+use crate::fanout::{Event, FailureKind, Mode, Observer, Outcome, UpstreamId, Verdict};
 
 /// 100 µs to 60 s. From 50 ms to 1 s, where services answer, each bound is about four fifths of the next, so that a
 /// percentile is nowhere there far from the truth, and 80 % of a usual timeout is a bound. A bound is searched for from the

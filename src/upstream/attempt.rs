@@ -30,9 +30,8 @@ use super::{
     request::{SMALL, Template},
     tls,
 };
-use crate::fanout::{
-    Failure, FailureKind, Forward, Heard, Party, Place, Repeatable, Reply, Upstream,
-};
+use crate::exchange::ClientContext;
+use crate::fanout::{AttemptId, Failure, FailureKind, Heard, Party, Repeatable, Reply, Upstream};
 
 /// The time that the rest of a failed answer may keep a call waiting: it usually came with the head.
 const DRAIN_TIME: Duration = Duration::from_millis(20);
@@ -125,7 +124,7 @@ impl Adapter {
     /// that is the connection's end and nothing else, and free. With one that fails it may be another way to fail, and
     /// counts as what it then is: one more attempt.
     fn may_resend(&self) -> bool {
-        self.settings.lane.repeatable == Repeatable::Yes
+        self.settings.policy.repeatable == Repeatable::Yes
             && (self.answering.get() || self.watch.may_resend())
     }
 
@@ -149,15 +148,15 @@ impl Adapter {
     }
 
     fn is_trusted_with(&self, status: Option<StatusCode>) -> bool {
-        self.settings.lane.repeatable == Repeatable::Yes || status.is_some_and(is_good)
+        self.settings.policy.repeatable == Repeatable::Yes || status.is_some_and(is_good)
     }
 
     /// One request and its answer. The connection goes back to the pool if it is still good after that.
     async fn exchange(
         &self,
         mut connection: Connection,
-        forward: &Forward,
-        place: Place,
+        client: &ClientContext,
+        id: AttemptId,
         heard: &Heard,
     ) -> Ended {
         let mut reading = Reading::new(Rules {
@@ -166,14 +165,14 @@ impl Adapter {
             framed: self.settings.framed,
             bounds: Bounds {
                 own: self.settings.max_body,
-                shared: &forward.allowance,
+                shared: &client.allowance,
             },
             depth: u16::try_from(self.settings.max_depth).unwrap_or(u16::MAX),
             heard,
             advised: self.advised.as_deref(),
         });
         let stream = &mut *connection.stream;
-        let done = match self.send(stream, forward, place, &mut reading).await {
+        let done = match self.send(stream, client, id, &mut reading).await {
             Ok(()) => read(stream, &mut reading).await,
             // It may have answered before it stopped reading. Such an answer is a connection's last.
             Err(error) => match read(stream, &mut reading).await {
@@ -223,11 +222,11 @@ impl Adapter {
     async fn send(
         &self,
         stream: &mut dyn Stream,
-        forward: &Forward,
-        place: Place,
+        client: &ClientContext,
+        id: AttemptId,
         reading: &mut Reading<'_>,
     ) -> io::Result<()> {
-        let (bytes, body) = self.template.bytes(forward, place);
+        let (bytes, body) = self.template.bytes(client, id);
         stream.write_all(&bytes).await?;
         drop(bytes);
         if !body.is_empty() {
@@ -239,12 +238,12 @@ impl Adapter {
 }
 
 impl Upstream for Adapter {
-    type Context = Forward;
+    type Context = ClientContext;
 
     async fn attempt(
         &self,
-        forward: &Forward,
-        place: Place,
+        client: &ClientContext,
+        id: AttemptId,
         until: Instant,
         heard: &Heard,
     ) -> Result<Reply, Failure> {
@@ -258,7 +257,7 @@ impl Upstream for Adapter {
                     Err(failure) => break Err(failure),
                 },
             };
-            match self.exchange(connection, forward, place, heard).await {
+            match self.exchange(connection, client, id, heard).await {
                 Ended::Settled(result) => break result,
                 // It had been closed, or something was left over on it. A new one certainly is neither.
                 Ended::Stale(_) if is_kept && self.may_resend() => self.watch.resent(),
@@ -273,7 +272,7 @@ impl Upstream for Adapter {
 /// The time that a connection may wait for its next request, if its upstream doesn't say less.
 fn keep_alive(settings: &Settings) -> Duration {
     let body = settings.body.as_ref().map_or(0, Bytes::len);
-    match settings.lane.repeatable {
+    match settings.policy.repeatable {
         Repeatable::Yes => settings.keep_alive,
         Repeatable::No if body > READ_FOR_SURE => Duration::ZERO,
         Repeatable::No => settings.keep_alive / YOUNG,

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 
-use crate::fanout::{Allowance, Exceeded, Failure, FailureKind, Share};
+use crate::exchange::{Allowance, Exceeded, Share};
+use crate::fanout::{Failure, FailureKind};
 
 /// The bounds of a body, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +146,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::fanout::Memory;
+    use crate::exchange::Memory;
 
     fn growing(own: usize, shared: &Allowance) -> Growing<'_> {
         Growing::new(Bounds { own, shared })

@@ -11,7 +11,8 @@ use super::{
     reading::{MAX_HEAD, protocol},
     rest::Rest,
 };
-use crate::fanout::{Failure, Forward, Place};
+use crate::exchange::ClientContext;
+use crate::fanout::{AttemptId, Failure};
 
 /// The bytes that are read at once.
 const PIECE: usize = 64 * 1024;
@@ -31,9 +32,9 @@ impl Adapter {
     ///
     /// # Errors
     /// Fails if there is no connection, or if no valid answer comes.
-    pub async fn follow(&self, forward: &Forward) -> Result<Following, Failure> {
+    pub async fn follow(&self, client: &ClientContext) -> Result<Following, Failure> {
         let mut stream = self.open_alone().await?;
-        let (bytes, body) = self.template().bytes(forward, Place::ONLY);
+        let (bytes, body) = self.template().bytes(client, AttemptId::ONLY);
         let sent = async {
             stream.write_all(&bytes).await?;
             stream.write_all(body).await?;

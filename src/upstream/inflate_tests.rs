@@ -7,10 +7,7 @@ use flate2::{Compression, GzBuilder, write};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::{
-    fanout::{Allowance, FailureKind},
-    upstream::body::Bounds,
-};
+use crate::{exchange::Allowance, fanout::FailureKind, upstream::body::Bounds};
 
 const FORMATS: [Format; 3] = [Format::Gzip, Format::Deflate, Format::Brotli];
 

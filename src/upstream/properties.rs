@@ -11,7 +11,8 @@ use super::{
     head::Framing,
     reading::{Reading, Rules},
 };
-use crate::fanout::{Allowance, Body, Failure, FailureKind, Heard, StatusSet};
+use crate::exchange::Allowance;
+use crate::fanout::{Body, Failure, FailureKind, Heard, StatusSet};
 
 /// Decides what a body is, for callers outside this part.
 pub(crate) fn classify(

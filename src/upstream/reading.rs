@@ -18,7 +18,8 @@ use super::{
     keep_alive::Idle,
     rest::{Rest, Stop},
 };
-use crate::fanout::{Body, Failure, FailureKind, Heard, Reply, Share, StatusSet};
+use crate::exchange::Share;
+use crate::fanout::{Body, Failure, FailureKind, Heard, Reply, StatusSet};
 
 /// The largest head of an answer, and of an interim answer.
 pub(super) const MAX_HEAD: usize = 64 * 1024;

@@ -1,7 +1,7 @@
 //! Answers whose first bytes are no HTTP.
 
 use super::*;
-use crate::fanout::Allowance;
+use crate::exchange::Allowance;
 
 fn reading<'a>(shared: &'a Allowance, success: &'a StatusSet, heard: &'a Heard) -> Reading<'a> {
     Reading::new(Rules {

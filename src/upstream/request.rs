@@ -5,7 +5,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 
 use super::{Settings, standard_port};
-use crate::fanout::{Forward, Place};
+use crate::exchange::ClientContext;
+use crate::fanout::AttemptId;
 
 /// The sender's name, as RFC 9110 wants it from a client.
 const USER_AGENT: HeaderValue =
@@ -74,7 +75,7 @@ impl Template {
     }
 
     /// Returns the head, together with a small body, and the bytes to send after it.
-    pub(super) fn bytes(&self, forward: &Forward, place: Place) -> (Vec<u8>, &[u8]) {
+    pub(super) fn bytes(&self, client: &ClientContext, id: AttemptId) -> (Vec<u8>, &[u8]) {
         let with_body = if self.body.len() <= SMALL {
             self.body.len()
         } else {
@@ -82,7 +83,7 @@ impl Template {
         };
         let mut bytes = Vec::with_capacity(self.start.len() + self.lines.len() + 128 + with_body);
         bytes.extend_from_slice(&self.start);
-        let pairs = forward.query.iter();
+        let pairs = client.query.iter();
         let pairs = pairs.filter(|(name, _)| self.forward_query.contains(name));
         for (index, (_, pair)) in pairs.enumerate() {
             let is_first = index == 0 && !self.has_query;
@@ -91,10 +92,10 @@ impl Template {
             bytes.extend_from_slice(pair.as_bytes());
         }
         bytes.extend_from_slice(b" HTTP/1.1\r\n");
-        self.write_fields(&mut bytes, forward);
-        write_field(&mut bytes, &REQUEST_ID, &forward.request_id);
-        if let Some(trace) = &forward.trace {
-            write_line(&mut bytes, &TRACE_PARENT, &trace.parent_of(place));
+        self.write_fields(&mut bytes, client);
+        write_field(&mut bytes, &REQUEST_ID, &client.request_id);
+        if let Some(trace) = &client.trace {
+            write_line(&mut bytes, &TRACE_PARENT, &trace.parent_of(id));
             if let Some(state) = &trace.state {
                 write_field(&mut bytes, &TRACE_STATE, state);
             }
@@ -106,20 +107,20 @@ impl Template {
     }
 
     /// Writes the fields. A client's field replaces an own field of the same name.
-    fn write_fields(&self, bytes: &mut Vec<u8>, forward: &Forward) {
+    fn write_fields(&self, bytes: &mut Vec<u8>, client: &ClientContext) {
         let passes = |name: &HeaderName| self.forward_headers.contains(name);
-        let hops = forward.hops.as_ref();
-        if hops.is_none() && !forward.headers.iter().any(|(name, _)| passes(name)) {
+        let hops = client.hops.as_ref();
+        if hops.is_none() && !client.headers.iter().any(|(name, _)| passes(name)) {
             bytes.extend_from_slice(&self.lines);
             return;
         }
         for (own, line) in &self.fields {
             let replaces = |(name, _): &(HeaderName, HeaderValue)| name == own && passes(name);
-            if !forward.headers.iter().any(replaces) {
+            if !client.headers.iter().any(replaces) {
                 bytes.extend_from_slice(line);
             }
         }
-        for (name, value) in &forward.headers {
+        for (name, value) in &client.headers {
             if passes(name) {
                 write_field(bytes, name, value);
             }
@@ -190,12 +191,12 @@ fn fields(settings: &Settings) -> Vec<(HeaderName, HeaderValue)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fanout::Allowance;
+    use crate::exchange::Allowance;
 
     /// Returns the lines of the head that an upstream with these settings is sent.
     fn head(settings: &Settings) -> Vec<String> {
         let template = Template::new(settings, None);
-        let forward = Forward {
+        let client = ClientContext {
             request_id: HeaderValue::from_static("id"),
             headers: Vec::new(),
             query: Vec::new(),
@@ -203,7 +204,7 @@ mod tests {
             allowance: Allowance::new(0),
             trace: None,
         };
-        let (bytes, _) = template.bytes(&forward, Place::ONLY);
+        let (bytes, _) = template.bytes(&client, AttemptId::ONLY);
         let text = String::from_utf8(bytes).unwrap();
         text.lines().map(str::to_owned).collect()
     }

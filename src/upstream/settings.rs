@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Uri, uri::Scheme};
 use tokio_rustls::rustls::{RootCertStore, sign::CertifiedKey};
 
-use crate::fanout::{LaneSettings, StatusSet};
+use crate::fanout::{PolicySettings, StatusSet};
 
 /// One upstream: where it is, what is sent to it, and how much of its answer is taken.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub struct Settings {
     /// The statuses that count as success.
     pub success: StatusSet,
     /// The way in which calls are made of attempts, and how many there may be.
-    pub lane: LaneSettings,
+    pub policy: PolicySettings,
     /// The client's headers that go upstream.
     pub forward_headers: Vec<HeaderName>,
     /// The client's query parameters that go upstream.
@@ -85,7 +85,7 @@ impl Settings {
             framed: false,
             compressed: false,
             success: StatusSet::successful(),
-            lane: LaneSettings::default(),
+            policy: PolicySettings::default(),
             forward_headers: Vec::new(),
             forward_query: Vec::new(),
             tls: TlsSettings::default(),

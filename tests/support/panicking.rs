@@ -9,9 +9,10 @@ use std::{net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration}
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web::Data};
 use gather::{
     api::{self, Exposed, ProblemKind, Shared},
+    exchange::{ClientContext, Memory},
     fanout::{
-        Aggregate, Body, Call, Completion, Failure, Forward, Heard, Lane, LaneSettings, Limit,
-        Memory, Mode, Need, OnFailure, Place, Reply, Upstream, UpstreamId,
+        Aggregate, AttemptId, Body, Call, Completion, Failure, Heard, Limit, Mode, Need, OnFailure,
+        Policy, PolicySettings, Reply, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
     telemetry::{Metrics, Names},
@@ -30,12 +31,12 @@ enum Script {
 }
 
 impl Upstream for Script {
-    type Context = Forward;
+    type Context = ClientContext;
 
     async fn attempt(
         &self,
-        _: &Forward,
-        _: Place,
+        _: &ClientContext,
+        _: AttemptId,
         _: Instant,
         _: &Heard,
     ) -> Result<Reply, Failure> {
@@ -66,7 +67,7 @@ fn exposed(name: &str, script: Script) -> Exposed<Script> {
         upstream: Rc::new(script),
         need: Need::Required,
         timeout: TIMEOUT,
-        lane: Arc::new(Lane::new(LaneSettings::default())),
+        policy: Arc::new(Policy::new(PolicySettings::default())),
     };
     Exposed {
         aggregate: Aggregate {

@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::{by_place, longest_deadline, quoted, written};
 use crate::{
     config::{checked::Config, mistake::KeyPath, review::Review},
-    fanout::{LaneSettings, Repeatable, Retry, Trip},
+    fanout::{PolicySettings, Repeatable, Retry, Trip},
     upstream::Settings,
 };
 
@@ -14,11 +14,12 @@ pub(super) fn retries_without_a_second_attempt(config: &Config, review: &mut Rev
     let defaults = KeyPath::of(["defaults", "retry"]);
     for (place, upstreams) in by_place(config, "retry", review) {
         let overrides = place != defaults && review.is_set(&defaults);
-        let single = |upstream: &Settings| upstream.lane.retry.attempts.get() == 1;
+        let single = |upstream: &Settings| upstream.policy.retry.attempts.get() == 1;
         let all = ["attempts", "backoff", "on"];
         let is_whole = all.iter().all(|key| review.is_set(&place.key(key)));
         // As `check --print` has it.
-        let is_default = |upstream: &Settings| is_whole && upstream.lane.retry == Retry::default();
+        let is_default =
+            |upstream: &Settings| is_whole && upstream.policy.retry == Retry::default();
         let is_idle = |upstream: &Settings| single(upstream) && !is_default(upstream);
         if !overrides && upstreams.iter().all(|(_, upstream)| is_idle(upstream)) {
             let message = "nothing is retried: `attempts` counts the first attempt too, and is 1; set it to 2 or more";
@@ -36,7 +37,7 @@ pub(super) fn retries_after_a_success(config: &Config, review: &mut Review<'_>) 
         let both = (100..600)
             .filter_map(|status| StatusCode::from_u16(status).ok())
             .find(|&status| {
-                upstream.lane.retry.on.statuses().contains(status)
+                upstream.policy.retry.on.statuses().contains(status)
                     && upstream.success.contains(status)
             });
         if let Some(status) = both.filter(|_| review.is_set(&place)) {
@@ -60,7 +61,7 @@ pub(super) fn retries_that_pause_for_too_long(config: &Config, review: &mut Revi
             continue;
         };
         let backoff = |upstream: &Settings| {
-            let retry = &upstream.lane.retry;
+            let retry = &upstream.policy.retry;
             let is_late = retry.attempts.get() > 1 && retry.backoff >= longest;
             is_late.then_some(retry.backoff)
         };
@@ -81,7 +82,7 @@ pub(super) fn retries_that_pause_for_too_long(config: &Config, review: &mut Revi
 /// A budget of nothing.
 pub(super) fn budgets_that_allow_nothing(config: &Config, review: &mut Review<'_>) {
     for upstream in sent_again(config) {
-        let budget = upstream.lane.budget;
+        let budget = upstream.policy.budget;
         let place = written(upstream, "budget", review);
         if let Some(place) = place.filter(|_| budget.ratio <= 0.0 && budget.min_per_second == 0) {
             let message = format!(
@@ -97,7 +98,7 @@ pub(super) fn budgets_that_allow_nothing(config: &Config, review: &mut Review<'_
 pub(super) fn hedges_beyond_the_ceiling(config: &Config, review: &mut Review<'_>) {
     for upstream in sent_again(config) {
         let place = written(upstream, "hedge", review);
-        let is_single = upstream.lane.max_in_flight.get() == 1 && upstream.lane.hedge.is_some();
+        let is_single = upstream.policy.max_in_flight.get() == 1 && upstream.policy.hedge.is_some();
         if let Some(place) = place.filter(|_| is_single) {
             let message = format!(
                 "has no effect: upstreams.{}.max_in_flight is 1, so no attempt joins another; raise it",
@@ -111,10 +112,11 @@ pub(super) fn hedges_beyond_the_ceiling(config: &Config, review: &mut Review<'_>
 /// One call alone opens it, and then the call's own last attempts are refused.
 pub(super) fn breakers_that_open_before_the_last_attempt(config: &Config, review: &mut Review<'_>) {
     for upstream in sent_again(config) {
-        let Some(Trip::InARow(failures)) = upstream.lane.breaker.map(|breaker| breaker.trip) else {
+        let Some(Trip::InARow(failures)) = upstream.policy.breaker.map(|breaker| breaker.trip)
+        else {
             continue;
         };
-        let attempts = upstream.lane.retry.attempts;
+        let attempts = upstream.policy.retry.attempts;
         let place = written(upstream, "breaker", review);
         if let Some(place) = place.filter(|_| attempts > failures) {
             let message = format!(
@@ -130,11 +132,11 @@ pub(super) fn breakers_that_open_before_the_last_attempt(config: &Config, review
 /// A share says nothing below a number of attempts, and an upstream that hangs ends few.
 pub(super) fn breakers_that_never_see_enough(config: &Config, review: &mut Review<'_>) {
     for upstream in &config.upstreams {
-        let LaneSettings {
+        let PolicySettings {
             breaker,
             max_in_flight,
             ..
-        } = &upstream.lane;
+        } = &upstream.policy;
         let Some(Trip::Share { window, .. }) = breaker.map(|breaker| breaker.trip) else {
             continue;
         };
@@ -156,7 +158,7 @@ pub(super) fn breakers_that_never_see_enough(config: &Config, review: &mut Revie
 /// The upstreams whose requests may be sent more than once, and are meant to be.
 fn sent_again(config: &Config) -> impl Iterator<Item = &Settings> {
     config.upstreams.iter().filter(|upstream| {
-        let lane = &upstream.lane;
+        let lane = &upstream.policy;
         lane.repeatable == Repeatable::Yes
             && (lane.retry.attempts.get() > 1 || lane.hedge.is_some())
     })

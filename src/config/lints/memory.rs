@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Bytes, checked::Config, memory::most_of, mistake::KeyPath, review::Review},
-    fanout::{fixed, large},
+    exchange::{fixed, large},
 };
 
 /// An aggregate whose requests are all refused, as each takes more from its start than all may have.

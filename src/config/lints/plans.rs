@@ -29,7 +29,7 @@ pub(super) fn calls_beyond_the_ceiling(config: &Config, review: &mut Review<'_>)
                 continue;
             };
             let at_once = times.min(aggregate.concurrency.get());
-            let most = upstream.lane.max_in_flight.get();
+            let most = upstream.policy.max_in_flight.get();
             if at_once > most {
                 let message = format!(
                     "calls `{name}` {at_once} times at once, and upstreams.{name}.max_in_flight is {most}: every request fails with \

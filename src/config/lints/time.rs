@@ -17,7 +17,7 @@ use crate::{
 pub(super) fn hangs_are_cut_off_by_the_deadline(config: &Config, review: &mut Review<'_>) {
     for aggregate in &config.aggregates {
         for (_, upstream) in cut_off(config, aggregate) {
-            let consequence = match (upstream.lane.breaker.is_some(), retries_hangs(upstream)) {
+            let consequence = match (upstream.policy.breaker.is_some(), retries_hangs(upstream)) {
                 (true, true) => "its breaker counts none of them, and none is retried",
                 (true, false) => "its breaker counts none of them, so that they never open it",
                 (false, true) => "none of them is retried",
@@ -45,7 +45,8 @@ pub(super) fn timeouts_beyond_every_deadline(config: &Config, review: &mut Revie
         let Some(longest) = longest.flatten().max() else {
             continue;
         };
-        let told = |upstream: &Settings| upstream.lane.breaker.is_some() || retries_hangs(upstream);
+        let told =
+            |upstream: &Settings| upstream.policy.breaker.is_some() || retries_hangs(upstream);
         let has_effect = |&(_, upstream): &(usize, &Settings)| {
             // A default that is written out is nobody's choice.
             upstream.timeout <= longest || upstream.timeout == defaults::TIMEOUT || told(upstream)
@@ -87,12 +88,12 @@ pub(super) fn connect_timeouts_beyond_the_timeout(config: &Config, review: &mut 
 pub(super) fn hedges_that_come_too_late(config: &Config, review: &mut Review<'_>) {
     for (place, upstreams) in by_place(config, "hedge", review) {
         let late = upstreams.iter().map(|&(index, upstream)| {
-            let Some(Hedge::After(after)) = upstream.lane.hedge else {
+            let Some(Hedge::After(after)) = upstream.policy.hedge else {
                 return None;
             };
             let deadline = longest_deadline(config, index)?;
             let end = upstream.timeout.min(deadline);
-            (upstream.lane.repeatable == Repeatable::Yes && after >= end).then_some((after, end))
+            (upstream.policy.repeatable == Repeatable::Yes && after >= end).then_some((after, end))
         });
         let late: Option<Vec<_>> = late.collect();
         if let Some(&(after, end)) = late.as_ref().and_then(|late| late.first()) {
@@ -143,7 +144,7 @@ fn cut_off<'a>(
 
 /// Tells whether an attempt that has hung is meant to be tried again.
 fn retries_hangs(upstream: &Settings) -> bool {
-    let lane = &upstream.lane;
+    let lane = &upstream.policy;
     lane.repeatable == Repeatable::Yes
         && lane.retry.attempts.get() > 1
         && lane.retry.on.kinds().contains(&FailureKind::Timeout)

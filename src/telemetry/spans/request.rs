@@ -17,7 +17,8 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use tokio::time::Instant;
 
 use super::{Spans, shared};
-use crate::fanout::{Cause, Event, FailureKind, Mode, Observer, Parent, Place, Trace};
+use crate::exchange::{Parent, Trace};
+use crate::fanout::{AttemptId, Cause, Event, FailureKind, Mode, Observer};
 
 /// A client's request as it came.
 #[derive(Debug, Clone, Copy, Default)]
@@ -278,13 +279,13 @@ impl Observer for SpanObserver<'_> {
                 if cause == Cause::Hedge {
                     attributes.push(KeyValue::new("gather.hedge", true));
                 }
-                let place = Place {
+                let id = AttemptId {
                     mode: self.mode,
                     call,
                     attempt,
                 };
                 self.request.record(Recorded {
-                    span: trace.attempt_span(place),
+                    span: trace.attempt_span(id),
                     parent: trace.call_span(self.mode, call),
                     kind: SpanKind::Client,
                     name: made.name.clone(),

@@ -38,7 +38,7 @@ pub(super) fn posts_around_the_close(server: SocketAddr, gateway: SocketAddr) ->
 }
 
 fn post_on_all_lanes(gateway: SocketAddr) -> Lost {
-    let json = get(gateway, "/aggregate/lanes").json();
+    let json = get(gateway, "/aggregate/policies").json();
     let results = json["results"]
         .as_array()
         .unwrap_or_else(|| panic!("{json}"));

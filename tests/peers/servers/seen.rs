@@ -198,9 +198,9 @@ fn configuration(server: SocketAddr) -> String {
         &format!("{}\nforward_query = [\"fail\"]", post(1)),
     );
     upstream("missing", "missing", &post(UNREAD));
-    let lanes: Vec<_> = (0..LANES).map(|lane| format!("lane_{lane}")).collect();
-    for lane in &lanes {
-        upstream(lane, "take", &post(1));
+    let policies: Vec<_> = (0..LANES).map(|policy| format!("lane_{policy}")).collect();
+    for policy in &policies {
+        upstream(policy, "take", &post(1));
     }
     let mut aggregate = |name: &str, calls: &[&str]| {
         writeln!(
@@ -226,8 +226,8 @@ fn configuration(server: SocketAddr) -> String {
     );
     aggregate("moody", &["moody"]);
     aggregate("missing", &["missing"]);
-    let lanes: Vec<_> = lanes.iter().map(String::as_str).collect();
-    aggregate("lanes", &lanes);
+    let policies: Vec<_> = policies.iter().map(String::as_str).collect();
+    aggregate("policies", &policies);
     text
 }
 

@@ -9,7 +9,7 @@ use super::{Allowance, Trace};
 
 /// The parts of one client's request that calls may pass on; which call passes on which is the upstream's own setting.
 #[derive(Debug)]
-pub struct Forward {
+pub struct ClientContext {
     /// Sent as `X-Request-Id` with every attempt.
     pub request_id: HeaderValue,
     /// Header fields that some upstream asks for, in the order they came.

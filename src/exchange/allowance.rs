@@ -163,7 +163,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::fanout::Memory;
+    use crate::exchange::Memory;
 
     #[test]
     fn a_share_is_refused_beyond_the_total_and_stays_as_it_was() {

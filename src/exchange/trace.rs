@@ -6,7 +6,7 @@
 
 use http::HeaderValue;
 
-use super::Mode;
+use crate::fanout::{AttemptId, Mode};
 
 /// The flag of a trace that is recorded.
 const SAMPLED: u8 = 1;
@@ -69,26 +69,6 @@ fn number(digits: &[u8]) -> Option<u128> {
     })
 }
 
-/// The place of an attempt in its request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The mode of its plan, which tells the two runs of a comparison apart.
-    pub mode: Mode,
-    /// The place of its call in the plan.
-    pub call: usize,
-    /// The attempt's number. The call's first attempt has 1.
-    pub attempt: u32,
-}
-
-impl Place {
-    /// The place of a request that is a single attempt.
-    pub const ONLY: Self = Self {
-        mode: Mode::Sequential,
-        call: 0,
-        attempt: 1,
-    };
-}
-
 /// The trace of one request.
 #[derive(Debug, Clone)]
 pub struct Trace {
@@ -147,7 +127,7 @@ impl Trace {
     /// Returns the id of a call's span.
     #[must_use]
     pub const fn call_span(&self, mode: Mode, call: usize) -> u64 {
-        self.attempt_span(Place {
+        self.attempt_span(AttemptId {
             mode,
             call,
             attempt: 0,
@@ -156,19 +136,19 @@ impl Trace {
 
     /// Returns the id of an attempt's span.
     #[must_use]
-    pub const fn attempt_span(&self, place: Place) -> u64 {
-        let mode = match place.mode {
+    pub const fn attempt_span(&self, id: AttemptId) -> u64 {
+        let mode = match id.mode {
             Mode::Sequential => 0,
             Mode::Concurrent => 1,
         };
         // The number differs for each place, as a plan has far fewer than 2^31 calls.
-        self.span((place.call as u64 + 1) << 33 | (place.attempt as u64) << 1 | mode)
+        self.span((id.call as u64 + 1) << 33 | (id.attempt as u64) << 1 | mode)
     }
 
     /// Mixes the id from a place. It is a bijection (the last steps of splitmix64), so two places of a request never
     /// share an id.
-    const fn span(&self, place: u64) -> u64 {
-        let mut id = self.seed.wrapping_add(place);
+    const fn span(&self, number: u64) -> u64 {
+        let mut id = self.seed.wrapping_add(number);
         id = (id ^ id >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         id = (id ^ id >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         match id ^ id >> 31 {
@@ -180,10 +160,10 @@ impl Trace {
 
     /// Returns the `traceparent` to send with an attempt. Its span is the parent of the upstream's spans.
     #[must_use]
-    pub fn parent_of(&self, place: Place) -> TraceParent {
+    pub fn parent_of(&self, id: AttemptId) -> TraceParent {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
         write(&mut text[3..35], self.id);
-        write(&mut text[36..52], self.attempt_span(place).into());
+        write(&mut text[36..52], self.attempt_span(id).into());
         let sampled = if self.sampled { SAMPLED } else { 0 };
         let random = if self.random { RANDOM } else { 0 };
         text[54] += sampled | random;
@@ -255,21 +235,21 @@ mod tests {
 
     #[test]
     fn what_goes_out_is_a_valid_parent_with_the_attempts_span() {
-        let place = Place {
+        let id = AttemptId {
             mode: Mode::Concurrent,
             call: 2,
             attempt: 3,
         };
         for sampled in [false, true] {
             let trace = Trace::new(|_| sampled);
-            let parent = Parent::parse(&trace.parent_of(place)).unwrap();
+            let parent = Parent::parse(&trace.parent_of(id)).unwrap();
             assert_eq!(parent.trace, trace.id());
-            assert_eq!(parent.span, trace.attempt_span(place));
+            assert_eq!(parent.span, trace.attempt_span(id));
             assert_eq!(parent.sampled, sampled);
         }
         // A trace that came with the flag of a random id keeps it.
         let random = Parent::parse(GOOD.replace("-01", "-02").as_bytes()).unwrap();
-        let out = Trace::following(random, None).parent_of(place);
+        let out = Trace::following(random, None).parent_of(id);
         assert!(out.starts_with(b"00-4bf92f3577b34da6a3ce929d0e0e4736-"));
         assert!(out.ends_with(b"-02"));
     }
@@ -282,13 +262,13 @@ mod tests {
             for call in 0..1000 {
                 assert!(seen.insert(trace.call_span(mode, call)));
                 for attempt in 1..=10 {
-                    let place = Place {
+                    let id = AttemptId {
                         mode,
                         call,
                         attempt,
                     };
-                    assert!(seen.insert(trace.attempt_span(place)));
-                    assert_eq!(trace.attempt_span(place), trace.clone().attempt_span(place));
+                    assert!(seen.insert(trace.attempt_span(id)));
+                    assert_eq!(trace.attempt_span(id), trace.clone().attempt_span(id));
                 }
             }
         }

@@ -1,0 +1,12 @@
+//! The client's request as its calls see it: what of it goes upstream, the trace that it belongs to, and the memory that its
+//! bodies may take. The core doesn't know it. It must not know how a request comes in, nor how a call is sent.
+
+mod allowance;
+mod client_context;
+mod memory;
+mod trace;
+
+pub use allowance::{Allowance, Exceeded, Share};
+pub use client_context::ClientContext;
+pub use memory::{Charge, Memory, fixed, large};
+pub use trace::{Parent, Trace, TraceParent};

@@ -1,0 +1,125 @@
+//! The choices that make up a plan, as values that can only be valid: mode, completion, and the effect of a failure. It
+//! knows nothing of where they come from.
+
+use std::{fmt, num::NonZeroUsize, str::FromStr};
+
+/// The way in which the calls of a plan follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Each call starts when the one before it has ended.
+    Sequential,
+    /// All calls start at once, or at most `concurrency` of them at a time.
+    Concurrent,
+}
+
+impl Mode {
+    /// Both modes, in the order in which `compare` runs them.
+    pub const ALL: [Self; 2] = [Self::Sequential, Self::Concurrent];
+
+    /// Returns the mode's one name in answers, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sequential => "sequential",
+            Self::Concurrent => "concurrent",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that names no value of its policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected {allowed}")]
+pub struct UnknownRule {
+    /// The accepted values, in words for a person.
+    pub allowed: &'static str,
+}
+
+impl FromStr for Mode {
+    type Err = UnknownRule;
+
+    /// Reads the name or its alias: `sequential`/`sync`, `concurrent`/`async`.
+    fn from_str(text: &str) -> Result<Self, UnknownRule> {
+        match text {
+            "sequential" | "sync" => Ok(Self::Sequential),
+            "concurrent" | "async" => Ok(Self::Concurrent),
+            _ => Err(UnknownRule {
+                allowed: "`sequential` (or `sync`) or `concurrent` (or `async`)",
+            }),
+        }
+    }
+}
+
+/// The condition that a plan waits for before it answers (`wait_for`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// Every call settles.
+    All,
+    /// Every call that is not optional settles. The others are then cancelled.
+    Required,
+    /// This many calls succeed. The others are then cancelled at once.
+    Quorum(NonZeroUsize),
+}
+
+impl Completion {
+    /// `first`: one success is enough.
+    pub const FIRST: Self = Self::Quorum(NonZeroUsize::MIN);
+}
+
+impl fmt::Display for Completion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::All => f.write_str("all"),
+            Self::Required => f.write_str("required"),
+            Self::FIRST => f.write_str("first"),
+            Self::Quorum(needed) => needed.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Completion {
+    type Err = UnknownRule;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRule> {
+        match text {
+            "all" => Ok(Self::All),
+            "required" => Ok(Self::Required),
+            "first" => Ok(Self::FIRST),
+            number => number.parse().map(Self::Quorum).map_err(|_| UnknownRule {
+                allowed: "`all`, `required`, `first` or a number of calls from 1",
+            }),
+        }
+    }
+}
+
+/// The effect of a failed call on its plan (`on_failure`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The failure is reported in its place, and the rest go on.
+    Partial,
+    /// The failure ends the plan, unless the call is optional. The others are cancelled.
+    Fail,
+}
+
+impl fmt::Display for OnFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Partial => "partial",
+            Self::Fail => "fail",
+        })
+    }
+}
+
+/// Tells if a plan can do without a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Its failure ends the plan if `on_failure = "fail"`. `wait_for = "required"` waits for it.
+    Required,
+    /// Its failure never ends the plan.
+    Optional,
+}
