@@ -17,11 +17,11 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use gather::{
     compose,
     fanout::{
-        self, Aggregate, AttemptId, Body, Call, CallResult, Cause, Choice, Completion, Event,
-        Failure, Heard, Mode, Need, Observer as _, OnFailure, Outcome, Policy, PolicySettings,
-        Reply, Upstream, UpstreamId, Verdict,
+        self, Aggregate, AggregateId, AttemptId, Body, Call, CallResult, Cause, Choice, Completion,
+        Event, Failure, Heard, Mode, Need, Observer as _, OnFailure, Outcome, Policy,
+        PolicySettings, Reply, Upstream, UpstreamId, Verdict,
     },
-    telemetry::{Metrics, Names},
+    telemetry::{GenerationMetrics, Metrics},
     timing::server_timing,
 };
 use http::StatusCode;
@@ -150,18 +150,14 @@ fn timing(criterion: &mut Criterion) {
 
 fn metrics(criterion: &mut Criterion) {
     let upstreams: Vec<_> = (0..10).map(|number| format!("service_{number}")).collect();
-    let upstreams: Vec<_> = upstreams.iter().map(String::as_str).collect();
-    let metrics = Metrics::new(&Names {
-        aggregates: &["default", "home", "search"],
-        upstreams: &upstreams,
-        problems: &["not-found", "overload"],
-    });
-    let metrics = metrics.unwrap();
+    let upstreams = upstreams.iter().map(|name| (name.as_str(), TIME));
+    let metrics = Arc::new(Metrics::new(&["not-found", "overload"]).unwrap());
+    let resolved = metrics.resolve(["default", "home", "search"], upstreams);
     let mut group = criterion.benchmark_group("metrics");
     for calls in CALLS {
         let outcome = outcome(calls, 16);
         group.bench_function(BenchmarkId::new("an aggregate's events", calls), |bench| {
-            bench.iter(|| aggregate_events(&metrics, black_box(&outcome)));
+            bench.iter(|| aggregate_events(&resolved, black_box(&outcome)));
         });
     }
     group.bench_function("a scrape of 3 aggregates, 10 upstreams", |bench| {
@@ -170,8 +166,8 @@ fn metrics(criterion: &mut Criterion) {
 }
 
 /// Sends the metrics the events of a plan in which all calls succeed.
-fn aggregate_events(metrics: &Metrics, outcome: &Outcome) {
-    let request = metrics.request(0, Mode::Concurrent, Instant::now());
+fn aggregate_events(metrics: &GenerationMetrics, outcome: &Outcome) {
+    let request = metrics.request(AggregateId(0), Mode::Concurrent, Instant::now());
     let observer = metrics.observer();
     for (call, result) in outcome.results.iter().enumerate() {
         let (upstream, attempt) = (UpstreamId(call % 10), 1);

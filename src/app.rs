@@ -33,12 +33,11 @@ use crate::{
     api::{self, Parts, ProblemKind, Routes, Shared},
     config::{self, Config, Descriptors, TooFew},
     exchange::Memory,
-    fanout::UpstreamId,
     port::{HandOver, Sharing},
     readiness::{Readiness, Stage},
     shutdown,
     telemetry::{
-        Metrics, Names,
+        GenerationMetrics, Metrics,
         spans::{self, Spans, Target},
     },
     upstream::{self, Roots},
@@ -82,7 +81,8 @@ impl Application {
         // Read once, and only where anything relies on them.
         let roots = LazyCell::new(|| roots.unwrap_or_else(Roots::system));
         let memory = Memory::new(usize::try_from(server.memory).unwrap_or(usize::MAX));
-        let metrics = Arc::new(metrics(&aggregates, &upstreams, &memory)?);
+        let metrics = Arc::new(metrics(&memory)?);
+        let resolved = Arc::new(resolve(&metrics, &aggregates, &upstreams));
         let spans = spans(tracing, &roots, &upstreams, &metrics)?;
         let shared = Shared {
             metrics: Arc::clone(&metrics),
@@ -102,7 +102,7 @@ impl Application {
             console: server.console,
         })?;
         let roots = || roots.clone();
-        let blueprint = Blueprint::new(aggregates, upstreams, roots, shares.requests)?;
+        let blueprint = Blueprint::new(aggregates, upstreams, resolved, roots, shares.requests)?;
         let blueprint = Arc::new(blueprint.heeding(&server.deadline_headers));
 
         let bound = Bound::of(&server, admin.as_ref())?;
@@ -116,12 +116,12 @@ impl Application {
                 connections: shares.clients,
             },
             shared.clone(),
-            Some(metrics.serves(shares.clients)?),
+            Some(metrics.register_clients(shares.clients)?),
             move || {
-                let gateway = blueprint.gateway(&for_workers);
+                let gateway = blueprint.gateway(&for_workers.memory);
                 if started.fetch_add(1, Ordering::AcqRel) + 1 == workers.get() {
                     for_workers.readiness.advance(Stage::Ready);
-                    for_workers.metrics.ready(true);
+                    for_workers.metrics.set_ready(true);
                 }
                 api::public(routes.clone(), gateway, console.clone())
             },
@@ -181,7 +181,7 @@ impl Application {
             ended = operating => return Err(ended_early(ended, "admin.listen")),
             () = stop => {}
         }
-        self.metrics.ready(false);
+        self.metrics.set_ready(false);
         let leave = async {
             if let Some(hand_over) = self.hand_over {
                 hand_over.leave().await;
@@ -298,27 +298,23 @@ fn spans(
     Ok(Some(Arc::new(spans)))
 }
 
-/// Everything that is counted, under the configured names.
-fn metrics(
+/// Makes the metrics of the process.
+fn metrics(memory: &Memory) -> anyhow::Result<Metrics> {
+    let metrics = Metrics::new(&ProblemKind::names())?;
+    metrics.register_memory(memory.clone())?;
+    Ok(metrics)
+}
+
+/// Looks up the metrics of the configured names.
+fn resolve(
+    metrics: &Arc<Metrics>,
     aggregates: &[config::Aggregate],
     upstreams: &[upstream::Settings],
-    memory: &Memory,
-) -> anyhow::Result<Metrics> {
-    let names: Vec<_> = aggregates
-        .iter()
-        .map(|aggregate| &*aggregate.name)
-        .collect();
-    let called: Vec<_> = upstreams.iter().map(|upstream| &*upstream.name).collect();
-    let metrics = Metrics::new(&Names {
-        aggregates: &names,
-        upstreams: &called,
-        problems: &ProblemKind::names(),
-    })?;
-    for (index, upstream) in upstreams.iter().enumerate() {
-        metrics.allows(UpstreamId(index), upstream.timeout);
-    }
-    metrics.shows(memory.clone())?;
-    Ok(metrics)
+) -> GenerationMetrics {
+    metrics.resolve(
+        aggregates.iter().map(|aggregate| &*aggregate.name),
+        upstreams.iter().map(|it| (&*it.name, it.timeout)),
+    )
 }
 
 /// Sends the last spans, on a thread: a second signal has to be heard meanwhile. A process that can't start one sends them here.

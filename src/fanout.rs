@@ -34,7 +34,7 @@ pub use limit::{Limit, Permit};
 pub use outcome::{Blame, CallResult, Outcome, Verdict};
 pub use pace::Pace;
 pub(crate) use pause::{LOOK, is_pause, turn};
-pub use plan::{Aggregate, Call, Choice, Plan, PlanError, UpstreamId};
+pub use plan::{Aggregate, AggregateId, Call, Choice, Plan, PlanError, UpstreamId};
 pub use policy::{Hedge, Policy, PolicySettings, Repeatable};
 pub use reply::{Advice, Body, Failure, FailureKind, Heard, Labels, Party, Reply};
 pub use retry::{Retry, RetryOn};

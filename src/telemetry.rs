@@ -10,5 +10,8 @@ mod open_metrics;
 pub mod spans;
 
 pub use clients::{Clients, Connected};
-pub use metrics::{Metrics, Names, PlanObserver, RequestGuard, TEXT_FORMAT};
+pub use metrics::{
+    AggregateMetrics, GenerationMetrics, Metrics, PlanObserver, ProblemId, RequestGuard,
+    TEXT_FORMAT, UpstreamMetrics,
+};
 pub use open_metrics::OPEN_METRICS;

@@ -96,7 +96,7 @@ where
     let bound = match &*exposed.deadline_headers {
         [] => wait,
         names => caller::shortest(wait, request.headers(), names, || {
-            gateway.metrics.ignored_deadline_header();
+            gateway.metrics.process().ignored_deadline_header();
         }),
     };
     let choice = query.choice(bound);
@@ -105,7 +105,7 @@ where
         wait.is_some_and(|wait| choice.timeout == Some(wait) && wait < exposed.aggregate.deadline);
     let job = Job {
         gateway: Rc::clone(gateway),
-        index,
+        id: index,
         client,
         began,
         account,

@@ -14,6 +14,7 @@ use super::{methods, passed::Passed, query::QueryError};
 use crate::{
     compose,
     fanout::{Blame, Choice, PlanError, Verdict},
+    telemetry::ProblemId,
 };
 
 /// Every type of problem. The order is that of the metric's label.
@@ -65,6 +66,12 @@ pub enum ProblemKind {
     UpstreamStatus,
 }
 
+impl From<ProblemKind> for ProblemId {
+    fn from(kind: ProblemKind) -> Self {
+        Self(kind as usize)
+    }
+}
+
 impl ProblemKind {
     /// Every kind, in the order of the metric.
     pub const ALL: [Self; 22] = [
@@ -92,7 +99,7 @@ impl ProblemKind {
         Self::UpstreamStatus,
     ];
 
-    /// The names of all kinds, for the metric's label.
+    /// The names of all kinds, for the metric's label, in the order of their [`ProblemId`]s.
     #[must_use]
     pub fn names() -> [&'static str; Self::ALL.len()] {
         Self::ALL.map(|kind| kind.facts().0)

@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     exchange::{Charge, Memory, fixed},
-    fanout::{Aggregate, Limit, Permit},
+    fanout::{Aggregate, AggregateId, Limit, Permit},
     readiness::Readiness,
-    telemetry::{Metrics, spans::Spans},
+    telemetry::{GenerationMetrics, Metrics, spans::Spans},
 };
 
 /// One aggregate as clients can ask for it.
@@ -45,21 +45,21 @@ pub struct Exposed<U> {
 #[derive(Debug)]
 pub struct Gateway<U> {
     pub(super) exposed: Vec<Exposed<U>>,
-    by_name: HashMap<Arc<str>, usize>,
-    pub(super) metrics: Arc<Metrics>,
+    by_name: HashMap<Arc<str>, AggregateId>,
+    pub(super) metrics: Arc<GenerationMetrics>,
     in_flight: Arc<Limit>,
     memory: Rc<Memory>,
     pub(super) deployment: Deployment,
 }
 
 impl<U> Gateway<U> {
-    /// The order of `exposed` is that of the metrics' aggregates. All workers share `in_flight`, which bounds the
+    /// The order of `exposed` is that of the aggregates' ids, by which `metrics` was resolved. All workers share `in_flight`, which bounds the
     /// requests that are answered at a time, and `memory`, which bounds what they hold. Requests that `deployment` has
     /// sent itself are refused.
     #[must_use]
     pub fn new(
         exposed: Vec<Exposed<U>>,
-        metrics: Arc<Metrics>,
+        metrics: Arc<GenerationMetrics>,
         in_flight: Arc<Limit>,
         memory: Memory,
         deployment: Deployment,
@@ -67,7 +67,7 @@ impl<U> Gateway<U> {
         let by_name = exposed
             .iter()
             .enumerate()
-            .map(|(index, exposed)| (Arc::clone(&exposed.aggregate.name), index))
+            .map(|(index, exposed)| (Arc::clone(&exposed.aggregate.name), AggregateId(index)))
             .collect();
         Rc::new(Self {
             exposed,
@@ -79,28 +79,28 @@ impl<U> Gateway<U> {
         })
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<(usize, &Exposed<U>)> {
-        let index = *self.by_name.get(name)?;
-        Some((index, &self.exposed[index]))
+    pub(super) fn find(&self, name: &str) -> Option<(AggregateId, &Exposed<U>)> {
+        let id = *self.by_name.get(name)?;
+        Some((id, &self.exposed[id.0]))
     }
 
-    /// A place for one request of the aggregate at `index`, for as long as its answer takes memory, and what it is charged
+    /// A place for one request of this aggregate, for as long as its answer takes memory, and what it is charged
     /// for that. `head` is the size of a large head, which is held as long; 0 for any other.
-    pub(super) fn admit(&self, index: usize, head: usize) -> Result<(Permit, Charge), Problem> {
-        let (size, free) = fixed(self.exposed[index].aggregate.calls.len());
+    pub(super) fn admit(&self, id: AggregateId, head: usize) -> Result<(Permit, Charge), Problem> {
+        let (size, free) = fixed(self.exposed[id.0].aggregate.calls.len());
         let place = self.in_flight.acquire();
-        let place = place.ok_or_else(|| self.shed(index, IN_FLIGHT))?;
-        let charge = self.memory.admit(index, size, free);
-        let mut charge = charge.ok_or_else(|| self.shed(index, TAKEN))?;
+        let place = place.ok_or_else(|| self.shed(id, IN_FLIGHT))?;
+        let charge = self.memory.admit(id.0, size, free);
+        let mut charge = charge.ok_or_else(|| self.shed(id, TAKEN))?;
         if head > 0 && !charge.hold(head) {
-            return Err(self.shed(index, TAKEN));
+            return Err(self.shed(id, TAKEN));
         }
         Ok((place, charge))
     }
 
     #[cold]
-    fn shed(&self, index: usize, detail: &'static str) -> Problem {
-        self.metrics.shed(index);
+    fn shed(&self, id: AggregateId, detail: &'static str) -> Problem {
+        self.metrics.aggregate(id).shed();
         Problem::new(ProblemKind::Overloaded, detail)
     }
 }

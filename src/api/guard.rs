@@ -235,7 +235,7 @@ fn conclude<B>(
         head.set_connection_type(actix_http::ConnectionType::Close);
     }
     if let (Some(shared), Some(kind)) = (shared, kind) {
-        shared.metrics.problem(kind as usize);
+        shared.metrics.problem(kind);
     }
     if kind.is_some() || !line.account.streamed.get() {
         line.finish(response.status(), kind);
@@ -349,7 +349,7 @@ impl Line {
     fn panicked(&mut self, shared: Option<&Shared>) {
         if let Some(shared) = shared {
             shared.metrics.panicked();
-            shared.metrics.problem(ProblemKind::Internal as usize);
+            shared.metrics.problem(ProblemKind::Internal);
         }
         self.finish(
             StatusCode::INTERNAL_SERVER_ERROR,

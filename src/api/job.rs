@@ -22,7 +22,7 @@ use super::{
 use crate::{
     compose::{self, Comparison},
     exchange::ClientContext,
-    fanout::{self, Choice, Mode, Outcome, Plan, Upstream, Verdict},
+    fanout::{self, AggregateId, Choice, Mode, Outcome, Plan, Upstream, Verdict},
     telemetry::{PlanObserver, RequestGuard, spans::SpanObserver},
     timing::{Millis, server_timing, server_timing_of_both},
 };
@@ -39,8 +39,7 @@ pub(super) type Onlookers<'a> = (PlanObserver<'a>, Option<SpanObserver<'a>>);
 /// One request of one aggregate.
 pub(super) struct Job<U> {
     pub(super) gateway: Rc<Gateway<U>>,
-    /// The aggregate's place.
-    pub(super) index: usize,
+    pub(super) id: AggregateId,
     pub(super) client: ClientContext,
     pub(super) began: Instant,
     pub(super) account: Option<Rc<Account>>,
@@ -48,7 +47,7 @@ pub(super) struct Job<U> {
 
 impl<U: Upstream<Context = ClientContext>> Job<U> {
     pub(super) fn exposed(&self) -> &Exposed<U> {
-        &self.gateway.exposed[self.index]
+        &self.gateway.exposed[self.id.0]
     }
 
     /// Runs it once, in the mode that was chosen or is configured.
@@ -136,7 +135,7 @@ impl<U: Upstream<Context = ClientContext>> Job<U> {
     pub(super) fn counted_from(&self, began: Instant, mode: Mode) -> RequestGuard<'_> {
         let trace = self.client.trace.as_ref();
         let recorded = trace.filter(|trace| trace.is_sampled());
-        let guard = self.gateway.metrics.request(self.index, mode, began);
+        let guard = self.gateway.metrics.request(self.id, mode, began);
         guard.recorded_as(recorded.map(|trace| trace.id()))
     }
 

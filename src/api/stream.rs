@@ -375,7 +375,7 @@ impl<U: Upstream<Context = ClientContext>> Telling<'_, U> {
             });
         });
         if let Some(problem) = problem {
-            self.job.gateway.metrics.problem(problem.kind() as usize);
+            self.job.gateway.metrics.process().problem(problem.kind());
         }
     }
 }

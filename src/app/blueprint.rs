@@ -9,9 +9,11 @@ use super::{
     watch::{Counting, Reach},
 };
 use crate::{
-    api::{Deployment, Exposed, Gateway, PassStatus, Shared},
+    api::{Deployment, Exposed, Gateway, PassStatus},
     config,
+    exchange::Memory,
     fanout::{Aggregate, Call, Limit, Need, Policy, UpstreamId},
+    telemetry::GenerationMetrics,
     upstream::{self, Adapter, Prepared, Roots, Sessions, Unprepared},
 };
 
@@ -25,12 +27,14 @@ pub(super) struct Blueprint {
     in_flight: Arc<Limit>,
     deployment: Deployment,
     deadline_headers: Arc<[HeaderName]>,
+    metrics: Arc<GenerationMetrics>,
 }
 
 impl Blueprint {
     pub(super) fn new(
         aggregates: Vec<config::Aggregate>,
         upstreams: Vec<upstream::Settings>,
+        metrics: Arc<GenerationMetrics>,
         roots: impl FnOnce() -> Roots,
         max_in_flight: NonZeroUsize,
     ) -> anyhow::Result<Self> {
@@ -70,6 +74,7 @@ impl Blueprint {
             in_flight: Arc::new(Limit::new(max_in_flight)),
             deployment,
             deadline_headers: Arc::default(),
+            metrics,
         })
     }
 
@@ -80,12 +85,7 @@ impl Blueprint {
     }
 
     /// A gateway for the calling thread, with pools of its own.
-    pub(super) fn gateway(
-        &self,
-        Shared {
-            metrics, memory, ..
-        }: &Shared,
-    ) -> Rc<Gateway<Adapter>> {
+    pub(super) fn gateway(&self, memory: &Memory) -> Rc<Gateway<Adapter>> {
         let spare = Rc::default();
         let adapters: Vec<_> = self
             .upstreams
@@ -93,8 +93,7 @@ impl Blueprint {
             .enumerate()
             .map(|(index, prepared)| {
                 let watch = Counting {
-                    metrics: Arc::clone(metrics),
-                    upstream: UpstreamId(index),
+                    metrics: Arc::clone(self.metrics.upstream(UpstreamId(index))),
                     policy: Arc::clone(&self.policies[index]),
                     reach: Arc::clone(&self.reach[index]),
                     supply: Arc::clone(&self.supply),
@@ -109,7 +108,8 @@ impl Blueprint {
             .collect();
         let in_flight = Arc::clone(&self.in_flight);
         let (memory, deployment) = (memory.clone(), self.deployment.clone());
-        Gateway::new(exposed, Arc::clone(metrics), in_flight, memory, deployment)
+        let metrics = Arc::clone(&self.metrics);
+        Gateway::new(exposed, metrics, in_flight, memory, deployment)
     }
 
     fn expose(&self, aggregate: &config::Aggregate, adapters: &[Rc<Adapter>]) -> Exposed<Adapter> {

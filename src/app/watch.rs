@@ -12,8 +12,8 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    fanout::{Failure, Policy, UpstreamId},
-    telemetry::Metrics,
+    fanout::{Failure, Policy},
+    telemetry::UpstreamMetrics,
     upstream::Watch,
 };
 
@@ -26,8 +26,7 @@ const BURST: u32 = 6;
 
 /// Counts and tells for one upstream on one worker.
 pub(super) struct Counting {
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) upstream: UpstreamId,
+    pub(super) metrics: Arc<UpstreamMetrics>,
     pub(super) policy: Arc<Policy>,
     /// Shared by all workers.
     pub(super) reach: Arc<Reach>,
@@ -37,7 +36,7 @@ pub(super) struct Counting {
 
 impl Watch for Counting {
     fn opened(&self) {
-        self.metrics.opened(self.upstream);
+        self.metrics.opened();
         if self.reach.is_lost.load(Ordering::Relaxed) {
             self.reach.found(Instant::now());
         }
@@ -55,7 +54,7 @@ impl Watch for Counting {
     }
 
     fn resent(&self) {
-        self.metrics.resent(self.upstream);
+        self.metrics.resent();
     }
 
     fn may_resend(&self) -> bool {

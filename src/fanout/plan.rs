@@ -6,7 +6,11 @@ use tokio::time::Instant;
 
 use super::{Completion, Mode, Need, OnFailure, Pace, Policy};
 
-/// An upstream's place in the configuration: what telemetry knows it by.
+/// The id of an aggregate: its position in the configuration. Telemetry and the memory's shares know it by this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AggregateId(pub usize);
+
+/// The id of an upstream: its position in the configuration. Telemetry knows it by this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UpstreamId(pub usize);
 

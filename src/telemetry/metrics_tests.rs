@@ -1,25 +1,44 @@
 //! The metrics after what has happened.
 
-use super::*;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
 use http::StatusCode;
+use tokio::time::Instant;
 
-use crate::fanout::{Blame, Body, CallResult, Cause, Failure, Refusal, Reply};
+use super::*;
+use crate::fanout::{
+    AggregateId, Blame, Body, CallResult, Cause, Event, Failure, FailureKind, Mode, Observer as _,
+    Outcome, Refusal, Reply, UpstreamId, Verdict,
+};
 
-fn metrics() -> Metrics {
-    Metrics::new(&Names {
-        aggregates: &["default"],
-        upstreams: &["users"],
-        problems: &["not-found"],
-    })
-    .unwrap()
+const DEFAULT: AggregateId = AggregateId(0);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The metrics of a generation with one aggregate, `default`, and one upstream, `users`.
+fn metrics() -> GenerationMetrics {
+    let metrics = Arc::new(Metrics::new(&["not-found"]).unwrap());
+    metrics.resolve(["default"], [("users", TIMEOUT)])
 }
 
-fn line(metrics: &Metrics, start: &str) -> String {
-    let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
+fn line(metrics: &GenerationMetrics, start: &str) -> String {
+    let text = String::from_utf8(metrics.process().encode().unwrap()).unwrap();
     let found = text.lines().find(|line| line.starts_with(start));
     found
         .unwrap_or_else(|| panic!("no {start} in\n{text}"))
         .to_owned()
+}
+
+/// Returns the outcome of a run in concurrent mode without calls.
+fn complete() -> Outcome {
+    Outcome {
+        mode: Mode::Concurrent,
+        verdict: Verdict::Complete,
+        elapsed: Duration::ZERO,
+        results: Vec::new(),
+    }
 }
 
 /// The end of an attempt of one millisecond.
@@ -79,7 +98,7 @@ fn the_start_is_the_moment_in_which_the_metrics_were_made_and_stays_it() {
 #[test]
 fn a_dropped_request_counts_as_cancelled_and_leaves_no_gauge_behind() {
     let metrics = metrics();
-    let guard = metrics.request(0, Mode::Concurrent, Instant::now());
+    let guard = metrics.request(DEFAULT, Mode::Concurrent, Instant::now());
     assert_eq!(
         line(&metrics, "gather_requests_in_flight"),
         "gather_requests_in_flight 1"
@@ -98,7 +117,7 @@ fn a_dropped_request_counts_as_cancelled_and_leaves_no_gauge_behind() {
 fn a_finished_request_counts_by_its_verdict_and_mode() {
     let metrics = metrics();
     metrics
-        .request(0, Mode::Sequential, Instant::now())
+        .request(DEFAULT, Mode::Sequential, Instant::now())
         .finish(&Outcome {
             mode: Mode::Sequential,
             verdict: Verdict::Partial,
@@ -129,7 +148,7 @@ fn only_calls_that_ran_to_their_end_count_as_time_saved() {
         }))
     };
     metrics
-        .request(0, Mode::Concurrent, Instant::now())
+        .request(DEFAULT, Mode::Concurrent, Instant::now())
         .finish(&Outcome {
             mode: Mode::Concurrent,
             verdict: Verdict::Complete,
@@ -159,7 +178,7 @@ fn a_run_that_failed_has_saved_nothing() {
         result: Err(Failure::new(FailureKind::Deadline, "late")),
     };
     metrics
-        .request(0, Mode::Concurrent, Instant::now())
+        .request(DEFAULT, Mode::Concurrent, Instant::now())
         .finish(&Outcome {
             mode: Mode::Concurrent,
             verdict: Verdict::Failed(Blame::Time),
@@ -257,7 +276,7 @@ fn a_failure_of_the_status_counts_by_the_class_of_the_status() {
         let series = format!("gather_attempts_total{{result=\"{result}\",upstream=\"users\"}}");
         assert_eq!(line(&metrics, &series), format!("{series} {count}"));
     }
-    let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
+    let text = String::from_utf8(metrics.process().encode().unwrap()).unwrap();
     assert!(!text.contains("result=\"status\""), "it has a class");
 }
 
@@ -284,51 +303,96 @@ fn refused_extra_attempts_count_by_their_reason() {
     }
 }
 
-/// The bucket that a time falls into, from its lower bound to its upper one.
-fn bucket(seconds: f64) -> (f64, f64) {
-    let place = DURATIONS.partition_point(|&bound| bound < seconds);
-    (DURATIONS[place - 1], DURATIONS[place])
+#[test]
+fn a_problem_counts_under_the_name_of_its_id() {
+    let metrics = metrics();
+    metrics.process().problem(ProblemId(0));
+    let series = r#"gather_problems_total{type="not-found"}"#;
+    assert_eq!(line(&metrics, series), format!("{series} 1"));
 }
 
 #[test]
-fn services_of_123_and_203_ms_are_told_apart_and_so_are_all_that_are_half_as_slow_again() {
-    let (fast, slow) = (bucket(0.123), bucket(0.203));
-    assert!(
-        fast.1 < slow.0,
-        "{fast:?} {slow:?}: a bucket is between them"
-    );
-    // From 50 ms to 1 s no bucket is wider than a quarter of its upper bound, so any percentile is that exact.
-    let within = DURATIONS
-        .windows(2)
-        .filter(|it| it[0] >= 0.05 && it[1] <= 1.0);
-    let widths: Vec<_> = within.map(|it| it[1] / it[0]).collect();
-    assert!(widths.len() > 10, "{widths:?}");
-    assert!(widths.iter().all(|&width| width <= 1.3), "{widths:?}");
-    for millis in 50..650 {
-        let seconds = f64::from(millis) / 1000.0;
-        let (one, other) = (bucket(seconds + 0.000_5), bucket(seconds * 1.5));
-        assert!(one.1 < other.1, "{millis} ms: {one:?} {other:?}");
+fn a_name_that_is_resolved_again_counts_on_in_the_same_series() {
+    let metrics = Arc::new(Metrics::new(&[]).unwrap());
+    let first = metrics.resolve(["home", "search"], [("users", TIMEOUT), ("mail", TIMEOUT)]);
+    // The ids have moved.
+    let second = metrics.resolve(["new", "home"], [("mail", TIMEOUT)]);
+    first.aggregate(AggregateId(0)).shed();
+    second.aggregate(AggregateId(1)).shed();
+    first.upstream(UpstreamId(1)).opened();
+    second.upstream(UpstreamId(0)).opened();
+    for generation in [&first, &second] {
+        for series in [
+            r#"gather_shed_total{aggregate="home"}"#,
+            r#"gather_connections_opened_total{upstream="mail"}"#,
+        ] {
+            assert_eq!(line(generation, series), format!("{series} 2"));
+        }
     }
+    let series = r#"gather_shed_total{aggregate="new"}"#;
+    assert_eq!(line(&second, series), format!("{series} 0"));
 }
 
 #[test]
-fn four_fifths_of_a_usual_timeout_is_a_bound() {
-    for timeout in [0.1, 0.2, 0.25, 0.4, 0.5, 0.8, 1.0, 2.5, 5.0] {
-        let limit: f64 = timeout * 0.8;
-        let is_bound = DURATIONS.iter().any(|bound| (bound - limit).abs() < 1e-9);
-        assert!(is_bound, "{limit} of {timeout}");
-    }
+fn a_request_of_an_old_generation_ends_in_the_same_series() {
+    let metrics = Arc::new(Metrics::new(&[]).unwrap());
+    let first = metrics.resolve(["home"], []);
+    let guard = first.request(AggregateId(0), Mode::Concurrent, Instant::now());
+    let second = metrics.resolve(["home"], []);
+    let gauge = "gather_requests_in_flight";
+    assert_eq!(line(&second, gauge), format!("{gauge} 1"));
+    guard.finish(&complete());
+    assert_eq!(line(&second, gauge), format!("{gauge} 0"));
+    let series = r#"gather_requests_total{aggregate="home",mode="concurrent",outcome="complete"}"#;
+    assert_eq!(line(&second, series), format!("{series} 1"));
 }
 
 #[test]
-fn a_verdict_is_counted_under_its_own_name() {
-    for verdict in [
-        Verdict::Complete,
-        Verdict::Partial,
-        Verdict::Failed(Blame::Time),
-    ] {
-        assert_eq!(OUTCOMES[place(verdict)], verdict.as_str());
-    }
-    assert_eq!(OUTCOMES[CANCELLED], "cancelled");
-    assert_eq!(OUTCOMES[PASSED], "passed");
+fn a_name_that_is_gone_keeps_its_last_values_and_counts_on_when_it_is_back() {
+    let metrics = Arc::new(Metrics::new(&[]).unwrap());
+    metrics
+        .resolve(["old"], [])
+        .aggregate(AggregateId(0))
+        .shed();
+    let second = metrics.resolve(["new"], []);
+    let series = r#"gather_shed_total{aggregate="old"}"#;
+    assert_eq!(line(&second, series), format!("{series} 1"));
+    let third = metrics.resolve(["new", "old"], []);
+    third.aggregate(AggregateId(1)).shed();
+    assert_eq!(line(&third, series), format!("{series} 2"));
+}
+
+#[test]
+fn the_timeout_of_an_upstream_is_that_of_the_last_generation() {
+    let metrics = Arc::new(Metrics::new(&[]).unwrap());
+    let first = metrics.resolve([], [("users", TIMEOUT)]);
+    let series = r#"gather_attempt_timeout_seconds{upstream="users"}"#;
+    assert_eq!(line(&first, series), format!("{series} 5"));
+    let second = metrics.resolve([], [("users", Duration::from_millis(250))]);
+    assert_eq!(line(&second, series), format!("{series} 0.25"));
+}
+
+#[test]
+fn an_exemplar_outlives_the_generation_of_its_request() {
+    let metrics = Arc::new(Metrics::new(&[]).unwrap());
+    let exemplars = || {
+        let text = metrics.encode_open_metrics().unwrap();
+        let lines = text.lines().filter(|line| line.contains("trace_id="));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let begin = |generation: &GenerationMetrics, trace| {
+        generation
+            .request(AggregateId(0), Mode::Concurrent, Instant::now())
+            .recorded_as(Some(trace))
+            .finish(&complete());
+    };
+    begin(&metrics.resolve(["home"], []), 7);
+    let second = metrics.resolve(["search", "home"], []);
+    let kept = exemplars();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let start = r#"gather_request_duration_seconds_bucket{aggregate="home",mode="concurrent""#;
+    assert!(kept[0].starts_with(start), "{kept:?}");
+    assert!(kept[0].contains("00000007"), "{kept:?}");
+    begin(&second, 8);
+    assert_eq!(exemplars().len(), 2, "one for each name");
 }

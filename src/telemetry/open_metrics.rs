@@ -17,26 +17,30 @@ pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; cha
 /// The units that a name may end in. OpenMetrics has more, but we use only these.
 const UNITS: [&str; 2] = ["seconds", "bytes"];
 
-/// A function that returns the exemplar of one bucket of a family's metric, if it is known.
-pub(super) type Known<'a> = dyn Fn(&str, &Metric, usize) -> Option<Exemplar> + 'a;
+/// A function that returns the exemplar of one bucket of a family's metric, if there is one.
+pub(super) type FindExemplar<'a> = dyn Fn(&str, &Metric, usize) -> Option<Exemplar> + 'a;
 
-/// Writes all families in the order given. Each bucket is followed by its exemplar, if it is known.
+/// Writes all families in the order given. Each bucket is followed by its exemplar, if there is one.
 ///
 /// # Errors
 /// Fails if the text can't take more.
 pub(super) fn write(
     families: &[MetricFamily],
-    known: &Known<'_>,
+    exemplar: &FindExemplar<'_>,
     text: &mut String,
 ) -> fmt::Result {
     for family in families {
-        write_family(family, known, text)?;
+        write_family(family, exemplar, text)?;
     }
     text.push_str("# EOF\n");
     Ok(())
 }
 
-fn write_family(family: &MetricFamily, known: &Known<'_>, text: &mut String) -> fmt::Result {
+fn write_family(
+    family: &MetricFamily,
+    exemplar: &FindExemplar<'_>,
+    text: &mut String,
+) -> fmt::Result {
     let kind = family.get_field_type();
     let name = match kind {
         MetricType::COUNTER => family
@@ -73,14 +77,19 @@ fn write_family(family: &MetricFamily, known: &Known<'_>, text: &mut String) -> 
                 sample(text, name, "", metric, None, value)?;
                 text.push('\n');
             }
-            MetricType::HISTOGRAM => histogram(text, name, metric, known)?,
+            MetricType::HISTOGRAM => histogram(text, name, metric, exemplar)?,
             MetricType::SUMMARY | MetricType::UNTYPED => {}
         }
     }
     Ok(())
 }
 
-fn histogram(text: &mut String, name: &str, metric: &Metric, known: &Known<'_>) -> fmt::Result {
+fn histogram(
+    text: &mut String,
+    name: &str,
+    metric: &Metric,
+    exemplar: &FindExemplar<'_>,
+) -> fmt::Result {
     let histogram = metric.get_histogram();
     let count = histogram.get_sample_count();
     let bounds = histogram.get_bucket().iter();
@@ -90,7 +99,7 @@ fn histogram(text: &mut String, name: &str, metric: &Metric, known: &Known<'_>) 
     let buckets = buckets.filter(|(bound, _)| bound.is_finite()).chain(last);
     for (place, (bound, count)) in buckets.enumerate() {
         sample(text, name, "_bucket", metric, Some(bound), count)?;
-        if let Some(Exemplar { trace, value, at }) = known(name, metric, place) {
+        if let Some(Exemplar { trace, value, at }) = exemplar(name, metric, place) {
             let value = Canonical(value);
             write!(text, " # {{trace_id=\"{trace:032x}\"}} {value} {at:.3}")?;
         }

@@ -171,15 +171,9 @@ fn shared(text: &str) -> opentelemetry::StringValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::Names;
 
     fn metrics() -> Arc<Metrics> {
-        let names = Names {
-            aggregates: &[],
-            upstreams: &[],
-            problems: &[],
-        };
-        Arc::new(Metrics::new(&names).unwrap())
+        Arc::new(Metrics::new(&[]).unwrap())
     }
 
     fn spans(sample: f64) -> Spans {

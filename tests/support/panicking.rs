@@ -15,7 +15,7 @@ use gather::{
         Policy, PolicySettings, Reply, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
-    telemetry::{Metrics, Names},
+    telemetry::Metrics,
 };
 use http::StatusCode;
 use tokio::time::Instant;
@@ -91,20 +91,16 @@ fn exposed(name: &str, script: Script) -> Exposed<Script> {
 /// Starts the gateway with one worker. The aggregates `at_once` and `later` panic, and `fine` answers. It needs an
 /// actix system around it.
 pub fn serve() -> (SocketAddr, ServerHandle) {
-    let metrics = Metrics::new(&Names {
-        aggregates: &SCRIPTS.map(|(name, _)| name),
-        upstreams: &["scripted"],
-        problems: &ProblemKind::names(),
-    });
-    let metrics = metrics.unwrap();
-    metrics.ready(true);
-    metrics.allows(UpstreamId(0), TIMEOUT);
+    let metrics = Arc::new(Metrics::new(&ProblemKind::names()).unwrap());
+    metrics.set_ready(true);
+    let resolved = metrics.resolve(SCRIPTS.map(|(name, _)| name), [("scripted", TIMEOUT)]);
+    let resolved = Arc::new(resolved);
     let shared = Shared {
         spans: None,
         compression: false,
         memory: Memory::new(1 << 30),
         document: bytes::Bytes::new(),
-        metrics: Arc::new(metrics),
+        metrics,
         readiness: Arc::new(Readiness::default()),
     };
     shared.readiness.advance(Stage::Ready);
@@ -119,7 +115,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
         let exposed = SCRIPTS.map(|(name, script)| exposed(name, script));
         let gateway = api::Gateway::new(
             exposed.into(),
-            Arc::clone(&shared.metrics),
+            Arc::clone(&resolved),
             Arc::clone(&in_flight),
             shared.memory.clone(),
             api::Deployment::new(0),

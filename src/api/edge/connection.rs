@@ -239,7 +239,7 @@ impl Connection {
         let problem = fault.problem();
         let id = RequestId::random();
         let status = problem.kind().status();
-        edge.metrics.problem(problem.kind() as usize);
+        edge.metrics.problem(problem.kind());
         tracing::info!(
             request_id = id.as_str(),
             status = status.as_u16(),
@@ -297,18 +297,10 @@ mod tests {
     use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 
     use super::*;
-    use crate::{
-        api::edge::Patience,
-        telemetry::{Metrics, Names},
-    };
+    use crate::{api::edge::Patience, telemetry::Metrics};
 
     #[actix_web::test]
     async fn a_request_that_came_just_before_the_end_of_an_idle_connection_is_seen() {
-        let names = Names {
-            aggregates: &[],
-            upstreams: &[],
-            problems: &[],
-        };
         let long = Duration::from_secs(60);
         let patience = Patience {
             head: long,
@@ -317,7 +309,7 @@ mod tests {
             tells_idle: false,
             fields: 100,
         };
-        let metrics = Arc::new(Metrics::new(&names).unwrap());
+        let metrics = Arc::new(Metrics::new(&[]).unwrap());
         let stopping = Server::build().graceful_shutdown_signal();
         let edge = Edge::new((), patience, HalfClose::Leaves, metrics, stopping);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

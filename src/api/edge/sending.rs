@@ -330,7 +330,7 @@ mod tests {
     use super::*;
     use crate::{
         api::edge::{HalfClose, Patience},
-        telemetry::{Metrics, Names},
+        telemetry::Metrics,
     };
 
     const SOON: Duration = Duration::from_secs(10);
@@ -355,11 +355,6 @@ mod tests {
                 async { HttpResponse::Ok().streaming(told) }
             }),
         );
-        let names = Names {
-            aggregates: &[],
-            upstreams: &[],
-            problems: &[],
-        };
         let patience = Patience {
             head: SOON,
             write: SOON,
@@ -368,7 +363,7 @@ mod tests {
             fields: 100,
         };
         let service = init_service(app).await;
-        let metrics = Arc::new(Metrics::new(&names).unwrap());
+        let metrics = Arc::new(Metrics::new(&[]).unwrap());
         let stopping = Server::build().graceful_shutdown_signal();
         let edge = Rc::new(Edge::new(
             service,
