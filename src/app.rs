@@ -38,7 +38,7 @@ use crate::{
     shutdown,
     telemetry::{
         GenerationMetrics, Metrics,
-        spans::{self, Spans, Target},
+        spans::{self, SpanTargets, Spans, Target},
     },
     upstream::{self, Roots},
 };
@@ -83,7 +83,11 @@ impl Application {
         let memory = Memory::new(usize::try_from(server.memory).unwrap_or(usize::MAX));
         let metrics = Arc::new(metrics(&memory)?);
         let resolved = Arc::new(resolve(&metrics, &aggregates, &upstreams));
-        let spans = spans(tracing, &roots, &upstreams, &metrics)?;
+        let spans = spans(tracing, &roots, &metrics)?;
+        let targets = match spans {
+            Some(_) => span_targets(&upstreams),
+            None => SpanTargets::default(),
+        };
         let shared = Shared {
             metrics: Arc::clone(&metrics),
             spans: spans.clone(),
@@ -102,7 +106,14 @@ impl Application {
             console: server.console,
         })?;
         let roots = || roots.clone();
-        let blueprint = Blueprint::new(aggregates, upstreams, resolved, roots, shares.requests)?;
+        let blueprint = Blueprint::new(
+            aggregates,
+            upstreams,
+            resolved,
+            Arc::new(targets),
+            roots,
+            shares.requests,
+        )?;
         let blueprint = Arc::new(blueprint.heeding(&server.deadline_headers));
 
         let bound = Bound::of(&server, admin.as_ref())?;
@@ -270,21 +281,11 @@ fn divide_descriptors(config: &Config) -> Result<Descriptors, TooFew> {
 fn spans(
     tracing: config::Tracing,
     roots: &LazyCell<Roots, impl FnOnce() -> Roots>,
-    upstreams: &[upstream::Settings],
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Option<Arc<Spans>>> {
     let Some(endpoint) = tracing.otlp_endpoint else {
         return Ok(None);
     };
-    let targets: Vec<_> = upstreams
-        .iter()
-        .map(|upstream| Target {
-            name: &upstream.name,
-            url: &upstream.url,
-            port: upstream.port(),
-            method: &upstream.method,
-        })
-        .collect();
     let secure = endpoint.scheme() == Some(&Scheme::HTTPS);
     let settings = spans::Settings {
         endpoint,
@@ -294,8 +295,20 @@ fn spans(
             false => Vec::new(),
         },
     };
-    let spans = Spans::start(&settings, &targets, Arc::clone(metrics)).context("tracing")?;
+    let spans = Spans::start(&settings, Arc::clone(metrics)).context("tracing")?;
     Ok(Some(Arc::new(spans)))
+}
+
+/// Makes the parts of spans that the upstreams give.
+fn span_targets(upstreams: &[upstream::Settings]) -> SpanTargets {
+    let targets = upstreams.iter().map(|upstream| Target {
+        name: &upstream.name,
+        host: upstream.host(),
+        port: upstream.port(),
+        url: &upstream.url,
+        method: &upstream.method,
+    });
+    targets.collect()
 }
 
 /// Makes the metrics of the process.

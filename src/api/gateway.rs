@@ -19,7 +19,10 @@ use crate::{
     exchange::{Charge, Memory, fixed},
     fanout::{Aggregate, AggregateId, Limit, Permit},
     readiness::Readiness,
-    telemetry::{GenerationMetrics, Metrics, spans::Spans},
+    telemetry::{
+        GenerationMetrics, Metrics,
+        spans::{SpanTargets, Spans},
+    },
 };
 
 /// One aggregate as clients can ask for it.
@@ -47,6 +50,7 @@ pub struct Gateway<U> {
     pub(super) exposed: Vec<Exposed<U>>,
     by_name: HashMap<Arc<str>, AggregateId>,
     pub(super) metrics: Arc<GenerationMetrics>,
+    pub(super) targets: Arc<SpanTargets>,
     in_flight: Arc<Limit>,
     memory: Rc<Memory>,
     pub(super) deployment: Deployment,
@@ -60,6 +64,7 @@ impl<U> Gateway<U> {
     pub fn new(
         exposed: Vec<Exposed<U>>,
         metrics: Arc<GenerationMetrics>,
+        targets: Arc<SpanTargets>,
         in_flight: Arc<Limit>,
         memory: Memory,
         deployment: Deployment,
@@ -73,6 +78,7 @@ impl<U> Gateway<U> {
             exposed,
             by_name,
             metrics,
+            targets,
             in_flight,
             memory: Rc::new(memory),
             deployment,

@@ -144,7 +144,7 @@ impl<U: Upstream<Context = ClientContext>> Job<U> {
         let trace = self.account.as_ref().and_then(|it| it.trace.as_ref());
         (
             self.gateway.metrics.observer(),
-            trace.and_then(|trace| trace.observer(mode)),
+            trace.and_then(|trace| trace.observer(mode, &self.gateway.targets)),
         )
     }
 

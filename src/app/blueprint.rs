@@ -13,7 +13,7 @@ use crate::{
     config,
     exchange::Memory,
     fanout::{Aggregate, Call, Limit, Need, Policy, UpstreamId},
-    telemetry::GenerationMetrics,
+    telemetry::{GenerationMetrics, spans::SpanTargets},
     upstream::{self, Adapter, Prepared, Roots, Sessions, Unprepared},
 };
 
@@ -28,6 +28,7 @@ pub(super) struct Blueprint {
     deployment: Deployment,
     deadline_headers: Arc<[HeaderName]>,
     metrics: Arc<GenerationMetrics>,
+    targets: Arc<SpanTargets>,
 }
 
 impl Blueprint {
@@ -35,6 +36,7 @@ impl Blueprint {
         aggregates: Vec<config::Aggregate>,
         upstreams: Vec<upstream::Settings>,
         metrics: Arc<GenerationMetrics>,
+        targets: Arc<SpanTargets>,
         roots: impl FnOnce() -> Roots,
         max_in_flight: NonZeroUsize,
     ) -> anyhow::Result<Self> {
@@ -75,6 +77,7 @@ impl Blueprint {
             deployment,
             deadline_headers: Arc::default(),
             metrics,
+            targets,
         })
     }
 
@@ -108,8 +111,8 @@ impl Blueprint {
             .collect();
         let in_flight = Arc::clone(&self.in_flight);
         let (memory, deployment) = (memory.clone(), self.deployment.clone());
-        let metrics = Arc::clone(&self.metrics);
-        Gateway::new(exposed, metrics, in_flight, memory, deployment)
+        let (metrics, targets) = (Arc::clone(&self.metrics), Arc::clone(&self.targets));
+        Gateway::new(exposed, metrics, targets, in_flight, memory, deployment)
     }
 
     fn expose(&self, aggregate: &config::Aggregate, adapters: &[Rc<Adapter>]) -> Exposed<Adapter> {

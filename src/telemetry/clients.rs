@@ -1,4 +1,4 @@
-//! The connections of clients, counted as they come and go: two atomic operations for each, none for a request.
+//! Counts the connections of clients as they come and go. Each costs two atomic operations, and a request costs none.
 
 use std::num::NonZeroUsize;
 
@@ -8,7 +8,7 @@ use prometheus::{Error, IntGauge, Registry};
 #[derive(Debug, Clone)]
 pub struct Clients(IntGauge);
 
-/// One connection, counted until this is dropped.
+/// One connection, which counts until this is dropped.
 #[derive(Debug)]
 pub struct Connected(IntGauge);
 

@@ -1,5 +1,5 @@
-//! Shows what the memory of all requests is charged, as two gauges that are read when they are asked for: counting costs no
-//! request anything.
+//! Two gauges of the memory of all requests: how much is charged, and the limit. They are set only when the metrics are
+//! read, so they cost requests nothing.
 
 use prometheus::{
     Error, IntGauge,
@@ -18,7 +18,7 @@ pub(super) struct Charged {
 
 impl Charged {
     /// # Errors
-    /// When a name is none, which would be a fault here.
+    /// Fails if a metric's name is not valid, which would be a fault here.
     pub(super) fn new(memory: Memory) -> Result<Self, Error> {
         Ok(Self {
             charged: IntGauge::new(

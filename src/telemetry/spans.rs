@@ -8,6 +8,7 @@
 mod export;
 mod request;
 mod resource;
+mod targets;
 
 use std::{
     fmt,
@@ -18,13 +19,16 @@ use std::{
     time::Duration,
 };
 
-use http::{Method, Uri};
-use opentelemetry::{InstrumentationScope, KeyValue};
+use http::Uri;
+use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::trace::{SpanData, SpanProcessor as _};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use self::export::{Exporter, Processor};
-pub use self::request::{Answered, Incoming, RequestTrace, SpanObserver};
+pub use self::{
+    request::{Answered, Incoming, RequestTrace, SpanObserver},
+    targets::{SpanTargets, Target},
+};
 use super::Metrics;
 
 /// The most finished spans that wait to be sent: some 10 MB, and several seconds of a busy gateway.
@@ -44,39 +48,18 @@ pub struct Settings {
     pub roots: Vec<CertificateDer<'static>>,
 }
 
-/// The data of an upstream that its spans have.
-#[derive(Debug, Clone, Copy)]
-pub struct Target<'a> {
-    /// The configured name of the upstream.
-    pub name: &'a str,
-    /// The URL of the upstream.
-    pub url: &'a Uri,
-    /// The port of the upstream.
-    pub port: u16,
-    /// The method of the attempts.
-    pub method: &'a Method,
-}
-
 /// The reason why spans can't be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("spans can't be sent: {0}")]
 pub struct SpansError(String);
 
-/// The receiver of all workers' spans.
+/// The receiver of the spans of all workers and of all generations of the configuration.
 pub struct Spans {
     sample: f64,
-    targets: Vec<Made>,
     scope: InstrumentationScope,
     queued: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
     processor: Processor,
-}
-
-/// The parts of an upstream's spans that are made ready at start.
-struct Made {
-    /// The span's name.
-    name: String,
-    attributes: Vec<KeyValue>,
 }
 
 impl fmt::Debug for Spans {
@@ -86,20 +69,15 @@ impl fmt::Debug for Spans {
 }
 
 impl Spans {
-    /// Starts the thread that sends spans. `targets` are in the order of the upstreams' ids.
+    /// Starts the thread that sends spans.
     ///
     /// # Errors
     /// Fails if the exporter can't be made, because of the variables `OTEL_EXPORTER_OTLP_…` in the environment.
-    pub fn start(
-        settings: &Settings,
-        targets: &[Target<'_>],
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, SpansError> {
+    pub fn start(settings: &Settings, metrics: Arc<Metrics>) -> Result<Self, SpansError> {
         let queued = Arc::new(AtomicUsize::new(0));
         let exporter = Exporter::new(settings, Arc::clone(&queued), Arc::clone(&metrics))?;
         Ok(Self {
             sample: settings.sample,
-            targets: targets.iter().map(Made::of).collect(),
             scope: InstrumentationScope::builder("gather")
                 .with_version(env!("CARGO_PKG_VERSION"))
                 .build(),
@@ -136,33 +114,6 @@ impl Spans {
     }
 }
 
-impl Made {
-    fn of(target: &Target<'_>) -> Self {
-        let url = target.url;
-        let host = url.host().unwrap_or_default();
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        Self {
-            name: target.method.to_string(),
-            attributes: vec![
-                KeyValue::new("http.request.method", shared(target.method.as_str())),
-                KeyValue::new("server.address", shared(bare)),
-                KeyValue::new("server.port", i64::from(target.port)),
-                KeyValue::new("url.full", shared(&shown(url))),
-                KeyValue::new("network.protocol.version", "1.1"),
-                KeyValue::new("gather.upstream", shared(target.name)),
-            ],
-        }
-    }
-}
-
-/// Returns a URL without the part that may be secret, its query. A checked URL has no user or password.
-fn shown(url: &Uri) -> String {
-    let scheme = url.scheme_str().unwrap_or_default();
-    let authority = url.authority().map_or("", |authority| authority.as_str());
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}{}", url.path())
-}
-
 /// Returns a text that spans share.
 fn shared(text: &str) -> opentelemetry::StringValue {
     Arc::<str>::from(text).into()
@@ -183,7 +134,7 @@ mod tests {
             sample,
             roots: Vec::new(),
         };
-        Spans::start(&settings, &[], metrics()).unwrap()
+        Spans::start(&settings, metrics()).unwrap()
     }
 
     #[test]
@@ -212,7 +163,7 @@ mod tests {
             sample: 1.0,
             roots: Vec::new(),
         };
-        let spans = Spans::start(&settings, &[], Arc::clone(&metrics)).unwrap();
+        let spans = Spans::start(&settings, Arc::clone(&metrics)).unwrap();
         let spans = Arc::new(spans);
         let answered = Answered {
             route: "/aggregate",
@@ -243,15 +194,5 @@ mod tests {
             (made - QUEUE - 512..=made - QUEUE).contains(&dropped),
             "{dropped}"
         );
-    }
-
-    #[test]
-    fn a_shown_url_has_no_secret() {
-        let shown = |url: &str| shown(&url.parse().unwrap());
-        assert_eq!(
-            shown("https://me:hunter2@a:8443/b?key=hunter2"),
-            "https://a:8443/b"
-        );
-        assert_eq!(shown("http://a?x=1"), "http://a/");
     }
 }

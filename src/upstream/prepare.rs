@@ -65,8 +65,7 @@ impl Prepared {
         sessions: &Sessions,
         names: &mut Names,
     ) -> Result<Self, Unprepared> {
-        let host = settings.url.host().expect("a checked URL has a host");
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = settings.host();
         let session = sessions.with(&settings, host)?;
         let host = match host.parse() {
             Ok(address) => Host::Address(address),

@@ -48,6 +48,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The host to connect to. An IPv6 address is without the brackets that a URL puts around it.
+    ///
+    /// # Panics
+    /// Panics if the URL has no host, which a checked configuration rules out.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = self.url.host().expect("a checked URL has a host");
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// The port to connect to: the URL's, else its scheme's own.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -116,6 +116,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
         let gateway = api::Gateway::new(
             exposed.into(),
             Arc::clone(&resolved),
+            Default::default(),
             Arc::clone(&in_flight),
             shared.memory.clone(),
             api::Deployment::new(0),

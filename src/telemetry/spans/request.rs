@@ -16,7 +16,7 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use tokio::time::Instant;
 
-use super::{Spans, shared};
+use super::{SpanTargets, Spans, shared};
 use crate::exchange::{Parent, Trace};
 use crate::fanout::{AttemptId, Cause, Event, FailureKind, Mode, Observer};
 
@@ -119,11 +119,17 @@ impl RequestTrace {
         format!("{:032x}", self.trace.id())
     }
 
-    /// Returns an observer for one plan of the request. `None` if nothing is recorded.
+    /// Returns an observer for one plan of the request, whose attempts go to these targets. `None` if nothing is
+    /// recorded.
     #[must_use]
-    pub fn observer(&self, mode: Mode) -> Option<SpanObserver<'_>> {
+    pub fn observer<'a>(
+        &'a self,
+        mode: Mode,
+        targets: &'a SpanTargets,
+    ) -> Option<SpanObserver<'a>> {
         self.trace.is_sampled().then_some(SpanObserver {
             request: self,
+            targets,
             mode,
         })
     }
@@ -254,6 +260,7 @@ struct Recorded {
 #[derive(Debug, Clone, Copy)]
 pub struct SpanObserver<'a> {
     request: &'a RequestTrace,
+    targets: &'a SpanTargets,
     mode: Mode,
 }
 
@@ -270,8 +277,8 @@ impl Observer for SpanObserver<'_> {
                 status,
                 result,
             } => {
-                let made = &self.request.spans.targets[upstream.0];
-                let mut attributes = made.attributes.clone();
+                let target = self.targets.get(upstream);
+                let mut attributes = target.attributes.clone();
                 if attempt > 1 {
                     let again = i64::from(attempt - 1);
                     attributes.push(KeyValue::new("http.request.resend_count", again));
@@ -288,9 +295,9 @@ impl Observer for SpanObserver<'_> {
                     span: trace.attempt_span(id),
                     parent: trace.call_span(self.mode, call),
                     kind: SpanKind::Client,
-                    name: made.name.clone(),
+                    name: target.name.clone(),
                     took: elapsed,
-                    error: told(&mut attributes, status, result),
+                    error: add_result(&mut attributes, status, result),
                     attributes,
                 });
             }
@@ -310,7 +317,7 @@ impl Observer for SpanObserver<'_> {
                     kind: SpanKind::Internal,
                     name: result.name.to_string(),
                     took: result.elapsed,
-                    error: told(&mut attributes, status, ended),
+                    error: add_result(&mut attributes, status, ended),
                     attributes,
                 });
             }
@@ -326,7 +333,7 @@ impl Observer for SpanObserver<'_> {
 
 /// Adds the result to the attributes, and returns the error that it means. A call that the plan itself gave up is no
 /// error.
-fn told(
+fn add_result(
     attributes: &mut Vec<KeyValue>,
     status: Option<StatusCode>,
     result: Result<(), FailureKind>,
