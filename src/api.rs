@@ -8,14 +8,12 @@ mod caller;
 mod compress;
 mod console;
 mod deployment;
-pub mod edge;
 mod error;
 mod gateway;
 mod guard;
 mod head;
 mod job;
 mod methods;
-mod openapi;
 mod operations;
 mod passed;
 #[cfg(any(test, fuzzing))]
@@ -30,15 +28,20 @@ use std::{rc::Rc, sync::Arc};
 
 use actix_web::web::{self, ServiceConfig};
 
-pub use console::{Console, Facts, Listed, ListedCall, Waits};
 pub use deployment::Deployment;
+pub(crate) use deployment::looped;
 pub use error::{Problem, ProblemKind};
 pub use gateway::{Exposed, Gateway, Shared};
 pub use guard::guard;
-pub use openapi::{Endpoint, Surface, Version as OpenApiVersion, document};
+pub(crate) use guard::{Account, LargeHead};
+pub(crate) use head::LONGEST_LIST;
 pub use passed::PassStatus;
+pub(crate) use query::QueryError;
+pub(crate) use request_id::RequestId;
+pub(crate) use routes::DOCUMENT;
 pub use routes::{Parts, Routes};
 
+use crate::console::Console;
 use crate::exchange::ClientContext;
 use crate::fanout::Upstream;
 

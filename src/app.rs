@@ -43,7 +43,7 @@ use crate::{
     upstream::{self, Roots},
 };
 
-pub use crate::api::OpenApiVersion;
+pub use crate::openapi::Version as OpenApiVersion;
 use surface::SERVED;
 pub use surface::openapi;
 

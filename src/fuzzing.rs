@@ -11,8 +11,7 @@ mod server_timing;
 
 pub use self::{embedding::embedding, engine::engine, server_timing::server_timing};
 pub use crate::{
-    api::{edge::properties::heads, properties::query},
-    config::properties::config,
+    api::properties::query, config::properties::config, edge::properties::heads,
     upstream::properties::wire,
 };
 

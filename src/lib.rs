@@ -4,7 +4,8 @@
 //! The map of the house, in reading order; every arrow points down this list or to `fanout`:
 //!
 //! - [`cli`]: the commands. [`app`]: the one place where the parts meet. [`config`]: files and environment, checked.
-//! - [`api`]: routes, middleware, problems. [`compose`] and [`timing`]: an outcome as bytes and as `Server-Timing`.
+//! - [`openapi`]: the document that describes the answers. [`edge`]: the connections of clients.
+//! - [`api`]: routes, middleware, problems. [`console`]: the page's files. [`compose`] and [`timing`]: an outcome as bytes and as `Server-Timing`.
 //! - [`upstream`]: the adapter that speaks HTTP. [`telemetry`]: metrics and log lines.
 //! - [`shutdown`], [`readiness`], [`port`]: when to stop, who may know, and who is next. [`ping`]: the dummy upstream. [`duration`]: `150ms`.
 //! - `fuzzing`: what the fuzz targets check; only they and the tests have it.
@@ -15,11 +16,14 @@ pub mod app;
 pub mod cli;
 pub mod compose;
 pub mod config;
+pub mod console;
 pub mod duration;
+pub mod edge;
 pub mod exchange;
 pub mod fanout;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod openapi;
 pub mod ping;
 pub mod port;
 pub mod readiness;

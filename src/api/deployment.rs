@@ -98,7 +98,7 @@ impl Deployment {
 }
 
 /// The answer to a request that goes in a circle.
-pub(super) fn looped() -> Problem {
+pub(crate) fn looped() -> Problem {
     Problem::new(ProblemKind::LoopDetected, DETAIL)
 }
 

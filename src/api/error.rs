@@ -215,7 +215,7 @@ impl Problem {
     }
 
     /// The status of an upstream, which the call of this name has brought, as the answer's own.
-    pub(super) fn passed(call: &str, status: StatusCode) -> Self {
+    pub(crate) fn passed(call: &str, status: StatusCode) -> Self {
         let reason = status.canonical_reason().unwrap_or_default();
         let detail = format!(
             "the call `{call}` was answered with {} {reason}",
@@ -270,7 +270,7 @@ impl Problem {
     }
 
     /// Appends its own members, without braces.
-    pub(super) fn members(&self, json: &mut Vec<u8>) {
+    pub(crate) fn members(&self, json: &mut Vec<u8>) {
         let (name, _, title) = self.kind.facts();
         json.extend_from_slice(b"\"type\":\"urn:gather:problem:");
         json.extend_from_slice(name.as_bytes());

@@ -28,7 +28,6 @@ use tokio::time::Instant;
 
 use super::{
     compress::compressed,
-    edge::LargeHead,
     error::{Problem, ProblemKind},
     gateway::Shared,
     methods,
@@ -98,11 +97,15 @@ impl Summary {
     }
 }
 
+/// The size of a large head, in bytes. The request's memory is charged for it, as its fields are not copied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LargeHead(pub(crate) usize);
+
 /// The notes that the guard and a request's handler leave each other: one entry among the request's extensions.
 #[derive(Debug)]
-pub(super) struct Account {
+pub(crate) struct Account {
     /// The request's id.
-    pub(super) id: RequestId,
+    pub(crate) id: RequestId,
     /// The aggregate and the mode, for the log line of a client that doesn't wait for it.
     running: OnceCell<(Arc<str>, &'static str)>,
     /// The size of its head where that is large, in bytes; else 0.
@@ -135,7 +138,7 @@ impl Account {
     }
 
     /// The aggregate that it asks for, once that is known.
-    pub(super) fn aggregate(&self) -> Option<&str> {
+    pub(crate) fn aggregate(&self) -> Option<&str> {
         self.running.get().map(|(aggregate, _)| &**aggregate)
     }
 

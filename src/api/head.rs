@@ -52,7 +52,7 @@ const fn total(texts: &[&str]) -> usize {
 }
 
 /// The longest value of `Server-Timing` in an answer, and of `Gather-Calls` in a stream, in bytes.
-pub(super) const LONGEST_LIST: usize =
+pub(crate) const LONGEST_LIST: usize =
     TAKEN - ADDED - total(&LINES) - total(&NAMES) - request_id::LONGEST - LINE_END;
 
 // A change that leaves no room for a few dozen calls has to be thought over.

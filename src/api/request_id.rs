@@ -11,7 +11,7 @@ pub(super) const LONGEST: usize = 128;
 
 /// The request's id, as a field value of visible ASCII.
 #[derive(Debug, Clone)]
-pub(super) struct RequestId(pub(super) HeaderValue);
+pub(crate) struct RequestId(pub(super) HeaderValue);
 
 impl RequestId {
     /// Takes the caller's id if it is harmless in a header, a log line and a URL. Otherwise makes a new id.
@@ -22,7 +22,7 @@ impl RequestId {
     }
 
     /// Makes an id of 128 random bits in hexadecimal. It is unique, but not secret.
-    pub(super) fn random() -> Self {
+    pub(crate) fn random() -> Self {
         let mut bits = fastrand::u128(..);
         let text: [u8; 32] = std::array::from_fn(|_| {
             let digit = b"0123456789abcdef"[(bits & 15) as usize];
@@ -32,7 +32,7 @@ impl RequestId {
         Self(HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0")))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
 }

@@ -9,10 +9,13 @@ use matchit::{InsertError, Router};
 use super::{
     aggregate, console,
     error::{self, Problem},
-    methods, openapi, operations,
+    methods, operations,
 };
 use crate::exchange::ClientContext;
 use crate::fanout::Upstream;
+
+/// The path of the OpenAPI document.
+pub(crate) const DOCUMENT: &str = "/openapi.json";
 
 /// The handler of a path.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +58,7 @@ impl Routes {
         let mut table = Router::new();
         table.insert("/aggregate", Route::Default)?;
         table.insert("/aggregate/{name}", Route::Named)?;
-        table.insert(openapi::PATH, Route::Document)?;
+        table.insert(DOCUMENT, Route::Document)?;
         if parts.operations {
             operational(&mut table)?;
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::{
-    api::{Console, Facts, Listed, ListedCall, Waits},
     config,
+    console::{Console, Facts, Listed, ListedCall, Waits},
     fanout::{Completion, Need},
     upstream,
 };

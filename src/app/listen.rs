@@ -20,11 +20,9 @@ use actix_web::{
 use socket2::SockRef;
 
 use crate::{
-    api::{
-        self, Shared,
-        edge::{Edge, HalfClose, Patience},
-    },
+    api::{self, Shared},
     config,
+    edge::{Edge, HalfClose, Patience},
     port::{self, Sharing},
     telemetry::Clients,
 };

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::{HeaderName, StatusCode};
 
 use crate::{
-    api::{Endpoint, OpenApiVersion, Surface, document},
     config,
     fanout::Need,
+    openapi::{Endpoint, Surface, Version as OpenApiVersion, document},
     upstream,
 };
 

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { joined, members, pretty, read } from "../../src/api/console/json.js";
-import { Lines } from "../../src/api/console/lines.js";
-import { Run } from "../../src/api/console/run.js";
+import { joined, members, pretty, read } from "../../src/console/json.js";
+import { Lines } from "../../src/console/lines.js";
+import { Run } from "../../src/console/run.js";
 
 const calls = ["a", "b", "c"].map((name) => ({ name, upstream: name, optional: false }));
 

@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 
-import { limit, options, sendable, target } from "../../src/api/console/choice.js";
-import { commands, quoted } from "../../src/api/console/curl.js";
-import { parse, sum } from "../../src/api/console/exposition.js";
-import { whyNot } from "../../src/api/console/forbidden.js";
-import { MOST, percentile, Records } from "../../src/api/console/records.js";
-import { Run } from "../../src/api/console/run.js";
-import { ceiling, marks, ratio, round, step, time } from "../../src/api/console/scale.js";
-import { paths, rate, Series } from "../../src/api/console/series.js";
+import { limit, options, sendable, target } from "../../src/console/choice.js";
+import { commands, quoted } from "../../src/console/curl.js";
+import { parse, sum } from "../../src/console/exposition.js";
+import { whyNot } from "../../src/console/forbidden.js";
+import { MOST, percentile, Records } from "../../src/console/records.js";
+import { Run } from "../../src/console/run.js";
+import { ceiling, marks, ratio, round, step, time } from "../../src/console/scale.js";
+import { paths, rate, Series } from "../../src/console/series.js";
 import "./reading.mjs";
 
 test("a shell reads a quoted word as it was", () => {

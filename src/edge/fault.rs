@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::api::error::{Problem, ProblemKind};
+use crate::api::{Problem, ProblemKind};
 
 /// A rule that a head breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::api) enum Fault {
+pub(crate) enum Fault {
     BareLineFeed,
     BareCarriageReturn,
     EmptyLines,
@@ -41,7 +41,7 @@ pub(in crate::api) enum Fault {
 
 impl Fault {
     /// Returns the problem that the client is told.
-    pub(in crate::api) fn problem(self) -> Problem {
+    pub(crate) fn problem(self) -> Problem {
         let kind = match self {
             Self::TargetTooLong => ProblemKind::UriTooLong,
             Self::TooLarge | Self::TooManyFields(_) => ProblemKind::HeadTooLarge,

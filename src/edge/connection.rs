@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use super::{
-    Edge, HalfClose, LARGE_HEAD, LargeHead, MAX_HEAD,
+    Edge, HalfClose, LARGE_HEAD, MAX_HEAD,
     clock::Clock,
     decode, edits,
     fault::Fault,
@@ -35,7 +35,7 @@ use super::{
     parting,
     reset::Reset,
 };
-use crate::api::request_id::RequestId;
+use crate::api::{LargeHead, RequestId};
 
 /// An idle time for which half a second more or less does not matter.
 const LONG_IDLE: Duration = Duration::from_secs(10);
@@ -297,7 +297,7 @@ mod tests {
     use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 
     use super::*;
-    use crate::{api::edge::Patience, telemetry::Metrics};
+    use crate::{edge::Patience, telemetry::Metrics};
 
     #[actix_web::test]
     async fn a_request_that_came_just_before_the_end_of_an_idle_connection_is_seen() {

@@ -21,7 +21,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::{io::AsyncWrite as _, time::Instant};
 
 use super::{Edge, SPACE, connection::Connection};
-use crate::api::guard::Account;
+use crate::api::Account;
 
 /// The bytes of an answer that a client must take within `write_timeout`, as long as there are so many left.
 const WRITE_PART: usize = 64 * 1024;
@@ -329,7 +329,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        api::edge::{HalfClose, Patience},
+        edge::{HalfClose, Patience},
         telemetry::Metrics,
     };
 

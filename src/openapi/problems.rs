@@ -9,7 +9,7 @@ use utoipa::{
 
 use super::{examples, headers, reference};
 use crate::{
-    api::error::ProblemKind,
+    api::ProblemKind,
     compose::types::{Comparison, Run},
 };
 

@@ -9,7 +9,7 @@ use super::{
     answers::{self, ALWAYS, WHOLE},
     examples, headers, problems, reference,
 };
-use crate::api::error::ProblemKind;
+use crate::api::ProblemKind;
 
 /// The name of the example, which is the problem's.
 const NAME: &str = ProblemKind::UpstreamStatus.name();

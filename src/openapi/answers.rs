@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Endpoint, Surface, Version, examples, headers, reference, streams};
-use crate::{api::error::ProblemKind, fanout::Blame};
+use crate::{api::ProblemKind, fanout::Blame};
 
 /// The fields of every answer that is whole.
 pub(super) const WHOLE: [&str; 5] = [

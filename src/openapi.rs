@@ -20,11 +20,10 @@ use http::{HeaderName, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::error::ProblemKind;
-use crate::fanout::{Completion, Mode};
-
-/// The document's path.
-pub(super) const PATH: &str = "/openapi.json";
+use crate::{
+    api::ProblemKind,
+    fanout::{Completion, Mode},
+};
 
 /// The version of OpenAPI that a document is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -48,7 +48,7 @@ use actix_web::{body::MessageBody as _, dev::ServiceResponse, rt::net::TcpStream
 use bytes::BytesMut;
 use tokio::task::yield_now;
 
-pub(super) use self::fault::Fault;
+pub(crate) use self::fault::Fault;
 use self::{
     connection::{Connection, Next},
     sending::Asked,
@@ -63,10 +63,6 @@ const MAX_HEAD: usize = 64 * 1024;
 
 /// A head above this size, in bytes, is charged to its request's memory. Browsers and proxies send less.
 const LARGE_HEAD: usize = 4 * 1024;
-
-/// The size of a large head, in bytes. The request's memory is charged for it, as its fields are not copied.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LargeHead(pub(super) usize);
 
 /// The bytes that are read at a time, and the bytes of an answer that are gathered before a write.
 const SPACE: usize = 16 * 1024;

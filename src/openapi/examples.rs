@@ -8,14 +8,9 @@ use serde_json::Value;
 
 use super::Endpoint;
 use crate::{
-    api::{
-        deployment,
-        edge::Fault,
-        error::{Problem, ProblemKind},
-        head::LONGEST_LIST,
-        query::QueryError,
-    },
+    api::{LONGEST_LIST, Problem, ProblemKind, QueryError, looped},
     compose::{self, Comparison, Framing},
+    edge::Fault,
     fanout::{
         Blame, Body, CallResult, Completion, Failure, FailureKind, Mode, Outcome, Reply, Verdict,
     },
@@ -64,7 +59,7 @@ pub(super) fn problem(kind: ProblemKind) -> Value {
             "as many requests are in flight as the gateway takes; nothing was sent",
         ),
         ProblemKind::UpstreamFailed => Blame::Upstream.into(),
-        ProblemKind::LoopDetected => deployment::looped(),
+        ProblemKind::LoopDetected => looped(),
         ProblemKind::UpstreamTimeout => Blame::Time.into(),
         ProblemKind::UpstreamStatus => Problem::passed("users", StatusCode::UNAUTHORIZED),
     };

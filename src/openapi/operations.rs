@@ -3,10 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Endpoint, PATH, Surface, Version, answers, headers, parameters, passed,
+    Endpoint, Surface, Version, answers, headers, parameters, passed,
     problems::{self, Route},
 };
-use crate::telemetry::{OPEN_METRICS, TEXT_FORMAT};
+use crate::{
+    api::DOCUMENT,
+    telemetry::{OPEN_METRICS, TEXT_FORMAT},
+};
 
 /// The aggregate that `/aggregate` alone means.
 const DEFAULT: &str = "default";
@@ -31,7 +34,7 @@ pub(super) fn paths(surface: &Surface, version: Version) -> Value {
     if surface.console {
         paths.insert("/console".to_owned(), console(surface));
     }
-    paths.insert(PATH.to_owned(), description(surface));
+    paths.insert(DOCUMENT.to_owned(), description(surface));
     paths.into()
 }
 
