@@ -18,8 +18,8 @@ use gather::{
     compose,
     fanout::{
         self, Aggregate, AggregateId, AttemptId, Body, Call, CallResult, Cause, Choice, Completion,
-        Event, Failure, Heard, Mode, Need, Observer as _, OnFailure, Outcome, Policy,
-        PolicySettings, Reply, Upstream, UpstreamId, Verdict,
+        Event, Failure, Heard, Mode, Observer as _, OnFailure, Outcome, Policy, PolicySettings,
+        Reply, Upstream, UpstreamId, Verdict,
     },
     telemetry::{GenerationMetrics, Metrics},
     timing::server_timing,
@@ -50,13 +50,11 @@ impl Upstream for Prompt {
 }
 
 fn aggregate(calls: usize) -> Aggregate<Prompt> {
-    let call = |number| Call {
-        name: format!("call_{number}").into(),
-        id: UpstreamId(0),
-        upstream: Rc::new(Prompt(reply(16))),
-        need: Need::Required,
-        timeout: TIME,
-        policy: Arc::new(Policy::new(PolicySettings::default())),
+    let call = |number| {
+        let upstream = Rc::new(Prompt(reply(16)));
+        let policy = Arc::new(Policy::new(PolicySettings::default()));
+        let name = format!("call_{number}");
+        Call::new(name, UpstreamId(0), upstream, TIME, policy)
     };
     Aggregate {
         name: "default".into(),

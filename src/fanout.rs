@@ -11,6 +11,8 @@ mod call;
 mod completion;
 mod engine;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fixture;
 mod latency;
 mod limit;
 mod outcome;

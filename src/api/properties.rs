@@ -2,9 +2,7 @@
 //! parameters. Its choices stay within what is allowed. Only declared parameters are passed on, and nothing is smuggled
 //! along with them.
 
-use std::{
-    borrow::Cow, collections::HashSet, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration,
-};
+use std::{borrow::Cow, collections::HashSet, num::NonZeroUsize, rc::Rc, time::Duration};
 
 use http::Uri;
 use tokio::time::Instant;
@@ -16,8 +14,8 @@ use super::{
 use crate::{
     duration,
     fanout::{
-        Aggregate, AttemptId, Call, Completion, Failure, Heard, Mode, Need, OnFailure, Policy,
-        PolicySettings, Reply, Upstream, UpstreamId,
+        Aggregate, Mode, PolicySettings,
+        fixture::{self, Scripted, call, policy},
     },
 };
 
@@ -141,41 +139,15 @@ fn check_forwarded(query: &Query<'_>, text: &str, declared: &HashSet<String>) {
     }
 }
 
-/// An upstream for three calls that are never made.
-struct Never;
-
-impl Upstream for Never {
-    type Context = ();
-
-    async fn attempt(
-        &self,
-        (): &(),
-        _: AttemptId,
-        _: Instant,
-        _: &Heard,
-    ) -> Result<Reply, Failure> {
-        std::future::pending().await
-    }
-}
-
-fn aggregate() -> Aggregate<Never> {
-    let call = |name: &str| Call {
-        name: name.into(),
-        id: UpstreamId(0),
-        upstream: Rc::new(Never),
-        need: Need::Required,
-        timeout: DEADLINE,
-        policy: Arc::new(Policy::new(PolicySettings::default())),
-    };
-    Aggregate {
-        name: "default".into(),
-        calls: ["a", "b", "c"].map(call).into(),
-        mode: Mode::Concurrent,
-        concurrency: NonZeroUsize::new(2).expect("two"),
-        deadline: DEADLINE,
-        completion: Completion::All,
-        on_failure: OnFailure::Partial,
-    }
+/// An aggregate with three calls that are never made.
+fn aggregate() -> Aggregate<Scripted> {
+    let upstream = Rc::new(Scripted::new([]));
+    let policy = policy(PolicySettings::default());
+    let calls = ["a", "b", "c"].map(|name| call(name, &upstream, &policy));
+    let mut aggregate = fixture::aggregate(calls);
+    aggregate.concurrency = NonZeroUsize::new(2).expect("two");
+    aggregate.deadline = DEADLINE;
+    aggregate
 }
 
 /// Checks that a choice only narrows what the aggregate allows, or is refused by the name of its parameter.

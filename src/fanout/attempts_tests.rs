@@ -2,21 +2,18 @@
 
 use std::{
     cell::RefCell,
-    collections::VecDeque,
     num::{NonZeroU32, NonZeroUsize},
     rc::Rc,
-    sync::Arc,
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::StatusCode;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::fanout::{
-    Aggregate, AttemptId, Body, BreakerSettings, BudgetSettings, Call, Choice, Completion, Event,
-    Failure, FailureKind, Heard, Hedge, Mode, Need, Observer, OnFailure, Outcome, Policy,
-    PolicySettings, Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId, run,
+    Aggregate, BreakerSettings, BudgetSettings, Event, Failure, FailureKind, Hedge, Observer,
+    Outcome, PolicySettings, Repeatable, Retry, RetryOn, Trip,
+    fixture::{self, Scripted, Step, calls, failure, ms, policy, refusal},
 };
 
 #[path = "ceiling_tests.rs"]
@@ -24,57 +21,25 @@ mod ceiling;
 #[path = "refusals_tests.rs"]
 mod refusals;
 
-/// The end of one attempt: after a delay, a reply or a failure.
-type Step = (u64, Option<Failure>);
-
-/// Answers attempt by attempt; the last step stays.
-struct Scripted {
-    steps: RefCell<VecDeque<Step>>,
-    /// The moment at which each attempt began, from the first.
-    seen: RefCell<Vec<Instant>>,
+fn good(delay: u64) -> Step {
+    Step::good(delay)
 }
 
-impl Upstream for Scripted {
-    type Context = ();
+fn bad(delay: u64, failure: Failure) -> Step {
+    Step::failed(delay, failure)
+}
 
-    async fn attempt(
-        &self,
-        (): &(),
-        _: AttemptId,
-        _: Instant,
-        _: &Heard,
-    ) -> Result<Reply, Failure> {
-        self.seen.borrow_mut().push(Instant::now());
-        let (delay, failure) = {
-            let mut steps = self.steps.borrow_mut();
-            match steps.len() {
-                1 => steps.front().cloned(),
-                _ => steps.pop_front(),
-            }
-            .unwrap()
-        };
-        sleep(ms(delay)).await;
-        match failure {
-            Some(failure) => Err(failure),
-            None => Ok(Reply {
-                status: StatusCode::OK,
-                body: Body::Json(Bytes::from_static(b"1")),
-            }),
-        }
+/// A failure that speaks against the upstream.
+fn sick() -> Failure {
+    refusal(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// The same, with a wish to be asked again after `pause` milliseconds.
+fn later(pause: u64) -> Failure {
+    Failure {
+        retry_after: Some(ms(pause)),
+        ..sick()
     }
-}
-
-const fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
-fn failure(kind: FailureKind) -> Option<Failure> {
-    Some(Failure::new(kind, "as scripted"))
-}
-
-fn sick() -> Option<Failure> {
-    let failure = Failure::new(FailureKind::Status, "as scripted");
-    Some(failure.with_status(StatusCode::SERVICE_UNAVAILABLE))
 }
 
 /// One call of one upstream.
@@ -85,28 +50,9 @@ struct Bench {
 
 impl Bench {
     fn new(settings: PolicySettings, steps: impl IntoIterator<Item = Step>) -> Self {
-        let upstream = Rc::new(Scripted {
-            steps: RefCell::new(steps.into_iter().collect()),
-            seen: RefCell::default(),
-        });
-        let call = Call {
-            name: "call".into(),
-            id: UpstreamId(0),
-            upstream: Rc::clone(&upstream),
-            need: Need::Required,
-            timeout: ms(2_000),
-            policy: Arc::new(Policy::new(settings)),
-        };
+        let upstream = Rc::new(Scripted::new(steps));
         Self {
-            aggregate: Aggregate {
-                name: "default".into(),
-                calls: vec![call],
-                mode: Mode::Concurrent,
-                concurrency: NonZeroUsize::MIN,
-                deadline: ms(10_000),
-                completion: Completion::All,
-                on_failure: OnFailure::Partial,
-            },
+            aggregate: fixture::aggregate(calls(1, &upstream, &policy(settings))),
             upstream,
         }
     }
@@ -116,17 +62,11 @@ impl Bench {
     }
 
     async fn run_watched(&self, observer: &impl Observer) -> Outcome {
-        let choice = Choice::default();
-        let deadline = self.aggregate.deadline(&choice, Instant::now());
-        let plan = self
-            .aggregate
-            .plan(&choice, Mode::Concurrent, deadline)
-            .unwrap();
-        run(&plan, &(), observer).await
+        fixture::outcome(&self.aggregate, observer).await
     }
 
     fn attempts(&self) -> usize {
-        self.upstream.seen.borrow().len()
+        self.upstream.attempts()
     }
 }
 
@@ -189,7 +129,7 @@ impl Log {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_attempt_is_followed_by_another_and_both_are_told() {
-    let bench = Bench::new(retrying(3), [(10, sick()), (10, None)]);
+    let bench = Bench::new(retrying(3), [bad(10, sick()), good(10)]);
     let log = Log::default();
     let outcome = bench.run_watched(&log).await;
     assert_eq!(kind(&outcome), None);
@@ -208,9 +148,9 @@ async fn a_failed_attempt_is_followed_by_another_and_both_are_told() {
 
 #[tokio::test(start_paused = true)]
 async fn the_pause_is_never_longer_than_its_doubling_bound() {
-    let bench = Bench::new(retrying(4), [(0, sick())]);
+    let bench = Bench::new(retrying(4), [bad(0, sick())]);
     bench.run().await;
-    let seen = bench.upstream.seen.borrow();
+    let seen = bench.upstream.traffic.began.borrow();
     let pauses: Vec<_> = seen.windows(2).map(|pair| pair[1] - pair[0]).collect();
     // The clock of the tests ticks in whole milliseconds.
     for (pause, bound) in pauses.iter().zip([101, 201, 401]) {
@@ -223,7 +163,7 @@ async fn the_pause_is_never_longer_than_its_doubling_bound() {
 async fn the_last_failure_is_the_calls_own() {
     let bench = Bench::new(
         retrying(2),
-        [(0, sick()), (0, failure(FailureKind::Connect))],
+        [bad(0, sick()), bad(0, failure(FailureKind::Connect))],
     );
     let outcome = bench.run().await;
     assert_eq!(kind(&outcome), Some(FailureKind::Connect));
@@ -237,16 +177,14 @@ async fn what_may_not_be_repeated_is_tried_once() {
         hedge: Some(Hedge::After(ms(1))),
         ..retrying(5)
     };
-    let bench = Bench::new(settings, [(50, sick())]);
+    let bench = Bench::new(settings, [bad(50, sick())]);
     bench.run().await;
     assert_eq!(bench.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_that_would_outlast_the_deadline_is_not_begun() {
-    let mut later = sick().unwrap();
-    later.retry_after = Some(ms(60_000));
-    let bench = Bench::new(retrying(5), [(10, Some(later))]);
+    let bench = Bench::new(retrying(5), [bad(10, later(60_000))]);
     let outcome = bench.run().await;
     assert_eq!(bench.attempts(), 1);
     assert_eq!(outcome.elapsed, ms(10));
@@ -255,9 +193,7 @@ async fn a_pause_that_would_outlast_the_deadline_is_not_begun() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_after_that_fits_is_kept_to() {
-    let mut later = sick().unwrap();
-    later.retry_after = Some(ms(3_000));
-    let bench = Bench::new(retrying(2), [(10, Some(later)), (10, None)]);
+    let bench = Bench::new(retrying(2), [bad(10, later(3_000)), good(10)]);
     let outcome = bench.run().await;
     assert_eq!(outcome.elapsed, ms(3_020));
 }
@@ -271,7 +207,7 @@ async fn an_upstream_that_always_fails_gets_no_more_than_the_budget_allows() {
         },
         ..retrying(10)
     };
-    let bench = Bench::new(settings, [(0, failure(FailureKind::Connect))]);
+    let bench = Bench::new(settings, [bad(0, failure(FailureKind::Connect))]);
     for _ in 0..1_000 {
         bench.run().await;
     }
@@ -280,7 +216,7 @@ async fn an_upstream_that_always_fails_gets_no_more_than_the_budget_allows() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_attempt_gets_a_second_and_the_first_good_answer_wins() {
-    let bench = Bench::new(hedging(Hedge::After(ms(50))), [(1_000, None), (10, None)]);
+    let bench = Bench::new(hedging(Hedge::After(ms(50))), [good(1_000), good(10)]);
     let log = Log::default();
     let outcome = bench.run_watched(&log).await;
     assert_eq!(outcome.elapsed, ms(60));
@@ -299,7 +235,7 @@ async fn a_slow_attempt_gets_a_second_and_the_first_good_answer_wins() {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_attempt_that_fails_leaves_the_first_its_chance() {
-    let bench = Bench::new(hedging(Hedge::After(ms(50))), [(200, None), (10, sick())]);
+    let bench = Bench::new(hedging(Hedge::After(ms(50))), [good(200), bad(10, sick())]);
     let outcome = bench.run().await;
     assert_eq!(kind(&outcome), None);
     assert_eq!(outcome.elapsed, ms(200));
@@ -307,7 +243,7 @@ async fn a_second_attempt_that_fails_leaves_the_first_its_chance() {
 
 #[tokio::test(start_paused = true)]
 async fn a_quick_failure_is_not_hedged() {
-    let bench = Bench::new(hedging(Hedge::After(ms(50))), [(10, sick())]);
+    let bench = Bench::new(hedging(Hedge::After(ms(50))), [bad(10, sick())]);
     bench.run().await;
     assert_eq!(bench.attempts(), 1);
 }
@@ -321,7 +257,7 @@ async fn hedges_are_paid_from_the_same_budget() {
         },
         ..hedging(Hedge::After(ms(50)))
     };
-    let bench = Bench::new(settings, [(100, None)]);
+    let bench = Bench::new(settings, [good(100)]);
     for _ in 0..100 {
         bench.run().await;
     }
@@ -330,12 +266,12 @@ async fn hedges_are_paid_from_the_same_budget() {
 
 #[tokio::test(start_paused = true)]
 async fn a_percentile_hedges_only_what_is_slower_than_usual() {
-    let bench = Bench::new(hedging(Hedge::Percentile(95.0)), [(10, None)]);
+    let bench = Bench::new(hedging(Hedge::Percentile(95.0)), [good(10)]);
     for _ in 0..100 {
         bench.run().await;
     }
     assert_eq!(bench.attempts(), 100, "usual answers are not hedged");
-    *bench.upstream.steps.borrow_mut() = [(1_000, None), (10, None)].into();
+    bench.upstream.follow([good(1_000), good(10)]);
     let outcome = bench.run().await;
     assert!(outcome.elapsed < ms(30), "{:?}", outcome.elapsed);
 }
@@ -349,7 +285,7 @@ async fn a_percentile_does_not_sink_because_slow_attempts_lose_to_their_hedges()
         },
         ..hedging(Hedge::Percentile(95.0))
     };
-    let bench = Bench::new(settings, [(10, None)]);
+    let bench = Bench::new(settings, [good(10)]);
     // Every fifth first attempt is slow, from 100 ms to 1 s: the 95th percentile is near 775 ms, far above the usual.
     let random = RefCell::new(fastrand::Rng::with_seed(20));
     let load = async |calls: usize| {
@@ -357,7 +293,7 @@ async fn a_percentile_does_not_sink_because_slow_attempts_lose_to_their_hedges()
         for index in 0..calls {
             let slow = random.borrow_mut().u64(100..1_000);
             let first = if index % 5 == 0 { slow } else { 10 };
-            *bench.upstream.steps.borrow_mut() = [(first, None), (10, None)].into();
+            bench.upstream.follow([good(first), good(10)]);
             bench.run().await;
         }
         bench.attempts() - before - calls
@@ -379,7 +315,7 @@ async fn an_open_circuit_refuses_without_an_attempt_and_lets_one_through_later()
         }),
         ..PolicySettings::default()
     };
-    let bench = Bench::new(settings, [(10, sick()), (10, sick()), (10, None)]);
+    let bench = Bench::new(settings, [bad(10, sick()), bad(10, sick()), good(10)]);
     let log = Log::default();
     for _ in 0..2 {
         bench.run_watched(&log).await;
@@ -405,7 +341,7 @@ async fn a_call_whose_failure_opened_the_circuit_tells_that_failure_at_once() {
         }),
         ..retrying(5)
     };
-    let bench = Bench::new(settings, [(10, sick()), (10, sick())]);
+    let bench = Bench::new(settings, [bad(10, sick()), bad(10, sick())]);
     let log = Log::default();
     let outcome = bench.run_watched(&log).await;
     assert_eq!(kind(&outcome), Some(FailureKind::Status));
@@ -420,7 +356,7 @@ async fn a_call_whose_failure_opened_the_circuit_tells_that_failure_at_once() {
 
 /// The pause between the first two attempts, which is random.
 fn retried(bench: &Bench) -> Duration {
-    let seen = bench.upstream.seen.borrow();
+    let seen = bench.upstream.traffic.began.borrow();
     seen[1] - seen[0] - ms(10)
 }
 
@@ -433,9 +369,7 @@ async fn a_refusal_of_the_request_does_not_open_the_circuit() {
         }),
         ..PolicySettings::default()
     };
-    let missing =
-        Failure::new(FailureKind::Status, "as scripted").with_status(StatusCode::NOT_FOUND);
-    let bench = Bench::new(settings, [(0, Some(missing))]);
+    let bench = Bench::new(settings, [bad(0, refusal(StatusCode::NOT_FOUND))]);
     for _ in 0..10 {
         assert_eq!(kind(&bench.run().await), Some(FailureKind::Status));
     }
@@ -450,7 +384,7 @@ async fn a_failure_that_the_requests_deadline_brought_does_not_open_the_circuit(
         }),
         ..PolicySettings::default()
     };
-    let mut bench = Bench::new(settings, [(1_000, failure(FailureKind::Connect))]);
+    let mut bench = Bench::new(settings, [bad(1_000, failure(FailureKind::Connect))]);
     bench.aggregate.deadline = ms(1_000);
     for _ in 0..2 {
         assert_eq!(kind(&bench.run().await), Some(FailureKind::Connect));

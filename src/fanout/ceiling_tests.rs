@@ -8,12 +8,6 @@ const ONE: BudgetSettings = BudgetSettings {
     min_per_second: 1,
 };
 
-fn later(pause: u64) -> Option<Failure> {
-    let mut failure = sick().unwrap();
-    failure.retry_after = Some(ms(pause));
-    Some(failure)
-}
-
 fn one_at_a_time(settings: PolicySettings) -> PolicySettings {
     PolicySettings {
         max_in_flight: NonZeroUsize::MIN,
@@ -24,7 +18,7 @@ fn one_at_a_time(settings: PolicySettings) -> PolicySettings {
 
 #[tokio::test(start_paused = true)]
 async fn the_failure_before_a_retry_that_the_ceiling_refuses_is_the_calls_own() {
-    let bench = Bench::new(one_at_a_time(retrying(3)), [(10, later(100)), (500, None)]);
+    let bench = Bench::new(one_at_a_time(retrying(3)), [bad(10, later(100)), good(500)]);
     let log = Log::default();
     let other = async {
         sleep(ms(50)).await;
@@ -41,7 +35,7 @@ async fn the_failure_before_a_retry_that_the_ceiling_refuses_is_the_calls_own() 
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_own_attempt_the_ceiling_refuses_is_an_overload() {
-    let bench = Bench::new(one_at_a_time(retrying(3)), [(500, None)]);
+    let bench = Bench::new(one_at_a_time(retrying(3)), [good(500)]);
     let (first, second) = tokio::join!(bench.run(), bench.run());
     assert_eq!(kind(&first), None);
     assert_eq!(kind(&second), Some(FailureKind::Overload));
@@ -52,7 +46,7 @@ async fn a_call_whose_own_attempt_the_ceiling_refuses_is_an_overload() {
 async fn a_retry_that_the_ceiling_refuses_is_not_paid_for() {
     let bench = Bench::new(
         one_at_a_time(retrying(2)),
-        [(10, later(100)), (500, None), (10, sick()), (10, None)],
+        [bad(10, later(100)), good(500), bad(10, sick()), good(10)],
     );
     let other = async {
         sleep(ms(50)).await;
@@ -64,7 +58,7 @@ async fn a_retry_that_the_ceiling_refuses_is_not_paid_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hedge_that_the_ceiling_refuses_is_neither_announced_nor_paid_for() {
-    let bench = Bench::new(one_at_a_time(hedging(Hedge::After(ms(50)))), [(68, None)]);
+    let bench = Bench::new(one_at_a_time(hedging(Hedge::After(ms(50)))), [good(68)]);
     let log = Log::default();
     for _ in 0..5 {
         bench.run_watched(&log).await;

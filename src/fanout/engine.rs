@@ -1,7 +1,7 @@
 //! Runs a plan: starts its calls as the mode allows, settles each exactly once, and stops at the decision or the
 //! deadline, whichever comes first. Knows nothing of how an attempt is made.
 
-use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
+use std::{cell::Cell, future::Future, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
@@ -31,20 +31,6 @@ pub trait Upstream {
         until: Instant,
         heard: &Heard,
     ) -> impl Future<Output = Result<Reply, Failure>>;
-}
-
-impl<T: Upstream> Upstream for Rc<T> {
-    type Context = T::Context;
-
-    fn attempt(
-        &self,
-        context: &Self::Context,
-        id: AttemptId,
-        until: Instant,
-        heard: &Heard,
-    ) -> impl Future<Output = Result<Reply, Failure>> {
-        (**self).attempt(context, id, until, heard)
-    }
 }
 
 /// Runs `plan` to its end and returns every call's result in plan order. It ends by the plan's deadline; where the process

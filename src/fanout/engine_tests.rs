@@ -1,115 +1,35 @@
 //! The engine on paused time, against upstreams that follow a script. Nothing here sleeps in real time.
 
-use std::{cell::RefCell, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{cell::RefCell, num::NonZeroUsize, sync::Arc};
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::StatusCode;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::*;
 use crate::fanout::{
-    Aggregate, Blame, Body, Choice, Completion, Heard, Need, OnFailure, PlanError, Policy,
-    PolicySettings, UpstreamId, Verdict,
+    Aggregate, Blame, Choice, Completion, Need, OnFailure, PolicySettings, Verdict,
+    fixture::{self, Scripted, Step, When, call_each, failure, ms, plan, policy},
 };
 
-/// A scripted upstream's answer after its delay.
-#[derive(Clone, Copy)]
-enum Then {
-    Succeed,
-    Fail(FailureKind),
-    /// Not before the attempt's time is over.
-    FailLate(FailureKind),
-}
-
-struct Scripted {
-    delay: Duration,
-    then: Then,
-}
-
-impl Upstream for Scripted {
-    type Context = ();
-
-    async fn attempt(
-        &self,
-        (): &(),
-        _: AttemptId,
-        until: Instant,
-        _: &Heard,
-    ) -> Result<Reply, Failure> {
-        if !self.delay.is_zero() {
-            sleep(self.delay).await;
-        }
-        match self.then {
-            Then::Succeed => Ok(Reply {
-                status: StatusCode::OK,
-                body: Body::Json(Bytes::from_static(b"\"pong\"")),
-            }),
-            Then::Fail(kind) => Err(Failure::new(kind, "as scripted")),
-            Then::FailLate(kind) => {
-                sleep_until(until).await;
-                Err(Failure::new(kind, "as scripted"))
-            }
-        }
-    }
-}
-
-const fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
 fn good(delay: u64) -> Scripted {
-    Scripted {
-        delay: ms(delay),
-        then: Then::Succeed,
-    }
+    Scripted::new([Step::good(delay)])
 }
 
 fn bad(delay: u64) -> Scripted {
-    Scripted {
-        delay: ms(delay),
-        then: Then::Fail(FailureKind::Status),
-    }
+    Scripted::new([Step::failed(delay, failure(FailureKind::Status))])
 }
 
 /// Finds no connection for as long as it has.
 fn unconnected() -> Scripted {
-    Scripted {
-        delay: ms(0),
-        then: Then::FailLate(FailureKind::Connect),
-    }
+    Scripted::new([Step {
+        when: When::TimeOver,
+        result: Err(failure(FailureKind::Connect)),
+    }])
 }
 
+/// An aggregate with a call of each upstream, without retries, hedges and breakers.
 fn aggregate(upstreams: impl IntoIterator<Item = Scripted>) -> Aggregate<Scripted> {
-    let calls = upstreams
-        .into_iter()
-        .enumerate()
-        .map(|(index, upstream)| Call {
-            name: format!("call_{index}").into(),
-            id: UpstreamId(index),
-            upstream: Rc::new(upstream),
-            need: Need::Required,
-            timeout: ms(60_000),
-            policy: policy(NonZeroUsize::MAX),
-        })
-        .collect();
-    Aggregate {
-        name: "default".into(),
-        calls,
-        mode: Mode::Concurrent,
-        concurrency: NonZeroUsize::MAX,
-        deadline: ms(10_000),
-        completion: Completion::All,
-        on_failure: OnFailure::Partial,
-    }
-}
-
-/// Without retries, hedges and a breaker.
-fn policy(max_in_flight: NonZeroUsize) -> Arc<Policy> {
-    Arc::new(Policy::new(PolicySettings {
-        max_in_flight,
-        ..PolicySettings::default()
-    }))
+    fixture::aggregate(call_each(upstreams))
 }
 
 async fn outcome(aggregate: &Aggregate<Scripted>, mode: Mode) -> Outcome {
@@ -117,9 +37,7 @@ async fn outcome(aggregate: &Aggregate<Scripted>, mode: Mode) -> Outcome {
 }
 
 async fn chosen(aggregate: &Aggregate<Scripted>, mode: Mode, choice: &Choice<'_>) -> Outcome {
-    let deadline = aggregate.deadline(choice, Instant::now());
-    let plan = aggregate.plan(choice, mode, deadline).unwrap();
-    run(&plan, &(), &()).await
+    run(&plan(aggregate, mode, choice), &(), &()).await
 }
 
 fn kinds(outcome: &Outcome) -> Vec<Option<FailureKind>> {
@@ -294,7 +212,10 @@ async fn a_strict_sequence_stops_at_its_first_failure_and_skips_the_rest() {
 #[tokio::test(start_paused = true)]
 async fn an_upstream_at_its_ceiling_refuses_without_an_attempt() {
     let mut aggregate = aggregate([good(10), good(10)]);
-    let policy = policy(NonZeroUsize::MIN);
+    let policy = policy(PolicySettings {
+        max_in_flight: NonZeroUsize::MIN,
+        ..PolicySettings::default()
+    });
     for call in &mut aggregate.calls {
         call.policy = Arc::clone(&policy);
     }
@@ -336,9 +257,7 @@ impl Observer for Log {
 #[tokio::test(start_paused = true)]
 async fn every_step_is_told_in_order() {
     let aggregate = aggregate([good(20), bad(10)]);
-    let choice = Choice::default();
-    let deadline = aggregate.deadline(&choice, Instant::now());
-    let plan = aggregate.plan(&choice, Mode::Concurrent, deadline).unwrap();
+    let plan = plan(&aggregate, Mode::Concurrent, &Choice::default());
     let log = Log::default();
     run(&plan, &(), &log).await;
     assert_eq!(
@@ -360,9 +279,7 @@ async fn every_step_is_told_in_order() {
 async fn a_dropped_plan_ends_every_attempt_and_settles_every_call_once() {
     let mut aggregate = aggregate([good(10), good(5_000), good(5_000)]);
     aggregate.concurrency = NonZeroUsize::new(2).unwrap();
-    let choice = Choice::default();
-    let deadline = aggregate.deadline(&choice, Instant::now());
-    let plan = aggregate.plan(&choice, Mode::Concurrent, deadline).unwrap();
+    let plan = plan(&aggregate, Mode::Concurrent, &Choice::default());
     let log = Log::default();
     let went_away = tokio::time::timeout(ms(5), run(&plan, &(), &log)).await;
     assert!(went_away.is_err());
@@ -382,9 +299,7 @@ async fn a_dropped_plan_ends_every_attempt_and_settles_every_call_once() {
 async fn the_deadline_is_told_as_such_by_the_attempts_that_it_ends() {
     let mut aggregate = aggregate([good(5_000)]);
     aggregate.deadline = ms(100);
-    let choice = Choice::default();
-    let deadline = aggregate.deadline(&choice, Instant::now());
-    let plan = aggregate.plan(&choice, Mode::Concurrent, deadline).unwrap();
+    let plan = plan(&aggregate, Mode::Concurrent, &Choice::default());
     let log = Log::default();
     run(&plan, &(), &log).await;
     assert_eq!(
@@ -415,67 +330,6 @@ async fn a_plan_without_an_await_is_over_in_its_first_poll() {
     assert_eq!(outcome.unwrap().verdict, Verdict::Partial);
 }
 
-#[test]
-fn a_subset_is_planned_in_the_order_given() {
-    let aggregate = aggregate([good(1), good(1), good(1)]);
-    let choice = Choice {
-        calls: Some(vec!["call_2", "call_0"]),
-        ..Choice::default()
-    };
-    let plan = aggregate.plan(&choice, Mode::Concurrent, far()).unwrap();
-    let names: Vec<_> = plan.calls.iter().map(|call| &*call.name).collect();
-    assert_eq!(names, ["call_2", "call_0"]);
-}
-
-#[test]
-fn a_choice_that_cannot_be_planned_says_why() {
-    let aggregate = aggregate([good(1), good(1)]);
-    let plan = |calls: Option<Vec<&'static str>>, completion| {
-        let choice = Choice {
-            calls,
-            completion,
-            ..Choice::default()
-        };
-        aggregate
-            .plan(&choice, Mode::Concurrent, far())
-            .map(drop)
-            .unwrap_err()
-    };
-    assert_eq!(
-        plan(Some(vec!["nobody"]), None),
-        PlanError::UnknownCall("nobody".into())
-    );
-    assert_eq!(
-        plan(Some(vec!["call_0", "call_0"]), None),
-        PlanError::RepeatedCall("call_0".into())
-    );
-    let three = NonZeroUsize::new(3).map(Completion::Quorum);
-    assert_eq!(
-        plan(None, three),
-        PlanError::QuorumTooLarge {
-            needed: 3,
-            calls: 2
-        }
-    );
-}
-
-#[test]
-fn required_calls_can_be_waited_for_only_where_there_is_one() {
-    let mut aggregate = aggregate([good(1), good(1)]);
-    aggregate.completion = Completion::Required;
-    aggregate.calls[1].need = Need::Optional;
-    let plan = |name| {
-        let choice = Choice {
-            calls: Some(vec![name]),
-            ..Choice::default()
-        };
-        let plan = aggregate.plan(&choice, Mode::Concurrent, far());
-        plan.map(drop)
-    };
-    assert_eq!(plan("call_0"), Ok(()));
-    assert_eq!(plan("call_1"), Err(PlanError::NothingRequired));
-}
-
 #[tokio::test(start_paused = true)]
 async fn optional_calls_are_taken_as_far_as_they_are_there_when_the_required_ones_have_settled() {
     for mode in [Mode::Concurrent, Mode::Sequential] {
@@ -496,10 +350,6 @@ async fn optional_calls_are_taken_as_far_as_they_are_there_when_the_required_one
             [None, None, Some(FailureKind::Status), Some(last)]
         );
     }
-}
-
-fn far() -> Instant {
-    Instant::now() + ms(1_000_000)
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,81 +1,47 @@
 //! Plans whose results are taken one by one, on paused time: by somebody quick, by somebody slow, and by nobody for a while.
 
-use std::{
-    cell::{Cell, RefCell},
-    num::NonZeroUsize,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, num::NonZeroUsize, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, pin_mut};
 use http::StatusCode;
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{advance, sleep};
 
 use super::Pace;
 use crate::fanout::{
-    Aggregate, AttemptId, Body, BreakerSettings, Call, Choice, Circuit, Completion, Event, Failure,
-    FailureKind, Heard, Hedge, Mode, Need, Observer, OnFailure, Outcome, Plan, Policy,
-    PolicySettings, Reply, Trip, Upstream, UpstreamId, Verdict, run,
+    Aggregate, Body, BreakerSettings, Choice, Circuit, Event, FailureKind, Hedge, Mode, Observer,
+    Outcome, Plan, PolicySettings, Trip, Verdict,
+    fixture::{self, BODY, Scripted, Step, When, calls, policy, reply},
+    run,
 };
 
-const BODY: &[u8] = b"\"pong\"";
-
-/// Answers after so long, and counts how often it was asked.
-struct After(Duration, Cell<usize>);
-
-impl Upstream for After {
-    type Context = ();
-
-    async fn attempt(
-        &self,
-        (): &(),
-        _: AttemptId,
-        _: Instant,
-        _: &Heard,
-    ) -> Result<Reply, Failure> {
-        self.1.set(self.1.get() + 1);
-        if !self.0.is_zero() {
-            sleep(self.0).await;
-        }
-        Ok(Reply {
-            status: StatusCode::OK,
-            body: Body::Json(Bytes::from_static(BODY)),
-        })
+/// An aggregate with a minute for as many calls of one upstream, each with two seconds.
+fn aggregate(
+    upstream: &Rc<Scripted>,
+    count: usize,
+    settings: PolicySettings,
+) -> Aggregate<Scripted> {
+    let mut aggregate = fixture::aggregate(calls(count, upstream, &policy(settings)));
+    aggregate.deadline = Duration::from_secs(60);
+    for call in &mut aggregate.calls {
+        call.timeout = Duration::from_secs(2);
     }
+    aggregate
 }
 
-fn aggregate(upstream: &Rc<After>, calls: usize, settings: PolicySettings) -> Aggregate<After> {
-    let policy = Arc::new(Policy::new(settings));
-    let call = |index: usize| Call {
-        name: format!("call_{index}").into(),
-        id: UpstreamId(0),
-        upstream: Rc::clone(upstream),
-        need: Need::Required,
-        timeout: Duration::from_secs(2),
-        policy: Arc::clone(&policy),
-    };
-    Aggregate {
-        name: "default".into(),
-        calls: (0..calls).map(call).collect(),
-        mode: Mode::Concurrent,
-        concurrency: NonZeroUsize::MAX,
-        deadline: Duration::from_secs(60),
-        completion: Completion::All,
-        on_failure: OnFailure::Partial,
-    }
+fn upstream(delay: Duration) -> Rc<Scripted> {
+    Rc::new(Scripted::new([Step {
+        when: When::After(delay),
+        result: Ok(reply()),
+    }]))
 }
 
-fn upstream(delay: Duration) -> Rc<After> {
-    Rc::new(After(delay, Cell::new(0)))
-}
-
-fn paced<'a>(aggregate: &'a Aggregate<After>, mode: Mode, pace: &Rc<Pace>) -> Plan<'a, After> {
-    let choice = Choice::default();
-    let deadline = aggregate.deadline(&choice, Instant::now());
-    let plan = aggregate.plan(&choice, mode, deadline).unwrap();
-    plan.paced(Rc::clone(pace))
+fn paced<'a>(
+    aggregate: &'a Aggregate<Scripted>,
+    mode: Mode,
+    pace: &Rc<Pace>,
+) -> Plan<'a, Scripted> {
+    fixture::plan(aggregate, mode, &Choice::default()).paced(Rc::clone(pace))
 }
 
 /// Takes bodies, and has room for one result at a time.
@@ -125,7 +91,7 @@ async fn a_plan_without_room_starts_nothing_and_with_room_goes_on() {
         for settled in 1..=3 {
             assert!((&mut running).now_or_never().is_none());
             assert_eq!(taker.bodies.borrow().len(), settled);
-            assert!(upstream.1.get() <= settled + 1, "one more at most");
+            assert!(upstream.attempts() <= settled + 1, "one more at most");
             // Without room it goes nowhere, however often it is polled.
             assert!((&mut running).now_or_never().is_none());
             assert_eq!(taker.bodies.borrow().len(), settled);
@@ -165,7 +131,7 @@ async fn held(
     delay: Duration,
     away: Duration,
     settings: PolicySettings,
-) -> (Outcome, Rc<After>, Aggregate<After>, Vec<Circuit>) {
+) -> (Outcome, Rc<Scripted>, Aggregate<Scripted>, Vec<Circuit>) {
     let upstream = upstream(delay);
     let aggregate = aggregate(&upstream, 1, settings);
     let pace = Rc::new(Pace::default());
@@ -217,7 +183,7 @@ async fn an_answer_that_waited_for_somebody_to_look_is_good_and_says_nothing_of_
     let (outcome, upstream, ..) = held(delay, away, settings).await;
     assert_eq!(outcome.verdict, Verdict::Complete);
     assert_eq!(
-        (outcome.results[0].hedges, upstream.1.get()),
+        (outcome.results[0].hedges, upstream.attempts()),
         (0, 1),
         "no hedge"
     );

@@ -1,51 +1,20 @@
 //! Plans in a process that stands still for a while: the clock jumps, so that all timers are late, and what had come by then is
 //! seen only after them.
 
-use std::{cell::RefCell, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, num::NonZeroU32, rc::Rc, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::StatusCode;
-use tokio::time::{Instant, advance, sleep, sleep_until};
+use tokio::time::{advance, sleep};
 
 use crate::fanout::{
-    Aggregate, AttemptId, Body, BreakerSettings, Call, Choice, Circuit, Completion, Event, Failure,
-    FailureKind, Heard, Hedge, Mode, Need, Observer, OnFailure, Outcome, Policy, PolicySettings,
-    Reply, Retry, Trip, Upstream, UpstreamId, run,
+    Aggregate, BreakerSettings, CallResult, Circuit, Event, Failure, FailureKind, Hedge, Observer,
+    Outcome, Policy, PolicySettings, Retry, Trip,
+    fixture::{self, Scripted, Step, When, calls, ms, policy, refusal, reply},
 };
 
-const fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
-/// Answers at this time after its first attempt's start, whoever asks when.
-struct At {
-    answer: Duration,
-    asked: RefCell<Vec<Instant>>,
-}
-
-impl Upstream for At {
-    type Context = ();
-
-    async fn attempt(
-        &self,
-        (): &(),
-        _: AttemptId,
-        _: Instant,
-        _: &Heard,
-    ) -> Result<Reply, Failure> {
-        self.asked.borrow_mut().push(Instant::now());
-        let began = self.asked.borrow()[0];
-        sleep_until(began + self.answer).await;
-        Ok(Reply {
-            status: StatusCode::OK,
-            body: Body::Json(Bytes::from_static(b"1")),
-        })
-    }
-}
-
 struct Bench {
-    aggregate: Aggregate<At>,
-    upstream: Rc<At>,
+    aggregate: Aggregate<Scripted>,
+    upstream: Rc<Scripted>,
     policy: Arc<Policy>,
     circuits: RefCell<Vec<Circuit>>,
 }
@@ -59,37 +28,22 @@ impl Observer for Bench {
 }
 
 impl Bench {
-    /// Eight calls of two seconds each, which are answered after so long, and a breaker that opens at the first failure.
+    /// Eight calls of two seconds each, and a breaker that opens at the first failure. All are answered this long after the
+    /// first of them began.
     fn answered_after(answer: Duration, settings: PolicySettings) -> Self {
-        let upstream = Rc::new(At {
-            answer,
-            asked: RefCell::default(),
-        });
-        let policy = Arc::new(Policy::new(PolicySettings {
+        let upstream = Rc::new(Scripted::new([Step {
+            when: When::AfterFirst(answer),
+            result: Ok(reply()),
+        }]));
+        let policy = policy(PolicySettings {
             breaker: Some(BreakerSettings {
-                trip: Trip::InARow(std::num::NonZeroU32::MIN),
+                trip: Trip::InARow(NonZeroU32::MIN),
                 open_for: ms(60_000),
             }),
             ..settings
-        }));
-        let call = |index: usize| Call {
-            name: format!("call_{index}").into(),
-            id: UpstreamId(0),
-            upstream: Rc::clone(&upstream),
-            need: Need::Required,
-            timeout: ms(2_000),
-            policy: Arc::clone(&policy),
-        };
+        });
         Self {
-            aggregate: Aggregate {
-                name: "default".into(),
-                calls: (0..8).map(call).collect(),
-                mode: Mode::Concurrent,
-                concurrency: NonZeroUsize::MAX,
-                deadline: ms(10_000),
-                completion: Completion::All,
-                on_failure: OnFailure::Partial,
-            },
+            aggregate: two_seconds_each(fixture::aggregate(calls(8, &upstream, &policy))),
             upstream,
             policy,
             circuits: RefCell::default(),
@@ -103,11 +57,7 @@ impl Bench {
 
     /// Runs it in a process that stands still for so long once all calls are under way.
     async fn run_through_a_pause_of(&self, pause: Duration) -> Outcome {
-        let choice = Choice::default();
-        let deadline = self.aggregate.deadline(&choice, Instant::now());
-        let plan = self.aggregate.plan(&choice, Mode::Concurrent, deadline);
-        let plan = plan.unwrap();
-        let (outcome, ()) = tokio::join!(run(&plan, &(), self), advance(pause));
+        let (outcome, ()) = tokio::join!(fixture::outcome(&self.aggregate, self), advance(pause));
         outcome
     }
 
@@ -118,9 +68,16 @@ impl Bench {
     }
 }
 
+fn two_seconds_each(mut aggregate: Aggregate<Scripted>) -> Aggregate<Scripted> {
+    for call in &mut aggregate.calls {
+        call.timeout = ms(2_000);
+    }
+    aggregate
+}
+
 /// The result of all calls, if it was the same.
 fn all(outcome: &Outcome) -> Result<StatusCode, FailureKind> {
-    let result = |call: &crate::fanout::CallResult| match &call.result {
+    let result = |call: &CallResult| match &call.result {
         Ok(reply) => Ok(reply.status),
         Err(failure) => Err(failure.kind),
     };
@@ -193,7 +150,7 @@ async fn a_pause_sends_no_hedge() {
     let bench = Bench::answered_after(ms(1_500), settings);
     let outcome = bench.run_through_a_pause_of(ms(1_000)).await;
     assert_eq!(all(&outcome), Ok(StatusCode::OK));
-    assert_eq!(bench.upstream.asked.borrow().len(), 8);
+    assert_eq!(bench.upstream.attempts(), 8);
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,7 +166,7 @@ async fn a_pause_leaves_the_percentile_where_it_was() {
     let before = bench.policy.hedge_after();
     assert!(before.is_some());
     for _ in 0..20 {
-        bench.upstream.asked.borrow_mut().clear();
+        bench.upstream.traffic.began.borrow_mut().clear();
         let outcome = bench.run_through_a_pause_of(ms(3_000)).await;
         assert_eq!(all(&outcome), Ok(StatusCode::OK));
     }
@@ -218,60 +175,28 @@ async fn a_pause_leaves_the_percentile_where_it_was() {
 
 #[tokio::test(start_paused = true)]
 async fn after_a_pause_nothing_is_sent_once_the_request_is_over() {
-    let retry = Retry {
-        attempts: std::num::NonZeroU32::new(3).unwrap(),
-        backoff: ms(100),
-        ..Retry::default()
-    };
-    let upstream = Rc::new(Refusing(RefCell::default()));
     let settings = PolicySettings {
-        retry,
+        retry: Retry {
+            attempts: NonZeroU32::new(3).unwrap(),
+            backoff: ms(100),
+            ..Retry::default()
+        },
         ..PolicySettings::default()
     };
-    let aggregate = Aggregate {
-        name: "default".into(),
-        calls: vec![Call {
-            name: "call".into(),
-            id: UpstreamId(0),
-            upstream: Rc::clone(&upstream),
-            need: Need::Required,
-            timeout: ms(2_000),
-            policy: Arc::new(Policy::new(settings)),
-        }],
-        mode: Mode::Concurrent,
-        concurrency: NonZeroUsize::MIN,
-        deadline: ms(1_000),
-        completion: Completion::All,
-        on_failure: OnFailure::Partial,
+    // It wants to be asked again later, within the deadline.
+    let refusal = Failure {
+        retry_after: Some(ms(500)),
+        ..refusal(StatusCode::SERVICE_UNAVAILABLE)
     };
-    let choice = Choice::default();
-    let deadline = aggregate.deadline(&choice, Instant::now());
-    let plan = aggregate.plan(&choice, Mode::Concurrent, deadline).unwrap();
+    let upstream = Rc::new(Scripted::new([Step::failed(0, refusal)]));
+    let policy = policy(settings);
+    let mut aggregate = two_seconds_each(fixture::aggregate(calls(1, &upstream, &policy)));
+    aggregate.deadline = ms(1_000);
     let pause = async {
         sleep(ms(1)).await;
         advance(ms(3_000)).await;
     };
-    let (outcome, ()) = tokio::join!(run(&plan, &(), &()), pause);
+    let (outcome, ()) = tokio::join!(fixture::outcome(&aggregate, &()), pause);
     assert_eq!(all(&outcome), Err(FailureKind::Status));
-    assert_eq!(upstream.0.borrow().len(), 1);
-}
-
-/// Refuses at once, with a wish to be asked again later that is within the deadline.
-struct Refusing(RefCell<Vec<Instant>>);
-
-impl Upstream for Refusing {
-    type Context = ();
-
-    async fn attempt(
-        &self,
-        (): &(),
-        _: AttemptId,
-        _: Instant,
-        _: &Heard,
-    ) -> Result<Reply, Failure> {
-        self.0.borrow_mut().push(Instant::now());
-        let mut failure = Failure::new(FailureKind::Status, "as scripted");
-        failure.retry_after = Some(ms(500));
-        Err(failure.with_status(StatusCode::SERVICE_UNAVAILABLE))
-    }
+    assert_eq!(upstream.attempts(), 1);
 }

@@ -31,6 +31,27 @@ pub struct Call<U> {
     pub policy: Arc<Policy>,
 }
 
+impl<U> Call<U> {
+    /// A required call of `upstream`, each attempt of which may take `timeout`.
+    #[must_use]
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        id: UpstreamId,
+        upstream: Rc<U>,
+        timeout: Duration,
+        policy: Arc<Policy>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            id,
+            upstream,
+            need: Need::Required,
+            timeout,
+            policy,
+        }
+    }
+}
+
 /// A named list of calls with the configured policies: what plans are made from.
 #[derive(Debug)]
 pub struct Aggregate<U> {
@@ -191,3 +212,7 @@ impl<U> Plan<'_, U> {
         self
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

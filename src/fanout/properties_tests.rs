@@ -5,7 +5,7 @@ use proptest::{collection::vec, option, prelude::*};
 
 use crate::fanout::{
     Mode,
-    simulation::{Case, End, Rules, Script, Step, Waits, check},
+    simulation::{Case, End, Script, Step, UpstreamRules, Waits, check},
 };
 
 /// The number of random plans that `cargo test` runs.
@@ -33,7 +33,7 @@ fn script() -> impl Strategy<Value = Script> {
     )
 }
 
-fn rules() -> impl Strategy<Value = Rules> {
+fn rules() -> impl Strategy<Value = UpstreamRules> {
     (
         prop::bool::weighted(0.9),
         1..5_u32,
@@ -44,7 +44,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         0..11_u8,
     )
         .prop_map(
-            |(repeatable, attempts, hedge, max_in_flight, breaker, floor, tenths)| Rules {
+            |(repeatable, attempts, hedge, max_in_flight, breaker, floor, tenths)| UpstreamRules {
                 repeatable,
                 attempts,
                 hedge,

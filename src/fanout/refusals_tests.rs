@@ -15,7 +15,7 @@ async fn a_hedge_or_a_retry_that_the_budget_refuses_is_told_with_its_reason() {
         budget: NOTHING,
         ..retrying(3)
     };
-    let bench = Bench::new(settings, [(68, sick())]);
+    let bench = Bench::new(settings, [bad(68, sick())]);
     let log = Log::default();
     bench.run_watched(&log).await;
     assert_eq!(
@@ -34,7 +34,7 @@ async fn a_hedge_below_the_median_is_refused_for_most_calls_once_the_budget_is_s
         },
         ..hedging(Hedge::After(ms(50)))
     };
-    let bench = Bench::new(settings, [(68, None)]);
+    let bench = Bench::new(settings, [good(68)]);
     let log = Log::default();
     for _ in 0..100 {
         bench.run_watched(&log).await;
@@ -49,7 +49,7 @@ async fn a_hedge_that_the_ceiling_refuses_is_told_with_its_reason() {
         max_in_flight: NonZeroUsize::MIN,
         ..hedging(Hedge::After(ms(50)))
     };
-    let bench = Bench::new(settings, [(68, None)]);
+    let bench = Bench::new(settings, [good(68)]);
     let log = Log::default();
     bench.run_watched(&log).await;
     assert_eq!(log.refusals(), ["Hedge refused: limit"]);
@@ -64,7 +64,7 @@ async fn a_hedge_beside_the_attempt_that_an_open_circuit_lets_through_is_told_as
         }),
         ..hedging(Hedge::After(ms(50)))
     };
-    let bench = Bench::new(settings, [(10, sick()), (68, None)]);
+    let bench = Bench::new(settings, [bad(10, sick()), good(68)]);
     let log = Log::default();
     bench.run_watched(&log).await;
     sleep(ms(1_000)).await;
@@ -81,9 +81,7 @@ async fn a_retry_whose_circuit_opened_in_its_pause_is_told_as_refused() {
         }),
         ..retrying(2)
     };
-    let mut later = sick().unwrap();
-    later.retry_after = Some(ms(1_000));
-    let bench = Bench::new(settings, [(10, Some(later)), (20, sick())]);
+    let bench = Bench::new(settings, [bad(10, later(1_000)), bad(20, sick())]);
     let log = Log::default();
     // The second call's failure is the one that opens it, while the first one pauses.
     let (first, second) = tokio::join!(bench.run_watched(&log), bench.run_watched(&log));
@@ -95,9 +93,7 @@ async fn a_retry_whose_circuit_opened_in_its_pause_is_told_as_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_for_which_the_deadline_leaves_no_time_is_told_as_refused() {
-    let mut later = sick().unwrap();
-    later.retry_after = Some(ms(60_000));
-    let bench = Bench::new(retrying(5), [(10, Some(later))]);
+    let bench = Bench::new(retrying(5), [bad(10, later(60_000))]);
     let log = Log::default();
     bench.run_watched(&log).await;
     assert_eq!(log.refusals(), ["Retry refused: deadline"]);
@@ -109,21 +105,19 @@ async fn what_was_not_due_is_not_told_as_refused() {
         budget: NOTHING,
         ..settings
     };
-    let missing = failure(FailureKind::Status).unwrap();
-    let missing = missing.with_status(StatusCode::NOT_FOUND);
     for (settings, steps) in [
         // One attempt is all that is configured, or all that is allowed.
-        (PolicySettings::default(), (10, sick())),
+        (PolicySettings::default(), bad(10, sick())),
         (
             PolicySettings {
                 repeatable: Repeatable::No,
                 ..retrying(5)
             },
-            (10, sick()),
+            bad(10, sick()),
         ),
         // A retry would not help, and nothing was slow.
-        (retrying(5), (10, Some(missing))),
-        (hedging(Hedge::After(ms(50))), (10, None)),
+        (retrying(5), bad(10, refusal(StatusCode::NOT_FOUND))),
+        (hedging(Hedge::After(ms(50))), good(10)),
     ] {
         let bench = Bench::new(nothing(settings), [steps]);
         let log = Log::default();

@@ -1,24 +1,24 @@
-//! Properties of every plan. A plan calls upstreams that follow a script, on paused time, and everything that must be
-//! true of it is checked. It does not know who makes the scripts (a property test, a fuzzer).
+//! Properties of every plan. A plan calls upstreams that follow a script, on paused time, and `checks` holds what must be
+//! true of it. This does not know who makes the scripts (a property test, a fuzzer).
 
 use std::{
-    cell::{Cell, RefCell},
     num::{NonZeroU32, NonZeroUsize},
     rc::Rc,
-    sync::Arc,
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
+use self::checks::Ledger;
 use crate::fanout::{
-    Aggregate, AttemptId, Body, BreakerSettings, BudgetSettings, Call, Cause, Choice, Completion,
-    Event, Failure, FailureKind, Heard, Hedge, Mode, Need, Observer, OnFailure, Outcome, Policy,
-    PolicySettings, Refusal, Repeatable, Reply, Retry, RetryOn, Trip, Upstream, UpstreamId,
-    Verdict, run,
+    Aggregate, BreakerSettings, BudgetSettings, Choice, Completion, Failure, FailureKind, Hedge,
+    Mode, Need, OnFailure, PolicySettings, Repeatable, Retry, RetryOn, Trip, UpstreamId,
+    fixture::{self, Scripted, Traffic, When, call, failure, policy, refusal, reply},
+    run,
 };
+
+mod checks;
 
 /// The end of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,26 @@ pub(crate) struct Step {
     pub(crate) end: End,
 }
 
+impl Step {
+    fn scripted(self) -> fixture::Step {
+        let delay = When::After(ms(self.delay));
+        let (when, result) = match self.end {
+            End::Good => (delay, Ok(reply())),
+            End::Never => (When::Never, Ok(reply())),
+            End::Refused => (delay, Err(failure(FailureKind::Connect))),
+            End::Invalid => (delay, Err(failure(FailureKind::InvalidBody))),
+            End::Unavailable(after) => {
+                let failure = Failure {
+                    retry_after: after.map(|seconds| Duration::from_secs(seconds.into())),
+                    ..refusal(StatusCode::SERVICE_UNAVAILABLE)
+                };
+                (delay, Err(failure))
+            }
+        };
+        fixture::Step { when, result }
+    }
+}
+
 /// One call's script.
 #[derive(Debug, Clone)]
 pub(crate) struct Script {
@@ -56,7 +76,7 @@ pub(crate) struct Script {
 
 /// The rules of one upstream, which several calls may share.
 #[derive(Debug, Clone)]
-pub(crate) struct Rules {
+pub(crate) struct UpstreamRules {
     pub(crate) repeatable: bool,
     /// The number of attempts, from 1.
     pub(crate) attempts: u32,
@@ -88,7 +108,7 @@ pub(crate) struct Case {
     /// The calls' scripts, from 1 to 8.
     pub(crate) scripts: Vec<Script>,
     /// The rules of the policies, at least one.
-    pub(crate) policies: Vec<Rules>,
+    pub(crate) policies: Vec<UpstreamRules>,
     pub(crate) mode: Mode,
     /// The most calls at a time, from 1.
     pub(crate) width: usize,
@@ -108,7 +128,7 @@ impl Case {
         self.scripts[call].policy % self.policies.len()
     }
 
-    fn rules(&self, call: usize) -> &Rules {
+    fn rules(&self, call: usize) -> &UpstreamRules {
         &self.policies[self.policy(call)]
     }
 
@@ -130,73 +150,6 @@ impl Case {
     }
 }
 
-/// An upstream that does what its script says.
-struct Scripted {
-    steps: Vec<Step>,
-    next: Cell<usize>,
-    world: Rc<World>,
-    policy: usize,
-    max_in_flight: usize,
-}
-
-/// The state that all upstreams of a case share.
-struct World {
-    /// True once the plan is over: no attempt may begin any more.
-    over: Cell<bool>,
-    /// The number of attempts under way, by policy.
-    in_flight: Vec<Cell<usize>>,
-}
-
-/// One attempt under way.
-struct InFlight<'a>(&'a Cell<usize>);
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
-
-impl Upstream for Scripted {
-    type Context = ();
-
-    async fn attempt(
-        &self,
-        (): &(),
-        _: AttemptId,
-        _: Instant,
-        _: &Heard,
-    ) -> Result<Reply, Failure> {
-        assert!(!self.world.over.get(), "an attempt after the end");
-        let in_flight = &self.world.in_flight[self.policy];
-        in_flight.set(in_flight.get() + 1);
-        let _under_way = InFlight(in_flight);
-        assert!(in_flight.get() <= self.max_in_flight, "too many at a time");
-        let step = self.steps[self.next.get() % self.steps.len()];
-        self.next.set(self.next.get() + 1);
-        sleep(ms(step.delay)).await;
-        if step.end == End::Never {
-            std::future::pending::<()>().await;
-        }
-        assert!(!self.world.over.get(), "an attempt that outlived its plan");
-        let unavailable = Failure::new(FailureKind::Status, "as scripted")
-            .with_status(StatusCode::SERVICE_UNAVAILABLE);
-        Err(match step.end {
-            End::Good | End::Never => {
-                return Ok(Reply {
-                    status: StatusCode::OK,
-                    body: Body::Json(Bytes::from_static(b"1")),
-                });
-            }
-            End::Refused => Failure::new(FailureKind::Connect, "as scripted"),
-            End::Invalid => Failure::new(FailureKind::InvalidBody, "as scripted"),
-            End::Unavailable(after) => Failure {
-                retry_after: after.map(|seconds| Duration::from_secs(seconds.into())),
-                ..unavailable
-            },
-        })
-    }
-}
-
 fn ms(ms: u16) -> Duration {
     Duration::from_millis(ms.into())
 }
@@ -206,9 +159,9 @@ fn at_least_one(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
 }
 
-fn shared(rules: &Rules) -> Arc<Policy> {
+fn settings(rules: &UpstreamRules) -> PolicySettings {
     let row = |failures| NonZeroU32::new(failures).unwrap_or(NonZeroU32::MIN);
-    Arc::new(Policy::new(PolicySettings {
+    PolicySettings {
         max_in_flight: at_least_one(rules.max_in_flight),
         repeatable: if rules.repeatable {
             Repeatable::Yes
@@ -229,126 +182,38 @@ fn shared(rules: &Rules) -> Arc<Policy> {
             trip: Trip::InARow(row(failures)),
             open_for: ms(50),
         }),
-    }))
-}
-
-fn aggregate(case: &Case, world: &Rc<World>) -> Aggregate<Scripted> {
-    let policies: Vec<_> = case.policies.iter().map(shared).collect();
-    let calls = case.scripts.iter().enumerate().map(|(index, script)| Call {
-        name: format!("call_{index}").into(),
-        id: UpstreamId(case.policy(index)),
-        upstream: Rc::new(Scripted {
-            steps: script.steps.clone(),
-            next: Cell::new(0),
-            world: Rc::clone(world),
-            policy: case.policy(index),
-            max_in_flight: case.rules(index).max_in_flight,
-        }),
-        need: if script.optional {
-            Need::Optional
-        } else {
-            Need::Required
-        },
-        timeout: ms(script.timeout),
-        policy: Arc::clone(&policies[case.policy(index)]),
-    });
-    Aggregate {
-        name: "default".into(),
-        calls: calls.collect(),
-        mode: case.mode,
-        concurrency: at_least_one(case.width),
-        deadline: ms(case.deadline),
-        completion: case.completion(),
-        on_failure: if case.strict {
-            OnFailure::Fail
-        } else {
-            OnFailure::Partial
-        },
     }
 }
 
-/// Counts the events of each call, and refuses an event at a time when it must not happen.
-struct Ledger<'c> {
-    case: &'c Case,
-    world: Rc<World>,
-    calls: RefCell<Vec<Entry>>,
-}
-
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Entry {
-    started: u32,
-    settled: u32,
-    tried: u32,
-    ended: u32,
-    /// Retries and hedges that were announced.
-    announced: u32,
-    /// Those of them that were sent.
-    extra: u32,
-}
-
-impl Observer for Ledger<'_> {
-    fn observe(&self, event: &Event<'_>) {
-        let mut calls = self.calls.borrow_mut();
-        match event {
-            Event::CallStarted { call } => {
-                assert!(!self.world.over.get(), "a call after the end");
-                assert_eq!(calls[*call].settled, 0, "a call after its end");
-                calls[*call].started += 1;
-                let begun = calls.iter().take_while(|entry| entry.started == 1).count();
-                assert_eq!(begun, *call + 1, "calls start in plan order");
-                let open = calls.iter().filter(|e| e.started > e.settled).count();
-                let most = match self.case.mode {
-                    Mode::Sequential => 1,
-                    Mode::Concurrent => self.case.width,
-                };
-                assert!(open <= most, "{open} calls at a time");
-            }
-            Event::AttemptStarted {
-                call,
-                attempt,
-                cause,
-                ..
-            } => {
-                assert!(!self.world.over.get(), "an attempt after the end");
-                assert!(calls[*call].started == 1 && calls[*call].settled == 0);
-                calls[*call].tried += 1;
-                calls[*call].extra += u32::from(*cause != Cause::First);
-                assert_eq!(
-                    calls[*call].tried, *attempt,
-                    "attempts are numbered in order"
-                );
-            }
-            Event::AttemptFinished { call, .. } => {
-                assert_eq!(calls[*call].settled, 0, "attempts end before their call");
-                calls[*call].ended += 1;
-                assert!(calls[*call].ended <= calls[*call].tried);
-            }
-            Event::Retry { call, after, .. } => {
-                assert_ne!(*after, FailureKind::InvalidBody, "a retry that can't help");
-                calls[*call].announced += 1;
-            }
-            Event::Hedge { call, .. } => calls[*call].announced += 1,
-            Event::ExtraRefused {
-                call,
-                cause,
-                reason,
-                ..
-            } => {
-                assert_ne!(*cause, Cause::First, "a call's own attempt is no extra");
-                assert_eq!(calls[*call].settled, 0, "a refusal after the call's end");
-                let rules = self.case.rules(*call);
-                assert!(rules.repeatable, "nothing extra was due");
-                assert!(*reason != Refusal::Breaker || rules.breaker.is_some());
-            }
-            Event::CircuitChanged { upstream, .. } => {
-                assert!(self.case.policies[upstream.0].breaker.is_some());
-            }
-            Event::CallSettled { call, result, .. } => {
-                assert_eq!(&*result.name, format!("call_{call}"));
-                calls[*call].settled += 1;
-            }
+/// Builds the aggregate of a case. The upstreams of a policy count their attempts in its `traffic`.
+fn aggregate(case: &Case, traffic: &[Rc<Traffic>]) -> Aggregate<Scripted> {
+    let policies: Vec<_> = case
+        .policies
+        .iter()
+        .map(|rules| policy(settings(rules)))
+        .collect();
+    let calls = case.scripts.iter().enumerate().map(|(index, script)| {
+        let own = case.policy(index);
+        let steps = script.steps.iter().map(|step| step.scripted());
+        let mut upstream = Scripted::new(steps);
+        upstream.traffic = Rc::clone(&traffic[own]);
+        let mut call = call(&format!("call_{index}"), &Rc::new(upstream), &policies[own]);
+        call.id = UpstreamId(own);
+        call.timeout = ms(script.timeout);
+        if script.optional {
+            call.need = Need::Optional;
         }
+        call
+    });
+    let mut aggregate = fixture::aggregate(calls);
+    aggregate.mode = case.mode;
+    aggregate.concurrency = at_least_one(case.width);
+    aggregate.deadline = ms(case.deadline);
+    aggregate.completion = case.completion();
+    if case.strict {
+        aggregate.on_failure = OnFailure::Fail;
     }
+    aggregate
 }
 
 /// Runs the plan and checks all properties.
@@ -363,16 +228,9 @@ pub(crate) fn check(case: &Case) {
         .build()
         .expect("a runtime without sockets needs nothing");
     runtime.block_on(async {
-        let world = Rc::new(World {
-            over: Cell::new(false),
-            in_flight: vec![Cell::new(0); case.policies.len()],
-        });
-        let aggregate = aggregate(case, &world);
-        let ledger = Ledger {
-            case,
-            world: Rc::clone(&world),
-            calls: RefCell::new(vec![Entry::default(); case.scripts.len()]),
-        };
+        let traffic: Vec<_> = case.policies.iter().map(|_| Rc::default()).collect();
+        let aggregate = aggregate(case, &traffic);
+        let ledger = Ledger::new(case);
         let choice = Choice::default();
         let deadline = aggregate.deadline(&choice, Instant::now());
         sleep(ms(case.spent)).await;
@@ -385,116 +243,18 @@ pub(crate) fn check(case: &Case) {
             None => Some(work.await),
             Some(after) => tokio::time::timeout(ms(after), work).await.ok(),
         };
-        world.over.set(true);
+        ledger.close();
         let took = began.elapsed();
-        for in_flight in &world.in_flight {
-            assert_eq!(in_flight.get(), 0, "an attempt that outlived its plan");
-        }
+        checks::check_traffic(case, &traffic);
         // An attempt that still ran would be seen now.
+        let seen = checks::attempts(&traffic);
         sleep(ms(2_000)).await;
+        assert_eq!(checks::attempts(&traffic), seen, "an attempt after the end");
 
         assert!(took <= case.time() + ms(1), "{took:?} after the deadline");
-        check_ledger(case, &ledger, took);
+        checks::check_ledger(case, &ledger, took);
         if let Some(outcome) = outcome {
-            check_outcome(case, &outcome, &ledger);
+            checks::check_outcome(case, &outcome, &ledger);
         }
     });
-}
-
-fn check_ledger(case: &Case, ledger: &Ledger<'_>, took: Duration) {
-    let calls = ledger.calls.borrow();
-    for (index, call) in calls.iter().enumerate() {
-        assert_eq!(call.settled, 1, "each call settles exactly once");
-        assert!(call.started <= 1);
-        assert_eq!(call.tried, call.ended, "each attempt ends exactly once");
-        assert!(call.tried <= call.started + call.extra, "{call:?}");
-        assert!(call.extra <= call.announced, "{call:?}");
-        let rules = case.rules(index);
-        if !rules.repeatable {
-            assert_eq!(call.announced, 0, "what may not be repeated is not");
-        }
-        // Each try may have a hedge beside it.
-        assert!(call.tried <= 2 * rules.attempts.max(1), "{call:?}");
-        if case.time().is_zero() {
-            assert_eq!(call.started, 0, "nothing begins when the time is over");
-        }
-    }
-    for (policy, rules) in case.policies.iter().enumerate() {
-        let own = (0..calls.len()).filter(|&call| case.policy(call) == policy);
-        let (began, extra) = own.fold((0, 0), |(began, extra), call| {
-            (began + calls[call].started, extra + calls[call].extra)
-        });
-        // The floor's first second in the bucket, the extra attempts since then, and each call's share.
-        let passed = f64::from(case.spent) / 1000.0 + took.as_secs_f64();
-        let floor = f64::from(rules.floor) * (1.0 + passed);
-        let share = f64::from(began) * f64::from(rules.tenths) / 10.0;
-        assert!(
-            f64::from(extra) <= floor + share + 0.01,
-            "{extra} extra attempts, {floor} and {share} allowed"
-        );
-    }
-}
-
-fn check_outcome(case: &Case, outcome: &Outcome, ledger: &Ledger<'_>) {
-    assert_eq!(outcome.results.len(), case.scripts.len());
-    // The counts of all calls, and of the calls that the plan waits for.
-    let (mut succeeded, mut waited, mut waited_succeeded) = (0, 0, 0);
-    let completion = case.completion();
-    let mut last_end = Duration::ZERO;
-    for (index, result) in outcome.results.iter().enumerate() {
-        assert_eq!(&*result.name, format!("call_{index}"), "plan order");
-        assert_eq!(result.attempts, ledger.calls.borrow()[index].tried);
-        assert!(result.start + result.elapsed <= outcome.elapsed + ms(1));
-        succeeded += usize::from(result.result.is_ok());
-        if completion != Completion::Required || !case.scripts[index].optional {
-            waited += 1;
-            waited_succeeded += usize::from(result.result.is_ok());
-        }
-        if case.mode == Mode::Sequential {
-            assert!(result.start >= last_end, "one after another");
-            last_end = result.start + result.elapsed;
-        }
-        if result.result.is_ok() {
-            assert!(result.attempts > 0, "a reply without an attempt");
-        }
-    }
-    let wanted = match completion {
-        Completion::Quorum(needed) => needed.get(),
-        Completion::All | Completion::Required => 1,
-    };
-    match outcome.verdict {
-        Verdict::Complete | Verdict::Partial => assert!(waited_succeeded >= wanted),
-        Verdict::Failed(_) => assert!(waited_succeeded < wanted || case.strict),
-    }
-    match (outcome.verdict, completion) {
-        (Verdict::Partial, Completion::Quorum(_)) => panic!("a quorum is met or it is not"),
-        (Verdict::Partial, _) => assert!(waited_succeeded < waited),
-        (Verdict::Complete, Completion::All | Completion::Required) => {
-            assert_eq!(waited_succeeded, waited);
-        }
-        (Verdict::Complete | Verdict::Failed(_), _) => {}
-    }
-    check_end(case, outcome, succeeded);
-    assert!(outcome.critical_path() <= outcome.elapsed + ms(1));
-}
-
-/// Checks that no plan goes on once its condition is met, and that none ends before.
-fn check_end(case: &Case, outcome: &Outcome, succeeded: usize) {
-    let end = |index: usize| outcome.results[index].start + outcome.results[index].elapsed;
-    let calls = 0..outcome.results.len();
-    let given_up = calls.clone().filter(|&index| {
-        let failure = outcome.results[index].result.as_ref().err();
-        failure.is_some_and(|failure| failure.kind.is_given_up())
-    });
-    let is_ended_early = given_up.count() > 0;
-    let time_is_over = outcome.elapsed >= case.time();
-    match case.completion() {
-        Completion::Quorum(needed) => assert!(succeeded <= needed.get()),
-        Completion::All => assert!(!is_ended_early || case.strict || time_is_over),
-        Completion::Required => {
-            let required = calls.filter(|&index| !case.scripts[index].optional);
-            let last = required.map(end).max().unwrap_or_default();
-            assert!(case.strict || time_is_over || outcome.elapsed <= last + ms(1));
-        }
-    }
 }

@@ -4,7 +4,7 @@ use arbitrary::{Result, Unstructured};
 
 use crate::fanout::{
     Mode,
-    simulation::{Case, End, Rules, Script, Step, Waits, check},
+    simulation::{Case, End, Script, Step, UpstreamRules, Waits, check},
 };
 
 /// Makes a plan from `bytes` and runs it.
@@ -71,8 +71,8 @@ fn script(bytes: &mut Unstructured<'_>) -> Result<Script> {
     })
 }
 
-fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
-    Ok(Rules {
+fn rules(bytes: &mut Unstructured<'_>) -> Result<UpstreamRules> {
+    Ok(UpstreamRules {
         repeatable: bytes.ratio(7, 8)?,
         attempts: bytes.int_in_range(1..=5)?,
         hedge: sometimes(bytes, |bytes| bytes.int_in_range(0..=200))?,

@@ -11,7 +11,7 @@ use gather::{
     api::{self, Exposed, ProblemKind, Shared},
     exchange::{ClientContext, Memory},
     fanout::{
-        Aggregate, AttemptId, Body, Call, Completion, Failure, Heard, Limit, Mode, Need, OnFailure,
+        Aggregate, AttemptId, Body, Call, Completion, Failure, Heard, Limit, Mode, OnFailure,
         Policy, PolicySettings, Reply, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
@@ -61,13 +61,9 @@ const SCRIPTS: [(&str, Script); 3] = [
 ];
 
 fn exposed(name: &str, script: Script) -> Exposed<Script> {
-    let call = |name: &str| Call {
-        name: name.into(),
-        id: UpstreamId(0),
-        upstream: Rc::new(script),
-        need: Need::Required,
-        timeout: TIMEOUT,
-        policy: Arc::new(Policy::new(PolicySettings::default())),
+    let call = |name: &str| {
+        let policy = Arc::new(Policy::new(PolicySettings::default()));
+        Call::new(name, UpstreamId(0), Rc::new(script), TIMEOUT, policy)
     };
     Exposed {
         aggregate: Aggregate {

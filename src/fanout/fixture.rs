@@ -1,0 +1,251 @@
+//! The core's fixture: upstreams that follow a script, and the calls, aggregates and plans of the tests. A test changes
+//! only the fields that it is about. It knows nothing of what a test checks.
+
+#![cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the fuzz targets use a part of it")
+)]
+
+use std::{
+    cell::{Cell, RefCell},
+    num::NonZeroUsize,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{
+    Aggregate, AttemptId, Body, Call, Choice, Completion, Failure, FailureKind, Heard, Mode,
+    Observer, OnFailure, Outcome, Plan, Policy, PolicySettings, Reply, Upstream, UpstreamId, run,
+};
+
+/// The body of every scripted reply.
+pub(crate) const BODY: &[u8] = b"\"pong\"";
+
+/// The moment at which a scripted attempt ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum When {
+    /// This long after it began.
+    After(Duration),
+    /// This long after the first attempt of all began.
+    AfterFirst(Duration),
+    /// When the attempt's own time is over.
+    TimeOver,
+    /// It never ends by itself.
+    Never,
+}
+
+/// The script of one attempt.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) when: When,
+    pub(crate) result: Result<Reply, Failure>,
+}
+
+impl Step {
+    /// A reply after `delay` milliseconds.
+    pub(crate) fn good(delay: u64) -> Self {
+        Self {
+            when: When::After(ms(delay)),
+            result: Ok(reply()),
+        }
+    }
+
+    /// A failure after `delay` milliseconds.
+    pub(crate) fn failed(delay: u64, failure: Failure) -> Self {
+        Self {
+            when: When::After(ms(delay)),
+            result: Err(failure),
+        }
+    }
+}
+
+/// The attempts that scripted upstreams have seen. Several upstreams may share one.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    /// The moment at which each attempt began.
+    pub(crate) began: RefCell<Vec<Instant>>,
+    /// The number of attempts under way.
+    pub(crate) in_flight: Cell<usize>,
+    /// The most attempts that were under way at a time.
+    pub(crate) peak: Cell<usize>,
+}
+
+impl Traffic {
+    /// The number of attempts in all.
+    pub(crate) fn attempts(&self) -> usize {
+        self.began.borrow().len()
+    }
+
+    fn enter(&self) -> InFlight<'_> {
+        self.began.borrow_mut().push(Instant::now());
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.peak.set(self.peak.get().max(self.in_flight.get()));
+        InFlight(self)
+    }
+}
+
+/// One attempt under way.
+struct InFlight<'a>(&'a Traffic);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.set(self.0.in_flight.get() - 1);
+    }
+}
+
+/// An upstream that answers attempt by attempt. The script is repeated when all its steps are used.
+#[derive(Debug)]
+pub(crate) struct Scripted {
+    steps: RefCell<Vec<Step>>,
+    next: Cell<usize>,
+    pub(crate) traffic: Rc<Traffic>,
+}
+
+impl Scripted {
+    /// An upstream with this script, which has at least one step.
+    pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self {
+            steps: RefCell::new(steps.into_iter().collect()),
+            next: Cell::new(0),
+            traffic: Rc::default(),
+        }
+    }
+
+    /// Replaces the script and begins with its first step.
+    pub(crate) fn follow(&self, steps: impl IntoIterator<Item = Step>) {
+        *self.steps.borrow_mut() = steps.into_iter().collect();
+        self.next.set(0);
+    }
+
+    /// The number of attempts that it has seen.
+    pub(crate) fn attempts(&self) -> usize {
+        self.traffic.attempts()
+    }
+
+    fn next_step(&self) -> Step {
+        let steps = self.steps.borrow();
+        let step = steps[self.next.get() % steps.len()].clone();
+        self.next.set(self.next.get() + 1);
+        step
+    }
+}
+
+impl Upstream for Scripted {
+    type Context = ();
+
+    async fn attempt(
+        &self,
+        (): &(),
+        _: AttemptId,
+        until: Instant,
+        _: &Heard,
+    ) -> Result<Reply, Failure> {
+        let _under_way = self.traffic.enter();
+        let Step { when, result } = self.next_step();
+        match when {
+            When::After(Duration::ZERO) => {}
+            When::After(delay) => sleep(delay).await,
+            When::AfterFirst(delay) => {
+                let first = self.traffic.began.borrow()[0];
+                sleep_until(first + delay).await;
+            }
+            When::TimeOver => sleep_until(until).await,
+            When::Never => std::future::pending().await,
+        }
+        result
+    }
+}
+
+pub(crate) const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A 200 with [`BODY`].
+pub(crate) fn reply() -> Reply {
+    Reply {
+        status: StatusCode::OK,
+        body: Body::Json(Bytes::from_static(BODY)),
+    }
+}
+
+pub(crate) fn failure(kind: FailureKind) -> Failure {
+    Failure::new(kind, "as scripted")
+}
+
+/// A failure with this status.
+pub(crate) fn refusal(status: StatusCode) -> Failure {
+    failure(FailureKind::Status).with_status(status)
+}
+
+/// A policy that no worker has used yet.
+pub(crate) fn policy(settings: PolicySettings) -> Arc<Policy> {
+    Arc::new(Policy::new(settings))
+}
+
+/// A required call with a minute for each attempt.
+pub(crate) fn call(name: &str, upstream: &Rc<Scripted>, policy: &Arc<Policy>) -> Call<Scripted> {
+    let (upstream, policy) = (Rc::clone(upstream), Arc::clone(policy));
+    Call::new(name, UpstreamId(0), upstream, ms(60_000), policy)
+}
+
+/// As many calls of one upstream, `call_0` and on.
+pub(crate) fn calls<'a>(
+    count: usize,
+    upstream: &'a Rc<Scripted>,
+    policy: &'a Arc<Policy>,
+) -> impl Iterator<Item = Call<Scripted>> + use<'a> {
+    (0..count).map(|index| call(&format!("call_{index}"), upstream, policy))
+}
+
+/// A call of each upstream, `call_0` and on, each with a policy of its own.
+pub(crate) fn call_each(
+    upstreams: impl IntoIterator<Item = Scripted>,
+) -> impl Iterator<Item = Call<Scripted>> {
+    let upstreams = upstreams.into_iter().enumerate();
+    upstreams.map(|(index, upstream)| Call {
+        id: UpstreamId(index),
+        ..call(
+            &format!("call_{index}"),
+            &Rc::new(upstream),
+            &policy(PolicySettings::default()),
+        )
+    })
+}
+
+/// An aggregate that makes all calls at once, waits for all of them, and has ten seconds.
+pub(crate) fn aggregate(calls: impl IntoIterator<Item = Call<Scripted>>) -> Aggregate<Scripted> {
+    Aggregate {
+        name: "default".into(),
+        calls: calls.into_iter().collect(),
+        mode: Mode::Concurrent,
+        concurrency: NonZeroUsize::MAX,
+        deadline: ms(10_000),
+        completion: Completion::All,
+        on_failure: OnFailure::Partial,
+    }
+}
+
+/// The plan of a request that begins now.
+///
+/// # Panics
+/// Panics if the choice can't be planned.
+pub(crate) fn plan<'a>(
+    aggregate: &'a Aggregate<Scripted>,
+    mode: Mode,
+    choice: &Choice<'_>,
+) -> Plan<'a, Scripted> {
+    let deadline = aggregate.deadline(choice, Instant::now());
+    let plan = aggregate.plan(choice, mode, deadline);
+    plan.expect("a choice that can be planned")
+}
+
+/// Runs a request that begins now, in concurrent mode and without any choice.
+pub(crate) async fn outcome(aggregate: &Aggregate<Scripted>, observer: &impl Observer) -> Outcome {
+    let plan = plan(aggregate, Mode::Concurrent, &Choice::default());
+    run(&plan, &(), observer).await
+}
