@@ -302,11 +302,11 @@ fn spans(
 /// Makes the parts of spans that the upstreams give.
 fn span_targets(upstreams: &[upstream::Settings]) -> SpanTargets {
     let targets = upstreams.iter().map(|upstream| Target {
-        name: &upstream.name,
-        host: upstream.host(),
-        port: upstream.port(),
-        url: &upstream.url,
-        method: &upstream.method,
+        name: &upstream.service.name,
+        host: upstream.service.address.host(),
+        port: upstream.service.address.port(),
+        url: upstream.url(),
+        method: &upstream.request.method,
     });
     targets.collect()
 }
@@ -326,7 +326,9 @@ fn resolve(
 ) -> GenerationMetrics {
     metrics.resolve(
         aggregates.iter().map(|aggregate| &*aggregate.name),
-        upstreams.iter().map(|it| (&*it.name, it.timeout)),
+        upstreams
+            .iter()
+            .map(|it| (&*it.service.name, it.request.timeout)),
     )
 }
 

@@ -4,6 +4,7 @@
 //! attempt (`attempt`) writes a request made ready at start (`request`) and feeds what comes to a reader (`reading`) that knows
 //! what an answer is and when it is over. It must not know plans, configuration files or metrics.
 
+mod address;
 mod addresses;
 mod advice;
 mod answer;
@@ -34,11 +35,12 @@ mod time_limit;
 mod tls;
 mod value;
 
+pub use address::Address;
 pub use attempt::{Adapter, Watch};
 pub use follow::Following;
 pub use names::{LOOK_UPS, Names};
 pub use pool::Spare;
 pub use prepare::{Prepared, Unprepared};
 pub use roots::Roots;
-pub use settings::{Settings, TlsSettings, standard_port};
+pub use settings::{Request, Service, Settings, TlsSettings, repeatable};
 pub use tls::{Sessions, TlsError};

@@ -41,21 +41,21 @@ impl Blueprint {
         max_in_flight: NonZeroUsize,
     ) -> anyhow::Result<Self> {
         let deployment = deployment::of(&aggregates, &upstreams);
-        let sessions = Sessions::of(&upstreams, roots)?;
+        let sessions = Sessions::of(upstreams.iter().map(|upstream| &upstream.service), roots)?;
         let policies = upstreams
             .iter()
-            .map(|upstream| Arc::new(Policy::new(upstream.policy.clone())))
+            .map(|upstream| Arc::new(Policy::new(upstream.service.policy.clone())))
             .collect();
         let reach = upstreams
             .iter()
-            .map(|upstream| Arc::new(Reach::of(&upstream.name)))
+            .map(|upstream| Arc::new(Reach::of(&upstream.service.name)))
             .collect();
         let mut host_names = upstream::Names::default();
         let upstreams = upstreams
             .into_iter()
             .enumerate()
             .map(|(place, settings)| {
-                let name = Arc::clone(&settings.name);
+                let name = Arc::clone(&settings.service.name);
                 let prepared = Prepared::new(settings, &sessions, &mut host_names);
                 let prepared = prepared.map_err(|error| match error {
                     Unprepared::Tls(_) => {
@@ -130,7 +130,7 @@ impl Blueprint {
                 id: UpstreamId(call.upstream),
                 upstream: Rc::clone(&adapters[call.upstream]),
                 need: call.need,
-                timeout: settings.timeout,
+                timeout: settings.request.timeout,
                 policy: Arc::clone(&self.policies[call.upstream]),
             })
             .collect();
@@ -140,7 +140,7 @@ impl Blueprint {
             forward_headers: surface::forward_headers(called.iter().copied()),
             forward_query: called
                 .iter()
-                .flat_map(|settings| settings.forward_query.iter().cloned())
+                .flat_map(|settings| settings.request.forward_query.iter().cloned())
                 .collect(),
             deadline_headers: Arc::clone(&self.deadline_headers),
             pass_status: aggregate

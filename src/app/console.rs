@@ -25,8 +25,8 @@ pub(super) fn console(
         metrics,
         breakers: upstreams
             .iter()
-            .filter(|upstream| upstream.policy.breaker.is_some())
-            .map(|upstream| &*upstream.name)
+            .filter(|upstream| upstream.service.policy.breaker.is_some())
+            .map(|upstream| &*upstream.service.name)
             .collect(),
         aggregates: aggregates
             .iter()
@@ -41,7 +41,7 @@ fn listed<'a>(aggregate: &'a config::Aggregate, upstreams: &'a [upstream::Settin
     let called = || aggregate.calls.iter().map(|call| &upstreams[call.upstream]);
     let calls = aggregate.calls.iter().map(|call| ListedCall {
         name: &call.name,
-        upstream: &upstreams[call.upstream].name,
+        upstream: &upstreams[call.upstream].service.name,
         optional: call.need == Need::Optional,
     });
     Listed {

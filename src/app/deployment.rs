@@ -9,14 +9,14 @@ use crate::{api::Deployment, config, upstream};
 pub(super) fn of(aggregates: &[config::Aggregate], upstreams: &[upstream::Settings]) -> Deployment {
     let mut sum = Sum::default();
     let mut by_name: Vec<_> = upstreams.iter().collect();
-    by_name.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    by_name.sort_unstable_by(|a, b| a.service.name.cmp(&b.service.name));
     for settings in by_name {
-        let url = &settings.url;
+        let address = &settings.service.address;
         sum.add("upstream");
-        sum.add(&settings.name);
-        sum.add(url.scheme_str().unwrap_or_default());
-        sum.add(url.authority().map_or("", |authority| authority.as_str()));
-        sum.add(url.path());
+        sum.add(&settings.service.name);
+        sum.add(address.scheme());
+        sum.add(address.authority());
+        sum.add(settings.request.target.path());
     }
     let mut by_name: Vec<_> = aggregates.iter().collect();
     by_name.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -25,7 +25,7 @@ pub(super) fn of(aggregates: &[config::Aggregate], upstreams: &[upstream::Settin
         sum.add(&aggregate.name);
         for call in &aggregate.calls {
             sum.add(&call.name);
-            sum.add(&upstreams[call.upstream].name);
+            sum.add(&upstreams[call.upstream].service.name);
         }
     }
     Deployment::new(sum.0)

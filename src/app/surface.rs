@@ -85,7 +85,7 @@ pub(super) fn forward_query<'a>(
     upstreams: impl Iterator<Item = &'a upstream::Settings>,
 ) -> Vec<String> {
     let mut names: Vec<_> = upstreams
-        .flat_map(|settings| settings.forward_query.iter().cloned())
+        .flat_map(|settings| settings.request.forward_query.iter().cloned())
         .collect();
     names.sort_unstable();
     names.dedup();
@@ -97,7 +97,7 @@ pub(super) fn forward_headers<'a>(
     upstreams: impl Iterator<Item = &'a upstream::Settings>,
 ) -> Vec<HeaderName> {
     let mut names: Vec<_> = upstreams
-        .flat_map(|settings| settings.forward_headers.iter().cloned())
+        .flat_map(|settings| settings.request.forward_headers.iter().cloned())
         .collect();
     names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();

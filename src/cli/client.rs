@@ -15,7 +15,10 @@ use crate::{
         AttemptId, Body, Failure, FailureKind, Heard, PolicySettings, Reply, StatusSet,
         Upstream as _,
     },
-    upstream::{Adapter, Following, Names, Prepared, Roots, Sessions, Settings, TlsSettings},
+    upstream::{
+        Adapter, Address, Following, Names, Prepared, Request, Roots, Service, Sessions, Settings,
+        TlsSettings,
+    },
 };
 
 /// The largest answer that is taken: as much as a gateway may hold for one aggregate, and its frame.
@@ -127,29 +130,34 @@ impl Client {
             every.add(class)?;
         }
         let settings = Settings {
-            name: "gateway".into(),
-            url,
-            method: Method::GET,
-            headers,
-            body: None,
-            timeout,
-            connect_timeout: timeout.min(Duration::from_secs(5)),
-            keep_alive: Duration::from_secs(4),
-            max_body: MAX_BODY,
-            // The gateway has bounded the depth already.
-            max_depth: usize::MAX,
-            framed: false,
-            compressed: false,
-            success: every,
-            policy: PolicySettings::default(),
-            forward_headers: Vec::new(),
-            forward_query: Vec::new(),
-            tls: TlsSettings::default(),
+            service: Service {
+                name: "gateway".into(),
+                address: Address::of(&url).context("the URL has no host")?,
+                tls: TlsSettings::default(),
+                connect_timeout: timeout.min(Duration::from_secs(5)),
+                keep_alive: Duration::from_secs(4),
+                policy: PolicySettings::default(),
+            },
+            request: Request {
+                method: Method::GET,
+                target: url.path_and_query().context("the URL has no path")?.clone(),
+                headers,
+                body: None,
+                timeout,
+                success: every,
+                max_body: MAX_BODY,
+                // The gateway has bounded the depth already.
+                max_depth: usize::MAX,
+                framed: false,
+                compressed: false,
+                forward_headers: Vec::new(),
+                forward_query: Vec::new(),
+            },
         };
-        let secure = settings.url.scheme() == Some(&Scheme::HTTPS);
+        let secure = settings.service.address.is_secure();
         let roots = secure.then(config::roots).transpose()?.flatten();
         let roots = || roots.unwrap_or_else(Roots::system);
-        let sessions = Sessions::of([&settings], roots)?;
+        let sessions = Sessions::of([&settings.service], roots)?;
         let prepared = Prepared::new(settings, &sessions, &mut Names::default())?;
         Ok(Self {
             adapter: Adapter::new(&prepared, Rc::new(())),

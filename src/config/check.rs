@@ -50,7 +50,7 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
     } in upstreams
     {
         if files != TlsFiles::default() {
-            tls_files.insert(upstream.name.clone(), files);
+            tls_files.insert(upstream.service.name.clone(), files);
         }
         settings.push(upstream);
     }
@@ -58,7 +58,7 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
         .as_ref()
         .is_some_and(|tracing| tracing.otlp_endpoint.is_some());
     for upstream in &mut settings {
-        headers::keep_trace_context(is_traced, upstream);
+        headers::keep_trace_context(is_traced, &mut upstream.request);
     }
     Some(Config {
         server: server?,
@@ -84,8 +84,8 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
 /// An upstream that is the gateway itself makes requests of requests without end.
 fn refuse_loops(listen: SocketAddr, upstreams: &[Checked], review: &mut Review<'_>) {
     for Checked { settings, .. } in upstreams {
-        if loops::leads_to(&settings.url, listen) {
-            let path = KeyPath::of(["upstreams", &settings.name, "url"]);
+        if loops::leads_to(&settings.url(), listen) {
+            let path = KeyPath::of(["upstreams", &settings.service.name, "url"]);
             let message = format!(
                 "this is the gateway itself, which listens on \"{listen}\" (server.listen); expected another service"
             );

@@ -289,10 +289,8 @@ impl Needs {
     fn of(config: &Config) -> Self {
         let server = &config.server;
         let workers = server.workers.get();
-        let named = |upstream: &&Settings| {
-            let host = upstream.url.host().unwrap_or_default();
-            host.trim_matches(['[', ']']).parse::<IpAddr>().is_err()
-        };
+        let named =
+            |upstream: &&Settings| upstream.service.address.host().parse::<IpAddr>().is_err();
         let names = config.upstreams.iter().filter(named).count();
         let admin = match config.admin {
             Some(_) => OWN_OF_ADMIN,
@@ -307,7 +305,7 @@ impl Needs {
             client: 1 + usize::from(server.half_close),
             calls: calls.max().unwrap_or(1),
             attempts: (config.upstreams.iter())
-                .map(|upstream| upstream.policy.max_in_flight.get())
+                .map(|upstream| upstream.service.policy.max_in_flight.get())
                 .fold(0, usize::saturating_add),
             max_connections: server.max_connections.get(),
             max_in_flight: server.max_in_flight.get(),
@@ -326,7 +324,7 @@ fn width(aggregate: &Aggregate, upstreams: &[Settings]) -> usize {
     let at_a_time = aggregate.concurrency.get();
     let called = aggregate.calls.iter();
     let hedged = called
-        .filter_map(|call| upstreams.get(call.upstream)?.policy.hedge)
+        .filter_map(|call| upstreams.get(call.upstream)?.service.policy.hedge)
         .count();
     aggregate.calls.len().min(at_a_time) + hedged.min(at_a_time)
 }

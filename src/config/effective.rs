@@ -31,9 +31,9 @@ const MASK: &str = "***";
 pub(super) fn raw(config: &Config) -> RawConfig {
     let server = &config.server;
     let upstreams = config.upstreams.iter().map(|upstream| {
-        let files = config.tls_files.get(&upstream.name);
+        let files = config.tls_files.get(&upstream.service.name);
         (
-            upstream.name.to_string(),
+            upstream.service.name.to_string(),
             Table(self::upstream(upstream, files)),
         )
     });
@@ -87,30 +87,35 @@ pub(super) fn raw(config: &Config) -> RawConfig {
 }
 
 fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
-    let headers = settings.headers.iter().map(|(name, value)| {
+    let headers = settings.request.headers.iter().map(|(name, value)| {
         let shown = value.to_str().ok().filter(|_| headers::is_shown(name));
         (name.to_string(), shown.unwrap_or(MASK).to_owned())
     });
     let names = settings
+        .request
         .forward_headers
         .iter()
         .map(|name| Some(name.to_string()));
-    let parameters = settings.forward_query.iter().map(|name| Some(name.clone()));
-    let lane = &settings.policy;
-    let repeats = lane.repeatable == Repeatable::Yes;
+    let parameters = settings
+        .request
+        .forward_query
+        .iter()
+        .map(|name| Some(name.clone()));
+    let lane = &settings.service.policy;
+    let repeats = settings.request.repeatable() == Repeatable::Yes;
     RawUpstream {
-        url: Some(urls::masked(&settings.url)),
-        method: Some(method(&settings.method)),
-        body: settings.body.as_ref().map(|_| MASK.to_owned()),
-        timeout: Some(HumanDuration(settings.timeout)),
-        connect_timeout: Some(HumanDuration(settings.connect_timeout)),
-        keep_alive: Some(HumanDuration(settings.keep_alive)),
-        max_body: Some(Size(settings.max_body as u64)),
-        max_depth: Some(Count(settings.max_depth)),
-        framed: Some(settings.framed),
-        compressed: Some(settings.compressed),
-        success: Some(statuses(&settings.success)),
-        max_in_flight: Some(Count(settings.policy.max_in_flight.get())),
+        url: Some(urls::masked(&settings.url())),
+        method: Some(method(&settings.request.method)),
+        body: settings.request.body.as_ref().map(|_| MASK.to_owned()),
+        timeout: Some(HumanDuration(settings.request.timeout)),
+        connect_timeout: Some(HumanDuration(settings.service.connect_timeout)),
+        keep_alive: Some(HumanDuration(settings.service.keep_alive)),
+        max_body: Some(Size(settings.request.max_body as u64)),
+        max_depth: Some(Count(settings.request.max_depth)),
+        framed: Some(settings.request.framed),
+        compressed: Some(settings.request.compressed),
+        success: Some(statuses(&settings.request.success)),
+        max_in_flight: Some(Count(settings.service.policy.max_in_flight.get())),
         retry: Some(lanes::raw_retry(
             &lane.retry,
             statuses(lane.retry.on.statuses()),
@@ -121,7 +126,7 @@ fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
         breaker: lane.breaker.map(lanes::raw_breaker),
         forward_headers: Some(names.collect()),
         forward_query: Some(parameters.collect()),
-        headers: (!settings.headers.is_empty()).then(|| headers.collect()),
+        headers: (!settings.request.headers.is_empty()).then(|| headers.collect()),
         tls: tls(settings, files),
     }
 }
@@ -163,7 +168,7 @@ fn tls(settings: &Settings, files: Option<&TlsFiles>) -> Option<Table<RawTls>> {
         file.as_deref()
             .map(|file: &Path| file.display().to_string())
     };
-    let server_name = settings.tls.server_name.clone();
+    let server_name = settings.service.tls.server_name.clone();
     if files.is_none() && server_name.is_none() {
         return None;
     }
@@ -182,7 +187,7 @@ fn aggregate(aggregate: &Aggregate, config: &Config) -> RawAggregate {
         let upstream = config
             .upstreams
             .get(call.upstream)
-            .map(|upstream| &upstream.name);
+            .map(|upstream| &upstream.service.name);
         let optional = call.need == Need::Optional;
         if upstream == Some(&call.name) && !optional && call.pass_status.is_empty() {
             return RawCall::Name(call.name.to_string());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::{HeaderName, HeaderValue};
 
 use super::{mistake::KeyPath, raw::Texts, review::Review};
-use crate::upstream::Settings;
+use crate::upstream::Request;
 
 /// Headers that belong to one connection or frame a message (RFC 9110, section 7.6.1): the gateway's own business.
 const FRAMING: [&str; 9] = [
@@ -164,12 +164,12 @@ pub(super) fn of_callers(path: &KeyPath, raw: Texts, review: &mut Review<'_>) ->
 /// Puts a trace's context into force. Who traces sends its own with every attempt, whatever is configured; who doesn't passes
 /// the client's on, as a gateway must not cut a trace. A state belongs to its parent, so a fixed parent has none of the
 /// client's.
-pub(super) fn keep_trace_context(is_traced: bool, upstream: &mut Settings) {
-    let Settings {
+pub(super) fn keep_trace_context(is_traced: bool, request: &mut Request) {
+    let Request {
         headers,
         forward_headers,
         ..
-    } = upstream;
+    } = request;
     if is_traced {
         let is_ours = |name: &HeaderName| [TRACE_PARENT, TRACE_STATE].contains(name);
         forward_headers.retain(|name| !is_ours(name));

@@ -3,7 +3,6 @@
 
 use std::{borrow::Cow, num::NonZeroU32, time::Duration};
 
-use http::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
@@ -16,8 +15,7 @@ use super::{
     values::{Count, Table},
 };
 use crate::fanout::{
-    BreakerSettings, BudgetSettings, FailureKind, Hedge, Repeatable, Retry, RetryOn, StatusSet,
-    Trip,
+    BreakerSettings, BudgetSettings, FailureKind, Hedge, Retry, RetryOn, StatusSet, Trip,
 };
 
 /// The most tries of one call.
@@ -263,15 +261,6 @@ pub(super) fn breaker(path: &KeyPath, raw: RawBreaker, review: &mut Review<'_>) 
             },
         },
         open_for: open_for.given().unwrap_or(defaults::OPEN_FOR),
-    }
-}
-
-/// Tells whether requests of this method may be sent twice.
-pub(super) fn repeatable(method: &Method) -> Repeatable {
-    // RFC 9110, section 9.2.2.
-    match *method {
-        Method::POST | Method::PATCH => Repeatable::No,
-        _ => Repeatable::Yes,
     }
 }
 

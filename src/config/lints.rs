@@ -92,7 +92,7 @@ fn by_place<'a>(
 
 /// The place where a setting of an upstream is written; `None` where nobody has set it.
 fn written(upstream: &Settings, key: &str, review: &Review<'_>) -> Option<KeyPath> {
-    let own = KeyPath::of(["upstreams", &upstream.name, key]);
+    let own = KeyPath::of(["upstreams", &upstream.service.name, key]);
     [own, KeyPath::of(["defaults", key])]
         .into_iter()
         .find(|path| review.is_set(path))

@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use http::Uri;
 
-use crate::upstream::standard_port;
+use crate::upstream::Address;
 
 /// Returns true if a connection to `url` arrives at `listen`.
 pub(super) fn leads_to(url: &Uri, listen: SocketAddr) -> bool {
     // Port 0 stands for a free port, which is not known yet.
-    if listen.port() == 0 || url.port_u16().unwrap_or_else(|| standard_port(url)) != listen.port() {
+    let port = Address::of(url).map(|address| address.port());
+    if listen.port() == 0 || port != Some(listen.port()) {
         return false;
     }
     let listen = listen.ip().to_canonical();

@@ -32,7 +32,7 @@ pub(super) fn most_of(aggregate: &Aggregate, upstreams: &[Settings]) -> u64 {
     let calls = aggregate.calls.iter();
     let bodies = calls
         .filter_map(|call| upstreams.get(call.upstream))
-        .map(|upstream| upstream.max_body as u64)
+        .map(|upstream| upstream.request.max_body as u64)
         .sum::<u64>();
     let runs = if aggregate.compare { 2 } else { 1 };
     COPIES * (bodies * runs).min(aggregate.max_body as u64)

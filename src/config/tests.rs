@@ -93,23 +93,33 @@ fn the_least_configuration_gets_every_default() {
     let [orders, users] = config.upstreams.as_slice() else {
         panic!()
     };
-    assert_eq!((&*orders.name, &*users.name), ("orders", "users"));
-    assert_eq!(users.url, "http://users:8080/ping");
-    assert_eq!(users.method, http::Method::GET);
-    assert_eq!(users.timeout, Duration::from_secs(5));
-    assert_eq!(users.connect_timeout, Duration::from_secs(1));
-    assert_eq!(users.keep_alive, Duration::from_secs(4));
     assert_eq!(
-        (users.max_depth, users.framed, users.compressed),
+        (&*orders.service.name, &*users.service.name),
+        ("orders", "users")
+    );
+    assert_eq!(users.url(), "http://users:8080/ping");
+    assert_eq!(users.request.method, http::Method::GET);
+    assert_eq!(users.request.timeout, Duration::from_secs(5));
+    assert_eq!(users.service.connect_timeout, Duration::from_secs(1));
+    assert_eq!(users.service.keep_alive, Duration::from_secs(4));
+    assert_eq!(
+        (
+            users.request.max_depth,
+            users.request.framed,
+            users.request.compressed
+        ),
         (64, false, false)
     );
     assert_eq!(
-        (users.max_body, users.policy.max_in_flight.get()),
+        (
+            users.request.max_body,
+            users.service.policy.max_in_flight.get()
+        ),
         (1_048_576, 4096)
     );
-    assert!(users.success.contains(http::StatusCode::CREATED));
-    assert!(!users.success.contains(http::StatusCode::NOT_FOUND));
-    assert!(users.body.is_none() && users.headers.is_empty());
+    assert!(users.request.success.contains(http::StatusCode::CREATED));
+    assert!(!users.request.success.contains(http::StatusCode::NOT_FOUND));
+    assert!(users.request.body.is_none() && users.request.headers.is_empty());
     let [default] = config.aggregates.as_slice() else {
         panic!()
     };

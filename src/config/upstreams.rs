@@ -22,7 +22,7 @@ use crate::{
     fanout::{
         BreakerSettings, BudgetSettings, Hedge, PolicySettings, Repeatable, Retry, StatusSet,
     },
-    upstream::Settings,
+    upstream::{Address, Request, Service, Settings, repeatable},
 };
 
 /// The query parameters that Gather reads itself.
@@ -242,36 +242,42 @@ fn combine(name: &str, own: Part, defaults: Part, review: &mut Review<'_>) -> Op
     );
     let url = own.url.given();
     let (tls, shares_roots) = trust(&own.path, url.as_ref(), own.tls, defaults.tls, review);
+    let url = url?;
     let settings = Settings {
-        name: Arc::from(name),
-        url: url?,
-        method: method?,
-        headers: headers.into_values().collect(),
-        body: body.given(),
-        timeout: pick(own.timeout, defaults.timeout, defaults::TIMEOUT)?,
-        connect_timeout: pick(
-            own.connect_timeout,
-            defaults.connect_timeout,
-            defaults::CONNECT_TIMEOUT,
-        )?,
-        keep_alive: pick(own.keep_alive, defaults.keep_alive, defaults::KEEP_ALIVE)?,
-        max_body: pick(own.max_body, defaults.max_body, defaults::MAX_BODY)?,
-        max_depth: pick(own.max_depth, defaults.max_depth, defaults::MAX_DEPTH)?,
-        framed: pick(own.framed, defaults.framed, false)?,
-        compressed: pick(own.compressed, defaults.compressed, false)?,
-        success: own
-            .success
-            .or(defaults.success)
-            .given()
-            .unwrap_or_else(StatusSet::successful),
-        policy: lane?,
-        forward_headers: forwarded,
-        forward_query: own
-            .forward_query
-            .or(defaults.forward_query)
-            .given()
-            .unwrap_or_default(),
-        tls: tls.settings,
+        service: Service {
+            name: Arc::from(name),
+            address: Address::of(&url)?,
+            tls: tls.settings,
+            connect_timeout: pick(
+                own.connect_timeout,
+                defaults.connect_timeout,
+                defaults::CONNECT_TIMEOUT,
+            )?,
+            keep_alive: pick(own.keep_alive, defaults.keep_alive, defaults::KEEP_ALIVE)?,
+            policy: lane?,
+        },
+        request: Request {
+            method: method?,
+            target: url.path_and_query()?.clone(),
+            headers: headers.into_values().collect(),
+            body: body.given(),
+            timeout: pick(own.timeout, defaults.timeout, defaults::TIMEOUT)?,
+            success: own
+                .success
+                .or(defaults.success)
+                .given()
+                .unwrap_or_else(StatusSet::successful),
+            max_body: pick(own.max_body, defaults.max_body, defaults::MAX_BODY)?,
+            max_depth: pick(own.max_depth, defaults.max_depth, defaults::MAX_DEPTH)?,
+            framed: pick(own.framed, defaults.framed, false)?,
+            compressed: pick(own.compressed, defaults.compressed, false)?,
+            forward_headers: forwarded,
+            forward_query: own
+                .forward_query
+                .or(defaults.forward_query)
+                .given()
+                .unwrap_or_default(),
+        },
     };
     Some(Checked {
         settings,
@@ -315,7 +321,7 @@ fn lane(own: &Part, defaults: &Part, method: Option<&Method>) -> Option<PolicySe
     let hedge = own.hedge.clone().or(defaults.hedge.clone());
     Some(PolicySettings {
         max_in_flight: NonZeroUsize::new(max_in_flight)?,
-        repeatable: lanes::repeatable(method?),
+        repeatable: repeatable(method?),
         retry: pick(own.retry.clone(), defaults.retry.clone(), built_in.retry)?,
         hedge: hedge.given(),
         budget: pick(own.budget.clone(), defaults.budget.clone(), built_in.budget)?,
@@ -325,7 +331,7 @@ fn lane(own: &Part, defaults: &Part, method: Option<&Method>) -> Option<PolicySe
 
 /// Refuses retries and hedges of the upstream's own that its method doesn't allow. Those for all are left out there.
 fn check_repeatable(own: &Part, method: Option<&Method>, review: &mut Review<'_>) {
-    let Some(method) = method.filter(|method| lanes::repeatable(method) == Repeatable::No) else {
+    let Some(method) = method.filter(|method| repeatable(method) == Repeatable::No) else {
         return;
     };
     for (key, is_set) in [

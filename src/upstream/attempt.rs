@@ -112,7 +112,7 @@ impl Adapter {
     /// A connection for one request, that no other will use.
     pub(super) async fn open_alone(&self) -> Result<Box<dyn Stream>, Failure> {
         // Its time is its caller's to bound; the dialer's own limit comes first.
-        let until = Instant::now() + 2 * self.settings.connect_timeout;
+        let until = Instant::now() + 2 * self.settings.service.connect_timeout;
         Ok(self.pool.open(until).await?.stream)
     }
 
@@ -124,7 +124,7 @@ impl Adapter {
     /// that is the connection's end and nothing else, and free. With one that fails it may be another way to fail, and
     /// counts as what it then is: one more attempt.
     fn may_resend(&self) -> bool {
-        self.settings.policy.repeatable == Repeatable::Yes
+        self.settings.request.repeatable() == Repeatable::Yes
             && (self.answering.get() || self.watch.may_resend())
     }
 
@@ -148,7 +148,7 @@ impl Adapter {
     }
 
     fn is_trusted_with(&self, status: Option<StatusCode>) -> bool {
-        self.settings.policy.repeatable == Repeatable::Yes || status.is_some_and(is_good)
+        self.settings.request.repeatable() == Repeatable::Yes || status.is_some_and(is_good)
     }
 
     /// One request and its answer. The connection goes back to the pool if it is still good after that.
@@ -160,14 +160,14 @@ impl Adapter {
         heard: &Heard,
     ) -> Ended {
         let mut reading = Reading::new(Rules {
-            head_only: self.settings.method == Method::HEAD,
-            success: &self.settings.success,
-            framed: self.settings.framed,
+            head_only: self.settings.request.method == Method::HEAD,
+            success: &self.settings.request.success,
+            framed: self.settings.request.framed,
             bounds: Bounds {
-                own: self.settings.max_body,
+                own: self.settings.request.max_body,
                 shared: &client.allowance,
             },
-            depth: u16::try_from(self.settings.max_depth).unwrap_or(u16::MAX),
+            depth: u16::try_from(self.settings.request.max_depth).unwrap_or(u16::MAX),
             heard,
             advised: self.advised.as_deref(),
         });
@@ -271,11 +271,11 @@ impl Upstream for Adapter {
 
 /// The time that a connection may wait for its next request, if its upstream doesn't say less.
 fn keep_alive(settings: &Settings) -> Duration {
-    let body = settings.body.as_ref().map_or(0, Bytes::len);
-    match settings.policy.repeatable {
-        Repeatable::Yes => settings.keep_alive,
+    let body = settings.request.body.as_ref().map_or(0, Bytes::len);
+    match settings.request.repeatable() {
+        Repeatable::Yes => settings.service.keep_alive,
         Repeatable::No if body > READ_FOR_SURE => Duration::ZERO,
-        Repeatable::No => settings.keep_alive / YOUNG,
+        Repeatable::No => settings.service.keep_alive / YOUNG,
     }
 }
 

@@ -57,22 +57,19 @@ impl Prepared {
     ///
     /// # Errors
     /// Fails if the name to verify is no valid name, or if there is no thread to look the host's name up.
-    ///
-    /// # Panics
-    /// Panics if the settings' URL has no host, which a checked configuration rules out.
     pub fn new(
         settings: Settings,
         sessions: &Sessions,
         names: &mut Names,
     ) -> Result<Self, Unprepared> {
-        let host = settings.host();
-        let session = sessions.with(&settings, host)?;
+        let host = settings.service.address.host();
+        let session = sessions.with(&settings.service, host)?;
         let host = match host.parse() {
             Ok(address) => Host::Address(address),
             Err(_) => Host::Name(names.name(host)?),
         };
         Ok(Self {
-            port: settings.port(),
+            port: settings.service.address.port(),
             settings: Arc::new(settings),
             host,
             session,
@@ -98,10 +95,12 @@ impl Prepared {
 
     /// The names of its host: in its URL, and in a `Host` of its own.
     fn hosts(&self) -> impl Iterator<Item = &str> {
-        let own = self.settings.headers.iter();
+        let own = self.settings.request.headers.iter();
         let own = own.filter(|(name, _)| *name == HOST);
         let own = own.filter_map(|(_, value)| value.to_str().ok());
-        self.settings.url.host().into_iter().chain(own)
+        [self.settings.service.address.authority()]
+            .into_iter()
+            .chain(own)
     }
 
     /// The settings it was made from.
@@ -117,7 +116,7 @@ impl Prepared {
             port: self.port,
             addresses: Addresses::new(),
             tls: self.session.clone(),
-            timeout: self.settings.connect_timeout,
+            timeout: self.settings.service.connect_timeout,
             until: Cell::new(Instant::now()),
             watch: Rc::clone(watch),
             spare: Rc::clone(spare),
@@ -148,17 +147,21 @@ impl Prepared {
                 Ok(Box::new(opened) as Box<dyn Stream>)
             }) as _
         });
-        Pool::new(open, self.settings.keep_alive, spare)
+        Pool::new(open, self.settings.service.keep_alive, spare)
     }
 
     /// Returns the URI for awc. The dialer does TLS itself, so awc sees plain HTTP to a definite port.
     fn plain(&self) -> Uri {
-        let host = self.settings.url.host().unwrap_or_default();
+        let host = self.settings.service.address.host();
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host.to_owned(),
+        };
         Uri::builder()
             .scheme(Scheme::HTTP)
             .authority(format!("{host}:{}", self.port))
             .path_and_query("/")
             .build()
-            .expect("the parts of a checked URL make a URL")
+            .expect("the parts of an address make a URL")
     }
 }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 
-use super::{Settings, standard_port};
+use super::Settings;
 use crate::exchange::ClientContext;
 use crate::fanout::AttemptId;
 
@@ -43,10 +43,7 @@ pub(super) struct Template {
 
 impl Template {
     pub(super) fn new(settings: &Settings, hop: Option<HeaderValue>) -> Self {
-        let target = settings.url.path_and_query();
-        let target = target.map_or("", |target| target.as_str());
-        // A URL such as http://users?id=1 asks for the root.
-        let root = if target.starts_with('/') { "" } else { "/" };
+        let target = &settings.request.target;
         let fields: Vec<_> = fields(settings)
             .into_iter()
             .map(|(name, value)| {
@@ -56,21 +53,22 @@ impl Template {
             })
             .collect();
         let mut lines: Vec<u8> = fields.iter().flat_map(|(_, line)| line).copied().collect();
-        let mut forward_headers = settings.forward_headers.clone();
+        let mut forward_headers = settings.request.forward_headers.clone();
         if let Some(hop) = &hop {
             write_field(&mut lines, &CDN_LOOP, hop);
             // The field is always sent, and must not be sent twice.
             forward_headers.retain(|name| *name != CDN_LOOP);
         }
         Self {
-            start: format!("{} {root}{target}", settings.method).into_bytes(),
-            has_query: settings.url.query().is_some(),
+            // A URL such as http://users?id=1 asks for the root, which `target` writes.
+            start: format!("{} {target}", settings.request.method).into_bytes(),
+            has_query: target.query().is_some(),
             lines,
             hop,
             fields,
-            body: settings.body.clone().unwrap_or_default(),
+            body: settings.request.body.clone().unwrap_or_default(),
             forward_headers,
-            forward_query: settings.forward_query.clone(),
+            forward_query: settings.request.forward_query.clone(),
         }
     }
 
@@ -144,22 +142,11 @@ fn write_line(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     bytes.extend_from_slice(b"\r\n");
 }
 
-/// Returns the authority, without a port that is the scheme's own (RFC 9110, sections 4.2.1 and 7.2). Some servers know
-/// their own name only by this exact text.
-fn host(settings: &Settings) -> &str {
-    let Some(authority) = settings.url.authority() else {
-        return "";
-    };
-    match authority.port_u16() {
-        Some(port) if port != standard_port(&settings.url) => authority.as_str(),
-        _ => authority.host(),
-    }
-}
-
 /// Returns the fields of every request. Configured fields come before the usual ones.
 fn fields(settings: &Settings) -> Vec<(HeaderName, HeaderValue)> {
-    let host = HeaderValue::from_str(host(settings)).expect("a checked URL's authority is visible");
-    let codings = if settings.compressed {
+    let host = settings.service.address.host_field();
+    let host = HeaderValue::from_str(host).expect("an authority is visible");
+    let codings = if settings.request.compressed {
         "gzip, br"
     } else {
         "identity"
@@ -170,13 +157,13 @@ fn fields(settings: &Settings) -> Vec<(HeaderName, HeaderValue)> {
         (header::ACCEPT_ENCODING, HeaderValue::from_static(codings)),
     ];
     let is_without = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
-    let length = settings.body.as_ref().map(Bytes::len);
+    let length = settings.request.body.as_ref().map(Bytes::len);
     // A method that usually has a body announces that there is none.
-    let announced = (!is_without.contains(&settings.method)).then_some(0);
+    let announced = (!is_without.contains(&settings.request.method)).then_some(0);
     if let Some(length) = length.or(announced) {
         fields.push((header::CONTENT_LENGTH, HeaderValue::from(length)));
     }
-    for (name, value) in &settings.headers {
+    for (name, value) in &settings.request.headers {
         if *name == REQUEST_ID {
             continue;
         }
@@ -233,9 +220,20 @@ mod tests {
             assert_eq!(hosts, [&format!("host: {host}")], "{url}");
         }
         let mut settings = Settings::of("http://users:80/");
-        settings.headers = vec![(header::HOST, HeaderValue::from_static("users:80"))];
+        settings.request.headers = vec![(header::HOST, HeaderValue::from_static("users:80"))];
         let own = head(&settings);
         assert!(own.contains(&"host: users:80".to_owned()), "{own:?}");
+    }
+
+    #[test]
+    fn a_url_without_a_path_asks_for_the_root() {
+        for (url, start) in [
+            ("http://users", "GET / HTTP/1.1"),
+            ("http://users?id=1", "GET /?id=1 HTTP/1.1"),
+            ("http://users/a?id=1", "GET /a?id=1 HTTP/1.1"),
+        ] {
+            assert_eq!(head(&Settings::of(url))[0], start, "{url}");
+        }
     }
 
     #[test]

@@ -1,79 +1,91 @@
-//! The settings of one upstream that the adapter needs, as checked values. Built by `config`, or by hand in tests.
+//! The settings of a service and of a request to it, as checked values. Built by `config`, or by hand in tests.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Uri, uri::Scheme};
+use http::{HeaderName, HeaderValue, Method, Uri, uri::PathAndQuery};
 use tokio_rustls::rustls::{RootCertStore, sign::CertifiedKey};
 
-use crate::fanout::{PolicySettings, StatusSet};
+use super::Address;
+use crate::fanout::{PolicySettings, Repeatable, StatusSet};
 
-/// One upstream: where it is, what is sent to it, and how much of its answer is taken.
+/// One upstream: a service, and the request that its calls send.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The service that the calls of this upstream go to.
+    pub service: Service,
+    /// The request that a call of this upstream sends.
+    pub request: Request,
+}
+
+/// The service behind an upstream. All requests to it share its connections, its limits and its breaker.
+#[derive(Debug, Clone)]
+pub struct Service {
     /// The configured name, `[a-z][a-z0-9_]*`.
     pub name: Arc<str>,
-    /// Absolute, `http` or `https`, with a host; without user, password or fragment.
-    pub url: Uri,
+    /// The scheme, the host and the port.
+    pub address: Address,
+    /// The roots to trust, and the gateway's own identity, for `https`.
+    pub tls: TlsSettings,
+    /// Looking up the name, connecting and the TLS handshake, together.
+    pub connect_timeout: Duration,
+    /// The time that a connection may wait for its next request; zero keeps none.
+    pub keep_alive: Duration,
+    /// The way in which calls are made of attempts, and how many there may be.
+    pub policy: PolicySettings,
+}
+
+/// A request to a service, and how much of the answer is taken.
+#[derive(Debug, Clone)]
+pub struct Request {
     /// The method of every attempt.
     pub method: Method,
+    /// The path and the query.
+    pub target: PathAndQuery,
     /// Fixed headers, sent with every attempt.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// A fixed body, sent with every attempt.
     pub body: Option<Bytes>,
     /// One attempt, from its start to the last byte of the answer's body.
     pub timeout: Duration,
-    /// Looking up the name, connecting and the TLS handshake, together.
-    pub connect_timeout: Duration,
-    /// The time that a connection may wait for its next request; zero keeps none.
-    pub keep_alive: Duration,
+    /// The statuses that count as success.
+    pub success: StatusSet,
     /// The largest body taken, in bytes.
     pub max_body: usize,
     /// The depth to which its JSON may nest, at least 1.
     pub max_depth: usize,
     /// True if an answer that only the end of its connection ends is refused.
     pub framed: bool,
-    /// True if it is asked for gzip or brotli.
+    /// True if gzip or brotli is asked for.
     pub compressed: bool,
-    /// The statuses that count as success.
-    pub success: StatusSet,
-    /// The way in which calls are made of attempts, and how many there may be.
-    pub policy: PolicySettings,
     /// The client's headers that go upstream.
     pub forward_headers: Vec<HeaderName>,
     /// The client's query parameters that go upstream.
     pub forward_query: Vec<String>,
-    /// The roots to trust, and the gateway's own identity, for `https`.
-    pub tls: TlsSettings,
 }
 
 impl Settings {
-    /// The host to connect to. An IPv6 address is without the brackets that a URL puts around it.
-    ///
-    /// # Panics
-    /// Panics if the URL has no host, which a checked configuration rules out.
+    /// Returns the URL of the upstream's own request.
     #[must_use]
-    pub fn host(&self) -> &str {
-        let host = self.url.host().expect("a checked URL has a host");
-        host.trim_start_matches('[').trim_end_matches(']')
-    }
-
-    /// The port to connect to: the URL's, else its scheme's own.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.url
-            .port_u16()
-            .unwrap_or_else(|| standard_port(&self.url))
+    pub fn url(&self) -> Uri {
+        self.service.address.url(&self.request.target)
     }
 }
 
-/// The port of the URL's scheme, `http` or `https` (RFC 9110, sections 4.2.1 and 4.2.2).
+impl Request {
+    /// Returns whether this request may be sent more than once.
+    #[must_use]
+    pub fn repeatable(&self) -> Repeatable {
+        repeatable(&self.method)
+    }
+}
+
+/// Returns whether requests of this method may be sent more than once (RFC 9110, section 9.2.2).
 #[must_use]
-pub fn standard_port(url: &Uri) -> u16 {
-    if url.scheme() == Some(&Scheme::HTTPS) {
-        443
-    } else {
-        80
+pub fn repeatable(method: &Method) -> Repeatable {
+    match *method {
+        Method::POST | Method::PATCH => Repeatable::No,
+        _ => Repeatable::Yes,
     }
 }
 
@@ -81,24 +93,30 @@ pub fn standard_port(url: &Uri) -> u16 {
 impl Settings {
     /// A GET of this URL and the usual for all the rest.
     pub(super) fn of(url: &str) -> Self {
+        let url: Uri = url.parse().expect("a URL");
         Self {
-            name: "a".into(),
-            url: url.parse().expect("a URL"),
-            method: Method::GET,
-            headers: Vec::new(),
-            body: None,
-            timeout: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(1),
-            keep_alive: Duration::from_secs(4),
-            max_body: 1 << 20,
-            max_depth: 64,
-            framed: false,
-            compressed: false,
-            success: StatusSet::successful(),
-            policy: PolicySettings::default(),
-            forward_headers: Vec::new(),
-            forward_query: Vec::new(),
-            tls: TlsSettings::default(),
+            service: Service {
+                name: "a".into(),
+                address: Address::of(&url).expect("a host"),
+                tls: TlsSettings::default(),
+                connect_timeout: Duration::from_secs(1),
+                keep_alive: Duration::from_secs(4),
+                policy: PolicySettings::default(),
+            },
+            request: Request {
+                method: Method::GET,
+                target: url.path_and_query().expect("a path").clone(),
+                headers: Vec::new(),
+                body: None,
+                timeout: Duration::from_secs(5),
+                success: StatusSet::successful(),
+                max_body: 1 << 20,
+                max_depth: 64,
+                framed: false,
+                compressed: false,
+                forward_headers: Vec::new(),
+                forward_query: Vec::new(),
+            },
         }
     }
 }

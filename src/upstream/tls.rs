@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use http::uri::Scheme;
 use tokio_rustls::{
     TlsConnector,
     rustls::{
@@ -14,7 +13,7 @@ use tokio_rustls::{
     },
 };
 
-use super::{Roots, Settings, TlsSettings};
+use super::{Roots, Service, TlsSettings};
 
 /// The least number of servers for which sessions are kept.
 const SERVERS: usize = 32;
@@ -70,7 +69,7 @@ impl Sessions {
     /// # Errors
     /// Fails if TLS can't be used at all.
     pub fn of<'a>(
-        upstreams: impl IntoIterator<Item = &'a Settings>,
+        upstreams: impl IntoIterator<Item = &'a Service>,
         roots: impl FnOnce() -> Roots,
     ) -> Result<Self, TlsError> {
         let mut kinds = HashMap::<Kind, (&TlsSettings, usize)>::new();
@@ -104,11 +103,7 @@ impl Sessions {
 
     /// Returns the session settings for `host`, by one of the upstreams' settings. `None` if the upstream is not
     /// `https`.
-    pub(super) fn with(
-        &self,
-        upstream: &Settings,
-        host: &str,
-    ) -> Result<Option<Session>, TlsError> {
+    pub(super) fn with(&self, upstream: &Service, host: &str) -> Result<Option<Session>, TlsError> {
         let Some(config) = self
             .0
             .get(&Kind::of(&upstream.tls))
@@ -124,8 +119,8 @@ impl Sessions {
     }
 }
 
-fn is_secure(upstream: &Settings) -> bool {
-    upstream.url.scheme() == Some(&Scheme::HTTPS)
+fn is_secure(upstream: &Service) -> bool {
+    upstream.address.is_secure()
 }
 
 /// Returns the reason of a failed handshake that a client may know: without the names in the certificate.
@@ -170,11 +165,12 @@ mod tests {
     use tokio_rustls::rustls::{pki_types::PrivateKeyDer, sign::CertifiedKey};
 
     use super::*;
+    use crate::upstream::Settings;
 
-    fn settings(url: &'static str, tls: &TlsSettings) -> Settings {
-        Settings {
+    fn settings(url: &'static str, tls: &TlsSettings) -> Service {
+        Service {
             tls: tls.clone(),
-            ..Settings::of(url)
+            ..Settings::of(url).service
         }
     }
 

@@ -14,12 +14,12 @@ pub(super) fn retries_without_a_second_attempt(config: &Config, review: &mut Rev
     let defaults = KeyPath::of(["defaults", "retry"]);
     for (place, upstreams) in by_place(config, "retry", review) {
         let overrides = place != defaults && review.is_set(&defaults);
-        let single = |upstream: &Settings| upstream.policy.retry.attempts.get() == 1;
+        let single = |upstream: &Settings| upstream.service.policy.retry.attempts.get() == 1;
         let all = ["attempts", "backoff", "on"];
         let is_whole = all.iter().all(|key| review.is_set(&place.key(key)));
         // As `check --print` has it.
         let is_default =
-            |upstream: &Settings| is_whole && upstream.policy.retry == Retry::default();
+            |upstream: &Settings| is_whole && upstream.service.policy.retry == Retry::default();
         let is_idle = |upstream: &Settings| single(upstream) && !is_default(upstream);
         if !overrides && upstreams.iter().all(|(_, upstream)| is_idle(upstream)) {
             let message = "nothing is retried: `attempts` counts the first attempt too, and is 1; set it to 2 or more";
@@ -37,14 +37,14 @@ pub(super) fn retries_after_a_success(config: &Config, review: &mut Review<'_>) 
         let both = (100..600)
             .filter_map(|status| StatusCode::from_u16(status).ok())
             .find(|&status| {
-                upstream.policy.retry.on.statuses().contains(status)
-                    && upstream.success.contains(status)
+                upstream.service.policy.retry.on.statuses().contains(status)
+                    && upstream.request.success.contains(status)
             });
         if let Some(status) = both.filter(|_| review.is_set(&place)) {
             let message = format!(
                 "a {} of `{name}` is never retried, as it counts as success (upstreams.{name}.success); take it out of one of the two",
                 status.as_u16(),
-                name = upstream.name,
+                name = upstream.service.name,
             );
             review.warning(&place, message);
         }
@@ -61,7 +61,7 @@ pub(super) fn retries_that_pause_for_too_long(config: &Config, review: &mut Revi
             continue;
         };
         let backoff = |upstream: &Settings| {
-            let retry = &upstream.policy.retry;
+            let retry = &upstream.service.policy.retry;
             let is_late = retry.attempts.get() > 1 && retry.backoff >= longest;
             is_late.then_some(retry.backoff)
         };
@@ -82,12 +82,12 @@ pub(super) fn retries_that_pause_for_too_long(config: &Config, review: &mut Revi
 /// A budget of nothing.
 pub(super) fn budgets_that_allow_nothing(config: &Config, review: &mut Review<'_>) {
     for upstream in sent_again(config) {
-        let budget = upstream.policy.budget;
+        let budget = upstream.service.policy.budget;
         let place = written(upstream, "budget", review);
         if let Some(place) = place.filter(|_| budget.ratio <= 0.0 && budget.min_per_second == 0) {
             let message = format!(
                 "allows `{}` no retry and no hedge, though they are configured; raise `ratio` or `min_per_second`, or leave them out",
-                upstream.name
+                upstream.service.name
             );
             review.warning(&place, message);
         }
@@ -98,11 +98,12 @@ pub(super) fn budgets_that_allow_nothing(config: &Config, review: &mut Review<'_
 pub(super) fn hedges_beyond_the_ceiling(config: &Config, review: &mut Review<'_>) {
     for upstream in sent_again(config) {
         let place = written(upstream, "hedge", review);
-        let is_single = upstream.policy.max_in_flight.get() == 1 && upstream.policy.hedge.is_some();
+        let is_single = upstream.service.policy.max_in_flight.get() == 1
+            && upstream.service.policy.hedge.is_some();
         if let Some(place) = place.filter(|_| is_single) {
             let message = format!(
                 "has no effect: upstreams.{}.max_in_flight is 1, so no attempt joins another; raise it",
-                upstream.name
+                upstream.service.name
             );
             review.warning(&place, message);
         }
@@ -112,17 +113,18 @@ pub(super) fn hedges_beyond_the_ceiling(config: &Config, review: &mut Review<'_>
 /// One call alone opens it, and then the call's own last attempts are refused.
 pub(super) fn breakers_that_open_before_the_last_attempt(config: &Config, review: &mut Review<'_>) {
     for upstream in sent_again(config) {
-        let Some(Trip::InARow(failures)) = upstream.policy.breaker.map(|breaker| breaker.trip)
+        let Some(Trip::InARow(failures)) =
+            upstream.service.policy.breaker.map(|breaker| breaker.trip)
         else {
             continue;
         };
-        let attempts = upstream.policy.retry.attempts;
+        let attempts = upstream.service.policy.retry.attempts;
         let place = written(upstream, "breaker", review);
         if let Some(place) = place.filter(|_| attempts > failures) {
             let message = format!(
                 "opens after {failures} failures in a row, which one call of `{name}` makes alone: its retry has {attempts} attempts, \
                  and the rest of them are refused; set `failures` above `attempts`",
-                name = upstream.name
+                name = upstream.service.name
             );
             review.warning(&place.key("failures"), message);
         }
@@ -136,18 +138,18 @@ pub(super) fn breakers_that_never_see_enough(config: &Config, review: &mut Revie
             breaker,
             max_in_flight,
             ..
-        } = &upstream.policy;
+        } = &upstream.service.policy;
         let Some(Trip::Share { window, .. }) = breaker.map(|breaker| breaker.trip) else {
             continue;
         };
-        let turns = window.as_millis() / upstream.timeout.as_millis().max(1) + 1;
+        let turns = window.as_millis() / upstream.request.timeout.as_millis().max(1) + 1;
         let most = turns.saturating_mul(max_in_flight.get() as u128);
         let place = written(upstream, "breaker", review);
         if let Some(place) = place.filter(|_| most < u128::from(Trip::ENOUGH)) {
             let message = format!(
                 "never opens while `{}` hangs: at most {most} attempts end within its window, and a share counts from {} on; raise \
                  `max_in_flight` or `window`, lower the timeout, or set `failures` to a number",
-                upstream.name,
+                upstream.service.name,
                 Trip::ENOUGH,
             );
             review.warning(&place.key("failures"), message);
@@ -158,8 +160,8 @@ pub(super) fn breakers_that_never_see_enough(config: &Config, review: &mut Revie
 /// The upstreams whose requests may be sent more than once, and are meant to be.
 fn sent_again(config: &Config) -> impl Iterator<Item = &Settings> {
     config.upstreams.iter().filter(|upstream| {
-        let lane = &upstream.policy;
-        lane.repeatable == Repeatable::Yes
+        let lane = &upstream.service.policy;
+        upstream.request.repeatable() == Repeatable::Yes
             && (lane.retry.attempts.get() > 1 || lane.hedge.is_some())
     })
 }

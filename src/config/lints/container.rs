@@ -9,8 +9,8 @@ use crate::config::{checked::Config, loops, mistake::KeyPath, review::Review};
 /// Notes addresses that lead to loopback, and listeners that are there alone.
 pub(super) fn look(config: &Config, review: &mut Review<'_>) {
     for upstream in &config.upstreams {
-        let path = KeyPath::of(["upstreams", &upstream.name, "url"]);
-        leads_back(&path, &upstream.url, "the service", review);
+        let path = KeyPath::of(["upstreams", &upstream.service.name, "url"]);
+        leads_back(&path, &upstream.url(), "the service", review);
     }
     if let Some(endpoint) = &config.tracing.otlp_endpoint {
         let path = KeyPath::of(["tracing", "otlp_endpoint"]);

@@ -29,12 +29,12 @@ pub(super) fn calls_beyond_the_ceiling(config: &Config, review: &mut Review<'_>)
                 continue;
             };
             let at_once = times.min(aggregate.concurrency.get());
-            let most = upstream.policy.max_in_flight.get();
+            let most = upstream.service.policy.max_in_flight.get();
             if at_once > most {
                 let message = format!(
                     "calls `{name}` {at_once} times at once, and upstreams.{name}.max_in_flight is {most}: every request fails with \
                      `overload` for the rest; raise it, or set `concurrency`",
-                    name = upstream.name
+                    name = upstream.service.name
                 );
                 let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
                 review.warning(&path, message);
@@ -70,7 +70,7 @@ pub(super) fn bodies_beyond_the_sum(config: &Config, review: &mut Review<'_>) {
         }
         let upstreams = (aggregate.calls.iter())
             .filter_map(|call| config.upstreams.get(call.upstream))
-            .filter(|upstream| upstream.max_body > aggregate.max_body);
+            .filter(|upstream| upstream.request.max_body > aggregate.max_body);
         for upstream in upstreams {
             let Some(place) = written(upstream, "max_body", review) else {
                 continue;
@@ -78,8 +78,8 @@ pub(super) fn bodies_beyond_the_sum(config: &Config, review: &mut Review<'_>) {
             let message = format!(
                 "`{}` may answer with {}, but all bodies of one request of `{name}` together have {}, and what is beyond that is \
                  `too_large`; raise aggregates.{name}.max_body too",
-                upstream.name,
-                Bytes(upstream.max_body as u64),
+                upstream.service.name,
+                Bytes(upstream.request.max_body as u64),
                 Bytes(aggregate.max_body as u64),
                 name = aggregate.name,
             );
@@ -108,11 +108,11 @@ pub(super) fn statuses_that_are_a_success(config: &Config, review: &mut Review<'
                 continue;
             };
             let statuses = call.pass_status.iter();
-            for status in statuses.filter(|status| upstream.success.contains(**status)) {
+            for status in statuses.filter(|status| upstream.request.success.contains(**status)) {
                 let message = format!(
                     "{} has no effect, as it counts as success (upstreams.{}.success)",
                     status.as_u16(),
-                    upstream.name
+                    upstream.service.name
                 );
                 review.warning(&pass_status(aggregate, index), message);
             }

@@ -17,7 +17,10 @@ use crate::{
 pub(super) fn hangs_are_cut_off_by_the_deadline(config: &Config, review: &mut Review<'_>) {
     for aggregate in &config.aggregates {
         for (_, upstream) in cut_off(config, aggregate) {
-            let consequence = match (upstream.policy.breaker.is_some(), retries_hangs(upstream)) {
+            let consequence = match (
+                upstream.service.policy.breaker.is_some(),
+                retries_hangs(upstream),
+            ) {
                 (true, true) => "its breaker counts none of them, and none is retried",
                 (true, false) => "its breaker counts none of them, so that they never open it",
                 (false, true) => "none of them is retried",
@@ -27,8 +30,8 @@ pub(super) fn hangs_are_cut_off_by_the_deadline(config: &Config, review: &mut Re
                 "{} leaves the timeout of `{name}` ({}) no effect: attempts that hang fail with `deadline` and not with `timeout`, \
                  {consequence}; set upstreams.{name}.timeout below the deadline",
                 quoted(aggregate.deadline),
-                quoted(upstream.timeout),
-                name = upstream.name,
+                quoted(upstream.request.timeout),
+                name = upstream.service.name,
             );
             let path = KeyPath::of(["aggregates", &aggregate.name, "deadline"]);
             review.warning(&path, message);
@@ -45,18 +48,21 @@ pub(super) fn timeouts_beyond_every_deadline(config: &Config, review: &mut Revie
         let Some(longest) = longest.flatten().max() else {
             continue;
         };
-        let told =
-            |upstream: &Settings| upstream.policy.breaker.is_some() || retries_hangs(upstream);
+        let told = |upstream: &Settings| {
+            upstream.service.policy.breaker.is_some() || retries_hangs(upstream)
+        };
         let has_effect = |&(_, upstream): &(usize, &Settings)| {
             // A default that is written out is nobody's choice.
-            upstream.timeout <= longest || upstream.timeout == defaults::TIMEOUT || told(upstream)
+            upstream.request.timeout <= longest
+                || upstream.request.timeout == defaults::TIMEOUT
+                || told(upstream)
         };
         if let [(_, first), ..] = upstreams[..]
             && !upstreams.iter().any(has_effect)
         {
             let message = format!(
                 "{} has no effect: the longest deadline of the aggregates that call it is {}; set a shorter time or raise the deadline",
-                quoted(first.timeout),
+                quoted(first.request.timeout),
                 quoted(longest),
             );
             review.warning(&place, message);
@@ -68,16 +74,16 @@ pub(super) fn timeouts_beyond_every_deadline(config: &Config, review: &mut Revie
 pub(super) fn connect_timeouts_beyond_the_timeout(config: &Config, review: &mut Review<'_>) {
     for (place, upstreams) in by_place(config, "connect_timeout", review) {
         let is_idle = |upstream: &Settings| {
-            upstream.connect_timeout != defaults::CONNECT_TIMEOUT
-                && upstream.connect_timeout >= upstream.timeout
+            upstream.service.connect_timeout != defaults::CONNECT_TIMEOUT
+                && upstream.service.connect_timeout >= upstream.request.timeout
         };
         if let [(_, first), ..] = upstreams[..]
             && upstreams.iter().all(|(_, upstream)| is_idle(upstream))
         {
             let message = format!(
                 "{} has no effect: connecting is part of the attempt, whose timeout is {}; set a shorter time or raise the timeout",
-                quoted(first.connect_timeout),
-                quoted(first.timeout),
+                quoted(first.service.connect_timeout),
+                quoted(first.request.timeout),
             );
             review.warning(&place, message);
         }
@@ -88,12 +94,13 @@ pub(super) fn connect_timeouts_beyond_the_timeout(config: &Config, review: &mut 
 pub(super) fn hedges_that_come_too_late(config: &Config, review: &mut Review<'_>) {
     for (place, upstreams) in by_place(config, "hedge", review) {
         let late = upstreams.iter().map(|&(index, upstream)| {
-            let Some(Hedge::After(after)) = upstream.policy.hedge else {
+            let Some(Hedge::After(after)) = upstream.service.policy.hedge else {
                 return None;
             };
             let deadline = longest_deadline(config, index)?;
-            let end = upstream.timeout.min(deadline);
-            (upstream.policy.repeatable == Repeatable::Yes && after >= end).then_some((after, end))
+            let end = upstream.request.timeout.min(deadline);
+            (upstream.request.repeatable() == Repeatable::Yes && after >= end)
+                .then_some((after, end))
         });
         let late: Option<Vec<_>> = late.collect();
         if let Some(&(after, end)) = late.as_ref().and_then(|late| late.first()) {
@@ -121,9 +128,9 @@ pub(super) fn calls_that_leave_nothing_to_the_next(config: &Config, review: &mut
             let message = format!(
                 "while `{name}` hangs, the calls after it never begin: its timeout ({}) takes the whole deadline ({}); set \
                  upstreams.{name}.timeout well below the deadline",
-                quoted(upstream.timeout),
+                quoted(upstream.request.timeout),
                 quoted(aggregate.deadline),
-                name = upstream.name,
+                name = upstream.service.name,
             );
             review.warning(&path.index(index), message);
         }
@@ -139,13 +146,13 @@ fn cut_off<'a>(
     calls
         .filter_map(|(index, call)| Some((index, config.upstreams.get(call.upstream)?)))
         // They begin together at best.
-        .filter(|(_, upstream)| upstream.timeout >= aggregate.deadline)
+        .filter(|(_, upstream)| upstream.request.timeout >= aggregate.deadline)
 }
 
 /// Tells whether an attempt that has hung is meant to be tried again.
 fn retries_hangs(upstream: &Settings) -> bool {
-    let lane = &upstream.policy;
-    lane.repeatable == Repeatable::Yes
+    let lane = &upstream.service.policy;
+    upstream.request.repeatable() == Repeatable::Yes
         && lane.retry.attempts.get() > 1
         && lane.retry.on.kinds().contains(&FailureKind::Timeout)
 }

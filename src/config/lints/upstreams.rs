@@ -1,11 +1,11 @@
 //! Upstreams and collectors that can't be what is meant.
 
-use http::{StatusCode, Uri};
+use http::StatusCode;
 
 use super::{callers, written};
 use crate::{
     config::{checked::Config, defaults, mistake::KeyPath, review::Review},
-    upstream::standard_port,
+    upstream::Address,
 };
 
 /// The port of OTLP over gRPC.
@@ -15,7 +15,7 @@ const GRPC: u16 = 4317;
 pub(super) fn upstreams_without_a_caller(config: &Config, review: &mut Review<'_>) {
     for (index, upstream) in config.upstreams.iter().enumerate() {
         if callers(config, index).next().is_none() {
-            let path = KeyPath::of(["upstreams", &upstream.name]);
+            let path = KeyPath::of(["upstreams", &upstream.service.name]);
             let message = "no aggregate calls it; list it in the `calls` of one, or take it out";
             review.warning(&path, message);
         }
@@ -27,7 +27,7 @@ pub(super) fn successes_without_a_2xx(config: &Config, review: &mut Review<'_>) 
     for upstream in &config.upstreams {
         let has_any = (200..300)
             .filter_map(|status| StatusCode::from_u16(status).ok())
-            .any(|status| upstream.success.contains(status));
+            .any(|status| upstream.request.success.contains(status));
         let place = written(upstream, "success", review);
         if let Some(place) = place.filter(|_| !has_any) {
             let message = "no 2xx is in it, so every good answer is a failure: the list takes the place of the default; add \"2xx\"";
@@ -39,20 +39,18 @@ pub(super) fn successes_without_a_2xx(config: &Config, review: &mut Review<'_>) 
 /// A port that speaks another protocol than the scheme.
 pub(super) fn ports_of_something_else(config: &Config, review: &mut Review<'_>) {
     for upstream in &config.upstreams {
-        let path = KeyPath::of(["upstreams", &upstream.name, "url"]);
-        let wrong = match (upstream.url.scheme_str(), port(&upstream.url)) {
-            (Some("http"), 443) => {
-                "port 443 is that of https, and the scheme is http; write https://"
-            }
-            (Some("https"), 80) => {
-                "port 80 is that of http, and the scheme is https; leave the port out"
-            }
+        let path = KeyPath::of(["upstreams", &upstream.service.name, "url"]);
+        let address = &upstream.service.address;
+        let wrong = match (address.scheme(), address.port()) {
+            ("http", 443) => "port 443 is that of https, and the scheme is http; write https://",
+            ("https", 80) => "port 80 is that of http, and the scheme is https; leave the port out",
             _ => continue,
         };
         review.warning(&path, wrong);
     }
     let endpoint = config.tracing.otlp_endpoint.as_ref();
-    if endpoint.is_some_and(|endpoint| port(endpoint) == GRPC) {
+    let address = endpoint.and_then(Address::of);
+    if address.is_some_and(|address| address.port() == GRPC) {
         let path = KeyPath::of(["tracing", "otlp_endpoint"]);
         let message = "port 4317 is that of OTLP over gRPC, and spans are sent over HTTP; collectors take them at port 4318";
         review.warning(&path, message);
@@ -67,10 +65,6 @@ pub(super) fn samples_of_nothing(config: &Config, review: &mut Review<'_>) {
         let message = "has no effect without tracing.otlp_endpoint; set it, or leave this out";
         review.warning(&path, message);
     }
-}
-
-fn port(url: &Uri) -> u16 {
-    url.port_u16().unwrap_or_else(|| standard_port(url))
 }
 
 #[cfg(test)]

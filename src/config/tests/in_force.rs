@@ -71,7 +71,7 @@ fn what_is_in_force_loads_again_to_the_same() {
         let values = |config: &Config| -> Vec<_> {
             let upstreams = config.upstreams.iter();
             upstreams
-                .flat_map(|upstream| upstream.headers.clone())
+                .flat_map(|upstream| upstream.request.headers.clone())
                 .collect()
         };
         assert_eq!(values(&again), values(&config));

@@ -38,14 +38,14 @@ fn the_environment_wins_over_the_files_and_can_give_numbers_lists_and_tables() {
     let names: Vec<_> = config
         .upstreams
         .iter()
-        .map(|upstream| &*upstream.name)
+        .map(|upstream| &*upstream.service.name)
         .collect();
     assert_eq!(names, ["last", "orders", "users"]);
     let users = &config.upstreams[2];
-    assert_eq!(users.url, "http://elsewhere/");
-    assert_eq!(users.headers[0].1, "12345");
-    assert!(users.headers[0].1.is_sensitive());
-    assert!(users.success.contains(http::StatusCode::NOT_FOUND));
+    assert_eq!(users.url(), "http://elsewhere/");
+    assert_eq!(users.request.headers[0].1, "12345");
+    assert!(users.request.headers[0].1.is_sensitive());
+    assert!(users.request.success.contains(http::StatusCode::NOT_FOUND));
     let default = &config.aggregates[0];
     assert!(default.compare);
     assert_eq!(default.calls[1].need, Need::Optional);
@@ -111,8 +111,8 @@ fn a_later_file_wins_and_a_list_is_replaced_as_a_whole() {
     fs::write(&files[1], second).unwrap();
     let config = load(&files, [], None).unwrap();
     assert_eq!(config.aggregates[0].calls.len(), 1);
-    assert_eq!(config.upstreams[1].timeout, Duration::from_secs(1));
-    assert_eq!(config.upstreams[1].url, "http://users:8080/ping");
+    assert_eq!(config.upstreams[1].request.timeout, Duration::from_secs(1));
+    assert_eq!(config.upstreams[1].url(), "http://users:8080/ping");
 }
 
 #[test]
@@ -179,14 +179,23 @@ calls = ["one", "two"]
     let [one, two] = config.upstreams.as_slice() else {
         panic!()
     };
-    assert_eq!((one.timeout.as_secs(), two.timeout.as_secs()), (2, 3));
+    assert_eq!(
+        (one.request.timeout.as_secs(), two.request.timeout.as_secs()),
+        (2, 3)
+    );
     let headers = |upstream: &Settings| -> Vec<String> {
-        let headers = upstream.headers.iter();
+        let headers = upstream.request.headers.iter();
         headers
             .map(|(name, value)| format!("{name}={}", value.to_str().unwrap()))
             .collect()
     };
     assert_eq!(headers(one), ["accept=a", "x-team=t"]);
     assert_eq!(headers(two), ["accept=b", "x-team=t"]);
-    assert_eq!((one.forward_query.len(), two.forward_query.len()), (1, 0));
+    assert_eq!(
+        (
+            one.request.forward_query.len(),
+            two.request.forward_query.len()
+        ),
+        (1, 0)
+    );
 }

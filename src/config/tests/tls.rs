@@ -35,7 +35,7 @@ fn files_are_relative_to_the_file_that_names_them_and_shown_as_they_are() {
         &[("ca.pem", &cert), ("me.pem", &cert), ("me.key", &key)],
     );
     let config = config.unwrap();
-    let tls = &config.upstreams[0].tls;
+    let tls = &config.upstreams[0].service.tls;
     assert_eq!(tls.ca.as_ref().unwrap().len(), 1);
     assert!(tls.identity.is_some());
     let shown = effective(&config);
@@ -63,7 +63,7 @@ fn a_default_holds_for_https_only_and_a_table_of_its_own_replaces_it() {
     let has_ca: Vec<_> = config
         .upstreams
         .iter()
-        .map(|upstream| upstream.tls.ca.is_some())
+        .map(|upstream| upstream.service.tls.ca.is_some())
         .collect();
     assert_eq!(has_ca, [true, false, false]);
 }
@@ -159,11 +159,12 @@ fn equal_tables_share_what_they_name() {
     let secure: Vec<_> = config
         .upstreams
         .iter()
-        .filter(|upstream| upstream.tls.ca.is_some())
+        .filter(|upstream| upstream.service.tls.ca.is_some())
         .collect();
     assert_eq!(secure.len(), 3);
     for upstream in &secure[1..] {
-        let same = |of: fn(&TlsSettings) -> usize| of(&upstream.tls) == of(&secure[0].tls);
+        let same =
+            |of: fn(&TlsSettings) -> usize| of(&upstream.service.tls) == of(&secure[0].service.tls);
         assert!(same(|tls| Arc::as_ptr(tls.ca.as_ref().unwrap()).addr()));
         assert!(same(
             |tls| Arc::as_ptr(tls.identity.as_ref().unwrap()).addr()

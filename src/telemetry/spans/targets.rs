@@ -8,7 +8,7 @@ use super::shared;
 use crate::fanout::UpstreamId;
 
 /// The data of an upstream that its spans have.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Target<'a> {
     /// The configured name of the upstream.
     pub name: &'a str,
@@ -17,7 +17,7 @@ pub struct Target<'a> {
     /// The port of the upstream.
     pub port: u16,
     /// The URL of the attempts. Spans leave out its query, which may be secret.
-    pub url: &'a Uri,
+    pub url: Uri,
     /// The method of the attempts.
     pub method: &'a Method,
 }
@@ -54,7 +54,7 @@ impl TargetSpan {
                 KeyValue::new("http.request.method", shared(target.method.as_str())),
                 KeyValue::new("server.address", shared(target.host)),
                 KeyValue::new("server.port", i64::from(target.port)),
-                KeyValue::new("url.full", shared(&shown(target.url))),
+                KeyValue::new("url.full", shared(&shown(&target.url))),
                 KeyValue::new("network.protocol.version", "1.1"),
                 KeyValue::new("gather.upstream", shared(target.name)),
             ],
