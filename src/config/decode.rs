@@ -12,6 +12,7 @@ use super::{
     layers::Layers,
     mistake::{KeyPath, Report, Step, nearest},
     raw::RawConfig,
+    spelling::{Keys, Unknown},
 };
 
 /// The most mistakes that are looked for: a file with more is no configuration, and each costs a pass.
@@ -38,6 +39,7 @@ pub(super) fn decode(layers: &mut Layers, report: &mut Report) -> Decoded {
         );
         refused.insert(path.clone());
     });
+    take_out_unknown(&mut json, layers, report, &mut refused);
     while report.len() < MOST_MISTAKES {
         let error = match serde_path_to_error::deserialize::<_, RawConfig>(&json) {
             Ok(raw) => {
@@ -49,31 +51,14 @@ pub(super) fn decode(layers: &mut Layers, report: &mut Report) -> Decoded {
             Err(error) => error,
         };
         let path = key_path(error.path());
-        let text = error.inner().to_string();
-        if let Some(value) = reread(layers, &path, &text) {
+        if let Some(value) = reread(layers, &path) {
             put(&mut json, &path, to_json(&value, &path, &mut |_, _| {}));
             layers.replace(&path, value);
             layers.variables.remove(&path);
+            take_out_unknown(&mut json, layers, report, &mut refused);
             continue;
         }
-        let message = match unknown_key(&text) {
-            Some((key, allowed)) => {
-                let by_variable = layers
-                    .variables
-                    .values()
-                    .any(|name| name == layers.origin(&path));
-                let hint = hints::other_name(&path);
-                let meant = nearest(key, allowed.iter().copied()).filter(|_| hint.is_none());
-                let hint = hint
-                    .or_else(|| Some(format!("did you mean `{}`?", meant?)))
-                    .or_else(|| hints::other_place(&path, by_variable));
-                if let (Some(meant), Some((_, table))) = (meant, path.split_last()) {
-                    refused.insert(table.key(meant));
-                }
-                unknown_key_message(hint.as_deref(), &allowed)
-            }
-            None => refusal(&text, layers, &path),
-        };
+        let message = refusal(&error.inner().to_string(), layers, &path);
         report.add(layers.origin(&path), &path, message);
         if !take_out(&mut json, &path) {
             break;
@@ -85,6 +70,39 @@ pub(super) fn decode(layers: &mut Layers, report: &mut Report) -> Decoded {
         report.add("", &KeyPath::default(), message);
     }
     Decoded { raw: None, refused }
+}
+
+/// Takes out the keys that no table has, and notes each.
+fn take_out_unknown(
+    json: &mut Json,
+    layers: &Layers,
+    report: &mut Report,
+    refused: &mut BTreeSet<KeyPath>,
+) {
+    let mut unknown = Keys::of_the_file().unknown(json);
+    unknown.truncate(MOST_MISTAKES.saturating_sub(report.len()));
+    for Unknown { path, allowed } in unknown {
+        let Some((Step::Key(key), table)) = path.split_last() else {
+            continue;
+        };
+        let origin = layers.origin(&path);
+        let by_variable = layers.variables.values().any(|name| name == origin);
+        let hint = hints::other_name(&path);
+        let meant = nearest(key, allowed.iter().copied()).filter(|_| hint.is_none());
+        let hint = hint
+            .or_else(|| Some(format!("did you mean `{}`?", meant?)))
+            .or_else(|| hints::other_place(&path, by_variable));
+        if let Some(meant) = meant {
+            refused.insert(table.key(meant));
+        }
+        report.add(
+            origin,
+            &path,
+            unknown_key_message(hint.as_deref(), &allowed),
+        );
+        take_out(json, &path);
+        refused.insert(path);
+    }
 }
 
 /// The same tree as JSON values. `odd` hears of what no setting can be; it is left out, or null in a list.
@@ -139,22 +157,12 @@ fn key_path(path: &serde_path_to_error::Path) -> KeyPath {
 }
 
 /// A variable's text as the TOML value that it holds, if `path` is what the variable set.
-fn reread(layers: &Layers, path: &KeyPath, error: &str) -> Option<Value> {
+fn reread(layers: &Layers, path: &KeyPath) -> Option<Value> {
     let name = layers.variables.get(path)?;
     match &layers.get(path)?.kind {
-        ValueKind::String(text) if unknown_key(error).is_none() => {
-            environment::toml_value(name, text)
-        }
+        ValueKind::String(text) => environment::toml_value(name, text),
         _ => None,
     }
-}
-
-/// The key that serde does not know, and those that it does.
-fn unknown_key(error: &str) -> Option<(&str, Vec<&str>)> {
-    let (key, rest) = error
-        .strip_prefix("unknown field `")?
-        .split_once("`, expected ")?;
-    Some((key, rest.split('`').skip(1).step_by(2).collect()))
 }
 
 fn unknown_key_message(hint: Option<&str>, allowed: &[&str]) -> String {

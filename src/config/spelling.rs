@@ -1,4 +1,7 @@
-//! The keys that a file may have, as the schema knows them, and the one that some words spell. Knows no value.
+//! The keys that a file may have, as the schema knows them, those that it may not, and the one that some words spell. Knows
+//! no value.
+
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -13,10 +16,76 @@ const TABLES: [&str; 5] = ["server", "log", "defaults", "tracing", "admin"];
 /// All keys of a file.
 pub(super) struct Keys(Value);
 
+/// A key that its table does not have.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unknown<'a> {
+    pub(super) path: KeyPath,
+    /// The keys that the table may have.
+    pub(super) allowed: Vec<&'a str>,
+}
+
 impl Keys {
     /// Those of the schema.
-    pub(super) fn of_the_file() -> Self {
-        Self(schema::of_the_file())
+    pub(super) fn of_the_file() -> &'static Self {
+        static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys(schema::of_the_file()));
+        &KEYS
+    }
+
+    /// The keys of `file` that no table has, each in the place where it stands. Nothing is said of what is below one.
+    pub(super) fn unknown(&self, file: &Value) -> Vec<Unknown<'_>> {
+        let mut found = Vec::new();
+        self.note_unknown(&self.0, file, &KeyPath::default(), &mut found);
+        found
+    }
+
+    fn note_unknown<'a>(
+        &'a self,
+        schema: &'a Value,
+        value: &Value,
+        path: &KeyPath,
+        found: &mut Vec<Unknown<'a>>,
+    ) {
+        let Some(schema) = self.form(schema, value) else {
+            return;
+        };
+        match value {
+            Value::Array(values) => {
+                for (index, value) in values.iter().enumerate() {
+                    self.note_unknown(&schema["items"], value, &path.index(index), found);
+                }
+            }
+            Value::Object(table) => {
+                let known = schema["properties"].as_object();
+                let others = &schema["additionalProperties"];
+                for (key, value) in table {
+                    let path = path.key(key);
+                    match (known.and_then(|known| known.get(key)), known) {
+                        (Some(child), _) => self.note_unknown(child, value, &path, found),
+                        (None, Some(known)) if *others == Value::Bool(false) => {
+                            let allowed = known.keys().map(String::as_str).collect();
+                            found.push(Unknown { path, allowed });
+                        }
+                        (None, _) => self.note_unknown(others, value, &path, found),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The form of a schema that a value has: where there are several, the one for a table or a list.
+    fn form<'a>(&'a self, schema: &'a Value, value: &Value) -> Option<&'a Value> {
+        let schema = self.resolve(schema);
+        let Some(forms) = schema.get("anyOf").and_then(Value::as_array) else {
+            return schema.is_object().then_some(schema);
+        };
+        let kind = match value {
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+            _ => return None,
+        };
+        let mut forms = forms.iter().map(|form| self.resolve(form));
+        forms.find(|form| form["type"] == kind)
     }
 
     /// The setting that `words` spell, whatever stands between them: `log`, `level` are `log.level`. A key that the words
@@ -103,7 +172,36 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_key_that_no_table_has_is_found_wherever_it_stands() {
+        let keys = Keys::of_the_file();
+        let file = json!({
+            "$schema": "x",
+            "sevrer": {"listne": 1},
+            "server": {"listen": 1, "listne": 2},
+            "defaults": {"url": "http://a", "headers": {"x-any": "b"}},
+            "upstreams": {"any": {"url": 5, "retry": {"attempt": 1}, "tls": "text"}},
+            "aggregates": {"any": {"calls": ["a", {"upstream": "a", "timeout": "1s"}, null]}},
+        });
+        let unknown = keys.unknown(&file);
+        let paths: Vec<_> = unknown.iter().map(|key| key.path.to_string()).collect();
+        assert_eq!(
+            paths,
+            [
+                "aggregates.any.calls[1].timeout",
+                "defaults.url",
+                "server.listne",
+                "sevrer",
+                "upstreams.any.retry.attempt"
+            ]
+        );
+        assert_eq!(unknown[4].allowed, ["attempts", "backoff", "on"]);
+        assert_eq!(keys.unknown(&json!(["no", {"table": 1}])), []);
+    }
 
     #[test]
     fn words_spell_the_key_whatever_stands_between_them() {

@@ -29,7 +29,7 @@ pub(super) fn find(environment: &[(String, String)]) -> Vec<(String, String)> {
     stray.dedup();
     let keys = Keys::of_the_file();
     let told = stray.into_iter().filter_map(|name| {
-        let message = message(&name, &keys)?;
+        let message = message(&name, keys)?;
         Some((name, message))
     });
     told.collect()
