@@ -15,6 +15,7 @@ mod environment;
 mod files;
 mod headers;
 mod hints;
+mod inheritance;
 mod lanes;
 mod layers;
 mod lints;
@@ -137,6 +138,7 @@ fn finish(
     let mut review = Review {
         layers: &layers,
         refused: &decoded.refused,
+        inherited: &decoded.inherited,
         report: &mut report,
         warnings: &mut warnings,
     };

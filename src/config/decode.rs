@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 
 use config::{Value, ValueKind};
+use serde::Deserialize as _;
 use serde_json::Value as Json;
 use serde_path_to_error::Segment;
 
 use super::{
     environment, hints,
+    inheritance::Inherited,
     layers::Layers,
     mistake::{KeyPath, Report, Step, nearest},
     raw::RawConfig,
@@ -25,6 +27,8 @@ pub(super) struct Decoded {
     /// The paths of what was refused, and of keys that a misspelt one was probably meant to be. That they are
     /// absent is no mistake of its own.
     pub(super) refused: BTreeSet<KeyPath>,
+    /// The settings that upstreams have from `[defaults]`.
+    pub(super) inherited: Inherited,
 }
 
 /// Reads the settings from their tree. Variables are replaced by the TOML value that they hold, where their
@@ -42,12 +46,7 @@ pub(super) fn decode(layers: &mut Layers, report: &mut Report) -> Decoded {
     take_out_unknown(&mut json, layers, report, &mut refused);
     while report.len() < MOST_MISTAKES {
         let error = match serde_path_to_error::deserialize::<_, RawConfig>(&json) {
-            Ok(raw) => {
-                return Decoded {
-                    raw: Some(raw),
-                    refused,
-                };
-            }
+            Ok(raw) => return inherit(raw, json, refused),
             Err(error) => error,
         };
         let path = key_path(error.path());
@@ -69,7 +68,28 @@ pub(super) fn decode(layers: &mut Layers, report: &mut Report) -> Decoded {
         let message = format!("more than {MOST_MISTAKES} mistakes; the rest is not shown");
         report.add("", &KeyPath::default(), message);
     }
-    Decoded { raw: None, refused }
+    Decoded {
+        raw: None,
+        refused,
+        inherited: Inherited::default(),
+    }
+}
+
+/// Lays `[defaults]` under each upstream of a file that could be read, and reads it again. Only now, so that a mistake in
+/// `[defaults]` is one, however many upstreams there are.
+fn inherit(raw: RawConfig, mut json: Json, refused: BTreeSet<KeyPath>) -> Decoded {
+    let inherited = Inherited::lay(&mut json, &refused);
+    let raw = if inherited.is_empty() {
+        Some(raw)
+    } else {
+        // Each table could be read alone, so nothing is refused now.
+        RawConfig::deserialize(&json).ok()
+    };
+    Decoded {
+        raw,
+        refused,
+        inherited,
+    }
 }
 
 /// Takes out the keys that no table has, and notes each.

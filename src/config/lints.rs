@@ -92,10 +92,8 @@ fn by_place<'a>(
 
 /// The place where a setting of an upstream is written; `None` where nobody has set it.
 fn written(upstream: &Settings, key: &str, review: &Review<'_>) -> Option<KeyPath> {
-    let own = KeyPath::of(["upstreams", &upstream.service.name, key]);
-    [own, KeyPath::of(["defaults", key])]
-        .into_iter()
-        .find(|path| review.is_set(path))
+    let path = KeyPath::of(["upstreams", &upstream.service.name, key]);
+    review.is_set(&path).then(|| review.written_at(&path))
 }
 
 /// The aggregates that call the upstream with this index.

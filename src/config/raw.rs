@@ -1,10 +1,11 @@
 //! The file as it is written: one struct a table, everything optional, unknown keys denied. The doc comments are
 //! the descriptions in the JSON Schema. Knows nothing of what makes sense; `check` does.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     calls::{RawCall, WaitFor},
@@ -38,7 +39,8 @@ pub(super) struct RawConfig {
     /// Spans and where they go.
     pub(super) tracing: Option<Table<RawTracing>>,
     /// Settings for every upstream that does not say otherwise: any setting of an upstream but `url`.
-    pub(super) defaults: Option<Table<RawDefaults>>,
+    #[schemars(with = "Option<Defaults>")]
+    pub(super) defaults: Option<Table<RawUpstream>>,
     /// The HTTP services that may be called, by name (`[a-z][a-z0-9_]*`). At least one.
     #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
     pub(super) upstreams: Option<Named<RawUpstream>>,
@@ -203,102 +205,80 @@ pub(super) enum RawMethod {
     Options,
 }
 
-/// An upstream's settings stand in two tables, `[upstreams.NAME]` and `[defaults]`; this writes them once.
-macro_rules! upstream_settings {
-    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $own:ident: $kind:ty,)* }) => {
-        #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-        #[serde(deny_unknown_fields)]
-        $(#[$about])*
-        pub(super) struct $name {
-            $($(#[$doc])* pub(super) $own: Option<$kind>,)*
-            /// The method of every attempt. Default `GET`.
-            pub(super) method: Option<RawMethod>,
-            /// A fixed body, for a method other than `GET` and `HEAD`.
-            pub(super) body: Option<String>,
-            /// One attempt, from its start to the last byte of the answer. Default `5s`.
-            pub(super) timeout: Option<HumanDuration>,
-            /// Looking up the name, connecting and the TLS handshake. Default `1s`.
-            pub(super) connect_timeout: Option<HumanDuration>,
-            /// The time that a connection may wait for its next request, up to 1h; `0s` keeps none. Below the time after which
-            /// the upstream closes it. Default `4s`.
-            pub(super) keep_alive: Option<HumanDuration>,
-            /// The largest body taken, from 1B to 1GiB. Default `1MiB`.
-            pub(super) max_body: Option<Size>,
-            /// The depth to which its JSON may nest, from 1 to 1000; deeper is `invalid_body`. Default 64, which common
-            /// clients read.
-            pub(super) max_depth: Option<Count<1, MOST_DEPTH>>,
-            /// Refuses answers that only the end of their connection ends: nobody can see whether such an answer
-            /// was cut short. Default `false`.
-            pub(super) framed: Option<bool>,
-            /// Asks it for gzip or brotli. Default `false`. What comes compressed is inflated in any case.
-            pub(super) compressed: Option<bool>,
-            /// The statuses that count as success: `"404"`, or `"2xx"` for a class. Default `["2xx"]`.
-            #[schemars(with = "Option<Vec<String>>", inner(regex(pattern = "^([1-5][0-9][0-9]|[1-5]xx)$")))]
-            pub(super) success: Option<Texts>,
-            /// Attempts at a time, over all workers. Default 4096.
-            pub(super) max_in_flight: Option<Count<1, MOST_CONNECTIONS>>,
-            /// Retries of a call. Default: none. For idempotent methods only. Not after a 500, unless `on` says so.
-            pub(super) retry: Option<Table<RawRetry>>,
-            /// A second attempt beside a slow one. Default: none. For idempotent methods only.
-            pub(super) hedge: Option<Table<RawHedge>>,
-            /// The load that retries and hedges together may add.
-            pub(super) budget: Option<Table<RawBudget>>,
-            /// A circuit breaker: it refuses attempts when too many have failed. Default: none.
-            pub(super) breaker: Option<Table<RawBreaker>>,
-            /// The client's headers that go upstream. Default: none. Without tracing, `traceparent` and `tracestate` go
-            /// too, unless `headers` sets them.
-            #[schemars(with = "Option<Vec<String>>")]
-            pub(super) forward_headers: Option<Texts>,
-            /// The client's query parameters that go upstream. Default: none.
-            #[schemars(with = "Option<Vec<String>>")]
-            pub(super) forward_query: Option<Texts>,
-            /// Fixed headers of every attempt. Those of `[defaults]` are added, name by name.
-            pub(super) headers: Option<BTreeMap<String, String>>,
-            /// Trust and client certificate, for `https`. Takes the place of the table in `[defaults]` as a whole.
-            pub(super) tls: Option<Table<RawTls>>,
-        }
-    };
+/// An HTTP service that may be called.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Upstream")]
+pub(super) struct RawUpstream {
+    /// The upstream's URL: `http://` or `https://`, a host, a path; no user, password or fragment. Required.
+    pub(super) url: Option<String>,
+    /// The method of every attempt. Default `GET`.
+    pub(super) method: Option<RawMethod>,
+    /// A fixed body, for a method other than `GET` and `HEAD`.
+    pub(super) body: Option<String>,
+    /// One attempt, from its start to the last byte of the answer. Default `5s`.
+    pub(super) timeout: Option<HumanDuration>,
+    /// Looking up the name, connecting and the TLS handshake. Default `1s`.
+    pub(super) connect_timeout: Option<HumanDuration>,
+    /// The time that a connection may wait for its next request, up to 1h; `0s` keeps none. Below the time after which
+    /// the upstream closes it. Default `4s`.
+    pub(super) keep_alive: Option<HumanDuration>,
+    /// The largest body taken, from 1B to 1GiB. Default `1MiB`.
+    pub(super) max_body: Option<Size>,
+    /// The depth to which its JSON may nest, from 1 to 1000; deeper is `invalid_body`. Default 64, which common
+    /// clients read.
+    pub(super) max_depth: Option<Count<1, MOST_DEPTH>>,
+    /// Refuses answers that only the end of their connection ends: nobody can see whether such an answer
+    /// was cut short. Default `false`.
+    pub(super) framed: Option<bool>,
+    /// Asks it for gzip or brotli. Default `false`. What comes compressed is inflated in any case.
+    pub(super) compressed: Option<bool>,
+    /// The statuses that count as success: `"404"`, or `"2xx"` for a class. Default `["2xx"]`.
+    #[schemars(
+        with = "Option<Vec<String>>",
+        inner(regex(pattern = "^([1-5][0-9][0-9]|[1-5]xx)$"))
+    )]
+    pub(super) success: Option<Texts>,
+    /// Attempts at a time, over all workers. Default 4096.
+    pub(super) max_in_flight: Option<Count<1, MOST_CONNECTIONS>>,
+    /// Retries of a call. Default: none. For idempotent methods only. Not after a 500, unless `on` says so.
+    pub(super) retry: Option<Table<RawRetry>>,
+    /// A second attempt beside a slow one. Default: none. For idempotent methods only.
+    pub(super) hedge: Option<Table<RawHedge>>,
+    /// The load that retries and hedges together may add.
+    pub(super) budget: Option<Table<RawBudget>>,
+    /// A circuit breaker: it refuses attempts when too many have failed. Default: none.
+    pub(super) breaker: Option<Table<RawBreaker>>,
+    /// The client's headers that go upstream. Default: none. Without tracing, `traceparent` and `tracestate` go
+    /// too, unless `headers` sets them.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) forward_headers: Option<Texts>,
+    /// The client's query parameters that go upstream. Default: none.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) forward_query: Option<Texts>,
+    /// Fixed headers of every attempt. Those of `[defaults]` are added, name by name.
+    pub(super) headers: Option<BTreeMap<String, String>>,
+    /// Trust and client certificate, for `https`. Takes the place of the table in `[defaults]` as a whole.
+    pub(super) tls: Option<Table<RawTls>>,
 }
 
-upstream_settings! {
-    /// Settings for every upstream that does not say otherwise.
-    #[schemars(rename = "Defaults")]
-    RawDefaults {}
-}
+/// The schema of `[defaults]`: that of an upstream, less what only an upstream has.
+pub(super) struct Defaults;
 
-upstream_settings! {
-    /// An HTTP service that may be called.
-    #[schemars(rename = "Upstream")]
-    RawUpstream {
-        /// The upstream's URL: `http://` or `https://`, a host, a path; no user, password or fragment. Required.
-        url: String,
+impl JsonSchema for Defaults {
+    fn schema_name() -> Cow<'static, str> {
+        "Defaults".into()
     }
-}
 
-impl From<RawDefaults> for RawUpstream {
-    fn from(raw: RawDefaults) -> Self {
-        Self {
-            url: None,
-            method: raw.method,
-            body: raw.body,
-            timeout: raw.timeout,
-            connect_timeout: raw.connect_timeout,
-            keep_alive: raw.keep_alive,
-            max_body: raw.max_body,
-            max_depth: raw.max_depth,
-            framed: raw.framed,
-            compressed: raw.compressed,
-            success: raw.success,
-            max_in_flight: raw.max_in_flight,
-            retry: raw.retry,
-            hedge: raw.hedge,
-            budget: raw.budget,
-            breaker: raw.breaker,
-            forward_headers: raw.forward_headers,
-            forward_query: raw.forward_query,
-            headers: raw.headers,
-            tls: raw.tls,
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = RawUpstream::json_schema(generator);
+        let about = "Settings for every upstream that does not say otherwise.";
+        schema.insert("description".to_owned(), about.into());
+        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        if let Some(properties) = properties {
+            properties.remove("url");
         }
+        schema
     }
 }
 

@@ -7,6 +7,7 @@ use config::ValueKind;
 
 use super::{
     hints,
+    inheritance::Inherited,
     layers::Layers,
     mistake::{KeyPath, Report},
     quantities::HumanDuration,
@@ -32,6 +33,11 @@ impl<T> Slot<T> {
         }
     }
 
+    /// The value, if one was given, else `built_in`. One that was refused has its mistake already.
+    pub(super) fn unwrap_or(self, built_in: T) -> T {
+        self.given().unwrap_or(built_in)
+    }
+
     /// This, or `below` when nobody has set it.
     pub(super) fn or(self, below: Self) -> Self {
         match self {
@@ -40,16 +46,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// The same with another value.
-    pub(super) fn map<U>(self, to: impl FnOnce(T) -> U) -> Slot<U> {
-        match self {
-            Self::Given(value) => Slot::Given(to(value)),
-            Self::Absent => Slot::Absent,
-            Self::Refused => Slot::Refused,
-        }
-    }
-
-    /// The same with what `check` makes of the value; `None` is refused.
+    /// The same state with what `check` makes of the value; `None` is refused.
     pub(super) fn and_then<U>(self, check: impl FnOnce(T) -> Option<U>) -> Slot<U> {
         match self {
             Self::Given(value) => check(value).map_or(Slot::Refused, Slot::Given),
@@ -63,27 +60,40 @@ impl<T> Slot<T> {
 pub(super) struct Review<'a> {
     pub(super) layers: &'a Layers,
     pub(super) refused: &'a BTreeSet<KeyPath>,
+    pub(super) inherited: &'a Inherited,
     pub(super) report: &'a mut Report,
     /// Things that are odd and no mistake.
     pub(super) warnings: &'a mut Report,
 }
 
 impl Review<'_> {
-    /// Notes what is wrong at `path`.
+    /// Notes what is wrong at `path`, in the place where it is written.
     pub(super) fn mistake(&mut self, path: &KeyPath, message: impl Into<String>) {
-        self.report.add(self.layers.origin(path), path, message);
+        let path = self.written_at(path);
+        self.report.add(self.layers.origin(&path), &path, message);
     }
 
-    /// Notes what is odd at `path` and no mistake.
+    /// Notes what is odd at `path` and no mistake, in the place where it is written.
     pub(super) fn warning(&mut self, path: &KeyPath, message: impl Into<String>) {
-        self.warnings.add(self.layers.origin(path), path, message);
+        let path = self.written_at(path);
+        self.warnings.add(self.layers.origin(&path), &path, message);
+    }
+
+    /// The path at which a setting is written: `[defaults]` has those that an upstream does not set itself.
+    pub(super) fn written_at(&self, path: &KeyPath) -> KeyPath {
+        self.inherited.written_at(path)
+    }
+
+    /// Tells whether a setting is written at `path` itself, refused or not, and not in `[defaults]`.
+    pub(super) fn is_own(&self, path: &KeyPath) -> bool {
+        self.layers.get(path).is_some()
     }
 
     /// The state of the setting at `path`, whose raw value is `raw`.
     pub(super) fn slot<T>(&self, path: &KeyPath, raw: Option<T>) -> Slot<T> {
         match raw {
             Some(value) => Slot::Given(value),
-            None if self.refused.contains(path) => Slot::Refused,
+            None if self.is_refused(path) => Slot::Refused,
             None => Slot::Absent,
         }
     }
@@ -102,9 +112,14 @@ impl Review<'_> {
         })
     }
 
-    /// Tells whether anything stands at `path`, refused or not.
+    /// Tells whether the setting at `path` has been refused, there or in `[defaults]`.
+    pub(super) fn is_refused(&self, path: &KeyPath) -> bool {
+        self.refused.contains(&self.written_at(path))
+    }
+
+    /// Tells whether anything is set at `path`, refused or not, there or in `[defaults]`.
     pub(super) fn is_set(&self, path: &KeyPath) -> bool {
-        self.layers.get(path).is_some()
+        self.layers.get(&self.written_at(path)).is_some()
     }
 
     /// The names in a table of tables, those of refused ones too, in order.
@@ -119,7 +134,7 @@ impl Review<'_> {
 
     /// The directory that a path written at `path` is relative to.
     pub(super) fn directory(&self, path: &KeyPath) -> &Path {
-        self.layers.directory(path)
+        self.layers.directory(&self.written_at(path))
     }
 
     /// Notes it when `name` is none for an upstream, an aggregate or a call.

@@ -28,8 +28,6 @@ use crate::upstream::TlsSettings;
 pub(super) struct Tls {
     pub(super) settings: TlsSettings,
     pub(super) files: TlsFiles,
-    /// True if the table names roots, valid or not.
-    pub(super) names_roots: bool,
 }
 
 /// The files read so far, by their paths, or else the mistakes in them.
@@ -54,10 +52,7 @@ pub(super) fn read(
     material: &mut Material,
     review: &mut Review<'_>,
 ) -> Tls {
-    let mut tls = Tls {
-        names_roots: review.is_set(&path.key("ca")),
-        ..Tls::default()
-    };
+    let mut tls = Tls::default();
     if let Some(file) = raw.ca {
         let place = place(&path.key("ca"), &file, review);
         let read = material.roots.entry(place.clone());
