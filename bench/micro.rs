@@ -10,16 +10,16 @@
     reason = "a program that measures: it ends where it can't go on"
 )]
 
-use std::{hint::black_box, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
+use std::{hint::black_box, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gather::{
     compose,
     fanout::{
-        self, Aggregate, AggregateId, AttemptId, Body, Call, CallResult, Cause, Choice, Completion,
-        Event, Failure, Heard, Mode, Observer as _, OnFailure, Outcome, Policy, PolicySettings,
-        Reply, Upstream, UpstreamId, Verdict,
+        self, Aggregate, AggregateId, AttemptId, Body, Call, CallResult, Cause, Choice, Event,
+        Failure, Heard, Mode, Observer as _, Outcome, Policy, PolicySettings, Reply, Rules,
+        Upstream, UpstreamId, Verdict,
     },
     telemetry::{GenerationMetrics, Metrics},
     timing::server_timing,
@@ -59,11 +59,10 @@ fn aggregate(calls: usize) -> Aggregate<Prompt> {
     Aggregate {
         name: "default".into(),
         calls: (0..calls).map(call).collect(),
-        mode: Mode::Concurrent,
-        concurrency: NonZeroUsize::new(1000).unwrap(),
-        deadline: TIME,
-        completion: Completion::All,
-        on_failure: OnFailure::Partial,
+        rules: Rules {
+            deadline: TIME,
+            ..Rules::default()
+        },
     }
 }
 

@@ -40,7 +40,7 @@ pub use plan::{Aggregate, AggregateId, Call, Choice, Plan, PlanError, UpstreamId
 pub use policy::{Hedge, Policy, PolicySettings, Repeatable};
 pub use reply::{Advice, Body, Failure, FailureKind, Heard, Labels, Party, Reply};
 pub use retry::{Retry, RetryOn};
-pub use rules::{Completion, Mode, Need, OnFailure, UnknownRule};
+pub use rules::{Completion, Mode, Need, OnFailure, Rules, UnknownRule};
 pub use status::{StatusSet, UnknownStatus};
 
 #[cfg(test)]

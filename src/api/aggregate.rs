@@ -87,7 +87,7 @@ where
     client.trace = trace.map(|trace| Rc::clone(trace.trace()));
     if let Some(account) = &account {
         let mode = match query.run {
-            Run::Once(mode) => mode.unwrap_or(exposed.aggregate.mode).as_str(),
+            Run::Once(mode) => mode.unwrap_or(exposed.aggregate.rules.mode).as_str(),
             Run::Compare => "compare",
         };
         account.set_run(&exposed.aggregate.name, mode);
@@ -101,8 +101,9 @@ where
     };
     let choice = query.choice(bound);
     // Only where it was the bound that held.
-    let held =
-        wait.is_some_and(|wait| choice.timeout == Some(wait) && wait < exposed.aggregate.deadline);
+    let held = wait.is_some_and(|wait| {
+        choice.timeout == Some(wait) && wait < exposed.aggregate.rules.deadline
+    });
     let job = Job {
         gateway: Rc::clone(gateway),
         id: index,

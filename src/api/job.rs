@@ -54,7 +54,11 @@ impl<U: Upstream<Context = ClientContext>> Job<U> {
     pub(super) async fn once(&self, choice: &Choice<'_>) -> Result<HttpResponse, Problem> {
         let aggregate = &self.exposed().aggregate;
         let deadline = aggregate.deadline(choice, self.began);
-        let plan = self.plan(choice, choice.mode.unwrap_or(aggregate.mode), deadline)?;
+        let plan = self.plan(
+            choice,
+            choice.mode.unwrap_or(aggregate.rules.mode),
+            deadline,
+        )?;
         let guard = self.counted_from(self.began, plan.mode());
         let outcome = self.run(&plan).await;
         let total = self.began.elapsed();

@@ -145,8 +145,8 @@ fn aggregate() -> Aggregate<Scripted> {
     let policy = policy(PolicySettings::default());
     let calls = ["a", "b", "c"].map(|name| call(name, &upstream, &policy));
     let mut aggregate = fixture::aggregate(calls);
-    aggregate.concurrency = NonZeroUsize::new(2).expect("two");
-    aggregate.deadline = DEADLINE;
+    aggregate.rules.concurrency = NonZeroUsize::new(2).expect("two");
+    aggregate.rules.deadline = DEADLINE;
     aggregate
 }
 

@@ -227,7 +227,7 @@ fn announced<U: Upstream<Context = ClientContext>>(
     query: &Query<'_>,
     wait: Option<Duration>,
 ) -> Result<(&'static str, String), Problem> {
-    let configured = job.exposed().aggregate.mode;
+    let configured = job.exposed().aggregate.rules.mode;
     let (mode, shown) = match query.run {
         Run::Once(mode) => (
             mode.unwrap_or(configured),
@@ -298,7 +298,7 @@ impl<U: Upstream<Context = ClientContext>> Telling<'_, U> {
     async fn once(&self, choice: &Choice<'_>, mode: Option<Mode>) -> Result<(), Problem> {
         let aggregate = &self.job.exposed().aggregate;
         let deadline = aggregate.deadline(choice, self.job.began);
-        let mode = mode.unwrap_or(aggregate.mode);
+        let mode = mode.unwrap_or(aggregate.rules.mode);
         let outcome = self
             .run(choice, mode, deadline, self.job.began, None)
             .await?;

@@ -155,11 +155,7 @@ impl Blueprint {
             aggregate: Aggregate {
                 name: Arc::clone(&aggregate.name),
                 calls,
-                mode: aggregate.mode,
-                concurrency: aggregate.concurrency,
-                deadline: aggregate.deadline,
-                completion: aggregate.completion,
-                on_failure: aggregate.on_failure,
+                rules: aggregate.rules,
             },
         }
     }

@@ -46,10 +46,10 @@ fn listed<'a>(aggregate: &'a config::Aggregate, upstreams: &'a [upstream::Settin
     });
     Listed {
         name: &aggregate.name,
-        mode: aggregate.mode.as_str(),
-        deadline_ms: aggregate.deadline.as_millis(),
-        concurrency: aggregate.concurrency.get(),
-        wait_for: match aggregate.completion {
+        mode: aggregate.rules.mode.as_str(),
+        deadline_ms: aggregate.rules.deadline.as_millis(),
+        concurrency: aggregate.rules.concurrency.get(),
+        wait_for: match aggregate.rules.completion {
             Completion::All => None,
             Completion::Required => Some(Waits::Word("required")),
             Completion::Quorum(needed) => Some(Waits::Successes(needed.get())),

@@ -53,10 +53,10 @@ fn endpoint(aggregate: &config::Aggregate, upstreams: &[upstream::Settings]) -> 
             .calls
             .iter()
             .any(|call| call.need == Need::Required),
-        mode: aggregate.mode,
-        concurrency: aggregate.concurrency,
-        deadline: aggregate.deadline,
-        completion: aggregate.completion,
+        mode: aggregate.rules.mode,
+        concurrency: aggregate.rules.concurrency,
+        deadline: aggregate.rules.deadline,
+        completion: aggregate.rules.completion,
         compare: aggregate.compare,
         forward_headers: forward_headers(called()),
         forward_query: forward_query(called()),

@@ -20,7 +20,7 @@ use super::{
     review::{Review, Slot},
     values::Table,
 };
-use crate::fanout::{Completion, Mode, Need, OnFailure};
+use crate::fanout::{Completion, Mode, Need, OnFailure, Rules};
 
 /// The aggregates that could be made, and the deadlines that are known.
 pub(super) struct Checked {
@@ -110,18 +110,20 @@ fn aggregate(
     Some(Aggregate {
         name: Arc::from(name),
         calls: calls?,
-        mode: match raw.mode {
-            Some(RawMode::Sequential | RawMode::Sync) => Mode::Sequential,
-            Some(RawMode::Concurrent | RawMode::Async) | None => Mode::Concurrent,
+        rules: Rules {
+            mode: match raw.mode {
+                Some(RawMode::Sequential | RawMode::Sync) => Mode::Sequential,
+                Some(RawMode::Concurrent | RawMode::Async) | None => Mode::Concurrent,
+            },
+            concurrency: count(raw.concurrency, MOST_CALLS),
+            deadline: deadline?,
+            completion: completion?,
+            on_failure: match raw.on_failure {
+                Some(RawOnFailure::Fail) => OnFailure::Fail,
+                Some(RawOnFailure::Partial) | None => OnFailure::Partial,
+            },
         },
-        concurrency: count(raw.concurrency, MOST_CALLS),
-        deadline: deadline?,
         max_body: max_body?,
-        completion: completion?,
-        on_failure: match raw.on_failure {
-            Some(RawOnFailure::Fail) => OnFailure::Fail,
-            Some(RawOnFailure::Partial) | None => OnFailure::Partial,
-        },
         compare: raw.compare.unwrap_or(false),
     })
 }

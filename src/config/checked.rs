@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Descriptors, Mistake, defaults};
 use crate::{
-    fanout::{Completion, Mode, Need, OnFailure},
+    fanout::{Need, Rules},
     upstream,
 };
 
@@ -154,18 +154,10 @@ pub struct Aggregate {
     pub name: Arc<str>,
     /// 1 to 1000 calls, in plan order, each with a name of its own.
     pub calls: Vec<Call>,
-    /// The way in which the calls follow one another.
-    pub mode: Mode,
-    /// The most calls at a time, 1 to 1000.
-    pub concurrency: NonZeroUsize,
-    /// The time for all calls together.
-    pub deadline: Duration,
+    /// The rules of its plans: a concurrency of 1 to 1000, and a condition that its calls can meet.
+    pub rules: Rules,
     /// The most bytes of bodies that one request holds.
     pub max_body: usize,
-    /// The condition that it waits for; never more than its calls.
-    pub completion: Completion,
-    /// The effect of a failed call.
-    pub on_failure: OnFailure,
     /// True if `mode=compare` is allowed.
     pub compare: bool,
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::memory_limit::memory_limit;
+use crate::fanout::Rules;
 
 /// Loopback only: whoever opens the gateway to a network says so.
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -89,8 +90,8 @@ pub(super) const OPEN_FOR: Duration = Duration::from_secs(5);
 /// Traces that begin here: all, so that the first request shows whether it works. Who has many requests chooses fewer.
 pub(super) const SAMPLE: f64 = 1.0;
 
-/// An aggregate's deadline: about the longest that a person waits for a page.
-pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+/// An aggregate's deadline.
+pub(super) const DEADLINE: Duration = Rules::DEADLINE;
 
 /// The most calls of one aggregate, and the most of them at a time. Beyond it a file is more likely wrong than
 /// large, and one request must not be able to open more connections than this.

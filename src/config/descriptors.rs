@@ -321,7 +321,7 @@ impl Needs {
 
 /// The most attempts of one request at a time. Clients may ask for `mode=concurrent` of any aggregate.
 fn width(aggregate: &Aggregate, upstreams: &[Settings]) -> usize {
-    let at_a_time = aggregate.concurrency.get();
+    let at_a_time = aggregate.rules.concurrency.get();
     let called = aggregate.calls.iter();
     let hedged = called
         .filter_map(|call| upstreams.get(call.upstream)?.service.policy.hedge)

@@ -200,20 +200,20 @@ fn aggregate(aggregate: &Aggregate, config: &Config) -> RawAggregate {
         })
     });
     RawAggregate {
-        mode: Some(match aggregate.mode {
+        mode: Some(match aggregate.rules.mode {
             Mode::Sequential => RawMode::Sequential,
             Mode::Concurrent => RawMode::Concurrent,
         }),
-        concurrency: Some(Count(aggregate.concurrency.get())),
-        deadline: Some(HumanDuration(aggregate.deadline)),
+        concurrency: Some(Count(aggregate.rules.concurrency.get())),
+        deadline: Some(HumanDuration(aggregate.rules.deadline)),
         max_body: Some(Size(aggregate.max_body as u64)),
-        wait_for: Some(match aggregate.completion {
+        wait_for: Some(match aggregate.rules.completion {
             Completion::All => WaitFor::All,
             Completion::Required => WaitFor::Required,
             Completion::FIRST => WaitFor::First,
             Completion::Quorum(needed) => WaitFor::Count(needed.get()),
         }),
-        on_failure: Some(match aggregate.on_failure {
+        on_failure: Some(match aggregate.rules.on_failure {
             OnFailure::Partial => RawOnFailure::Partial,
             OnFailure::Fail => RawOnFailure::Fail,
         }),

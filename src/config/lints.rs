@@ -107,7 +107,7 @@ fn callers(config: &Config, upstream: usize) -> impl Iterator<Item = &Aggregate>
 /// The longest deadline under which an upstream is called; `None` for one that nobody calls.
 fn longest_deadline(config: &Config, upstream: usize) -> Option<Duration> {
     callers(config, upstream)
-        .map(|aggregate| aggregate.deadline)
+        .map(|aggregate| aggregate.rules.deadline)
         .max()
 }
 

@@ -74,7 +74,7 @@ fn check_taken(config: &Config) {
     assert!(!config.upstreams.is_empty() && !config.aggregates.is_empty());
     for aggregate in &config.aggregates {
         assert!((1..=1000).contains(&aggregate.calls.len()));
-        assert!(aggregate.deadline <= config.server.drain);
+        assert!(aggregate.rules.deadline <= config.server.drain);
         for (index, call) in aggregate.calls.iter().enumerate() {
             assert!(call.upstream < config.upstreams.len());
             let before = &aggregate.calls[..index];

@@ -132,15 +132,15 @@ fn the_least_configuration_gets_every_default() {
         [1, 0]
     );
     assert_eq!(
-        (default.mode, default.completion),
+        (default.rules.mode, default.rules.completion),
         (Mode::Concurrent, Completion::All)
     );
     assert_eq!(
-        (default.on_failure, default.compare),
+        (default.rules.on_failure, default.compare),
         (OnFailure::Partial, false)
     );
     assert_eq!(
-        (default.concurrency.get(), default.deadline),
+        (default.rules.concurrency.get(), default.rules.deadline),
         (1000, Duration::from_secs(10))
     );
 }

@@ -385,11 +385,11 @@ async fn a_failure_that_the_requests_deadline_brought_does_not_open_the_circuit(
         ..PolicySettings::default()
     };
     let mut bench = Bench::new(settings, [bad(1_000, failure(FailureKind::Connect))]);
-    bench.aggregate.deadline = ms(1_000);
+    bench.aggregate.rules.deadline = ms(1_000);
     for _ in 0..2 {
         assert_eq!(kind(&bench.run().await), Some(FailureKind::Connect));
     }
-    bench.aggregate.deadline = ms(1_001);
+    bench.aggregate.rules.deadline = ms(1_001);
     for expected in [FailureKind::Connect, FailureKind::CircuitOpen] {
         assert_eq!(kind(&bench.run().await), Some(expected));
     }

@@ -92,7 +92,7 @@ async fn concurrency_bounds_the_calls_under_way() {
 #[tokio::test(start_paused = true)]
 async fn the_caller_can_lower_the_concurrency_but_not_raise_it() {
     let mut aggregate = aggregate((0..4).map(|_| good(100)));
-    aggregate.concurrency = NonZeroUsize::MIN;
+    aggregate.rules.concurrency = NonZeroUsize::MIN;
     let choice = Choice {
         concurrency: NonZeroUsize::new(4),
         ..Choice::default()
@@ -104,7 +104,7 @@ async fn the_caller_can_lower_the_concurrency_but_not_raise_it() {
 #[tokio::test(start_paused = true)]
 async fn the_deadline_answers_with_what_has_arrived() {
     let mut aggregate = aggregate([good(100), good(5_000)]);
-    aggregate.deadline = ms(1_000);
+    aggregate.rules.deadline = ms(1_000);
     let outcome = outcome(&aggregate, Mode::Concurrent).await;
     assert_eq!(outcome.elapsed, ms(1_000));
     assert_eq!(kinds(&outcome), [None, Some(FailureKind::Deadline)]);
@@ -115,7 +115,7 @@ async fn the_deadline_answers_with_what_has_arrived() {
 #[tokio::test(start_paused = true)]
 async fn a_sequence_cut_by_the_deadline_skips_what_it_had_not_started() {
     let mut aggregate = aggregate([good(5_000), good(1), good(1)]);
-    aggregate.deadline = ms(1_000);
+    aggregate.rules.deadline = ms(1_000);
     let outcome = outcome(&aggregate, Mode::Sequential).await;
     assert_eq!(
         kinds(&outcome),
@@ -133,8 +133,8 @@ async fn a_sequence_cut_by_the_deadline_skips_what_it_had_not_started() {
 #[tokio::test(start_paused = true)]
 async fn a_bounded_fan_out_cut_by_the_deadline_never_starts_the_rest() {
     let mut aggregate = aggregate((0..4).map(|_| good(5_000)));
-    aggregate.deadline = ms(1_000);
-    aggregate.concurrency = NonZeroUsize::new(2).unwrap();
+    aggregate.rules.deadline = ms(1_000);
+    aggregate.rules.concurrency = NonZeroUsize::new(2).unwrap();
     let outcome = outcome(&aggregate, Mode::Concurrent).await;
     assert_eq!(kinds(&outcome), [Some(FailureKind::Deadline); 4]);
     let attempts: Vec<_> = outcome.results.iter().map(|call| call.attempts).collect();
@@ -144,7 +144,7 @@ async fn a_bounded_fan_out_cut_by_the_deadline_never_starts_the_rest() {
 #[tokio::test(start_paused = true)]
 async fn the_caller_can_shorten_the_deadline_but_not_lengthen_it() {
     let mut aggregate = aggregate([good(60_000)]);
-    aggregate.deadline = ms(1_000);
+    aggregate.rules.deadline = ms(1_000);
     for (asked, expected) in [(500, 500), (5_000, 1_000)] {
         let choice = Choice {
             timeout: Some(ms(asked)),
@@ -199,7 +199,7 @@ async fn a_quorum_that_can_no_longer_be_met_fails_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_strict_sequence_stops_at_its_first_failure_and_skips_the_rest() {
     let mut aggregate = aggregate([good(10), bad(10), good(10)]);
-    aggregate.on_failure = OnFailure::Fail;
+    aggregate.rules.on_failure = OnFailure::Fail;
     let outcome = outcome(&aggregate, Mode::Sequential).await;
     assert_eq!(outcome.elapsed, ms(20));
     assert_eq!(
@@ -278,7 +278,7 @@ async fn every_step_is_told_in_order() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_plan_ends_every_attempt_and_settles_every_call_once() {
     let mut aggregate = aggregate([good(10), good(5_000), good(5_000)]);
-    aggregate.concurrency = NonZeroUsize::new(2).unwrap();
+    aggregate.rules.concurrency = NonZeroUsize::new(2).unwrap();
     let plan = plan(&aggregate, Mode::Concurrent, &Choice::default());
     let log = Log::default();
     let went_away = tokio::time::timeout(ms(5), run(&plan, &(), &log)).await;
@@ -298,7 +298,7 @@ async fn a_dropped_plan_ends_every_attempt_and_settles_every_call_once() {
 #[tokio::test(start_paused = true)]
 async fn the_deadline_is_told_as_such_by_the_attempts_that_it_ends() {
     let mut aggregate = aggregate([good(5_000)]);
-    aggregate.deadline = ms(100);
+    aggregate.rules.deadline = ms(100);
     let plan = plan(&aggregate, Mode::Concurrent, &Choice::default());
     let log = Log::default();
     run(&plan, &(), &log).await;
@@ -334,7 +334,7 @@ async fn a_plan_without_an_await_is_over_in_its_first_poll() {
 async fn optional_calls_are_taken_as_far_as_they_are_there_when_the_required_ones_have_settled() {
     for mode in [Mode::Concurrent, Mode::Sequential] {
         let mut aggregate = aggregate([good(10), good(100), bad(120), good(793)]);
-        aggregate.completion = Completion::Required;
+        aggregate.rules.completion = Completion::Required;
         for optional in [0, 3] {
             aggregate.calls[optional].need = Need::Optional;
         }
@@ -373,7 +373,7 @@ async fn attempts_that_know_why_they_had_no_time_left_say_so_at_the_deadline() {
 async fn no_call_begins_once_an_earlier_one_has_taken_all_the_time() {
     for mode in [Mode::Sequential, Mode::Concurrent] {
         let mut aggregate = aggregate([unconnected(), good(0)]);
-        aggregate.concurrency = NonZeroUsize::MIN;
+        aggregate.rules.concurrency = NonZeroUsize::MIN;
         let plan = aggregate
             .plan(&Choice::default(), mode, Instant::now() + ms(10_000))
             .unwrap();

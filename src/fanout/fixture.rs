@@ -8,7 +8,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    num::NonZeroUsize,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -19,8 +18,8 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    Aggregate, AttemptId, Body, Call, Choice, Completion, Failure, FailureKind, Heard, Mode,
-    Observer, OnFailure, Outcome, Plan, Policy, PolicySettings, Reply, Upstream, UpstreamId, run,
+    Aggregate, AttemptId, Body, Call, Choice, Failure, FailureKind, Heard, Mode, Observer, Outcome,
+    Plan, Policy, PolicySettings, Reply, Rules, Upstream, UpstreamId, run,
 };
 
 /// The body of every scripted reply.
@@ -217,16 +216,12 @@ pub(crate) fn call_each(
     })
 }
 
-/// An aggregate that makes all calls at once, waits for all of them, and has ten seconds.
+/// An aggregate with the default rules: all calls at once, all of them waited for, and ten seconds.
 pub(crate) fn aggregate(calls: impl IntoIterator<Item = Call<Scripted>>) -> Aggregate<Scripted> {
     Aggregate {
         name: "default".into(),
         calls: calls.into_iter().collect(),
-        mode: Mode::Concurrent,
-        concurrency: NonZeroUsize::MAX,
-        deadline: ms(10_000),
-        completion: Completion::All,
-        on_failure: OnFailure::Partial,
+        rules: Rules::default(),
     }
 }
 

@@ -22,7 +22,7 @@ fn aggregate(
     settings: PolicySettings,
 ) -> Aggregate<Scripted> {
     let mut aggregate = fixture::aggregate(calls(count, upstream, &policy(settings)));
-    aggregate.deadline = Duration::from_secs(60);
+    aggregate.rules.deadline = Duration::from_secs(60);
     for call in &mut aggregate.calls {
         call.timeout = Duration::from_secs(2);
     }
@@ -82,7 +82,7 @@ async fn a_plan_without_room_starts_nothing_and_with_room_goes_on() {
     for mode in Mode::ALL {
         let upstream = upstream(Duration::ZERO);
         let mut aggregate = aggregate(&upstream, 4, PolicySettings::default());
-        aggregate.concurrency = NonZeroUsize::MIN;
+        aggregate.rules.concurrency = NonZeroUsize::MIN;
         let pace = Rc::new(Pace::default());
         let plan = paced(&aggregate, mode, &pace);
         let taker = Taker::of(&pace);

@@ -51,7 +51,7 @@ impl Bench {
     }
 
     fn within(mut self, deadline: Duration) -> Self {
-        self.aggregate.deadline = deadline;
+        self.aggregate.rules.deadline = deadline;
         self
     }
 
@@ -191,7 +191,7 @@ async fn after_a_pause_nothing_is_sent_once_the_request_is_over() {
     let upstream = Rc::new(Scripted::new([Step::failed(0, refusal)]));
     let policy = policy(settings);
     let mut aggregate = two_seconds_each(fixture::aggregate(calls(1, &upstream, &policy)));
-    aggregate.deadline = ms(1_000);
+    aggregate.rules.deadline = ms(1_000);
     let pause = async {
         sleep(ms(1)).await;
         advance(ms(3_000)).await;

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Completion, Mode, Need, OnFailure, Pace, Policy};
+use super::{Completion, Mode, Need, OnFailure, Pace, Policy, Rules};
 
 /// The id of an aggregate: its position in the configuration. Telemetry and the memory's shares know it by this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,23 +52,15 @@ impl<U> Call<U> {
     }
 }
 
-/// A named list of calls with the configured policies: what plans are made from.
+/// A named list of calls with the rules for them. Plans are made from it.
 #[derive(Debug)]
 pub struct Aggregate<U> {
     /// The configured name.
     pub name: Arc<str>,
     /// At least one, in the order of results.
     pub calls: Vec<Call<U>>,
-    /// The mode, if the caller names none.
-    pub mode: Mode,
-    /// At most this many calls at a time in concurrent mode.
-    pub concurrency: NonZeroUsize,
-    /// The time of a whole request.
-    pub deadline: Duration,
-    /// The condition that is waited for, if the caller doesn't say.
-    pub completion: Completion,
-    /// The effect of a failed call.
-    pub on_failure: OnFailure,
+    /// The rules of its plans.
+    pub rules: Rules,
 }
 
 /// The caller's choices; `None` where the aggregate's own setting holds.
@@ -126,8 +118,8 @@ impl<U> Aggregate<U> {
     /// The moment by which a request that began at `began` must be over.
     #[must_use]
     pub fn deadline(&self, choice: &Choice<'_>, began: Instant) -> Instant {
-        let asked = choice.timeout.unwrap_or(self.deadline);
-        began + asked.min(self.deadline)
+        let asked = choice.timeout.unwrap_or(self.rules.deadline);
+        began + asked.min(self.rules.deadline)
     }
 
     /// Plans a run of this aggregate in `mode` that ends by `deadline`.
@@ -144,7 +136,7 @@ impl<U> Aggregate<U> {
             None => self.calls.iter().collect(),
             Some(names) => self.select(names)?,
         };
-        let completion = choice.completion.unwrap_or(self.completion);
+        let completion = choice.completion.unwrap_or(self.rules.completion);
         if let Completion::Quorum(needed) = completion
             && needed.get() > calls.len()
         {
@@ -159,9 +151,10 @@ impl<U> Aggregate<U> {
         }
         let width = match mode {
             Mode::Sequential => NonZeroUsize::MIN,
-            Mode::Concurrent => choice
-                .concurrency
-                .map_or(self.concurrency, |asked| asked.min(self.concurrency)),
+            Mode::Concurrent => {
+                let most = self.rules.concurrency;
+                choice.concurrency.map_or(most, |asked| asked.min(most))
+            }
         };
         Ok(Plan {
             calls,
@@ -169,7 +162,7 @@ impl<U> Aggregate<U> {
             width,
             deadline,
             completion,
-            on_failure: self.on_failure,
+            on_failure: self.rules.on_failure,
             pace: None,
         })
     }

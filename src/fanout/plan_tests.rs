@@ -62,7 +62,7 @@ fn a_choice_that_cannot_be_planned_says_why() {
 #[test]
 fn required_calls_can_be_waited_for_only_where_there_is_one() {
     let mut aggregate = aggregate(2);
-    aggregate.completion = Completion::Required;
+    aggregate.rules.completion = Completion::Required;
     aggregate.calls[1].need = Need::Optional;
     let plan = |name| {
         let choice = Choice {

@@ -1,7 +1,40 @@
 //! The choices that make up a plan, as values that can only be valid: mode, completion, and the effect of a failure. It
 //! knows nothing of where they come from.
 
-use std::{fmt, num::NonZeroUsize, str::FromStr};
+use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+
+/// The rules by which an aggregate runs its calls, where the caller chooses nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// The way in which the calls follow one another.
+    pub mode: Mode,
+    /// The most calls at a time in concurrent mode. A caller can only lower it.
+    pub concurrency: NonZeroUsize,
+    /// The time for all calls together. A caller can only shorten it.
+    pub deadline: Duration,
+    /// The condition that is waited for.
+    pub completion: Completion,
+    /// The effect of a failed call.
+    pub on_failure: OnFailure,
+}
+
+impl Rules {
+    /// The deadline where none is set: about the longest that a person waits for a page.
+    pub const DEADLINE: Duration = Duration::from_secs(10);
+}
+
+impl Default for Rules {
+    /// All calls at once, all of them waited for, ten seconds, and a failure is reported in its place.
+    fn default() -> Self {
+        Self {
+            mode: Mode::Concurrent,
+            concurrency: NonZeroUsize::MAX,
+            deadline: Self::DEADLINE,
+            completion: Completion::All,
+            on_failure: OnFailure::Partial,
+        }
+    }
+}
 
 /// The way in which the calls of a plan follow one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use self::checks::Ledger;
 use crate::fanout::{
     Aggregate, BreakerSettings, BudgetSettings, Choice, Completion, Failure, FailureKind, Hedge,
-    Mode, Need, OnFailure, PolicySettings, Repeatable, Retry, RetryOn, Trip, UpstreamId,
+    Mode, Need, OnFailure, PolicySettings, Repeatable, Retry, RetryOn, Rules, Trip, UpstreamId,
     fixture::{self, Scripted, Traffic, When, call, failure, policy, refusal, reply},
     run,
 };
@@ -206,13 +206,17 @@ fn aggregate(case: &Case, traffic: &[Rc<Traffic>]) -> Aggregate<Scripted> {
         call
     });
     let mut aggregate = fixture::aggregate(calls);
-    aggregate.mode = case.mode;
-    aggregate.concurrency = at_least_one(case.width);
-    aggregate.deadline = ms(case.deadline);
-    aggregate.completion = case.completion();
-    if case.strict {
-        aggregate.on_failure = OnFailure::Fail;
-    }
+    aggregate.rules = Rules {
+        mode: case.mode,
+        concurrency: at_least_one(case.width),
+        deadline: ms(case.deadline),
+        completion: case.completion(),
+        on_failure: if case.strict {
+            OnFailure::Fail
+        } else {
+            OnFailure::Partial
+        },
+    };
     aggregate
 }
 

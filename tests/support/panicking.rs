@@ -11,8 +11,8 @@ use gather::{
     api::{self, Exposed, ProblemKind, Shared},
     exchange::{ClientContext, Memory},
     fanout::{
-        Aggregate, AttemptId, Body, Call, Completion, Failure, Heard, Limit, Mode, OnFailure,
-        Policy, PolicySettings, Reply, Upstream, UpstreamId,
+        Aggregate, AttemptId, Body, Call, Failure, Heard, Limit, Policy, PolicySettings, Reply,
+        Rules, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
     telemetry::Metrics,
@@ -69,11 +69,7 @@ fn exposed(name: &str, script: Script) -> Exposed<Script> {
         aggregate: Aggregate {
             name: name.into(),
             calls: vec![call("a"), call("b")],
-            mode: Mode::Concurrent,
-            concurrency: NonZeroUsize::MAX,
-            deadline: Duration::from_secs(10),
-            completion: Completion::All,
-            on_failure: OnFailure::Partial,
+            rules: Rules::default(),
         },
         compare: false,
         max_body: usize::MAX,

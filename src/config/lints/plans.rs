@@ -17,7 +17,7 @@ use crate::{
 /// More calls of one upstream at once than it may have attempts.
 pub(super) fn calls_beyond_the_ceiling(config: &Config, review: &mut Review<'_>) {
     for aggregate in &config.aggregates {
-        if aggregate.mode == Mode::Sequential {
+        if aggregate.rules.mode == Mode::Sequential {
             continue;
         }
         let mut times = BTreeMap::<_, usize>::new();
@@ -28,7 +28,7 @@ pub(super) fn calls_beyond_the_ceiling(config: &Config, review: &mut Review<'_>)
             let Some(upstream) = config.upstreams.get(index) else {
                 continue;
             };
-            let at_once = times.min(aggregate.concurrency.get());
+            let at_once = times.min(aggregate.rules.concurrency.get());
             let most = upstream.service.policy.max_in_flight.get();
             if at_once > most {
                 let message = format!(
@@ -47,13 +47,12 @@ pub(super) fn calls_beyond_the_ceiling(config: &Config, review: &mut Review<'_>)
 pub(super) fn races_that_the_first_failure_ends(config: &Config, review: &mut Review<'_>) {
     for aggregate in &config.aggregates {
         let calls = aggregate.calls.len();
-        let is_race =
-            matches!(aggregate.completion, Completion::Quorum(needed) if needed.get() < calls);
+        let is_race = matches!(aggregate.rules.completion, Completion::Quorum(needed) if needed.get() < calls);
         let all_count = aggregate
             .calls
             .iter()
             .all(|call| call.need == Need::Required);
-        if is_race && all_count && aggregate.on_failure == OnFailure::Fail {
+        if is_race && all_count && aggregate.rules.on_failure == OnFailure::Fail {
             let path = KeyPath::of(["aggregates", &aggregate.name, "on_failure"]);
             let message = "the first call that fails ends the request, though others could still succeed (`wait_for`); leave \
                            `on_failure` out, or make calls `optional`";

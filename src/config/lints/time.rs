@@ -29,7 +29,7 @@ pub(super) fn hangs_are_cut_off_by_the_deadline(config: &Config, review: &mut Re
             let message = format!(
                 "{} leaves the timeout of `{name}` ({}) no effect: attempts that hang fail with `deadline` and not with `timeout`, \
                  {consequence}; set upstreams.{name}.timeout below the deadline",
-                quoted(aggregate.deadline),
+                quoted(aggregate.rules.deadline),
                 quoted(upstream.request.timeout),
                 name = upstream.service.name,
             );
@@ -117,7 +117,7 @@ pub(super) fn hedges_that_come_too_late(config: &Config, review: &mut Review<'_>
 /// One after the other, and the first may take all the time there is.
 pub(super) fn calls_that_leave_nothing_to_the_next(config: &Config, review: &mut Review<'_>) {
     for aggregate in &config.aggregates {
-        if aggregate.mode != Mode::Sequential {
+        if aggregate.rules.mode != Mode::Sequential {
             continue;
         }
         let last = aggregate.calls.len() - 1;
@@ -129,7 +129,7 @@ pub(super) fn calls_that_leave_nothing_to_the_next(config: &Config, review: &mut
                 "while `{name}` hangs, the calls after it never begin: its timeout ({}) takes the whole deadline ({}); set \
                  upstreams.{name}.timeout well below the deadline",
                 quoted(upstream.request.timeout),
-                quoted(aggregate.deadline),
+                quoted(aggregate.rules.deadline),
                 name = upstream.service.name,
             );
             review.warning(&path.index(index), message);
@@ -146,7 +146,7 @@ fn cut_off<'a>(
     calls
         .filter_map(|(index, call)| Some((index, config.upstreams.get(call.upstream)?)))
         // They begin together at best.
-        .filter(|(_, upstream)| upstream.request.timeout >= aggregate.deadline)
+        .filter(|(_, upstream)| upstream.request.timeout >= aggregate.rules.deadline)
 }
 
 /// Tells whether an attempt that has hung is meant to be tried again.

@@ -49,7 +49,7 @@ fn the_environment_wins_over_the_files_and_can_give_numbers_lists_and_tables() {
     let default = &config.aggregates[0];
     assert!(default.compare);
     assert_eq!(default.calls[1].need, Need::Optional);
-    assert_eq!(default.completion.to_string(), "2");
+    assert_eq!(default.rules.completion.to_string(), "2");
 }
 
 #[test]
