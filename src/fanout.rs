@@ -37,10 +37,10 @@ pub use outcome::{Blame, CallResult, Outcome, Verdict};
 pub use pace::Pace;
 pub(crate) use pause::{LOOK, is_pause, turn};
 pub use plan::{Aggregate, AggregateId, Call, Choice, Plan, PlanError, UpstreamId};
-pub use policy::{Hedge, Policy, PolicySettings, Repeatable};
+pub use policy::{Hedge, Policy, PolicySettings};
 pub use reply::{Advice, Body, Failure, FailureKind, Heard, Labels, Party, Reply};
 pub use retry::{Retry, RetryOn};
-pub use rules::{Completion, Mode, Need, OnFailure, Rules, UnknownRule};
+pub use rules::{Completion, Mode, Need, OnFailure, Repeatable, Rules, UnknownRule};
 pub use status::{StatusSet, UnknownStatus};
 
 #[cfg(test)]

@@ -42,5 +42,5 @@ pub use names::{LOOK_UPS, Names};
 pub use pool::Spare;
 pub use prepare::{Prepared, Unprepared};
 pub use roots::Roots;
-pub use settings::{Request, Service, Settings, TlsSettings, repeatable};
+pub use settings::{Request, Service, Settings, TlsSettings};
 pub use tls::{Sessions, TlsError};

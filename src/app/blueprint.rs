@@ -130,6 +130,7 @@ impl Blueprint {
                 id: UpstreamId(call.upstream),
                 upstream: Rc::clone(&adapters[call.upstream]),
                 need: call.need,
+                repeatable: settings.request.repeatable(),
                 timeout: settings.request.timeout,
                 policy: Arc::clone(&self.policies[call.upstream]),
             })

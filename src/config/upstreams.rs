@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     fanout::{PolicySettings, Repeatable, StatusSet},
-    upstream::{Address, Request, Service, Settings, repeatable},
+    upstream::{Address, Request, Service, Settings},
 };
 
 /// The query parameters that Gather reads itself.
@@ -123,7 +123,6 @@ fn settings(
         keep_alive: keep_alive(&at("keep_alive"), raw.keep_alive, review),
         policy: PolicySettings {
             max_in_flight: count(raw.max_in_flight, defaults::MAX_IN_FLIGHT),
-            repeatable: repeatable(&method),
             retry: raw.retry.map_or(built_in.retry, |Table(raw)| {
                 lanes::retry(&at("retry"), raw, review)
             }),

@@ -57,6 +57,11 @@ impl Bench {
         }
     }
 
+    fn repeatable(mut self, repeatable: Repeatable) -> Self {
+        self.aggregate.calls[0].repeatable = repeatable;
+        self
+    }
+
     async fn run(&self) -> Outcome {
         self.run_watched(&()).await
     }
@@ -173,11 +178,10 @@ async fn the_last_failure_is_the_calls_own() {
 #[tokio::test(start_paused = true)]
 async fn what_may_not_be_repeated_is_tried_once() {
     let settings = PolicySettings {
-        repeatable: Repeatable::No,
         hedge: Some(Hedge::After(ms(1))),
         ..retrying(5)
     };
-    let bench = Bench::new(settings, [bad(50, sick())]);
+    let bench = Bench::new(settings, [bad(50, sick())]).repeatable(Repeatable::No);
     bench.run().await;
     assert_eq!(bench.attempts(), 1);
 }

@@ -134,7 +134,7 @@ fn pause_before<U>(
     tries: u32,
     deadline: Instant,
 ) -> Result<Option<Duration>, Refusal> {
-    if call.policy.repeatable == Repeatable::No {
+    if call.repeatable == Repeatable::No {
         return Ok(None);
     }
     let Some(pause) = call.policy.retry.pause(failure, tries, fastrand::f64()) else {
@@ -162,7 +162,7 @@ async fn hedged<U: Upstream, O: Observer>(
     let admission = admit(call, scope, cause)?;
     // Held once for all ways through this: whatever the future is, every call in flight has it.
     let mut first = pin!(attempt(call, context, scope, cause, admission));
-    let Some(after) = call.policy.hedge_after() else {
+    let Some(after) = call.policy.hedge_after(call.repeatable) else {
         return first.await;
     };
     let began = Instant::now();

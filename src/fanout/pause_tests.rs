@@ -8,7 +8,7 @@ use tokio::time::{advance, sleep};
 
 use crate::fanout::{
     Aggregate, BreakerSettings, CallResult, Circuit, Event, Failure, FailureKind, Hedge, Observer,
-    Outcome, Policy, PolicySettings, Retry, Trip,
+    Outcome, Policy, PolicySettings, Repeatable, Retry, Trip,
     fixture::{self, Scripted, Step, When, calls, ms, policy, refusal, reply},
 };
 
@@ -163,14 +163,14 @@ async fn a_pause_leaves_the_percentile_where_it_was() {
     for _ in 0..64 {
         bench.policy.answered(ms(10));
     }
-    let before = bench.policy.hedge_after();
+    let before = bench.policy.hedge_after(Repeatable::Yes);
     assert!(before.is_some());
     for _ in 0..20 {
         bench.upstream.traffic.began.borrow_mut().clear();
         let outcome = bench.run_through_a_pause_of(ms(3_000)).await;
         assert_eq!(all(&outcome), Ok(StatusCode::OK));
     }
-    assert_eq!(bench.policy.hedge_after(), before);
+    assert_eq!(bench.policy.hedge_after(Repeatable::Yes), before);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Completion, Mode, Need, OnFailure, Pace, Policy, Rules};
+use super::{Completion, Mode, Need, OnFailure, Pace, Policy, Repeatable, Rules};
 
 /// The id of an aggregate: its position in the configuration. Telemetry and the memory's shares know it by this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +25,8 @@ pub struct Call<U> {
     pub upstream: Rc<U>,
     /// The plan's need of it: required or optional.
     pub need: Need,
+    /// The permission for retries and hedges. It follows from the request's method.
+    pub repeatable: Repeatable,
     /// The time of one attempt, from its start to the last byte.
     pub timeout: Duration,
     /// The state of the upstream that all workers share.
@@ -32,7 +34,7 @@ pub struct Call<U> {
 }
 
 impl<U> Call<U> {
-    /// A required call of `upstream`, each attempt of which may take `timeout`.
+    /// A required call of `upstream` that may be repeated, each attempt of which may take `timeout`.
     #[must_use]
     pub fn new(
         name: impl Into<Arc<str>>,
@@ -46,6 +48,7 @@ impl<U> Call<U> {
             id,
             upstream,
             need: Need::Required,
+            repeatable: Repeatable::Yes,
             timeout,
             policy,
         }

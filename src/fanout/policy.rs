@@ -3,7 +3,9 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use super::{Breaker, BreakerSettings, Budget, BudgetSettings, Latency, Limit, Refusal, Retry};
+use super::{
+    Breaker, BreakerSettings, Budget, BudgetSettings, Latency, Limit, Refusal, Repeatable, Retry,
+};
 
 /// The moment at which a second attempt joins a first that has not answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,22 +16,11 @@ pub enum Hedge {
     Percentile(f64),
 }
 
-/// The permission to send a request more than once (RFC 9110, section 9.2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeatable {
-    /// Its method is idempotent: retries and hedges are allowed.
-    Yes,
-    /// It is not: every call is exactly one attempt.
-    No,
-}
-
 /// The settings by which calls of one upstream are made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicySettings {
     /// Attempts at a time.
     pub max_in_flight: NonZeroUsize,
-    /// The permission for retries and hedges.
-    pub repeatable: Repeatable,
     /// The number of attempts of a call, and the failures after which there is another.
     pub retry: Retry,
     /// The moment at which a slow attempt gets a second beside it; `None` if it never does.
@@ -45,7 +36,6 @@ impl Default for PolicySettings {
     fn default() -> Self {
         Self {
             max_in_flight: MAX_IN_FLIGHT,
-            repeatable: Repeatable::Yes,
             retry: Retry::default(),
             hedge: None,
             budget: BudgetSettings::default(),
@@ -61,7 +51,6 @@ const MAX_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 #[derive(Debug)]
 pub struct Policy {
     pub(super) limit: Arc<Limit>,
-    pub(super) repeatable: Repeatable,
     pub(super) retry: Retry,
     hedge: Option<Hedge>,
     latency: Option<Latency>,
@@ -75,7 +64,6 @@ impl Policy {
     pub fn new(settings: PolicySettings) -> Self {
         Self {
             limit: Arc::new(Limit::new(settings.max_in_flight)),
-            repeatable: settings.repeatable,
             retry: settings.retry,
             hedge: settings.hedge,
             latency: match settings.hedge {
@@ -116,9 +104,9 @@ impl Policy {
             .is_none_or(|breaker| breaker.is_closed())
     }
 
-    /// The time that a first attempt may take before a second joins it.
-    pub(super) fn hedge_after(&self) -> Option<Duration> {
-        match (self.repeatable, self.hedge?) {
+    /// The time that a first attempt of a call may take before a second joins it.
+    pub(super) fn hedge_after(&self, repeatable: Repeatable) -> Option<Duration> {
+        match (repeatable, self.hedge?) {
             (Repeatable::No, _) => None,
             (Repeatable::Yes, Hedge::After(time)) => Some(time),
             (Repeatable::Yes, Hedge::Percentile(_)) => self.latency.as_ref()?.estimate(),

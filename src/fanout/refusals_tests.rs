@@ -105,21 +105,19 @@ async fn what_was_not_due_is_not_told_as_refused() {
         budget: NOTHING,
         ..settings
     };
-    for (settings, steps) in [
+    for (repeatable, settings, step) in [
         // One attempt is all that is configured, or all that is allowed.
-        (PolicySettings::default(), bad(10, sick())),
-        (
-            PolicySettings {
-                repeatable: Repeatable::No,
-                ..retrying(5)
-            },
-            bad(10, sick()),
-        ),
+        (Repeatable::Yes, PolicySettings::default(), bad(10, sick())),
+        (Repeatable::No, retrying(5), bad(10, sick())),
         // A retry would not help, and nothing was slow.
-        (retrying(5), bad(10, refusal(StatusCode::NOT_FOUND))),
-        (hedging(Hedge::After(ms(50))), good(10)),
+        (
+            Repeatable::Yes,
+            retrying(5),
+            bad(10, refusal(StatusCode::NOT_FOUND)),
+        ),
+        (Repeatable::Yes, hedging(Hedge::After(ms(50))), good(10)),
     ] {
-        let bench = Bench::new(nothing(settings), [steps]);
+        let bench = Bench::new(nothing(settings), [step]).repeatable(repeatable);
         let log = Log::default();
         bench.run_watched(&log).await;
         assert_eq!(log.refusals(), Vec::<String>::new());

@@ -156,3 +156,12 @@ pub enum Need {
     /// Its failure never ends the plan.
     Optional,
 }
+
+/// The permission to send a request more than once (RFC 9110, section 9.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeatable {
+    /// Its method is idempotent: retries and hedges are allowed.
+    Yes,
+    /// It is not: every call is exactly one attempt.
+    No,
+}

@@ -163,11 +163,6 @@ fn settings(rules: &UpstreamRules) -> PolicySettings {
     let row = |failures| NonZeroU32::new(failures).unwrap_or(NonZeroU32::MIN);
     PolicySettings {
         max_in_flight: at_least_one(rules.max_in_flight),
-        repeatable: if rules.repeatable {
-            Repeatable::Yes
-        } else {
-            Repeatable::No
-        },
         retry: Retry {
             attempts: row(rules.attempts),
             backoff: ms(20),
@@ -202,6 +197,9 @@ fn aggregate(case: &Case, traffic: &[Rc<Traffic>]) -> Aggregate<Scripted> {
         call.timeout = ms(script.timeout);
         if script.optional {
             call.need = Need::Optional;
+        }
+        if !case.rules(index).repeatable {
+            call.repeatable = Repeatable::No;
         }
         call
     });

@@ -82,7 +82,7 @@ impl Request {
 
 /// Returns whether requests of this method may be sent more than once (RFC 9110, section 9.2.2).
 #[must_use]
-pub fn repeatable(method: &Method) -> Repeatable {
+fn repeatable(method: &Method) -> Repeatable {
     match *method {
         Method::POST | Method::PATCH => Repeatable::No,
         _ => Repeatable::Yes,
