@@ -18,7 +18,7 @@ use gather::{
     compose,
     fanout::{
         self, Aggregate, AggregateId, AttemptId, Body, Call, CallResult, Cause, Choice, Event,
-        Failure, Heard, Mode, Observer as _, Outcome, Policy, PolicySettings, Reply, Rules,
+        Failure, HeadStatus, Mode, Observer as _, Outcome, Policy, PolicySettings, Reply, Rules,
         Upstream, UpstreamId, Verdict,
     },
     telemetry::{GenerationMetrics, Metrics},
@@ -43,7 +43,7 @@ impl Upstream for Prompt {
         (): &(),
         _: AttemptId,
         _: Instant,
-        _: &Heard,
+        _: &HeadStatus,
     ) -> Result<Reply, Failure> {
         Ok(self.0.clone())
     }

@@ -5,6 +5,7 @@
 //! scripted upstream. There is no spawn, channel or lock on the path of a plan: its calls live in one
 //! `FuturesUnordered` in the caller's task, and dropping the plan's future cancels every one of them.
 
+mod attempt;
 mod breaker;
 mod budget;
 mod call;
@@ -26,22 +27,24 @@ mod rules;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod simulation;
 mod status;
+mod upstream;
 
 pub use breaker::{Breaker, BreakerSettings, Circuit, Pass, Trip};
 pub use budget::{Budget, BudgetSettings};
-pub use engine::{Upstream, run};
-pub use event::{AttemptId, Cause, Event, Observer, Refusal};
+pub use engine::run;
+pub use event::{AttemptId, Cause, Event, Observer};
 pub use latency::Latency;
 pub use limit::{Limit, Permit};
 pub use outcome::{Blame, CallResult, Outcome, Verdict};
 pub use pace::Pace;
-pub(crate) use pause::{LOOK, is_pause, turn};
+pub(crate) use pause::{LOOK, is_pause, yield_to_io};
 pub use plan::{Aggregate, AggregateId, Call, Choice, Plan, PlanError, UpstreamId};
-pub use policy::{Hedge, Policy, PolicySettings};
-pub use reply::{Advice, Body, Failure, FailureKind, Heard, Labels, Party, Reply};
+pub use policy::{Hedge, Policy, PolicySettings, Refusal};
+pub use reply::{Advice, Body, Failure, FailureKind, HeadStatus, Labels, Party, Reply};
 pub use retry::{Retry, RetryOn};
 pub use rules::{Completion, Mode, Need, OnFailure, Repeatable, Rules, UnknownRule};
 pub use status::{StatusSet, UnknownStatus};
+pub use upstream::Upstream;
 
 #[cfg(test)]
 mod properties_tests;

@@ -12,7 +12,7 @@ use crate::{
     config,
     exchange::{Allowance, ClientContext},
     fanout::{
-        AttemptId, Body, Failure, FailureKind, Heard, PolicySettings, Reply, StatusSet,
+        AttemptId, Body, Failure, FailureKind, HeadStatus, PolicySettings, Reply, StatusSet,
         Upstream as _,
     },
     upstream::{
@@ -170,10 +170,10 @@ impl Client {
     pub(super) async fn attempt(&self) -> Result<Reply, Failure> {
         let forward = forward();
         let until = Instant::now() + self.timeout;
-        let heard = Heard::default();
+        let head = HeadStatus::default();
         let attempt = self
             .adapter
-            .attempt(&forward, AttemptId::ONLY, until, &heard);
+            .attempt(&forward, AttemptId::ONLY, until, &head);
         let in_time = tokio::time::timeout_at(until, attempt).await;
         in_time.unwrap_or_else(|_| {
             let within = humantime::format_duration(self.timeout);

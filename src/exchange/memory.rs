@@ -28,7 +28,7 @@ const RESERVED: usize = 4;
 /// found no memory. Requests like these fill the rest.
 const GREEDY_FOR: Duration = Duration::from_secs(5);
 
-/// The number of kinds that are told apart. If there are more, kinds share their places.
+/// The number of kinds that are told apart. If there are more, kinds share their entries.
 const KINDS: usize = 64;
 
 /// The memory that the workers share. A clone is the same memory.

@@ -1,7 +1,7 @@
 //! W3C Trace Context, level 1: the trace of a request, and the ids of the spans in it. It has plain numbers, and knows
 //! nothing of who records spans.
 //!
-//! A span's id follows from its place in the request and from a random number of the request. So the recorder and the
+//! A span's id follows from its attempt's id and from a random number of the request. So the recorder and the
 //! sender of an attempt find the same id without a word between them.
 
 use http::HeaderValue;
@@ -141,12 +141,12 @@ impl Trace {
             Mode::Sequential => 0,
             Mode::Concurrent => 1,
         };
-        // The number differs for each place, as a plan has far fewer than 2^31 calls.
+        // The number differs for each id, as a plan has far fewer than 2^31 calls.
         self.span((id.call as u64 + 1) << 33 | (id.attempt as u64) << 1 | mode)
     }
 
-    /// Mixes the id from a place. It is a bijection (the last steps of splitmix64), so two places of a request never
-    /// share an id.
+    /// Mixes a span's id from a number. It is a bijection (the last steps of splitmix64), so two numbers of a request
+    /// never share an id.
     const fn span(&self, number: u64) -> u64 {
         let mut id = self.seed.wrapping_add(number);
         id = (id ^ id >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,37 +1,20 @@
 //! Runs a plan: starts its calls as the mode allows, settles each exactly once, and stops at the decision or the
 //! deadline, whichever comes first. Knows nothing of how an attempt is made.
 
-use std::{cell::Cell, future::Future, time::Duration};
+use std::{cell::Cell, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    AttemptId, Body, Call, CallResult, Event, Failure, FailureKind, Heard, Mode, Observer, Outcome,
-    Plan, Reply,
-    call::{Scope, Sent, perform},
+    Body, Call, CallResult, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan, Reply,
+    Upstream,
+    attempt::{Progress, Scope},
+    call::perform,
     completion::{Decision, Tally},
     outcome::judge,
     pause,
 };
-
-/// The way to one upstream. The future is local: it never leaves the thread that its plan runs on.
-pub trait Upstream {
-    /// The part of the client's request that an attempt needs.
-    type Context;
-
-    /// Sends one request and takes its whole answer. Dropping the future must give the attempt up at once, on the wire
-    /// too. `id` tells the attempt from all others of the client's request. The caller gives it up at `until`, the earlier of
-    /// its call's timeout and its plan's deadline; knowing the moment, it may say what it was waiting for. It tells `heard` of its
-    /// answer's head.
-    fn attempt(
-        &self,
-        context: &Self::Context,
-        id: AttemptId,
-        until: Instant,
-        heard: &Heard,
-    ) -> impl Future<Output = Result<Reply, Failure>>;
-}
 
 /// Runs `plan` to its end and returns every call's result in plan order. It ends by the plan's deadline; where the process
 /// could not run at that time, what has come by then is still taken.
@@ -43,8 +26,8 @@ where
     O: Observer,
 {
     let ending = Cell::new(FailureKind::Cancelled);
-    let sent: Vec<Sent> = plan.calls.iter().map(|_| Sent::default()).collect();
-    let mut board = Board::new(plan, observer, &sent);
+    let progress: Vec<Progress> = plan.calls.iter().map(|_| Progress::default()).collect();
+    let mut board = Board::new(plan, observer, &progress);
     if Instant::now() >= plan.deadline {
         // Nothing may be sent any more, not even what would be cancelled at once.
         return board.finish(End::Late);
@@ -66,7 +49,7 @@ where
             let scope = Scope {
                 observer,
                 ending: &ending,
-                sent: &sent[index],
+                progress: &progress[index],
                 pace: plan.pace.as_deref(),
                 deadline: plan.deadline,
                 mode: plan.mode,
@@ -129,20 +112,20 @@ struct Board<'p, 'a, U, O: Observer> {
     observer: &'p O,
     began: Instant,
     /// By call.
-    sent: &'p [Sent],
+    progress: &'p [Progress],
     slots: Vec<Slot>,
     next: usize,
     tally: Tally,
 }
 
 impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
-    fn new(plan: &'p Plan<'a, U>, observer: &'p O, sent: &'p [Sent]) -> Self {
+    fn new(plan: &'p Plan<'a, U>, observer: &'p O, progress: &'p [Progress]) -> Self {
         let calls = plan.calls.len();
         Self {
             plan,
             observer,
             began: Instant::now(),
-            sent,
+            progress,
             slots: (0..calls).map(|_| Slot::Waiting).collect(),
             next: 0,
             tally: Tally::new(
@@ -195,8 +178,8 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
             name: self.plan.calls[index].name.clone(),
             start,
             elapsed,
-            attempts: self.sent[index].attempts.get(),
-            hedges: self.sent[index].hedges.get(),
+            attempts: self.progress[index].attempts.get(),
+            hedges: self.progress[index].hedges.get(),
             result,
         };
         self.observer.observe(&Event::CallSettled {
@@ -220,7 +203,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
                 Slot::Settled(_) => {}
                 Slot::Running { start } => {
                     let mut failure = given_up(end);
-                    failure.status = self.sent[index].heard.get();
+                    failure.status = self.progress[index].last_status.get();
                     self.put(index, start, now.saturating_sub(start), Err(failure));
                 }
                 Slot::Waiting => {

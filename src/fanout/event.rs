@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{CallResult, Circuit, FailureKind, Mode, UpstreamId};
+use super::{CallResult, Circuit, FailureKind, Mode, Refusal, UpstreamId};
 
 /// The identity of an attempt within its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptId {
     /// The mode of its plan. It tells the two runs of a comparison apart.
     pub mode: Mode,
-    /// The place of its call in the plan.
+    /// The index of its call in the plan.
     pub call: usize,
     /// The attempt's number. The call's first attempt has 1.
     pub attempt: u32,
@@ -38,46 +38,17 @@ pub enum Cause {
     Hedge,
 }
 
-/// The reason why a retry or a hedge was not sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The upstream's budget for extra attempts was spent.
-    Budget,
-    /// Its circuit breaker was not closed.
-    Breaker,
-    /// As many attempts as it may get at a time were in flight.
-    Limit,
-    /// The pause before it would have outlasted the request's deadline.
-    Deadline,
-}
-
-impl Refusal {
-    /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Budget, Self::Breaker, Self::Limit, Self::Deadline];
-
-    /// The reason's one name in logs and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Budget => "budget",
-            Self::Breaker => "breaker",
-            Self::Limit => "limit",
-            Self::Deadline => "deadline",
-        }
-    }
-}
-
-/// Something happened. `call` is the call's place in the plan.
+/// Something happened. `call` is the call's index in the plan.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A call's turn has come.
     CallStarted {
-        /// Its place in the plan.
+        /// Its index in the plan.
         call: usize,
     },
     /// One try is about to be sent.
     AttemptStarted {
-        /// Its call's place in the plan.
+        /// The index of its call in the plan.
         call: usize,
         /// The upstream that it goes to.
         upstream: UpstreamId,
@@ -89,7 +60,7 @@ pub enum Event<'a> {
     },
     /// One try has ended, or was dropped. Follows every `AttemptStarted` exactly once.
     AttemptFinished {
-        /// Its call's place in the plan.
+        /// The index of its call in the plan.
         call: usize,
         /// The upstream that it went to.
         upstream: UpstreamId,
@@ -106,7 +77,7 @@ pub enum Event<'a> {
     },
     /// A failed try will be followed by another.
     Retry {
-        /// Its call's place in the plan.
+        /// The index of its call in the plan.
         call: usize,
         /// The upstream that it is for.
         upstream: UpstreamId,
@@ -117,7 +88,7 @@ pub enum Event<'a> {
     },
     /// A try has not been answered in time, and gets a second beside it: the attempt that starts next.
     Hedge {
-        /// Its call's place in the plan.
+        /// The index of its call in the plan.
         call: usize,
         /// The upstream that it is for.
         upstream: UpstreamId,
@@ -126,7 +97,7 @@ pub enum Event<'a> {
     },
     /// A retry or a hedge was due, and is not sent. A retry may have been announced before.
     ExtraRefused {
-        /// Its call's place in the plan.
+        /// The index of its call in the plan.
         call: usize,
         /// The upstream that it was for.
         upstream: UpstreamId,
@@ -144,7 +115,7 @@ pub enum Event<'a> {
     },
     /// A call's result is final. Comes exactly once for every call of a plan, dropped plans included.
     CallSettled {
-        /// Its place in the plan.
+        /// Its index in the plan.
         call: usize,
         /// The upstream that it was for.
         upstream: UpstreamId,

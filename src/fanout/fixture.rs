@@ -18,8 +18,8 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    Aggregate, AttemptId, Body, Call, Choice, Failure, FailureKind, Heard, Mode, Observer, Outcome,
-    Plan, Policy, PolicySettings, Reply, Rules, Upstream, UpstreamId, run,
+    Aggregate, AttemptId, Body, Call, Choice, Failure, FailureKind, HeadStatus, Mode, Observer,
+    Outcome, Plan, Policy, PolicySettings, Reply, Rules, Upstream, UpstreamId, run,
 };
 
 /// The body of every scripted reply.
@@ -142,7 +142,7 @@ impl Upstream for Scripted {
         (): &(),
         _: AttemptId,
         until: Instant,
-        _: &Heard,
+        _: &HeadStatus,
     ) -> Result<Reply, Failure> {
         let _under_way = self.traffic.enter();
         let Step { when, result } = self.next_step();

@@ -27,7 +27,7 @@ pub(crate) fn is_pause(late: Duration) -> bool {
 
 /// Lets the runtime look at the sockets. Who waits for several things may ask this again before the runtime had its turn, so once
 /// is not enough.
-pub(crate) async fn turn() {
+pub(crate) async fn yield_to_io() {
     for _ in 0..3 {
         yield_now().await;
     }
@@ -43,7 +43,7 @@ pub(super) async fn last_look<F: Future + Unpin>(due: Instant, work: F) -> Optio
 
 /// Lets what has come be seen, and says for how long to look at it; `None`: once, as there was no pause.
 pub(super) async fn over(due: Instant) -> Option<Duration> {
-    turn().await;
+    yield_to_io().await;
     is_pause(due.elapsed()).then_some(LOOK)
 }
 

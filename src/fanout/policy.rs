@@ -3,9 +3,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use super::{
-    Breaker, BreakerSettings, Budget, BudgetSettings, Latency, Limit, Refusal, Repeatable, Retry,
-};
+use super::{Breaker, BreakerSettings, Budget, BudgetSettings, Latency, Limit, Repeatable, Retry};
 
 /// The moment at which a second attempt joins a first that has not answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,6 +12,35 @@ pub enum Hedge {
     After(Duration),
     /// After this percentile (0 to 100) of the upstream's recent answers; never before there were enough of them.
     Percentile(f64),
+}
+
+/// The reason why a retry or a hedge was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The upstream's budget for extra attempts was spent.
+    Budget,
+    /// Its circuit breaker was not closed.
+    Breaker,
+    /// As many attempts as it may get at a time were in flight.
+    Limit,
+    /// The pause before it would have outlasted the request's deadline.
+    Deadline,
+}
+
+impl Refusal {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Budget, Self::Breaker, Self::Limit, Self::Deadline];
+
+    /// The reason's one name in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::Breaker => "breaker",
+            Self::Limit => "limit",
+            Self::Deadline => "deadline",
+        }
+    }
 }
 
 /// The settings by which calls of one upstream are made.

@@ -16,17 +16,17 @@ pub struct Reply {
 
 /// The status of an attempt's answer as soon as its head has come, so that it is known where the attempt is given up later.
 #[derive(Debug, Default)]
-pub struct Heard(Cell<Option<StatusCode>>);
+pub struct HeadStatus(Cell<Option<StatusCode>>);
 
-impl Heard {
-    /// The final head has come, with this status.
-    pub fn tell(&self, status: StatusCode) {
+impl HeadStatus {
+    /// Notes that the final head has come, with this status.
+    pub fn set(&self, status: StatusCode) {
         self.0.set(Some(status));
     }
 
-    /// The status that has come, if one has.
+    /// Returns the status that has come, if one has.
     #[must_use]
-    pub fn status(&self) -> Option<StatusCode> {
+    pub fn get(&self) -> Option<StatusCode> {
         self.0.get()
     }
 }

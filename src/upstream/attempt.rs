@@ -31,7 +31,9 @@ use super::{
     tls,
 };
 use crate::exchange::ClientContext;
-use crate::fanout::{AttemptId, Failure, FailureKind, Heard, Party, Repeatable, Reply, Upstream};
+use crate::fanout::{
+    AttemptId, Failure, FailureKind, HeadStatus, Party, Repeatable, Reply, Upstream,
+};
 
 /// The time that the rest of a failed answer may keep a call waiting: it usually came with the head.
 const DRAIN_TIME: Duration = Duration::from_millis(20);
@@ -157,7 +159,7 @@ impl Adapter {
         mut connection: Connection,
         client: &ClientContext,
         id: AttemptId,
-        heard: &Heard,
+        head: &HeadStatus,
     ) -> Ended {
         let mut reading = Reading::new(Rules {
             head_only: self.settings.request.method == Method::HEAD,
@@ -168,7 +170,7 @@ impl Adapter {
                 shared: &client.allowance,
             },
             depth: u16::try_from(self.settings.request.max_depth).unwrap_or(u16::MAX),
-            heard,
+            status: head,
             advised: self.advised.as_deref(),
         });
         let stream = &mut *connection.stream;
@@ -245,7 +247,7 @@ impl Upstream for Adapter {
         client: &ClientContext,
         id: AttemptId,
         until: Instant,
-        heard: &Heard,
+        head: &HeadStatus,
     ) -> Result<Reply, Failure> {
         let mut kept = self.pool.kept().await;
         let result = loop {
@@ -257,7 +259,7 @@ impl Upstream for Adapter {
                     Err(failure) => break Err(failure),
                 },
             };
-            match self.exchange(connection, client, id, heard).await {
+            match self.exchange(connection, client, id, head).await {
                 Ended::Settled(result) => break result,
                 // It had been closed, or something was left over on it. A new one certainly is neither.
                 Ended::Stale(_) if is_kept && self.may_resend() => self.watch.resent(),

@@ -12,7 +12,7 @@ use super::{
     reading::{Reading, Rules},
 };
 use crate::exchange::Allowance;
-use crate::fanout::{Body, Failure, FailureKind, Heard, StatusSet};
+use crate::fanout::{Body, Failure, FailureKind, HeadStatus, StatusSet};
 
 /// Decides what a body is, for callers outside this part.
 pub(crate) fn classify(
@@ -78,7 +78,7 @@ impl Seen {
     fn of<'a>(pieces: impl Iterator<Item = &'a [u8]>, head_only: bool) -> Self {
         let success = every_status();
         let shared = Allowance::new(BOUND);
-        let heard = Heard::default();
+        let status = HeadStatus::default();
         let mut reading = Reading::new(Rules {
             head_only,
             success: &success,
@@ -88,7 +88,7 @@ impl Seen {
                 shared: &shared,
             },
             depth: DEPTH,
-            heard: &heard,
+            status: &status,
             advised: None,
         });
         for piece in pieces.filter(|piece| !piece.is_empty()) {

@@ -19,7 +19,7 @@ use super::{
     rest::{Rest, Stop},
 };
 use crate::exchange::Share;
-use crate::fanout::{Body, Failure, FailureKind, Heard, Reply, StatusSet};
+use crate::fanout::{Body, Failure, FailureKind, HeadStatus, Reply, StatusSet};
 
 /// The largest head of an answer, and of an interim answer.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
@@ -44,7 +44,7 @@ pub(super) struct Rules<'a> {
     /// The depth to which JSON may nest.
     pub(super) depth: u16,
     /// Told of the final head.
-    pub(super) heard: &'a Heard,
+    pub(super) status: &'a HeadStatus,
     /// The failures of which more is kept than their status, if there are any.
     pub(super) advised: Option<&'a Advised>,
 }
@@ -204,7 +204,7 @@ impl<'a> Reading<'a> {
         let length = head.framing.length();
         self.lasts = head.lasts && head.framing != Framing::Close;
         self.idle = head.idle;
-        self.rules.heard.tell(head.status);
+        self.rules.status.set(head.status);
         if !self.rules.success.contains(head.status) {
             let mut failure = rejected(&head);
             if let Some(advised) = self.rules.advised {

@@ -3,14 +3,18 @@
 use super::*;
 use crate::exchange::Allowance;
 
-fn reading<'a>(shared: &'a Allowance, success: &'a StatusSet, heard: &'a Heard) -> Reading<'a> {
+fn reading<'a>(
+    shared: &'a Allowance,
+    success: &'a StatusSet,
+    status: &'a HeadStatus,
+) -> Reading<'a> {
     Reading::new(Rules {
         head_only: false,
         success,
         framed: false,
         bounds: Bounds { own: 1000, shared },
         depth: 64,
-        heard,
+        status,
         advised: None,
     })
 }
@@ -30,11 +34,11 @@ fn bytes_that_begin_no_answer_are_told_from_an_answer_that_is_broken() {
         (b"\r\nHTT", false),
     ] {
         let (shared, success) = (Allowance::new(1000), StatusSet::successful());
-        let heard = Heard::default();
-        let mut whole = reading(&shared, &success, &heard);
+        let status = HeadStatus::default();
+        let mut whole = reading(&shared, &success, &status);
         whole.push(bytes);
         assert_eq!(whole.is_garbled(), garbled, "{bytes:?}");
-        let mut cut = reading(&shared, &success, &heard);
+        let mut cut = reading(&shared, &success, &status);
         for byte in bytes.chunks(1) {
             if !cut.is_over() {
                 cut.push(byte);

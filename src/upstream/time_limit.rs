@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::fanout::{is_pause, turn};
+use crate::fanout::{is_pause, yield_to_io};
 
 /// The end of the time for a connection.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl TimeLimit {
                 return;
             }
             // The runtime looks at the sockets before this goes on.
-            turn().await;
+            yield_to_io().await;
             if end == self.until {
                 return;
             }

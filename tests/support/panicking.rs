@@ -11,8 +11,8 @@ use gather::{
     api::{self, Exposed, ProblemKind, Shared},
     exchange::{ClientContext, Memory},
     fanout::{
-        Aggregate, AttemptId, Body, Call, Failure, Heard, Limit, Policy, PolicySettings, Reply,
-        Rules, Upstream, UpstreamId,
+        Aggregate, AttemptId, Body, Call, Failure, HeadStatus, Limit, Policy, PolicySettings,
+        Reply, Rules, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
     telemetry::Metrics,
@@ -38,7 +38,7 @@ impl Upstream for Script {
         _: &ClientContext,
         _: AttemptId,
         _: Instant,
-        _: &Heard,
+        _: &HeadStatus,
     ) -> Result<Reply, Failure> {
         match self {
             Self::PanicAtOnce => panic!("secret: at once"),

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Case, ms};
+use super::case::{Case, ms};
 use crate::fanout::{
     Cause, Completion, Event, FailureKind, Mode, Observer, Outcome, Refusal, Verdict,
     fixture::Traffic,

@@ -1,0 +1,265 @@
+//! One attempt of a call: let through by the upstream's breaker and ceiling, timed, told, and judged. Knows nothing of the
+//! call's other attempts.
+
+use std::{cell::Cell, pin::pin, time::Duration};
+
+use http::StatusCode;
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    AttemptId, Call, Cause, Circuit, Event, Failure, FailureKind, HeadStatus, Mode, Observer, Pace,
+    Pass, Permit, Refusal, Reply, Upstream, UpstreamId, pause,
+};
+
+/// The progress of a call: the attempts that it has sent so far.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Attempts in all.
+    pub(super) attempts: Cell<u32>,
+    /// Those of them that joined a slow one.
+    pub(super) hedges: Cell<u32>,
+    /// The status of the attempt that was given up last after its answer's head had come.
+    pub(super) last_status: Cell<Option<StatusCode>>,
+}
+
+/// The parts of its plan that a call knows.
+pub(super) struct Scope<'a, O> {
+    pub(super) observer: &'a O,
+    /// The failure of an attempt that is dropped.
+    pub(super) ending: &'a Cell<FailureKind>,
+    pub(super) progress: &'a Progress,
+    pub(super) pace: Option<&'a Pace>,
+    pub(super) deadline: Instant,
+    /// The plan's mode.
+    pub(super) mode: Mode,
+    /// The call's index in the plan.
+    pub(super) index: usize,
+}
+
+impl<O> Scope<'_, O> {
+    /// The number of times that the plan was kept waiting by who takes its results.
+    pub(super) fn holds(&self) -> u32 {
+        self.pace.map_or(0, Pace::holds)
+    }
+}
+
+impl<O: Observer> Scope<'_, O> {
+    /// Tells that the upstream's circuit has changed, if it has.
+    fn changed(&self, upstream: UpstreamId, circuit: Option<Circuit>) {
+        if let Some(circuit) = circuit {
+            self.observer
+                .observe(&Event::CircuitChanged { upstream, circuit });
+        }
+    }
+
+    /// Tells that a retry or a hedge is not sent.
+    #[cold]
+    pub(super) fn refuse(&self, upstream: UpstreamId, cause: Cause, reason: Refusal) {
+        // A call's own attempt is refused with a failure, which is told as such.
+        if cause != Cause::First {
+            self.observer.observe(&Event::ExtraRefused {
+                call: self.index,
+                upstream,
+                cause,
+                reason,
+            });
+        }
+    }
+}
+
+/// The right to send one attempt.
+pub(super) struct Admission {
+    pass: Option<Pass>,
+    /// Given back when the attempt ends.
+    _permit: Permit,
+}
+
+/// Asks the upstream's breaker and ceiling for an attempt.
+///
+/// # Errors
+/// When one of them refuses it. Nothing is sent then.
+pub(super) fn admit<U, O: Observer>(
+    call: &Call<U>,
+    scope: &Scope<'_, O>,
+    cause: Cause,
+) -> Result<Admission, Failure> {
+    let policy = &call.policy;
+    let pass = match &policy.breaker {
+        None => None,
+        Some(breaker) => {
+            let Some((pass, circuit)) = breaker.admit() else {
+                scope.refuse(call.id, cause, Refusal::Breaker);
+                return Err(Failure::new(
+                    FailureKind::CircuitOpen,
+                    "the upstream failed too often; it is left alone for a while",
+                ));
+            };
+            scope.changed(call.id, circuit);
+            Some(pass)
+        }
+    };
+    let Some(permit) = policy.limit.acquire() else {
+        scope.refuse(call.id, cause, Refusal::Limit);
+        return Err(Failure::new(
+            FailureKind::Overload,
+            format!("{} attempts are already in flight", policy.limit.max()),
+        ));
+    };
+    Ok(Admission {
+        pass,
+        _permit: permit,
+    })
+}
+
+/// One try, which the upstream's breaker and ceiling have let through.
+pub(super) async fn attempt<U: Upstream, O: Observer>(
+    call: &Call<U>,
+    context: &U::Context,
+    scope: &Scope<'_, O>,
+    cause: Cause,
+    admission: Admission,
+) -> Result<Reply, Failure> {
+    let policy = &call.policy;
+    let mut watched = Attempt::start(call.id, scope, cause);
+    let holds = scope.holds();
+    let own = watched.started.checked_add(call.timeout);
+    let until = own.map_or(scope.deadline, |own| own.min(scope.deadline));
+    let mut result = timed(call, context, &watched, until, scope.deadline).await;
+    let held = scope.holds() != holds;
+    if held && matches!(&result, Err(failure) if failure.kind == FailureKind::Timeout) {
+        result = Err(Failure::new(
+            FailureKind::Cancelled,
+            "the client was too slow to take the results before this one",
+        ));
+    }
+    let elapsed = watched.finish(&result);
+    let ended = watched.started + elapsed;
+    if held || (ended > until && pause::is_pause(ended - until)) {
+        // Neither its time nor its failure is the upstream's.
+        return result;
+    }
+    if result.is_ok() {
+        policy.answered(elapsed);
+    }
+    if let Some(pass) = admission.pass {
+        let circuit = match &result {
+            Ok(_) => pass.settle(true),
+            // Its client may have left it too little time.
+            Err(_) if Instant::now() >= scope.deadline => None,
+            Err(failure) if failure.is_sick() => pass.settle(false),
+            // It answered, if not to our liking.
+            Err(failure) if failure.status.is_some() => pass.settle(true),
+            Err(_) => None,
+        };
+        scope.changed(call.id, circuit);
+    }
+    result
+}
+
+/// The upstream's own work, within the call's timeout.
+async fn timed<U: Upstream>(
+    call: &Call<U>,
+    context: &U::Context,
+    attempt: &Attempt<'_, impl Observer>,
+    until: Instant,
+    deadline: Instant,
+) -> Result<Reply, Failure> {
+    let Attempt { id, head, .. } = attempt;
+    let mut work = pin!(call.upstream.attempt(context, *id, until, head));
+    if until == deadline {
+        // The plan's own timer covers this case, so that it has one and not one a call.
+        return work.await;
+    }
+    if let Ok(result) = timeout_at(until, work.as_mut()).await {
+        return result;
+    }
+    // On the heap, as it is rare.
+    let seen = Box::pin(pause::last_look(until, work.as_mut())).await;
+    seen.unwrap_or_else(|| {
+        let mut failure = Failure::new(
+            FailureKind::Timeout,
+            format!("no complete answer within {:?}", call.timeout),
+        );
+        failure.status = head.get();
+        Err(failure)
+    })
+}
+
+/// Tells the observer of an attempt's end, also when the attempt is dropped.
+struct Attempt<'a, O: Observer> {
+    observer: &'a O,
+    ending: &'a Cell<FailureKind>,
+    progress: &'a Progress,
+    head: HeadStatus,
+    id: AttemptId,
+    upstream: UpstreamId,
+    cause: Cause,
+    started: Instant,
+    open: bool,
+}
+
+impl<'a, O: Observer> Attempt<'a, O> {
+    fn start(upstream: UpstreamId, scope: &Scope<'a, O>, cause: Cause) -> Self {
+        let number = scope.progress.attempts.get() + 1;
+        scope.progress.attempts.set(number);
+        if cause == Cause::Hedge {
+            scope.progress.hedges.set(scope.progress.hedges.get() + 1);
+        }
+        scope.observer.observe(&Event::AttemptStarted {
+            call: scope.index,
+            upstream,
+            attempt: number,
+            cause,
+        });
+        Self {
+            observer: scope.observer,
+            ending: scope.ending,
+            progress: scope.progress,
+            head: HeadStatus::default(),
+            id: AttemptId {
+                mode: scope.mode,
+                call: scope.index,
+                attempt: number,
+            },
+            upstream,
+            cause,
+            started: Instant::now(),
+            open: true,
+        }
+    }
+
+    fn finish(&mut self, result: &Result<Reply, Failure>) -> Duration {
+        match result {
+            Ok(reply) => self.end(Some(reply.status), Ok(())),
+            Err(failure) => self.end(failure.status, Err(failure.kind)),
+        }
+    }
+
+    /// Tells of the end, once, and returns the time until then.
+    fn end(&mut self, status: Option<StatusCode>, result: Result<(), FailureKind>) -> Duration {
+        self.open = false;
+        let elapsed = self.started.elapsed();
+        self.observer.observe(&Event::AttemptFinished {
+            call: self.id.call,
+            upstream: self.upstream,
+            attempt: self.id.attempt,
+            elapsed,
+            cause: self.cause,
+            status,
+            result,
+        });
+        elapsed
+    }
+}
+
+impl<O: Observer> Drop for Attempt<'_, O> {
+    fn drop(&mut self) {
+        if self.open {
+            let status = self.head.get();
+            if status.is_some() {
+                self.progress.last_status.set(status);
+            }
+            self.end(status, Err(self.ending.get()));
+        }
+    }
+}
