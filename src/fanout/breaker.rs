@@ -200,12 +200,6 @@ impl Breaker {
 }
 
 impl Pass {
-    /// Tells whether this attempt decides on an open breaker: it must not be doubled.
-    #[must_use]
-    pub const fn is_probe(&self) -> bool {
-        self.is_probe
-    }
-
     /// The attempt's verdict on the upstream, and the state that it changed to.
     #[must_use]
     pub fn settle(mut self, good: bool) -> Option<Circuit> {
@@ -302,7 +296,7 @@ mod tests {
         let _ = attempt(&breaker, false);
         advance(Duration::from_secs(5)).await;
         drop(breaker.admit().unwrap());
-        assert!(breaker.admit().unwrap().0.is_probe());
+        assert!(breaker.admit().unwrap().0.is_probe);
     }
 
     #[tokio::test(start_paused = true)]
