@@ -20,6 +20,7 @@ mod keep_alive;
 mod link;
 mod media;
 mod names;
+mod observer;
 mod pool;
 mod prepare;
 #[cfg(any(test, fuzzing))]
@@ -30,17 +31,22 @@ mod request;
 mod rest;
 mod roots;
 mod settings;
+#[cfg(test)]
+mod sharing_tests;
 mod shortage;
 mod time_limit;
 mod tls;
 mod value;
+mod wire;
 
 pub use address::Address;
-pub use attempt::{Adapter, Watch};
+pub use attempt::Adapter;
 pub use follow::Following;
 pub use names::{LOOK_UPS, Names};
+pub use observer::{ConnectionObserver, ResendBudget};
 pub use pool::Spare;
-pub use prepare::{Prepared, Unprepared};
+pub use prepare::{PreparedRequest, PreparedService, Unprepared};
 pub use roots::Roots;
 pub use settings::{Request, Service, Settings, TlsSettings};
 pub use tls::{Sessions, TlsError};
+pub use wire::Wire;

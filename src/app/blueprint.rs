@@ -14,7 +14,9 @@ use crate::{
     exchange::Memory,
     fanout::{Aggregate, Call, Limit, Need, Policy, UpstreamId},
     telemetry::{GenerationMetrics, spans::SpanTargets},
-    upstream::{self, Adapter, Prepared, Roots, Sessions, Unprepared},
+    upstream::{
+        self, Adapter, PreparedRequest, PreparedService, Roots, Sessions, Unprepared, Wire,
+    },
 };
 
 /// The parts from which every worker builds its gateway.
@@ -29,6 +31,12 @@ pub(super) struct Blueprint {
     deadline_headers: Arc<[HeaderName]>,
     metrics: Arc<GenerationMetrics>,
     targets: Arc<SpanTargets>,
+}
+
+/// An upstream: a service, and the request that its calls send.
+struct Prepared {
+    service: PreparedService,
+    request: PreparedRequest,
 }
 
 impl Blueprint {
@@ -54,17 +62,19 @@ impl Blueprint {
         let upstreams = upstreams
             .into_iter()
             .enumerate()
-            .map(|(place, settings)| {
-                let name = Arc::clone(&settings.service.name);
-                let prepared = Prepared::new(settings, &sessions, &mut host_names);
-                let prepared = prepared.map_err(|error| match error {
+            .map(|(place, upstream::Settings { service, request })| {
+                let name = Arc::clone(&service.name);
+                let service = PreparedService::new(service, &sessions, &mut host_names);
+                let service = service.map_err(|error| match error {
                     Unprepared::Tls(_) => {
                         anyhow::Error::new(error).context(format!("upstreams.{name}.tls"))
                     }
                     Unprepared::Threads(_) => error.into(),
                 })?;
-                let prepared = prepared.passing(deployment.member());
-                Ok(prepared.advising(passed_on(&aggregates, place)))
+                let request = PreparedRequest::new(request)
+                    .passing(deployment.member())
+                    .advising(passed_on(&aggregates, place), &service);
+                Ok(Prepared { service, request })
             })
             .collect::<anyhow::Result<_>>()?;
         Ok(Self {
@@ -95,13 +105,15 @@ impl Blueprint {
             .iter()
             .enumerate()
             .map(|(index, prepared)| {
-                let watch = Counting {
+                let counting = Rc::new(Counting {
                     metrics: Arc::clone(self.metrics.upstream(UpstreamId(index))),
                     policy: Arc::clone(&self.policies[index]),
                     reach: Arc::clone(&self.reach[index]),
                     supply: Arc::clone(&self.supply),
-                };
-                Rc::new(Adapter::with_spare(prepared, Rc::new(watch), &spare))
+                });
+                let resends = Rc::clone(&counting);
+                let wire = Rc::new(Wire::new(&prepared.service, counting, resends, &spare));
+                Rc::new(Adapter::new(&wire, &prepared.request))
             })
             .collect();
         let exposed = self
@@ -119,19 +131,19 @@ impl Blueprint {
         let called: Vec<_> = aggregate
             .calls
             .iter()
-            .map(|call| self.upstreams[call.upstream].settings())
+            .map(|call| self.upstreams[call.upstream].request.request())
             .collect();
         let calls = aggregate
             .calls
             .iter()
             .zip(&called)
-            .map(|(call, settings)| Call {
+            .map(|(call, request)| Call {
                 name: Arc::clone(&call.name),
                 id: UpstreamId(call.upstream),
                 upstream: Rc::clone(&adapters[call.upstream]),
                 need: call.need,
-                repeatable: settings.request.repeatable(),
-                timeout: settings.request.timeout,
+                repeatable: request.repeatable(),
+                timeout: request.timeout,
                 policy: Arc::clone(&self.policies[call.upstream]),
             })
             .collect();
@@ -141,7 +153,7 @@ impl Blueprint {
             forward_headers: surface::forward_headers(called.iter().copied()),
             forward_query: called
                 .iter()
-                .flat_map(|settings| settings.request.forward_query.iter().cloned())
+                .flat_map(|request| request.forward_query.iter().cloned())
                 .collect(),
             deadline_headers: Arc::clone(&self.deadline_headers),
             pass_status: aggregate

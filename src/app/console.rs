@@ -38,7 +38,10 @@ pub(super) fn console(
 }
 
 fn listed<'a>(aggregate: &'a config::Aggregate, upstreams: &'a [upstream::Settings]) -> Listed<'a> {
-    let called = || aggregate.calls.iter().map(|call| &upstreams[call.upstream]);
+    let called = || {
+        let calls = aggregate.calls.iter();
+        calls.map(|call| &upstreams[call.upstream].request)
+    };
     let calls = aggregate.calls.iter().map(|call| ListedCall {
         name: &call.name,
         upstream: &upstreams[call.upstream].service.name,

@@ -41,7 +41,10 @@ pub fn openapi(
 }
 
 fn endpoint(aggregate: &config::Aggregate, upstreams: &[upstream::Settings]) -> Endpoint {
-    let called = || aggregate.calls.iter().map(|call| &upstreams[call.upstream]);
+    let called = || {
+        let calls = aggregate.calls.iter();
+        calls.map(|call| &upstreams[call.upstream].request)
+    };
     Endpoint {
         name: aggregate.name.clone(),
         calls: aggregate
@@ -80,24 +83,24 @@ fn pass_status(calls: &[config::Call]) -> Vec<(StatusCode, Arc<str>)> {
     all
 }
 
-/// The client's query parameters that some of these upstreams take, each once.
+/// The client's query parameters that some of these requests take, each once.
 pub(super) fn forward_query<'a>(
-    upstreams: impl Iterator<Item = &'a upstream::Settings>,
+    requests: impl Iterator<Item = &'a upstream::Request>,
 ) -> Vec<String> {
-    let mut names: Vec<_> = upstreams
-        .flat_map(|settings| settings.request.forward_query.iter().cloned())
+    let mut names: Vec<_> = requests
+        .flat_map(|request| request.forward_query.iter().cloned())
         .collect();
     names.sort_unstable();
     names.dedup();
     names
 }
 
-/// The client's header fields that some of these upstreams take, each once.
+/// The client's header fields that some of these requests take, each once.
 pub(super) fn forward_headers<'a>(
-    upstreams: impl Iterator<Item = &'a upstream::Settings>,
+    requests: impl Iterator<Item = &'a upstream::Request>,
 ) -> Vec<HeaderName> {
-    let mut names: Vec<_> = upstreams
-        .flat_map(|settings| settings.request.forward_headers.iter().cloned())
+    let mut names: Vec<_> = requests
+        .flat_map(|request| request.forward_headers.iter().cloned())
         .collect();
     names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();

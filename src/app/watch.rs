@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::{
     fanout::{Failure, Policy},
     telemetry::UpstreamMetrics,
-    upstream::Watch,
+    upstream::{ConnectionObserver, ResendBudget},
 };
 
 /// The time in which one line about an upstream may be written, after the first [`BURST`]. Without it, one dead address of
@@ -34,7 +34,7 @@ pub(super) struct Counting {
     pub(super) supply: Arc<Reach>,
 }
 
-impl Watch for Counting {
+impl ConnectionObserver for Counting {
     fn opened(&self) {
         self.metrics.opened();
         if self.reach.is_lost.load(Ordering::Relaxed) {
@@ -56,8 +56,10 @@ impl Watch for Counting {
     fn resent(&self) {
         self.metrics.resent();
     }
+}
 
-    fn may_resend(&self) -> bool {
+impl ResendBudget for Counting {
+    fn withdraw(&self) -> bool {
         self.policy.pays_for_another()
     }
 }

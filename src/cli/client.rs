@@ -16,8 +16,8 @@ use crate::{
         Upstream as _,
     },
     upstream::{
-        Adapter, Address, Following, Names, Prepared, Request, Roots, Service, Sessions, Settings,
-        TlsSettings,
+        Adapter, Address, Following, Names, PreparedRequest, PreparedService, Request, Roots,
+        Service, Sessions, Settings, TlsSettings, Wire,
     },
 };
 
@@ -158,9 +158,11 @@ impl Client {
         let roots = secure.then(config::roots).transpose()?.flatten();
         let roots = || roots.unwrap_or_else(Roots::system);
         let sessions = Sessions::of([&settings.service], roots)?;
-        let prepared = Prepared::new(settings, &sessions, &mut Names::default())?;
+        let service = PreparedService::new(settings.service, &sessions, &mut Names::default())?;
+        let request = PreparedRequest::new(settings.request);
+        let wire = Wire::new(&service, Rc::new(()), Rc::new(()), &Rc::default());
         Ok(Self {
-            adapter: Adapter::new(&prepared, Rc::new(())),
+            adapter: Adapter::new(&Rc::new(wire), &request),
             url: shown,
             timeout,
         })

@@ -20,10 +20,10 @@ use http::Uri;
 use tokio::{net::TcpStream, task::coop::unconstrained, time::Instant};
 
 use super::{
-    Watch,
     addresses::Addresses,
     link::Link,
     names::Name,
+    observer::ConnectionObserver,
     pool::Spare,
     race::{Lost, race},
     shortage::{Shortage, connect},
@@ -44,7 +44,7 @@ pub(super) struct Target {
     /// The end of the attempt that is asking, set whenever it is polled: awc's connector has no place for it.
     pub(super) until: Cell<Instant>,
     /// Told of every connection.
-    pub(super) watch: Rc<dyn Watch>,
+    pub(super) observer: Rc<dyn ConnectionObserver>,
     /// The idle connections that are closed where no other can be opened.
     pub(super) spare: Rc<Spare>,
 }
@@ -85,11 +85,11 @@ impl Service<ConnectInfo<Uri>> for Dialer {
             };
             match dialled {
                 Ok(link) => {
-                    target.watch.opened();
+                    target.observer.opened();
                     Ok(Connection::new(info.request().clone(), link))
                 }
                 Err(lost) => {
-                    let failure = lost.told(&*target.watch);
+                    let failure = lost.told(&*target.observer);
                     Err(ConnectError::Io(io::Error::other(Refused(failure))))
                 }
             }
@@ -137,18 +137,18 @@ enum NoConnection {
 
 impl NoConnection {
     /// The failure, after the one who looks on was told of it.
-    fn told(self, watch: &dyn Watch) -> Failure {
+    fn told(self, observer: &dyn ConnectionObserver) -> Failure {
         match self {
             Self::Failed(failure) => {
-                watch.unreachable(&failure);
+                observer.unreachable(&failure);
                 failure
             }
             Self::Short(shortage) => {
                 let failure = shortage.into();
                 if shortage.is_everywhere() {
-                    watch.short(&failure);
+                    observer.short(&failure);
                 } else {
-                    watch.unreachable(&failure);
+                    observer.unreachable(&failure);
                 }
                 failure
             }
@@ -252,7 +252,7 @@ mod tests {
             tls: None,
             timeout: Duration::from_secs(5),
             until: Cell::new(until),
-            watch: Rc::new(()),
+            observer: Rc::new(()),
             spare: Rc::default(),
         };
         match target.dial(until).await {

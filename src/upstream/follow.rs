@@ -6,7 +6,8 @@ use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
-    Adapter, head,
+    attempt::Adapter,
+    head,
     pool::Stream,
     reading::{MAX_HEAD, protocol},
     rest::Rest,
@@ -33,7 +34,7 @@ impl Adapter {
     /// # Errors
     /// Fails if there is no connection, or if no valid answer comes.
     pub async fn follow(&self, client: &ClientContext) -> Result<Following, Failure> {
-        let mut stream = self.open_alone().await?;
+        let mut stream = self.wire().open_alone().await?;
         let (bytes, body) = self.template().bytes(client, AttemptId::ONLY);
         let sent = async {
             stream.write_all(&bytes).await?;

@@ -48,10 +48,26 @@ pub(super) struct Pool {
     idle: Rc<Idle>,
 }
 
+/// The time for which a connection may wait for its next request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    /// For any request.
+    pub(super) all: Duration,
+    /// For a request that must surely be taken. Not longer than for any.
+    pub(super) sure: Duration,
+}
+
+/// A connection that nobody uses, and the ends of its [`Wait`].
+struct Waiting {
+    connection: Connection,
+    until: Instant,
+    sure_until: Instant,
+}
+
 #[derive(Default)]
 struct Idle {
-    /// Until when each may wait, in the order in which they came back.
-    connections: RefCell<VecDeque<(Instant, Connection)>>,
+    /// In the order in which they came back.
+    connections: RefCell<VecDeque<Waiting>>,
     /// The moment at which the task that closes them looks next; it is there while any idle.
     look: Cell<Option<Instant>>,
     /// Tells that task to look earlier.
@@ -94,9 +110,31 @@ impl Pool {
         unconstrained(poll_fn(|cx| {
             let now = Instant::now();
             let mut idle = self.idle.connections.borrow_mut();
-            while let Some((until, mut connection)) = idle.pop_back() {
-                if now < until && is_silent(&mut *connection.stream, cx) {
-                    return Poll::Ready(Some(connection));
+            while let Some(mut waiting) = idle.pop_back() {
+                if now < waiting.until && is_silent(&mut *waiting.connection.stream, cx) {
+                    return Poll::Ready(Some(waiting.connection));
+                }
+            }
+            Poll::Ready(None)
+        }))
+        .await
+    }
+
+    /// Returns a connection like [`Pool::kept`], but one that surely takes another request. The others stay.
+    pub(super) async fn sure(&self) -> Option<Connection> {
+        unconstrained(poll_fn(|cx| {
+            let now = Instant::now();
+            let mut idle = self.idle.connections.borrow_mut();
+            for place in (0..idle.len()).rev() {
+                let waiting = &idle[place];
+                if now < waiting.until && now >= waiting.sure_until {
+                    continue;
+                }
+                if let Some(mut waiting) = idle.remove(place)
+                    && now < waiting.until
+                    && is_silent(&mut *waiting.connection.stream, cx)
+                {
+                    return Poll::Ready(Some(waiting.connection));
                 }
             }
             Poll::Ready(None)
@@ -115,14 +153,18 @@ impl Pool {
 
     /// Takes back a connection whose answer was read to its end, to wait for so long. Needs a local set, as every actix worker
     /// has one.
-    pub(super) fn keep(&self, connection: Connection, time: Duration) {
+    pub(super) fn keep(&self, connection: Connection, wait: Wait) {
         let now = Instant::now();
-        let until = (now + time).min(connection.opened + self.lifetime);
+        let until = (now + wait.all).min(connection.opened + self.lifetime);
         if until <= now {
             return;
         }
         let mut connections = self.idle.connections.borrow_mut();
-        connections.push_back((until, connection));
+        connections.push_back(Waiting {
+            connection,
+            until,
+            sure_until: (now + wait.sure).min(until),
+        });
         match self.idle.look.get() {
             Some(look) if look <= until => {}
             Some(_) => self.idle.sooner.notify_one(),
@@ -152,8 +194,8 @@ impl Idle {
         let mut connections = self.connections.borrow_mut();
         let now = Instant::now();
         // Each has a time of its own, so the first that came back need not be the first to go.
-        connections.retain(|(until, _)| now < *until);
-        let next = connections.iter().map(|(until, _)| *until).min();
+        connections.retain(|waiting| now < waiting.until);
+        let next = connections.iter().map(|waiting| waiting.until).min();
         self.look.set(next);
         next
     }

@@ -1,5 +1,5 @@
-//! The parts that an upstream's attempts have in common, made ready at start: TLS, and the way to awc's connector.
-//! Nothing here is done for each request.
+//! Services and requests, made ready at start: TLS, the way to awc's connector, and all that a request's attempts have in
+//! common. Nothing here is done for each request.
 
 use std::{
     cell::Cell,
@@ -17,108 +17,146 @@ use http::{HeaderValue, StatusCode, Uri, header::HOST, uri::Scheme};
 use tokio::time::Instant;
 
 use super::{
-    Names, Settings, Watch,
     addresses::Addresses,
     advice::Advised,
     dial::{self, Dialer, Host, Target},
+    names::Names,
+    observer::ConnectionObserver,
     pool::{Pool, Spare, Stream},
+    request::Template,
+    settings::{Request, Service},
     tls::{Session, Sessions, TlsError},
 };
+use crate::fanout::Repeatable;
 
-/// One upstream's settings, and all that its workers share, made ready.
+/// A service, and all that its workers share of it, made ready.
 #[derive(Clone)]
-pub struct Prepared {
-    pub(super) settings: Arc<Settings>,
+pub struct PreparedService {
+    service: Arc<Service>,
     host: Host,
-    port: u16,
     session: Option<Session>,
-    /// The gateway's own name in `CDN-Loop`.
-    pub(super) hop: Option<HeaderValue>,
-    /// The failures of which more is kept than their status.
-    pub(super) advised: Option<Arc<Advised>>,
 }
 
-/// The reason why an upstream can't be made ready.
+/// The reason why a service can't be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum Unprepared {
-    /// The upstream's TLS settings can't be used.
+    /// The service's TLS settings can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The upstream's name could never be looked up.
+    /// The service's name could never be looked up.
     #[error(
         "no thread can be started to look up names; raise this process's limit on threads (pids)"
     )]
     Threads(#[from] io::Error),
 }
 
-impl Prepared {
-    /// Makes an upstream ready. `sessions` must have been made for it too. Its name joins `names`, as all upstreams
-    /// share the threads that look names up.
-    ///
-    /// # Errors
-    /// Fails if the name to verify is no valid name, or if there is no thread to look the host's name up.
-    pub fn new(
-        settings: Settings,
-        sessions: &Sessions,
-        names: &mut Names,
-    ) -> Result<Self, Unprepared> {
-        let host = settings.service.address.host();
-        let session = sessions.with(&settings.service, host)?;
-        let host = match host.parse() {
-            Ok(address) => Host::Address(address),
-            Err(_) => Host::Name(names.name(host)?),
-        };
-        Ok(Self {
-            port: settings.service.address.port(),
-            settings: Arc::new(settings),
-            host,
-            session,
+/// A request, as all workers send it.
+#[derive(Clone)]
+pub struct PreparedRequest {
+    request: Arc<Request>,
+    /// The gateway's own name in `CDN-Loop`.
+    hop: Option<HeaderValue>,
+    /// The failures of which more is kept than their status.
+    advised: Option<Arc<Advised>>,
+}
+
+impl PreparedRequest {
+    /// Makes a request ready for any service.
+    #[must_use]
+    pub fn new(request: Request) -> Self {
+        Self {
+            request: Arc::new(request),
             hop: None,
             advised: None,
-        })
+        }
     }
 
-    /// Returns the same upstream, with requests that name this hop in `CDN-Loop` (RFC 8586).
+    /// Returns the same request, which names this hop in `CDN-Loop` (RFC 8586).
     #[must_use]
     pub fn passing(mut self, hop: HeaderValue) -> Self {
         self.hop = Some(hop);
         self
     }
 
-    /// The same, of whose failures with these statuses more is kept: what their clients may need to go on.
+    /// Returns the same request to this service. Of failures with these statuses more is kept: the fields that their
+    /// clients may need to go on.
     #[must_use]
-    pub fn advising(mut self, statuses: Vec<StatusCode>) -> Self {
-        self.advised =
-            (!statuses.is_empty()).then(|| Arc::new(Advised::new(statuses, self.hosts())));
+    pub fn advising(mut self, statuses: Vec<StatusCode>, service: &PreparedService) -> Self {
+        self.advised = (!statuses.is_empty())
+            .then(|| Arc::new(Advised::new(statuses, self.hosts(&service.service))));
         self
     }
 
-    /// The names of its host: in its URL, and in a `Host` of its own.
-    fn hosts(&self) -> impl Iterator<Item = &str> {
-        let own = self.settings.request.headers.iter();
+    /// The names of the service's host: in its address, and in a `Host` of the request's own.
+    fn hosts<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a str> {
+        let own = self.request.headers.iter();
         let own = own.filter(|(name, _)| *name == HOST);
         let own = own.filter_map(|(_, value)| value.to_str().ok());
-        [self.settings.service.address.authority()]
-            .into_iter()
-            .chain(own)
+        [service.address.authority()].into_iter().chain(own)
     }
 
-    /// The settings it was made from.
+    /// Returns the settings that it was made from.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    pub fn request(&self) -> &Request {
+        &self.request
     }
 
-    /// A pool, empty.
-    pub(super) fn pool(&self, watch: &Rc<dyn Watch>, spare: &Rc<Spare>) -> Pool {
+    pub(super) fn repeatable(&self) -> Repeatable {
+        self.request.repeatable()
+    }
+
+    pub(super) fn advised(&self) -> Option<&Advised> {
+        self.advised.as_deref()
+    }
+
+    /// Returns the bytes of this request to a service.
+    pub(super) fn template(&self, service: &PreparedService) -> Template {
+        Template::new(&service.service.address, &self.request, self.hop.clone())
+    }
+}
+
+impl PreparedService {
+    /// Makes a service ready. `sessions` must have been made for it too. Its name joins `names`, as all services
+    /// share the threads that look names up.
+    ///
+    /// # Errors
+    /// Fails if the name to verify is no valid name, or if there is no thread to look the host's name up.
+    pub fn new(
+        service: Service,
+        sessions: &Sessions,
+        names: &mut Names,
+    ) -> Result<Self, Unprepared> {
+        let host = service.address.host();
+        let session = sessions.with(&service, host)?;
+        let host = match host.parse() {
+            Ok(address) => Host::Address(address),
+            Err(_) => Host::Name(names.name(host)?),
+        };
+        Ok(Self {
+            service: Arc::new(service),
+            host,
+            session,
+        })
+    }
+
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.service.connect_timeout
+    }
+
+    pub(super) fn keep_alive(&self) -> Duration {
+        self.service.keep_alive
+    }
+
+    /// Returns an empty pool.
+    pub(super) fn pool(&self, observer: &Rc<dyn ConnectionObserver>, spare: &Rc<Spare>) -> Pool {
         let target = Rc::new(Target {
             host: self.host.clone(),
-            port: self.port,
+            port: self.service.address.port(),
             addresses: Addresses::new(),
             tls: self.session.clone(),
-            timeout: self.settings.service.connect_timeout,
+            timeout: self.service.connect_timeout,
             until: Cell::new(Instant::now()),
-            watch: Rc::clone(watch),
+            observer: Rc::clone(observer),
             spare: Rc::clone(spare),
         });
         // The dialer's own clock names the reason and knows of pauses. A second clock would only fire too early.
@@ -147,19 +185,20 @@ impl Prepared {
                 Ok(Box::new(opened) as Box<dyn Stream>)
             }) as _
         });
-        Pool::new(open, self.settings.service.keep_alive, spare)
+        Pool::new(open, self.service.keep_alive, spare)
     }
 
     /// Returns the URI for awc. The dialer does TLS itself, so awc sees plain HTTP to a definite port.
     fn plain(&self) -> Uri {
-        let host = self.settings.service.address.host();
+        let address = &self.service.address;
+        let host = address.host();
         let host = match host.contains(':') {
             true => format!("[{host}]"),
             false => host.to_owned(),
         };
         Uri::builder()
             .scheme(Scheme::HTTP)
-            .authority(format!("{host}:{}", self.port))
+            .authority(format!("{host}:{}", address.port()))
             .path_and_query("/")
             .build()
             .expect("the parts of an address make a URL")

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 
-use super::Settings;
+use super::{Address, settings::Request};
 use crate::exchange::ClientContext;
 use crate::fanout::AttemptId;
 
@@ -42,9 +42,9 @@ pub(super) struct Template {
 }
 
 impl Template {
-    pub(super) fn new(settings: &Settings, hop: Option<HeaderValue>) -> Self {
-        let target = &settings.request.target;
-        let fields: Vec<_> = fields(settings)
+    pub(super) fn new(address: &Address, request: &Request, hop: Option<HeaderValue>) -> Self {
+        let target = &request.target;
+        let fields: Vec<_> = fields(address, request)
             .into_iter()
             .map(|(name, value)| {
                 let mut line = Vec::new();
@@ -53,7 +53,7 @@ impl Template {
             })
             .collect();
         let mut lines: Vec<u8> = fields.iter().flat_map(|(_, line)| line).copied().collect();
-        let mut forward_headers = settings.request.forward_headers.clone();
+        let mut forward_headers = request.forward_headers.clone();
         if let Some(hop) = &hop {
             write_field(&mut lines, &CDN_LOOP, hop);
             // The field is always sent, and must not be sent twice.
@@ -61,15 +61,20 @@ impl Template {
         }
         Self {
             // A URL such as http://users?id=1 asks for the root, which `target` writes.
-            start: format!("{} {target}", settings.request.method).into_bytes(),
+            start: format!("{} {target}", request.method).into_bytes(),
             has_query: target.query().is_some(),
             lines,
             hop,
             fields,
-            body: settings.request.body.clone().unwrap_or_default(),
+            body: request.body.clone().unwrap_or_default(),
             forward_headers,
-            forward_query: settings.request.forward_query.clone(),
+            forward_query: request.forward_query.clone(),
         }
+    }
+
+    /// Returns the number of bytes in the body.
+    pub(super) fn body_len(&self) -> usize {
+        self.body.len()
     }
 
     /// Returns the head, together with a small body, and the bytes to send after it.
@@ -143,10 +148,10 @@ fn write_line(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
 }
 
 /// Returns the fields of every request. Configured fields come before the usual ones.
-fn fields(settings: &Settings) -> Vec<(HeaderName, HeaderValue)> {
-    let host = settings.service.address.host_field();
+fn fields(address: &Address, request: &Request) -> Vec<(HeaderName, HeaderValue)> {
+    let host = address.host_field();
     let host = HeaderValue::from_str(host).expect("an authority is visible");
-    let codings = if settings.request.compressed {
+    let codings = if request.compressed {
         "gzip, br"
     } else {
         "identity"
@@ -157,13 +162,13 @@ fn fields(settings: &Settings) -> Vec<(HeaderName, HeaderValue)> {
         (header::ACCEPT_ENCODING, HeaderValue::from_static(codings)),
     ];
     let is_without = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
-    let length = settings.request.body.as_ref().map(Bytes::len);
+    let length = request.body.as_ref().map(Bytes::len);
     // A method that usually has a body announces that there is none.
-    let announced = (!is_without.contains(&settings.request.method)).then_some(0);
+    let announced = (!is_without.contains(&request.method)).then_some(0);
     if let Some(length) = length.or(announced) {
         fields.push((header::CONTENT_LENGTH, HeaderValue::from(length)));
     }
-    for (name, value) in &settings.request.headers {
+    for (name, value) in &request.headers {
         if *name == REQUEST_ID {
             continue;
         }
@@ -179,10 +184,11 @@ fn fields(settings: &Settings) -> Vec<(HeaderName, HeaderValue)> {
 mod tests {
     use super::*;
     use crate::exchange::Allowance;
+    use crate::upstream::Settings;
 
     /// Returns the lines of the head that an upstream with these settings is sent.
     fn head(settings: &Settings) -> Vec<String> {
-        let template = Template::new(settings, None);
+        let template = Template::new(&settings.service.address, &settings.request, None);
         let client = ClientContext {
             request_id: HeaderValue::from_static("id"),
             headers: Vec::new(),

@@ -1,0 +1,312 @@
+//! Requests with different paths and methods, over one service.
+
+use std::{
+    cell::Cell,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    num::{NonZeroU32, NonZeroUsize},
+    rc::Rc,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
+use tokio::{
+    task::LocalSet,
+    time::{Instant, sleep},
+};
+
+use super::{
+    Adapter, Names, PreparedRequest, PreparedService, Request, ResendBudget, Roots, Service,
+    Sessions, Settings, Wire,
+};
+use crate::{
+    exchange::{Allowance, ClientContext},
+    fanout::{
+        Aggregate, AttemptId, BreakerSettings, Call, Choice, Completion, Failure, FailureKind,
+        Heard, Mode, Need, OnFailure, Policy, PolicySettings, Repeatable, Reply, Trip,
+        Upstream as _, UpstreamId, run,
+    },
+};
+
+/// A server whose connections each answer this many requests, and are closed at the next without an answer. A path with
+/// `broken` in it is answered with 500.
+struct Server {
+    address: SocketAddr,
+    /// The connection's number, and the whole request.
+    seen: Arc<Mutex<Vec<(usize, String)>>>,
+}
+
+impl Server {
+    fn answering(most: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::<Mutex<Vec<_>>>::default();
+        let told = Arc::clone(&seen);
+        thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                let told = Arc::clone(&told);
+                thread::spawn(move || serve(stream.unwrap(), number, most, &told));
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// Returns the number of each request's connection, with the request's first words.
+    fn seen(&self) -> Vec<(usize, String)> {
+        let seen = self.seen.lock().unwrap();
+        let start = |request: &str| request.split(" HTTP").next().unwrap().to_owned();
+        seen.iter()
+            .map(|(number, request)| (*number, start(request)))
+            .collect()
+    }
+
+    fn connections(&self) -> Vec<usize> {
+        self.seen().into_iter().map(|(number, _)| number).collect()
+    }
+}
+
+fn serve(mut stream: TcpStream, number: usize, most: usize, told: &Mutex<Vec<(usize, String)>>) {
+    for answered in 0.. {
+        let mut bytes = vec![0; 4096];
+        let size = stream.read(&mut bytes).unwrap_or(0);
+        if size == 0 || answered == most {
+            return;
+        }
+        let request = String::from_utf8_lossy(&bytes[..size]).into_owned();
+        let status = match request.contains("/broken") {
+            true => "500 Broken",
+            false => "200 OK",
+        };
+        told.lock().unwrap().push((number, request));
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+        );
+        stream.write_all(answer.as_bytes()).unwrap();
+    }
+}
+
+/// A budget for so many requests.
+struct Tokens(Cell<usize>);
+
+impl ResendBudget for Tokens {
+    fn withdraw(&self) -> bool {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(1));
+        left > 0
+    }
+}
+
+fn settings(server: &Server, keep_alive: Duration) -> Service {
+    Service {
+        keep_alive,
+        ..Settings::of(&format!("http://{}", server.address)).service
+    }
+}
+
+fn wire(service: Service, tokens: usize) -> Rc<Wire> {
+    let sessions = Sessions::of([&service], || Roots::of(Vec::new()).0).unwrap();
+    let service = PreparedService::new(service, &sessions, &mut Names::default()).unwrap();
+    let budget = Rc::new(Tokens(Cell::new(tokens)));
+    Rc::new(Wire::new(&service, Rc::new(()), budget, &Rc::default()))
+}
+
+fn adapter(wire: &Rc<Wire>, method: Method, target: &'static str) -> Rc<Adapter> {
+    let request = Request {
+        method,
+        target: target.parse().unwrap(),
+        ..Settings::of("http://unused").request
+    };
+    Rc::new(Adapter::new(wire, &PreparedRequest::new(request)))
+}
+
+fn client() -> ClientContext {
+    ClientContext {
+        request_id: HeaderValue::from_static("id"),
+        headers: Vec::new(),
+        query: Vec::new(),
+        hops: None,
+        allowance: Allowance::new(1 << 20),
+        trace: None,
+    }
+}
+
+async fn attempt(adapter: &Adapter) -> Result<Reply, Failure> {
+    let until = Instant::now() + Duration::from_secs(5);
+    let heard = Heard::default();
+    let client = client();
+    adapter
+        .attempt(&client, AttemptId::ONLY, until, &heard)
+        .await
+}
+
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
+
+#[tokio::test]
+async fn two_requests_use_one_connection_and_each_sends_its_own_bytes() {
+    let server = Server::answering(usize::MAX);
+    let wire = wire(settings(&server, KEEP_ALIVE), 0);
+    let users = adapter(&wire, Method::GET, "/users?id=1");
+    let order = PreparedRequest::new(Request {
+        method: Method::POST,
+        target: "/orders".parse().unwrap(),
+        headers: vec![(header::ACCEPT, HeaderValue::from_static("text/plain"))],
+        body: Some(Bytes::from_static(b"{\"id\":1}")),
+        ..Settings::of("http://unused").request
+    });
+    let orders = Adapter::new(&wire, &order);
+    LocalSet::new()
+        .run_until(async {
+            for _ in 0..2 {
+                attempt(&users).await.unwrap();
+                attempt(&orders).await.unwrap();
+            }
+        })
+        .await;
+    let (get, post) = ("GET /users?id=1", "POST /orders");
+    let expected = [get, post, get, post].map(|start| (0, start.to_owned()));
+    assert_eq!(server.seen(), expected);
+    let seen = server.seen.lock().unwrap();
+    let (get, post) = (&seen[0].1, &seen[1].1);
+    assert!(
+        !get.contains("accept:") && get.ends_with("\r\n\r\n"),
+        "{get}"
+    );
+    assert!(
+        post.contains("accept: text/plain\r\n") && post.ends_with("{\"id\":1}"),
+        "{post}"
+    );
+    let host = format!("host: {}\r\n", server.address);
+    assert!(get.contains(&host) && post.contains(&host));
+}
+
+#[tokio::test]
+async fn a_request_that_may_not_be_sent_twice_leaves_a_connection_that_is_not_sure_to_the_others() {
+    let server = Server::answering(usize::MAX);
+    let wire = wire(settings(&server, KEEP_ALIVE), 0);
+    let get = adapter(&wire, Method::GET, "/users");
+    let broken = adapter(&wire, Method::GET, "/broken");
+    let post = adapter(&wire, Method::POST, "/orders");
+    LocalSet::new()
+        .run_until(async {
+            attempt(&broken).await.unwrap_err();
+            // The last answer was an error.
+            attempt(&post).await.unwrap();
+            attempt(&post).await.unwrap();
+            // It has waited for more than a quarter of the time.
+            sleep(KEEP_ALIVE / 4 + Duration::from_millis(100)).await;
+            attempt(&post).await.unwrap();
+            attempt(&get).await.unwrap();
+        })
+        .await;
+    assert_eq!(server.connections(), [0, 1, 1, 2, 2]);
+}
+
+#[tokio::test]
+async fn a_large_body_leaves_a_connection_to_requests_that_may_be_sent_twice() {
+    let server = Server::answering(usize::MAX);
+    let wire = wire(settings(&server, KEEP_ALIVE), 0);
+    let get = adapter(&wire, Method::GET, "/users");
+    let post = adapter(&wire, Method::POST, "/orders");
+    let idle = Duration::MAX;
+    LocalSet::new()
+        .run_until(async {
+            let until = Instant::now() + Duration::from_secs(5);
+            let large = wire.open(until).await.unwrap();
+            wire.keep(large, Some(StatusCode::OK), 16 * 1024 + 1, idle);
+            attempt(&post).await.unwrap();
+            // The last one that came back is the other's.
+            let last = wire.kept(Repeatable::Yes).await;
+            attempt(&get).await.unwrap();
+            drop(last);
+        })
+        .await;
+    assert_eq!(server.connections(), [1, 0]);
+}
+
+#[tokio::test]
+async fn without_a_request_that_may_be_sent_twice_no_connection_waits_for_one() {
+    let server = Server::answering(usize::MAX);
+    let wire = wire(settings(&server, KEEP_ALIVE), 0);
+    let broken = adapter(&wire, Method::POST, "/broken");
+    LocalSet::new()
+        .run_until(async {
+            attempt(&broken).await.unwrap_err();
+            assert!(wire.kept(Repeatable::Yes).await.is_none());
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn two_requests_pay_for_what_is_sent_again_from_one_budget() {
+    let server = Server::answering(1);
+    let wire = wire(settings(&server, KEEP_ALIVE), 1);
+    let one = adapter(&wire, Method::GET, "/broken/one");
+    let other = adapter(&wire, Method::GET, "/broken/other");
+    LocalSet::new()
+        .run_until(async {
+            let kinds = [
+                attempt(&one).await.unwrap_err().kind,
+                // Its connection is closed, and another is paid for.
+                attempt(&other).await.unwrap_err().kind,
+                attempt(&one).await.unwrap_err().kind,
+            ];
+            let (status, protocol) = (FailureKind::Status, FailureKind::Protocol);
+            assert_eq!(kinds, [status, status, protocol]);
+        })
+        .await;
+    let expected = [(0, "GET /broken/one"), (1, "GET /broken/other")];
+    assert_eq!(
+        server.seen(),
+        expected.map(|(at, start)| (at, start.to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn two_requests_have_one_breaker() {
+    let server = Server::answering(usize::MAX);
+    let mut service = settings(&server, KEEP_ALIVE);
+    service.policy = PolicySettings {
+        breaker: Some(BreakerSettings {
+            trip: Trip::InARow(NonZeroU32::MIN),
+            open_for: Duration::from_secs(60),
+        }),
+        ..PolicySettings::default()
+    };
+    let policy = Arc::new(Policy::new(service.policy.clone()));
+    let wire = wire(service, 0);
+    let call = |name: &str, target| Call {
+        name: name.into(),
+        id: UpstreamId(0),
+        upstream: adapter(&wire, Method::GET, target),
+        need: Need::Required,
+        timeout: Duration::from_secs(5),
+        policy: Arc::clone(&policy),
+    };
+    let aggregate = Aggregate {
+        name: "both".into(),
+        calls: vec![call("first", "/broken"), call("second", "/users")],
+        mode: Mode::Sequential,
+        concurrency: NonZeroUsize::MIN,
+        deadline: Duration::from_secs(5),
+        completion: Completion::All,
+        on_failure: OnFailure::Partial,
+    };
+    let outcome = LocalSet::new()
+        .run_until(async {
+            let choice = Choice::default();
+            let deadline = aggregate.deadline(&choice, Instant::now());
+            let plan = aggregate.plan(&choice, Mode::Sequential, deadline).unwrap();
+            run(&plan, &client(), &()).await
+        })
+        .await;
+    let kinds: Vec<_> = outcome
+        .results
+        .iter()
+        .map(|result| result.result.as_ref().unwrap_err().kind)
+        .collect();
+    assert_eq!(kinds, [FailureKind::Status, FailureKind::CircuitOpen]);
+    assert_eq!(server.seen(), [(0, "GET /broken".to_owned())]);
+}
