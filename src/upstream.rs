@@ -10,6 +10,7 @@ mod advice;
 mod answer;
 mod attempt;
 mod body;
+mod broken;
 mod chunks;
 mod coding;
 mod dial;
@@ -37,6 +38,7 @@ mod shortage;
 mod time_limit;
 mod tls;
 mod value;
+mod whole;
 mod wire;
 
 pub use address::Address;

@@ -34,7 +34,7 @@ impl Advised {
         statuses: Vec<StatusCode>,
         hosts: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        let host = |name: &str| Place::of(&name.to_ascii_lowercase()).host.to_owned();
+        let host = |name: &str| MaybeHost::of(&name.to_ascii_lowercase()).host.to_owned();
         Self {
             statuses,
             hosts: hosts.into_iter().map(host).collect(),
@@ -88,7 +88,7 @@ impl Advised {
             let is_authority = rest[..start].ends_with("//");
             let word = &rest[start..];
             let (word, after) = word.split_at(word.find(|c| !is_part(c)).unwrap_or(word.len()));
-            if self.names(&Place::of(word), is_authority) {
+            if self.names(&MaybeHost::of(word), is_authority) {
                 return true;
             }
             rest = after;
@@ -96,22 +96,22 @@ impl Advised {
         false
     }
 
-    fn names(&self, place: &Place<'_>, is_authority: bool) -> bool {
-        if place.is_address {
+    fn names(&self, word: &MaybeHost<'_>, is_authority: bool) -> bool {
+        if word.is_address {
             return true;
         }
         // A name of one word, such as `users`, may well be what a realm is called.
-        let is_meant = is_authority || place.has_port;
+        let is_meant = is_authority || word.has_port;
         self.hosts.iter().any(|host| {
             let short = host.split('.').next();
-            (host == place.host && (is_meant || host.contains(['.', ':'])))
-                || (is_meant && short == Some(place.host))
+            (host == word.host && (is_meant || host.contains(['.', ':'])))
+                || (is_meant && short == Some(word.host))
         })
     }
 }
 
 /// A word that may be a host, with or without a port.
-struct Place<'a> {
+struct MaybeHost<'a> {
     /// Without brackets, and without a dot at its end.
     host: &'a str,
     has_port: bool,
@@ -119,7 +119,7 @@ struct Place<'a> {
     is_address: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> MaybeHost<'a> {
     fn of(word: &'a str) -> Self {
         let (host, port, is_address) =
             match word.strip_prefix('[').and_then(|it| it.split_once(']')) {

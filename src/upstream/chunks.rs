@@ -8,14 +8,14 @@ const INVALID: &str = "the upstream's chunks are not valid HTTP/1.1";
 /// The progress in a chunked body.
 #[derive(Debug)]
 pub(super) struct Chunks {
-    at: At,
+    state: State,
     /// The number of bytes since the last byte of data.
     aside: usize,
 }
 
 /// The part that comes next. The numbers are a chunk's size, or the rest of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
+enum State {
     FirstDigit,
     Digit(u64),
     AfterSize(u64),
@@ -34,14 +34,14 @@ enum At {
 impl Chunks {
     pub(super) const fn new() -> Self {
         Self {
-            at: At::FirstDigit,
+            state: State::FirstDigit,
             aside: 0,
         }
     }
 
     /// Returns true if the last chunk and its trailers have come.
     pub(super) fn is_over(&self) -> bool {
-        self.at == At::End
+        self.state == State::End
     }
 
     /// Reads the next `bytes` of the wire, and gives the data among them to `data`. Returns how many of them belong to
@@ -53,19 +53,19 @@ impl Chunks {
     ) -> Result<usize, E> {
         let mut used = 0;
         while used < bytes.len() && !self.is_over() {
-            if let At::Data(left) = self.at {
+            if let State::Data(left) = self.state {
                 let here = bytes.len() - used;
                 let size = usize::try_from(left).map_or(here, |left| left.min(here));
                 data(&bytes[used..used + size])?;
                 used += size;
                 self.aside = 0;
-                self.at = match left - size as u64 {
-                    0 => At::DataCr,
-                    left => At::Data(left),
+                self.state = match left - size as u64 {
+                    0 => State::DataCr,
+                    left => State::Data(left),
                 };
                 continue;
             }
-            self.at = self.at.after(bytes[used]).ok_or(E::from(INVALID))?;
+            self.state = self.state.after(bytes[used]).ok_or(E::from(INVALID))?;
             used += 1;
             self.aside += 1;
             if self.aside > MAX_ASIDE {
@@ -76,7 +76,7 @@ impl Chunks {
     }
 }
 
-impl At {
+impl State {
     /// Returns the state after `byte`, or `None` if `byte` is not allowed here.
     fn after(self, byte: u8) -> Option<Self> {
         Some(match (self, byte) {
@@ -174,7 +174,7 @@ mod tests {
         let mut chunks = Chunks::new();
         let read = chunks.read(b"ffffffffffffffff\r\nabc");
         assert_eq!(read, Ok((21, b"abc".to_vec())));
-        assert_eq!(chunks.at, At::Data(u64::MAX - 3));
+        assert_eq!(chunks.state, State::Data(u64::MAX - 3));
     }
 
     #[test]

@@ -33,7 +33,7 @@ use super::{
 use crate::fanout::{Failure, FailureKind};
 
 /// The place of an upstream, and the means to get there.
-pub(super) struct Target {
+pub(super) struct Destination {
     pub(super) host: Host,
     pub(super) port: u16,
     pub(super) addresses: Addresses,
@@ -58,7 +58,7 @@ pub(super) enum Host {
 
 /// A connection factory in the shape that awc's connector takes.
 #[derive(Clone)]
-pub(super) struct Dialer(pub(super) Rc<Target>);
+pub(super) struct Dialer(pub(super) Rc<Destination>);
 
 impl Service<ConnectInfo<Uri>> for Dialer {
     type Response = Connection<Uri, Link>;
@@ -68,15 +68,15 @@ impl Service<ConnectInfo<Uri>> for Dialer {
     always_ready!();
 
     fn call(&self, info: ConnectInfo<Uri>) -> Self::Future {
-        let target = Rc::clone(&self.0);
-        let until = target.until.get();
+        let destination = Rc::clone(&self.0);
+        let until = destination.until.get();
         // A spent budget would hide that a connection is there, or make the attempt's timer seem to be the first.
         Box::pin(unconstrained(async move {
             let mut is_eased = false;
             let dialled = loop {
-                match target.dial(until).await {
+                match destination.dial(until).await {
                     Err(NoConnection::Short(shortage))
-                        if !is_eased && shortage.is_everywhere() && target.spare.close() =>
+                        if !is_eased && shortage.is_everywhere() && destination.spare.close() =>
                     {
                         is_eased = true;
                     }
@@ -85,11 +85,11 @@ impl Service<ConnectInfo<Uri>> for Dialer {
             };
             match dialled {
                 Ok(link) => {
-                    target.observer.opened();
+                    destination.observer.opened();
                     Ok(Connection::new(info.request().clone(), link))
                 }
                 Err(lost) => {
-                    let failure = lost.told(&*target.observer);
+                    let failure = lost.told(&*destination.observer);
                     Err(ConnectError::Io(io::Error::other(Refused(failure))))
                 }
             }
@@ -156,7 +156,7 @@ impl NoConnection {
     }
 }
 
-impl Target {
+impl Destination {
     async fn dial(&self, until: Instant) -> Result<Link, NoConnection> {
         let limit = TimeLimit::new(self.timeout, until);
         let mut over = pin!(limit.over());
@@ -245,7 +245,7 @@ mod tests {
     async fn a_connection_sends_small_requests_at_once() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let until = Instant::now() + Duration::from_secs(5);
-        let target = Target {
+        let destination = Destination {
             host: Host::Name(Names::default().name("localhost").unwrap()),
             port: listener.local_addr().unwrap().port(),
             addresses: Addresses::new(),
@@ -255,7 +255,7 @@ mod tests {
             observer: Rc::new(()),
             spare: Rc::default(),
         };
-        match target.dial(until).await {
+        match destination.dial(until).await {
             Ok(Link::Plain(tcp)) => assert!(tcp.nodelay().unwrap()),
             Ok(Link::Tls(_)) => panic!("TLS unasked"),
             Err(lost) => panic!("{:?}", lost.told(&())),

@@ -6,11 +6,7 @@ use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
-    attempt::Adapter,
-    head,
-    pool::Stream,
-    reading::{MAX_HEAD, protocol},
-    rest::Rest,
+    attempt::Adapter, broken::protocol, head, pool::Stream, reading::MAX_HEAD, rest::Rest,
 };
 use crate::exchange::ClientContext;
 use crate::fanout::{AttemptId, Failure};

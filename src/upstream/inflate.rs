@@ -7,11 +7,7 @@ use brotli::{BrotliDecompressStream, BrotliResult, BrotliState, enc::StandardAll
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use tokio::task::yield_now;
 
-use super::{
-    body::Growing,
-    coding::Format,
-    reading::{Packed, protocol},
-};
+use super::{body::Growing, broken::protocol, coding::Format, whole::Packed};
 use crate::fanout::{Failure, Reply};
 
 /// The time that it works before others have a turn. It is measured by the clock, as equal amounts of bytes may cost

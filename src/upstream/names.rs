@@ -110,38 +110,39 @@ pub(super) struct Name {
     host: Arc<str>,
     /// The queue of look-ups. Each name is in it at most once, so the number of names bounds it.
     queue: mpsc::Sender<LookUp>,
-    under_way: Arc<Mutex<Option<Answer>>>,
+    under_way: Arc<Mutex<Option<Pending>>>,
 }
 
-type Answer = watch::Receiver<Option<Found>>;
+/// The result of a look-up, once it is there.
+type Pending = watch::Receiver<Option<Found>>;
 
 impl Name {
     /// Joins a look-up that is under way, else begins one.
     pub(super) async fn find(&self) -> Found {
-        let mut answer = self.answer();
-        let found = answer.wait_for(Option::is_some).await;
+        let mut pending = self.look_up();
+        let found = pending.wait_for(Option::is_some).await;
         let found = found.ok().and_then(|found| found.clone());
         found.unwrap_or_else(|| Ok(Addresses::default()))
     }
 
-    fn answer(&self) -> Answer {
+    fn look_up(&self) -> Pending {
         // The lock is held for a moment only, never during a look-up.
         let mut under_way = locked(&self.under_way);
         // A look-up whose sender is gone is over, however it ended.
-        if let Some(answer) = &*under_way
-            && answer.has_changed().is_ok()
+        if let Some(pending) = &*under_way
+            && pending.has_changed().is_ok()
         {
-            return answer.clone();
+            return pending.clone();
         }
-        let (tell, answer) = watch::channel(None);
+        let (tell, pending) = watch::channel(None);
         let look_up = LookUp {
             host: Arc::clone(&self.host),
             tell,
         };
         // Without threads, the look-up is returned and dropped, and its sender with it.
         let _ = self.queue.send(look_up);
-        *under_way = Some(answer.clone());
-        answer
+        *under_way = Some(pending.clone());
+        pending
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::{
     addresses::Addresses,
     advice::Advised,
-    dial::{self, Dialer, Host, Target},
+    dial::{self, Destination, Dialer, Host},
     names::Names,
     observer::ConnectionObserver,
     pool::{Pool, Spare, Stream},
@@ -149,7 +149,7 @@ impl PreparedService {
 
     /// Returns an empty pool.
     pub(super) fn pool(&self, observer: &Rc<dyn ConnectionObserver>, spare: &Rc<Spare>) -> Pool {
-        let target = Rc::new(Target {
+        let destination = Rc::new(Destination {
             host: self.host.clone(),
             port: self.service.address.port(),
             addresses: Addresses::new(),
@@ -161,7 +161,7 @@ impl PreparedService {
         });
         // The dialer's own clock names the reason and knows of pauses. A second clock would only fire too early.
         let connector = Connector::new()
-            .connector(Dialer(Rc::clone(&target)))
+            .connector(Dialer(Rc::clone(&destination)))
             .timeout(Duration::MAX)
             .limit(0)
             .finish();
@@ -169,7 +169,7 @@ impl PreparedService {
         let uri = self.plain();
         let open = Box::new(move |until| {
             let connector = Rc::clone(&connector);
-            let target = Rc::clone(&target);
+            let destination = Rc::clone(&destination);
             let connect = Connect {
                 uri: uri.clone(),
                 addr: None,
@@ -178,7 +178,7 @@ impl PreparedService {
                 let mut opening = pin!(connector.call(connect));
                 // awc asks the dialer only while this future is polled, and no other future is polled in between.
                 let opening = poll_fn(|cx| {
-                    target.until.set(until);
+                    destination.until.set(until);
                     opening.as_mut().poll(cx)
                 });
                 let opened = opening.await.map_err(dial::why)?;

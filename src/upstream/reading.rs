@@ -4,19 +4,20 @@
 //! An answer that was cut is a failure, and so is one whose end is said twice. Interim answers (1xx) are left out. Bytes after
 //! an answer belong to nobody: its connection is not used again.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 
 use super::{
     advice::Advised,
-    answer::{self, Described},
-    body::{Bounds, Growing, no_memory},
-    coding::Format,
+    answer,
+    body::{Bounds, Growing},
+    broken::protocol,
     head::{self, Framing, Head},
     keep_alive::Idle,
     rest::{Rest, Stop},
+    whole::{self, Inflated, Packed},
 };
 use crate::exchange::Share;
 use crate::fanout::{Body, Failure, FailureKind, HeadStatus, Reply, StatusSet};
@@ -52,7 +53,7 @@ pub(super) struct Rules<'a> {
 /// An answer as far as it has come.
 pub(super) struct Reading<'a> {
     rules: Rules<'a>,
-    at: At<'a>,
+    stage: Stage<'a>,
     interim: usize,
     answered: bool,
     /// True if the first bytes were no HTTP.
@@ -64,7 +65,7 @@ pub(super) struct Reading<'a> {
 }
 
 /// The part that comes next.
-enum At<'a> {
+enum Stage<'a> {
     /// The final head; this much of it has come.
     Head(Vec<u8>),
     Body {
@@ -87,15 +88,11 @@ enum At<'a> {
     Failed(Failure),
 }
 
-pub(super) fn protocol(detail: impl Into<Cow<'static, str>>) -> Failure {
-    Failure::new(FailureKind::Protocol, detail)
-}
-
 impl<'a> Reading<'a> {
     pub(super) const fn new(rules: Rules<'a>) -> Self {
         Self {
             rules,
-            at: At::Head(Vec::new()),
+            stage: Stage::Head(Vec::new()),
             interim: 0,
             answered: false,
             garbled: false,
@@ -106,12 +103,12 @@ impl<'a> Reading<'a> {
 
     /// Nothing of the answer is still to come.
     pub(super) const fn is_over(&self) -> bool {
-        matches!(self.at, At::Whole { .. } | At::Failed(_))
+        matches!(self.stage, Stage::Whole { .. } | Stage::Failed(_))
     }
 
     /// Tells whether the rest is of no use but to the connection.
     pub(super) const fn is_drained(&self) -> bool {
-        matches!(self.at, At::Drain { .. })
+        matches!(self.stage, Stage::Drain { .. })
     }
 
     /// Something has come.
@@ -132,13 +129,13 @@ impl<'a> Reading<'a> {
 
     /// The final head has come, or will not.
     pub(super) const fn is_begun(&self) -> bool {
-        !matches!(self.at, At::Head(_))
+        !matches!(self.stage, Stage::Head(_))
     }
 
     /// Takes the next piece, which is not empty.
     pub(super) fn push(&mut self, piece: &[u8]) {
         self.answered = true;
-        let At::Head(held) = &mut self.at else {
+        let Stage::Head(held) = &mut self.stage else {
             return self.push_body(piece);
         };
         let mut held = std::mem::take(held);
@@ -153,8 +150,8 @@ impl<'a> Reading<'a> {
                 self.begin(head, &bytes[..used]);
                 self.push_body(&bytes[used..]);
             }
-            Ok((None, 0)) if !held.is_empty() => self.at = At::Head(held),
-            Ok((None, used)) => self.at = At::Head(bytes[used..].to_vec()),
+            Ok((None, 0)) if !held.is_empty() => self.stage = Stage::Head(held),
+            Ok((None, used)) => self.stage = Stage::Head(bytes[used..].to_vec()),
             Err(fault) => {
                 self.garbled = self.interim == 0 && !begins_an_answer(bytes);
                 self.fail(protocol(fault));
@@ -170,7 +167,7 @@ impl<'a> Reading<'a> {
     /// Fails, and reads nothing of what is still to come.
     fn fail(&mut self, failure: Failure) {
         self.lasts = false;
-        self.at = At::Failed(failure);
+        self.stage = Stage::Failed(failure);
     }
 
     /// The final answer's head, once it is whole, and how many bytes it and interim answers before it take.
@@ -213,7 +210,7 @@ impl<'a> Reading<'a> {
             if !self.lasts || length.is_some_and(|length| length > DRAIN_BYTES) {
                 return self.fail(failure);
             }
-            self.at = At::Drain {
+            self.stage = Stage::Drain {
                 failure,
                 rest,
                 seen: 0,
@@ -230,19 +227,19 @@ impl<'a> Reading<'a> {
             body.widen();
         }
         match length.map_or(Ok(()), |length| body.declare(length)) {
-            Ok(()) => self.at = At::Body { head, rest, body },
+            Ok(()) => self.stage = Stage::Body { head, rest, body },
             Err(failure) => self.fail(failure.with_status(head.status)),
         }
     }
 
     fn push_body(&mut self, piece: &[u8]) {
-        let (followed, is_over) = match &mut self.at {
-            At::Body { head, rest, body } => {
+        let (followed, is_over) = match &mut self.stage {
+            Stage::Body { head, rest, body } => {
                 let followed = rest.follow(piece, |data| body.push(data).map_err(Stop));
                 let followed = followed.map_err(|Stop(failure)| failure.with_status(head.status));
                 (followed, rest.is_over())
             }
-            At::Drain {
+            Stage::Drain {
                 failure,
                 rest,
                 seen,
@@ -256,7 +253,7 @@ impl<'a> Reading<'a> {
                 };
                 (followed, rest.is_over())
             }
-            At::Head(_) | At::Whole { .. } | At::Failed(_) => return,
+            Stage::Head(_) | Stage::Whole { .. } | Stage::Failed(_) => return,
         };
         match followed {
             Ok(used) => {
@@ -271,8 +268,8 @@ impl<'a> Reading<'a> {
 
     /// The place to which the rest of the body may be read, if that saves a copy, and how much it is.
     pub(super) fn room(&mut self) -> Option<(&mut Vec<u8>, usize)> {
-        match &mut self.at {
-            At::Body {
+        match &mut self.stage {
+            Stage::Body {
                 rest: Rest::Bytes(_),
                 body,
                 ..
@@ -283,10 +280,10 @@ impl<'a> Reading<'a> {
 
     /// So many bytes, at least one, were read to there.
     pub(super) fn filled(&mut self, size: usize) {
-        if let At::Body {
+        if let Stage::Body {
             rest: Rest::Bytes(left),
             ..
-        } = &mut self.at
+        } = &mut self.stage
         {
             *left = left.saturating_sub(size as u64);
             if *left == 0 {
@@ -297,33 +294,33 @@ impl<'a> Reading<'a> {
 
     /// The body has come to its end.
     fn finish(&mut self) {
-        let at = std::mem::replace(&mut self.at, At::Head(Vec::new()));
-        self.at = match at {
-            At::Body { head, body, .. } => {
+        let stage = std::mem::replace(&mut self.stage, Stage::Head(Vec::new()));
+        self.stage = match stage {
+            Stage::Body { head, body, .. } => {
                 let (bytes, share) = body.finish();
-                At::Whole { head, bytes, share }
+                Stage::Whole { head, bytes, share }
             }
-            At::Drain { failure, .. } => At::Failed(failure),
+            Stage::Drain { failure, .. } => Stage::Failed(failure),
             other => other,
         };
     }
 
     /// Nothing more will come: the upstream has ended the connection, in good order or not.
     pub(super) fn end(&mut self, in_good_order: bool) {
-        let failure = match &self.at {
-            At::Whole { .. } | At::Failed(_) => return,
-            At::Body {
+        let failure = match &self.stage {
+            Stage::Whole { .. } | Stage::Failed(_) => return,
+            Stage::Body {
                 rest: Rest::ToTheClose,
                 ..
             } if in_good_order => return self.finish(),
-            At::Body { head, .. } => {
+            Stage::Body { head, .. } => {
                 protocol("the upstream cut its body short").with_status(head.status)
             }
-            At::Drain { failure, .. } => failure.clone(),
-            At::Head(_) if self.answered => {
+            Stage::Drain { failure, .. } => failure.clone(),
+            Stage::Head(_) if self.answered => {
                 protocol("the upstream closed the connection within its answer's head")
             }
-            At::Head(_) => protocol("the upstream closed the connection without an answer"),
+            Stage::Head(_) => protocol("the upstream closed the connection without an answer"),
         };
         self.fail(failure);
     }
@@ -331,10 +328,10 @@ impl<'a> Reading<'a> {
     /// The result before it is judged, once it is over.
     #[cfg(any(test, fuzzing))]
     pub(super) fn whole(self) -> Option<Result<(StatusCode, Bytes), Failure>> {
-        match self.at {
-            At::Whole { head, bytes, .. } => Some(Ok((head.status, bytes))),
-            At::Failed(failure) => Some(Err(failure)),
-            At::Head(_) | At::Body { .. } | At::Drain { .. } => None,
+        match self.stage {
+            Stage::Whole { head, bytes, .. } => Some(Ok((head.status, bytes))),
+            Stage::Failed(failure) => Some(Err(failure)),
+            Stage::Head(_) | Stage::Body { .. } | Stage::Drain { .. } => None,
         }
     }
 
@@ -345,109 +342,44 @@ impl<'a> Reading<'a> {
 
     /// Takes the answer, if it is whole and its body has to be inflated before it is judged.
     pub(super) fn packed(&mut self) -> Option<Packed<'a>> {
-        let At::Whole { head, bytes, .. } = &self.at else {
+        let Stage::Whole { head, bytes, .. } = &self.stage else {
             return None;
         };
         let format = head.described.format()?;
         if bytes.is_empty() {
             return None;
         }
-        let at = std::mem::replace(&mut self.at, At::Head(Vec::new()));
-        let At::Whole { head, bytes, share } = at else {
+        let stage = std::mem::replace(&mut self.stage, Stage::Head(Vec::new()));
+        let Stage::Whole { head, bytes, share } = stage else {
             return None;
         };
         Some(Packed {
             format,
             bytes,
             body: Growing::inflated(self.rules.bounds, share),
-            rest: Inflated {
-                status: head.status,
-                described: head.described.inflated(),
-                depth: self.rules.depth,
-            },
+            rest: Inflated::new(head.status, head.described, self.rules.depth),
         })
     }
 
     /// The result, and `true` if the connection may take another request.
     pub(super) fn outcome(self) -> (Result<Reply, Failure>, bool) {
-        match self.at {
-            At::Whole { head, bytes, share } => {
+        match self.stage {
+            Stage::Whole { head, bytes, share } => {
                 let body = if head.framing == Framing::None {
                     Ok(Body::Empty)
                 } else {
                     answer::read(head.described, bytes, self.rules.depth.into())
                 };
-                (judged(head.status, body, share), self.lasts)
+                (whole::judge(head.status, body, share), self.lasts)
             }
-            At::Failed(failure) => (Err(failure), self.lasts),
+            Stage::Failed(failure) => (Err(failure), self.lasts),
             // It is not waited for any longer.
-            At::Drain { failure, .. } => (Err(failure), false),
-            At::Head(_) | At::Body { .. } => (
+            Stage::Drain { failure, .. } => (Err(failure), false),
+            Stage::Head(_) | Stage::Body { .. } => (
                 Err(protocol("the upstream's answer was not read to its end")),
                 false,
             ),
         }
-    }
-}
-
-/// A whole answer whose body is compressed.
-pub(super) struct Packed<'a> {
-    pub(super) format: Format,
-    pub(super) bytes: Bytes,
-    /// The place to which the inflated body goes.
-    pub(super) body: Growing<'a>,
-    pub(super) rest: Inflated,
-}
-
-impl Packed<'_> {
-    pub(super) const fn status(&self) -> StatusCode {
-        self.rest.status
-    }
-}
-
-/// The rest of an answer whose body is inflated.
-pub(super) struct Inflated {
-    status: StatusCode,
-    described: Described,
-    depth: u16,
-}
-
-impl Inflated {
-    /// Judges the answer with this body.
-    pub(super) fn judge(self, body: Result<Growing<'_>, Failure>) -> Result<Reply, Failure> {
-        match body {
-            Ok(body) => {
-                let (bytes, share) = body.finish();
-                let body = answer::read(self.described, bytes, self.depth.into());
-                judged(self.status, body, share)
-            }
-            Err(failure) => Err(failure.with_status(self.status)),
-        }
-    }
-}
-
-fn judged(
-    status: StatusCode,
-    body: Result<Body, Failure>,
-    share: Share<'_>,
-) -> Result<Reply, Failure> {
-    match body {
-        Ok(body) => match share.keep(growth(&body)) {
-            Ok(()) => Ok(Reply { status, body }),
-            Err(_) => Err(no_memory().with_status(status)),
-        },
-        Err(failure) => Err(failure.with_status(status)),
-    }
-}
-
-/// The bytes that a long body gains in the answer. To look at a short one twice would cost more than it takes.
-fn growth(body: &Body) -> usize {
-    const SHORT: usize = 4 * 1024;
-    match body {
-        Body::Text { text: bytes, .. } | Body::Binary { bytes, .. } if bytes.len() > SHORT => {
-            body.grows()
-        }
-        _ => 0,
     }
 }
 

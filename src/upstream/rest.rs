@@ -1,6 +1,6 @@
 //! The part of an answer's body that is still to come, by whatever ends it (RFC 9112, section 6.3). Pure: it is fed.
 
-use super::{chunks::Chunks, head::Framing, reading::protocol};
+use super::{broken::protocol, chunks::Chunks, head::Framing};
 use crate::fanout::Failure;
 
 /// The part of a body that is still to come.
