@@ -10,7 +10,6 @@ use std::{
 
 use super::{
     calls::{RawCall, RawCallTable, WaitFor},
-    check::count,
     checked::{Aggregate, Call},
     defaults::{self, MOST_CALLS},
     mistake::{KeyPath, nearest},
@@ -18,7 +17,7 @@ use super::{
     quantities::Size,
     raw::{Named, RawAggregate, RawMode, RawOnFailure},
     review::{Review, Slot},
-    values::Table,
+    values::{Table, count},
 };
 use crate::fanout::{Completion, Mode, Need, OnFailure, Rules};
 

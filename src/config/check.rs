@@ -1,7 +1,7 @@
 //! From the raw structs to a checked `Config`: defaults, ranges, and what must fit together. Notes every mistake
 //! and goes on. Knows nothing of formats and layers.
 
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::uri::Scheme;
 
@@ -15,7 +15,7 @@ use super::{
     review::{Review, Slot},
     tracing, trust,
     upstreams::{self, Checked},
-    values::{Count, Listen, Table},
+    values::{Listen, Table, count},
 };
 use crate::upstream::Roots;
 
@@ -123,15 +123,6 @@ fn roots(
             None
         }
     }
-}
-
-/// A count as the checked types have it. Its range is the raw type's business.
-pub(super) fn count<const MIN: usize, const MAX: usize>(
-    raw: Option<Count<MIN, MAX>>,
-    default: usize,
-) -> NonZeroUsize {
-    let count = raw.map_or(default, |Count(count)| count);
-    NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
 }
 
 fn server(

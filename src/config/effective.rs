@@ -8,19 +8,21 @@ use http::{Method, StatusCode};
 use super::{
     calls::{RawCall, RawCallTable, WaitFor},
     checked::{Aggregate, Config, TlsFiles},
-    headers,
-    lanes::{self, Ratio},
-    pass_status,
+    headers, pass_status,
+    policy_values::{Failures, HedgeAfter, Ratio},
     quantities::{HumanDuration, MemorySize, Size},
     raw::{
-        RawAdmin, RawAggregate, RawConfig, RawLog, RawMethod, RawMode, RawOnFailure, RawServer,
-        RawTls, RawTracing, RawUpstream, Texts,
+        RawAdmin, RawAggregate, RawBreaker, RawBudget, RawConfig, RawHedge, RawLog, RawMethod,
+        RawMode, RawOnFailure, RawRetry, RawServer, RawTls, RawTracing, RawUpstream, Texts,
     },
     urls,
     values::{Count, Listen, Table},
 };
 use crate::{
-    fanout::{Completion, Mode, Need, OnFailure, Repeatable, StatusSet},
+    fanout::{
+        BreakerSettings, BudgetSettings, Completion, Hedge, Mode, Need, OnFailure, Repeatable,
+        Retry, StatusSet, Trip,
+    },
     upstream::Settings,
 };
 
@@ -101,7 +103,7 @@ fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
         .forward_query
         .iter()
         .map(|name| Some(name.clone()));
-    let lane = &settings.service.policy;
+    let policy = &settings.service.policy;
     let repeats = settings.request.repeatable() == Repeatable::Yes;
     RawUpstream {
         url: Some(urls::masked(&settings.url())),
@@ -115,20 +117,55 @@ fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
         framed: Some(settings.request.framed),
         compressed: Some(settings.request.compressed),
         success: Some(statuses(&settings.request.success)),
-        max_in_flight: Some(Count(settings.service.policy.max_in_flight.get())),
-        retry: Some(lanes::raw_retry(
-            &lane.retry,
-            statuses(lane.retry.on.statuses()),
-        ))
-        .filter(|_| repeats),
-        hedge: lane.hedge.map(lanes::raw_hedge).filter(|_| repeats),
-        budget: Some(lanes::raw_budget(lane.budget)),
-        breaker: lane.breaker.map(lanes::raw_breaker),
+        max_in_flight: Some(Count(policy.max_in_flight.get())),
+        retry: repeats.then(|| retry(&policy.retry)),
+        hedge: policy.hedge.map(hedge).filter(|_| repeats),
+        budget: Some(budget(policy.budget)),
+        breaker: policy.breaker.map(breaker),
         forward_headers: Some(names.collect()),
         forward_query: Some(parameters.collect()),
         headers: (!settings.request.headers.is_empty()).then(|| headers.collect()),
         tls: tls(settings, files),
     }
+}
+
+fn retry(retry: &Retry) -> Table<RawRetry> {
+    let kinds = retry.on.kinds().iter();
+    let mut on: Texts = kinds.map(|kind| Some(kind.as_str().to_owned())).collect();
+    on.extend(statuses(retry.on.statuses()));
+    Table(RawRetry {
+        attempts: Some(Count(retry.attempts.get() as usize)),
+        backoff: Some(HumanDuration(retry.backoff)),
+        on: Some(on),
+    })
+}
+
+fn hedge(hedge: Hedge) -> Table<RawHedge> {
+    Table(RawHedge {
+        after: Some(match hedge {
+            Hedge::After(time) => HedgeAfter::Time(time),
+            Hedge::Percentile(percentile) => HedgeAfter::Percentile(percentile),
+        }),
+    })
+}
+
+fn budget(budget: BudgetSettings) -> Table<RawBudget> {
+    Table(RawBudget {
+        ratio: Some(Ratio(budget.ratio)),
+        min_per_second: Some(Count(budget.min_per_second as usize)),
+    })
+}
+
+fn breaker(breaker: BreakerSettings) -> Table<RawBreaker> {
+    let (failures, window) = match breaker.trip {
+        Trip::InARow(count) => (Failures::InARow(count.get()), None),
+        Trip::Share { share, window } => (Failures::Share(share), Some(HumanDuration(window))),
+    };
+    Table(RawBreaker {
+        failures: Some(failures),
+        window,
+        open_for: Some(HumanDuration(breaker.open_for)),
+    })
 }
 
 /// `method` of a file takes no others.

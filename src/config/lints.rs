@@ -4,20 +4,18 @@
 mod attempts;
 mod container;
 mod memory;
+mod places;
 mod plans;
 mod time;
 mod upstreams;
 
-use std::{collections::BTreeMap, time::Duration};
-
 use super::{
-    checked::{Aggregate, Config},
+    checked::Config,
     descriptors::{Descriptors, TooFew},
     mistake::KeyPath,
     review::Review,
     surroundings::Surroundings,
 };
-use crate::upstream::Settings;
 
 /// A rule: notes a warning for each place that it finds.
 type Rule = fn(&Config, &mut Review<'_>);
@@ -73,47 +71,6 @@ pub(super) fn look(
     if let Some(there) = surroundings.and_then(|surroundings| surroundings.memory) {
         memory::look(config, there, review);
     }
-}
-
-/// The upstreams that take a setting from the same place, by that place: their own table, or `[defaults]`.
-fn by_place<'a>(
-    config: &'a Config,
-    key: &str,
-    review: &Review<'_>,
-) -> BTreeMap<KeyPath, Vec<(usize, &'a Settings)>> {
-    let mut places = BTreeMap::<_, Vec<_>>::new();
-    for (index, upstream) in config.upstreams.iter().enumerate() {
-        if let Some(place) = written(upstream, key, review) {
-            places.entry(place).or_default().push((index, upstream));
-        }
-    }
-    places
-}
-
-/// The place where a setting of an upstream is written; `None` where nobody has set it.
-fn written(upstream: &Settings, key: &str, review: &Review<'_>) -> Option<KeyPath> {
-    let path = KeyPath::of(["upstreams", &upstream.service.name, key]);
-    review.is_set(&path).then(|| review.written_at(&path))
-}
-
-/// The aggregates that call the upstream with this index.
-fn callers(config: &Config, upstream: usize) -> impl Iterator<Item = &Aggregate> {
-    let calls = move |aggregate: &&Aggregate| {
-        (aggregate.calls.iter()).any(|call| call.upstream == upstream)
-    };
-    config.aggregates.iter().filter(calls)
-}
-
-/// The longest deadline under which an upstream is called; `None` for one that nobody calls.
-fn longest_deadline(config: &Config, upstream: usize) -> Option<Duration> {
-    callers(config, upstream)
-        .map(|aggregate| aggregate.rules.deadline)
-        .max()
-}
-
-/// A duration as a file has it.
-fn quoted(duration: Duration) -> String {
-    format!("\"{}\"", humantime::format_duration(duration))
 }
 
 #[cfg(test)]

@@ -14,6 +14,11 @@ pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// The largest size. A body is held in memory, and a larger size is a mistake in the unit.
 pub(super) const LARGEST: u64 = 1024 * 1024 * 1024;
 
+/// A duration as a file has it.
+pub(super) fn quoted(duration: Duration) -> String {
+    format!("\"{}\"", humantime::format_duration(duration))
+}
+
 /// A duration as text, from zero to [`LONGEST`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HumanDuration(pub(super) Duration);

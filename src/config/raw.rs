@@ -11,7 +11,7 @@ use super::{
     calls::{RawCall, WaitFor},
     checked::{LogFormat, LogLevel},
     defaults::{MOST_CALLS, MOST_CONNECTIONS, MOST_DEPTH, MOST_HEADERS, MOST_WORKERS},
-    lanes::{Failures, HedgeAfter, MOST_ATTEMPTS, MOST_EXTRA, Ratio},
+    policy_values::{Failures, HedgeAfter, MOST_ATTEMPTS, MOST_EXTRA, Ratio},
     quantities::{HumanDuration, MemorySize, Size},
     values::{Count, Listen, Table},
 };

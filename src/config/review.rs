@@ -6,10 +6,10 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use config::ValueKind;
 
 use super::{
-    hints,
     inheritance::Inherited,
     layers::Layers,
     mistake::{KeyPath, Report},
+    names,
     quantities::HumanDuration,
 };
 
@@ -139,10 +139,10 @@ impl Review<'_> {
 
     /// Notes it when `name` is none for an upstream, an aggregate or a call.
     pub(super) fn check_name(&mut self, path: &KeyPath, name: &str) {
-        if !hints::is_name(name) {
+        if !names::is_name(name) {
             let rule = "expected a name that begins with a letter and goes on with letters, digits and _, all in lower case, \
                         at most 64 long";
-            let usable = hints::usable_name(name);
+            let usable = names::usable_name(name);
             let such = usable.map_or(String::new(), |usable| format!(", such as `{usable}`"));
             self.mistake(path, format!("{rule}{such}"));
         }

@@ -1,5 +1,6 @@
 //! The configuration as a whole: from files and variables to what is in force, or to what is said of them.
 
+mod descriptors;
 mod in_force;
 mod layering;
 mod mistakes;

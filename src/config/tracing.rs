@@ -5,8 +5,8 @@ use http::{Uri, uri::PathAndQuery};
 use super::{
     checked::Tracing,
     defaults,
-    lanes::Ratio,
     mistake::KeyPath,
+    policy_values::Ratio,
     raw::RawTracing,
     review::{Review, Slot},
     urls,

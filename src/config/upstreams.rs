@@ -6,18 +6,17 @@ use bytes::Bytes;
 use http::{Method, Uri, uri::Scheme};
 
 use super::{
-    check::count,
     checked::TlsFiles,
     defaults, headers,
     inheritance::{DEFAULTS, UPSTREAMS},
-    lanes,
     mistake::KeyPath,
+    policies,
     quantities::{HumanDuration, Size},
     raw::{Named, RawMethod, RawUpstream, Texts},
     review::{Review, Slot},
     tls::{self, Material},
     urls,
-    values::Table,
+    values::{Table, count},
 };
 use crate::{
     fanout::{PolicySettings, Repeatable, StatusSet},
@@ -124,17 +123,17 @@ fn settings(
         policy: PolicySettings {
             max_in_flight: count(raw.max_in_flight, defaults::MAX_IN_FLIGHT),
             retry: raw.retry.map_or(built_in.retry, |Table(raw)| {
-                lanes::retry(&at("retry"), raw, review)
+                policies::retry(&at("retry"), raw, review)
             }),
             hedge: raw
                 .hedge
-                .and_then(|Table(raw)| lanes::hedge(&at("hedge"), raw, review)),
+                .and_then(|Table(raw)| policies::hedge(&at("hedge"), raw, review)),
             budget: raw
                 .budget
-                .map_or(built_in.budget, |Table(raw)| lanes::budget(raw)),
+                .map_or(built_in.budget, |Table(raw)| policies::budget(raw)),
             breaker: raw
                 .breaker
-                .map(|Table(raw)| lanes::breaker(&at("breaker"), raw, review)),
+                .map(|Table(raw)| policies::breaker(&at("breaker"), raw, review)),
         },
     };
     let request = Request {

@@ -1,7 +1,7 @@
 //! The kinds of value that a file may hold: tables, counts, texts, addresses. Each takes its own form and no other:
 //! no number for a text, no fraction for a count, no list for a table. Knows no setting.
 
-use std::{borrow::Cow, fmt, marker::PhantomData, net::SocketAddr};
+use std::{borrow::Cow, fmt, marker::PhantomData, net::SocketAddr, num::NonZeroUsize};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -92,6 +92,15 @@ impl<const MIN: usize, const MAX: usize> JsonSchema for Count<MIN, MAX> {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "integer", "minimum": MIN, "maximum": MAX})
     }
+}
+
+/// A count as the checked types have it. The raw type has checked its range.
+pub(super) fn count<const MIN: usize, const MAX: usize>(
+    raw: Option<Count<MIN, MAX>>,
+    default: usize,
+) -> NonZeroUsize {
+    let count = raw.map_or(default, |Count(count)| count);
+    NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Takes text only, and tells a number how it would be written.

@@ -2,9 +2,9 @@
 
 use http::StatusCode;
 
-use super::{by_place, longest_deadline, quoted, written};
+use super::places::{by_place, longest_deadline, written};
 use crate::{
-    config::{checked::Config, mistake::KeyPath, review::Review},
+    config::{checked::Config, mistake::KeyPath, quantities::quoted, review::Review},
     fanout::{PolicySettings, Repeatable, Retry, Trip},
     upstream::Settings,
 };
@@ -160,9 +160,9 @@ pub(super) fn breakers_that_never_see_enough(config: &Config, review: &mut Revie
 /// The upstreams whose requests may be sent more than once, and are meant to be.
 fn sent_again(config: &Config) -> impl Iterator<Item = &Settings> {
     config.upstreams.iter().filter(|upstream| {
-        let lane = &upstream.service.policy;
+        let policy = &upstream.service.policy;
         upstream.request.repeatable() == Repeatable::Yes
-            && (lane.retry.attempts.get() > 1 || lane.hedge.is_some())
+            && (policy.retry.attempts.get() > 1 || policy.hedge.is_some())
     })
 }
 

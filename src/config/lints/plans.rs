@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::written;
+use super::places::written;
 use crate::{
     config::{
         Bytes,

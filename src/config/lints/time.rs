@@ -1,11 +1,12 @@
 //! Times of which one is always over before another begins to matter.
 
-use super::{by_place, longest_deadline, quoted};
+use super::places::{by_place, longest_deadline};
 use crate::{
     config::{
         checked::{Aggregate, Config},
         defaults,
         mistake::KeyPath,
+        quantities::quoted,
         review::Review,
     },
     fanout::{FailureKind, Hedge, Mode, Repeatable},
@@ -151,10 +152,10 @@ fn cut_off<'a>(
 
 /// Tells whether an attempt that has hung is meant to be tried again.
 fn retries_hangs(upstream: &Settings) -> bool {
-    let lane = &upstream.service.policy;
+    let policy = &upstream.service.policy;
     upstream.request.repeatable() == Repeatable::Yes
-        && lane.retry.attempts.get() > 1
-        && lane.retry.on.kinds().contains(&FailureKind::Timeout)
+        && policy.retry.attempts.get() > 1
+        && policy.retry.on.kinds().contains(&FailureKind::Timeout)
 }
 
 #[cfg(test)]

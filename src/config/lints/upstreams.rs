@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::{callers, written};
+use super::places::{callers, written};
 use crate::{
     config::{checked::Config, defaults, mistake::KeyPath, review::Review},
     upstream::Address,
