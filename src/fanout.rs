@@ -38,7 +38,7 @@ pub use limit::{Limit, Permit};
 pub use outcome::{Blame, CallResult, Outcome, Verdict};
 pub use pace::Pace;
 pub(crate) use pause::{LOOK, is_pause, yield_to_io};
-pub use plan::{Aggregate, AggregateId, Call, Choice, Plan, PlanError, UpstreamId};
+pub use plan::{Aggregate, AggregateId, Call, Choice, PARAMETERS, Plan, PlanError, UpstreamId};
 pub use policy::{Hedge, Policy, PolicySettings, Refusal};
 pub use reply::{Advice, Body, Failure, FailureKind, HeadStatus, Labels, Party, Reply};
 pub use retry::{Retry, RetryOn};

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     duration,
     fanout::{
-        Aggregate, Mode, PolicySettings,
+        Aggregate, Mode, PARAMETERS, PolicySettings,
         fixture::{self, Scripted, call, policy},
     },
 };
@@ -22,8 +22,6 @@ use crate::{
 /// The parameters that the aggregate's calls declare. A configuration may declare any text but the empty one and
 /// Gather's own names.
 const DECLARED: [&str; 4] = ["id", "q", "a b", "x&y=#\r\nz"];
-
-const OWN: [&str; 5] = ["mode", "concurrency", "calls", "timeout", "wait_for"];
 
 /// The configured deadline, and the limit that `Prefer: wait` sets.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -70,7 +68,7 @@ fn check_refusal(error: QueryError, pairs: &Pairs<'_>) {
     let name = error.parameter().to_owned();
     assert!(pairs.iter().any(|(given, _)| *given == name), "{name:?}");
     if !matches!(error, QueryError::Unknown { .. }) {
-        assert!(OWN.contains(&&*name));
+        assert!(PARAMETERS.contains(&&*name));
     }
     let detail = error.to_string();
     let begin: String = name.chars().take(100).collect();
@@ -88,7 +86,7 @@ fn check_problem(problem: &Problem, name: &str) {
 /// Checks that each parameter is one of Gather's own, given once and with a value, or is declared.
 fn check_taken(query: &Query<'_>, pairs: &Pairs<'_>) {
     for (name, value) in pairs {
-        if OWN.contains(&&**name) {
+        if PARAMETERS.contains(&&**name) {
             assert!(!value.is_empty());
             let times = pairs.iter().filter(|(other, _)| other == name).count();
             assert!(

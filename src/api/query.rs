@@ -10,15 +10,12 @@ use std::{
 
 use crate::{
     duration,
-    fanout::{Choice, Completion, Mode},
+    fanout::{Choice, Completion, Mode, PARAMETERS},
 };
 
 use super::error::shown;
 
-/// Gather's own parameters.
-const OWN: [&str; 5] = ["mode", "concurrency", CALLS, "timeout", "wait_for"];
-
-/// The parameter among them that is a list.
+/// The parameter among Gather's own that is a list.
 const CALLS: &str = "calls";
 
 /// The way in which a request wants its aggregate run.
@@ -96,12 +93,12 @@ impl<'q> Query<'q> {
             completion: None,
             forwarded: Vec::new(),
         };
-        let mut seen = [false; OWN.len()];
+        let mut seen = [false; PARAMETERS.len()];
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let Some((name, value)) = form_urlencoded::parse(pair.as_bytes()).next() else {
                 continue;
             };
-            let Some(index) = OWN.iter().position(|own| *own == name) else {
+            let Some(index) = PARAMETERS.iter().position(|own| *own == name) else {
                 if !declared.contains(&*name) {
                     return Err(QueryError::Unknown {
                         name: name.into_owned(),
@@ -110,7 +107,7 @@ impl<'q> Query<'q> {
                 query.forwarded.push((name.into_owned(), pair.to_owned()));
                 continue;
             };
-            let name = OWN[index];
+            let name = PARAMETERS[index];
             // A list may have either form of RFC 6570: values with commas between them, or the name again for each
             // value.
             if std::mem::replace(&mut seen[index], true) && name != CALLS {
@@ -264,7 +261,7 @@ mod tests {
 
     #[test]
     fn own_parameters_are_refused_twice_or_empty() {
-        for name in OWN {
+        for name in PARAMETERS {
             let value = match name {
                 "mode" => "sync",
                 "timeout" => "1s",

@@ -19,12 +19,9 @@ use super::{
     values::{Table, count},
 };
 use crate::{
-    fanout::{PolicySettings, Repeatable, StatusSet},
+    fanout::{PARAMETERS, PolicySettings, Repeatable, StatusSet},
     upstream::{Address, Request, Service, Settings},
 };
-
-/// The query parameters that Gather reads itself.
-const OWN_PARAMETERS: [&str; 5] = ["mode", "concurrency", "calls", "timeout", "wait_for"];
 
 /// One upstream, checked.
 pub(super) struct Checked {
@@ -229,7 +226,7 @@ fn parameters(path: &KeyPath, texts: Texts, review: &mut Review<'_>) -> Vec<Stri
         let Some(name) = name else { continue };
         let refusal = match name.as_str() {
             "" => "found an empty text, expected the name of a query parameter".to_owned(),
-            own if OWN_PARAMETERS.contains(&own) => {
+            own if PARAMETERS.contains(&own) => {
                 format!("the parameter `{own}` is Gather's own and is not forwarded")
             }
             twice if names.iter().any(|name| name == twice) => {

@@ -81,6 +81,9 @@ pub struct Choice<'q> {
     pub completion: Option<Completion>,
 }
 
+/// The query parameters in which a caller makes these choices: Gather's own, which no upstream gets.
+pub const PARAMETERS: [&str; 5] = ["mode", "concurrency", "calls", "timeout", "wait_for"];
+
 /// The reason why a choice can't be planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {

@@ -7,6 +7,7 @@ use http::HeaderName;
 use serde_json::{Map, Value, json};
 
 use super::{Endpoint, Surface, reference};
+use crate::fanout::PARAMETERS;
 
 /// Any field value that is no malformed request (RFC 9110, section 5.5).
 const FIELD_VALUE: &str = r"^[\t\x20-\x7e\x80-\xff]*$";
@@ -58,13 +59,14 @@ pub(super) fn of_gateway(kept: bool) -> Value {
 
 /// All that an aggregate takes.
 pub(super) fn of_aggregate(endpoint: &Endpoint) -> Value {
-    let mut all = vec![
-        mode(endpoint),
-        concurrency(endpoint),
-        calls(endpoint),
-        timeout(endpoint),
-        wait_for(endpoint),
-    ];
+    let own = PARAMETERS.map(|name| match name {
+        "mode" => mode(endpoint),
+        "concurrency" => concurrency(endpoint),
+        "timeout" => timeout(endpoint),
+        "wait_for" => wait_for(endpoint),
+        _ => calls(endpoint),
+    });
+    let mut all = Vec::from(own);
     all.extend(OWN_FIELDS.map(|name| reference("parameters", name)));
     all.extend(endpoint.forward_query.iter().map(|name| {
         json!({
