@@ -31,7 +31,7 @@ use self::{
 };
 use crate::{
     api::{self, Parts, ProblemKind, Routes, Shared},
-    config::{self, Config, Descriptors, TooFew},
+    config::{self, Config, Descriptors, Process, Services, TooFew},
     exchange::Memory,
     port::{HandOver, Sharing},
     readiness::{Readiness, Stage},
@@ -69,15 +69,18 @@ impl Application {
     /// When file descriptors are too few, an address can't be bound, or an upstream's TLS settings can't be used.
     pub fn build(config: Config) -> anyhow::Result<Self> {
         let shares = divide_descriptors(&config)?;
-        let Config {
+        let Process {
             server,
             admin,
             tracing,
+            ..
+        } = config.process;
+        let Services {
             upstreams,
             aggregates,
             roots,
             ..
-        } = config;
+        } = config.services;
         // Read once, and only where anything relies on them.
         let roots = LazyCell::new(|| roots.unwrap_or_else(Roots::system));
         let memory = Memory::new(usize::try_from(server.memory).unwrap_or(usize::MAX));

@@ -52,7 +52,8 @@ use std::path::PathBuf;
 
 pub use self::{
     checked::{
-        Admin, Aggregate, Call, Config, Log, LogFormat, LogLevel, Server, TlsFiles, Tracing,
+        Admin, Aggregate, Call, Config, Log, LogFormat, LogLevel, Process, Server, Services,
+        TlsFiles, Tracing,
     },
     default_files::{DEFAULT_FILES, NoConfiguration, default_files},
     descriptors::{Descriptors, RAISE, TooFew},

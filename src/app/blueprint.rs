@@ -131,7 +131,7 @@ impl Blueprint {
         let called: Vec<_> = aggregate
             .calls
             .iter()
-            .map(|call| self.upstreams[call.upstream].request.request())
+            .map(|call| self.upstreams[call.upstream.0].request.request())
             .collect();
         let calls = aggregate
             .calls
@@ -139,12 +139,12 @@ impl Blueprint {
             .zip(&called)
             .map(|(call, request)| Call {
                 name: Arc::clone(&call.name),
-                id: UpstreamId(call.upstream),
-                upstream: Rc::clone(&adapters[call.upstream]),
+                id: call.upstream,
+                upstream: Rc::clone(&adapters[call.upstream.0]),
                 need: call.need,
                 repeatable: request.repeatable(),
                 timeout: request.timeout,
-                policy: Arc::clone(&self.policies[call.upstream]),
+                policy: Arc::clone(&self.policies[call.upstream.0]),
             })
             .collect();
         Exposed {
@@ -182,7 +182,7 @@ fn passes(call: &config::Call) -> bool {
 /// The statuses of the upstream at `place` that some call hands on.
 fn passed_on(aggregates: &[config::Aggregate], place: usize) -> Vec<StatusCode> {
     let calls = aggregates.iter().flat_map(|aggregate| &aggregate.calls);
-    let calls = calls.filter(|call| call.upstream == place && passes(call));
+    let calls = calls.filter(|call| call.upstream.0 == place && passes(call));
     let mut statuses: Vec<_> = calls
         .flat_map(|call| call.pass_status.iter().copied())
         .collect();

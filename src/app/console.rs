@@ -40,11 +40,11 @@ pub(super) fn console(
 fn listed<'a>(aggregate: &'a config::Aggregate, upstreams: &'a [upstream::Settings]) -> Listed<'a> {
     let called = || {
         let calls = aggregate.calls.iter();
-        calls.map(|call| &upstreams[call.upstream].request)
+        calls.map(|call| &upstreams[call.upstream.0].request)
     };
     let calls = aggregate.calls.iter().map(|call| ListedCall {
         name: &call.name,
-        upstream: &upstreams[call.upstream].service.name,
+        upstream: &upstreams[call.upstream.0].service.name,
         optional: call.need == Need::Optional,
     });
     Listed {

@@ -25,7 +25,7 @@ pub(super) fn of(aggregates: &[config::Aggregate], upstreams: &[upstream::Settin
         sum.add(&aggregate.name);
         for call in &aggregate.calls {
             sum.add(&call.name);
-            sum.add(&upstreams[call.upstream].service.name);
+            sum.add(&upstreams[call.upstream.0].service.name);
         }
     }
     Deployment::new(sum.0)
@@ -56,7 +56,7 @@ mod tests {
     fn member(toml: &str) -> String {
         let config =
             config::load_text("test", toml).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-        let deployment = of(&config.aggregates, &config.upstreams);
+        let deployment = of(&config.services.aggregates, &config.services.upstreams);
         deployment.member().to_str().unwrap().to_owned()
     }
 

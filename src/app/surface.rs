@@ -43,7 +43,7 @@ pub fn openapi(
 fn endpoint(aggregate: &config::Aggregate, upstreams: &[upstream::Settings]) -> Endpoint {
     let called = || {
         let calls = aggregate.calls.iter();
-        calls.map(|call| &upstreams[call.upstream].request)
+        calls.map(|call| &upstreams[call.upstream.0].request)
     };
     Endpoint {
         name: aggregate.name.clone(),

@@ -77,9 +77,9 @@ impl Check {
                 screen::out(),
                 "good: {}: {}, {}, listening on {}",
                 config.files.join(", "),
-                counted(config.upstreams.len(), "upstream"),
-                counted(config.aggregates.len(), "aggregate"),
-                config.server.listen
+                counted(config.services.upstreams.len(), "upstream"),
+                counted(config.services.aggregates.len(), "aggregate"),
+                config.process.server.listen
             )?;
             say_memory(&config)?;
         }
@@ -99,20 +99,20 @@ pub(super) fn refuse(mistakes: &Mistakes) -> anyhow::Result<Done> {
 
 /// Says what requests may take at most, beside what there is for them.
 fn say_memory(config: &Config) -> std::io::Result<()> {
-    let Some(most) = config::most(config) else {
+    let Some(most) = config::most(&config.services) else {
         return Ok(());
     };
-    let in_flight = config.server.max_in_flight.get();
+    let in_flight = config.process.server.max_in_flight.get();
     let all = most.bytes.saturating_mul(in_flight as u64);
     writeln!(
         screen::out(),
         "memory: {} for all bodies and answers (server.memory); one request of `{}` takes at most {}, and {in_flight} at a time \
          (server.max_in_flight) {}{}",
-        Bytes(config.server.memory),
+        Bytes(config.process.server.memory),
         most.aggregate,
         Bytes(most.bytes),
         Bytes(all),
-        if all > config.server.memory {
+        if all > config.process.server.memory {
             "; should that ever come together, further requests get a 503"
         } else {
             ""

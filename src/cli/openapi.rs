@@ -46,10 +46,10 @@ impl OpenApi {
         match self.files.load(None)? {
             Ok(config) => {
                 let document = app::openapi(
-                    &config.server,
-                    config.admin.is_none(),
-                    &config.aggregates,
-                    &config.upstreams,
+                    &config.process.server,
+                    config.process.admin.is_none(),
+                    &config.services.aggregates,
+                    &config.services.upstreams,
                     self.version.into(),
                 );
                 let mut out = screen::out();

@@ -53,8 +53,9 @@ impl Probe {
         let config = self.files.load(None).ok()?.ok()?;
         Some(
             config
+                .process
                 .admin
-                .map_or(config.server.listen, |admin| admin.listen),
+                .map_or(config.process.server.listen, |admin| admin.listen),
         )
     }
 }

@@ -26,7 +26,7 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<Done> {
         match self.files.load(Some(&Surroundings::of_this_process()))? {
             Ok(config) => {
-                log::start(logging(config.log))?;
+                log::start(logging(config.process.log))?;
                 allow_many_sockets();
                 // Before the first thread, which would need some.
                 Descriptors::now(&config)?;

@@ -19,7 +19,7 @@ use super::{
     review::{Review, Slot},
     values::{Table, count},
 };
-use crate::fanout::{Completion, Mode, Need, OnFailure, Rules};
+use crate::fanout::{Completion, Mode, Need, OnFailure, Rules, UpstreamId};
 
 /// The aggregates that could be made, and the deadlines that are known.
 pub(super) struct Checked {
@@ -226,14 +226,15 @@ fn calls(
     checked.collect::<Vec<_>>().into_iter().collect()
 }
 
-/// The place of an upstream among all.
+/// The id of an upstream: its place among all.
 fn place(
     path: &KeyPath,
     name: &str,
     upstreams: &[String],
     review: &mut Review<'_>,
-) -> Option<usize> {
+) -> Option<UpstreamId> {
     let place = upstreams.iter().position(|known| known == name);
+    let place = place.map(UpstreamId);
     // When the whole table was refused nobody knows what is in it.
     if place.is_none() && !review.refused.contains(&KeyPath::of(["upstreams"])) {
         let hint = match nearest(name, upstreams.iter().map(String::as_str)) {

@@ -7,7 +7,7 @@ use http::uri::Scheme;
 
 use super::{
     aggregates,
-    checked::{Admin, Config, Log, Server, TlsFiles, Tracing},
+    checked::{Admin, Config, Log, Process, Server, Services, TlsFiles, Tracing},
     defaults, headers, loops,
     mistake::KeyPath,
     quantities::{LONGEST, MemorySize},
@@ -60,7 +60,7 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
     for upstream in &mut settings {
         headers::keep_trace_context(is_traced, &mut upstream.request);
     }
-    Some(Config {
+    let process = Process {
         server: server?,
         admin: match admin {
             Some(admin) => Some(admin?),
@@ -71,10 +71,16 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
             level: log.level.unwrap_or_default(),
         },
         tracing: tracing?,
+    };
+    let services = Services {
         upstreams: settings,
         aggregates: aggregates.checked,
         tls_files,
         roots,
+    };
+    Some(Config {
+        process,
+        services,
         files: review.layers.files(),
         warnings: Vec::new(),
         descriptors: None,

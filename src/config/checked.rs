@@ -10,15 +10,30 @@ use http::{HeaderName, StatusCode, Uri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Descriptors, Mistake, defaults};
+use super::{defaults, descriptors::Descriptors, mistake::Mistake};
 use crate::{
-    fanout::{Need, Rules},
+    fanout::{Need, Rules, UpstreamId},
     upstream,
 };
 
 /// A whole configuration, as far as it could be checked without the network.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The settings that only a restart changes.
+    pub process: Process,
+    /// The settings of which another set may take the place while the process runs.
+    pub services: Services,
+    /// The files that it was read from, as they were named, in their order.
+    pub files: Vec<String>,
+    /// Sentences on things that are odd, and no mistakes.
+    pub warnings: Vec<Mistake>,
+    /// The shares of the file descriptors that the warnings reckon with. `None` where the limit was not known.
+    pub descriptors: Option<Descriptors>,
+}
+
+/// The process: its listeners, its log and its spans.
+#[derive(Debug, Clone)]
+pub struct Process {
     /// The public listener and how it stops.
     pub server: Server,
     /// The operational listener, where it is one of its own.
@@ -27,6 +42,11 @@ pub struct Config {
     pub log: Log,
     /// Spans and where they go.
     pub tracing: Tracing,
+}
+
+/// The services that are called, and the lists of calls.
+#[derive(Debug, Clone)]
+pub struct Services {
     /// The upstreams, by name. At least one.
     pub upstreams: Vec<upstream::Settings>,
     /// The aggregates, by name. At least one.
@@ -36,12 +56,19 @@ pub struct Config {
     pub tls_files: BTreeMap<Arc<str>, TlsFiles>,
     /// The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name in the place of the system's, where anything relies on them.
     pub roots: Option<upstream::Roots>,
-    /// The files that it was read from, as they were named, in their order.
-    pub files: Vec<String>,
-    /// Sentences on things that are odd, and no mistakes.
-    pub warnings: Vec<Mistake>,
-    /// The shares of the file descriptors that the warnings reckon with. `None` where the limit was not known.
-    pub descriptors: Option<Descriptors>,
+}
+
+impl Services {
+    /// The upstreams with their ids, in order.
+    pub(super) fn each(&self) -> impl Iterator<Item = (UpstreamId, &upstream::Settings)> {
+        let upstreams = self.upstreams.iter().enumerate();
+        upstreams.map(|(place, upstream)| (UpstreamId(place), upstream))
+    }
+
+    /// The upstream that a call calls.
+    pub(super) fn called(&self, call: &Call) -> Option<&upstream::Settings> {
+        self.upstreams.get(call.upstream.0)
+    }
 }
 
 /// The public listener and how it stops.
@@ -167,8 +194,8 @@ pub struct Aggregate {
 pub struct Call {
     /// Its name in the answer, `[a-z][a-z0-9_]*`.
     pub name: Arc<str>,
-    /// The upstream that it calls: the place in [`Config::upstreams`].
-    pub upstream: usize,
+    /// The upstream that it calls: its place in [`Services::upstreams`].
+    pub upstream: UpstreamId,
     /// The aggregate's need of it: required or optional.
     pub need: Need,
     /// The statuses, 400 to 599, that become the answer's own where the call is not optional; each once.

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::{
-    checked::{Aggregate, Config},
+    checked::{Aggregate, Config, Services},
     defaults,
     descriptors::{
         Descriptors, MARGIN, Needs, OWN, OWN_A_NAME, OWN_OF_ADMIN, RAISE, TooFew, UNLIMITED,
@@ -40,7 +40,7 @@ impl Descriptors {
     /// `max_connections` is no demand: it is told of only where fewer clients are served than requests may be in flight by
     /// default.
     pub(super) fn warning(&self, config: &Config) -> Option<(KeyPath, String)> {
-        let server = &config.server;
+        let server = &config.process.server;
         if let Some(fitting) = self.fitting {
             return self.too_wide(fitting, config);
         }
@@ -91,8 +91,8 @@ impl Descriptors {
 
     /// Warns of the widest aggregate, of which not even one request gets all its calls.
     fn too_wide(&self, fitting: usize, config: &Config) -> Option<(KeyPath, String)> {
-        let width = |aggregate: &&Aggregate| width(aggregate, &config.upstreams);
-        let widest = config.aggregates.iter().max_by_key(width)?;
+        let width = |aggregate: &&Aggregate| width(aggregate, &config.services);
+        let widest = config.services.aggregates.iter().max_by_key(width)?;
         let message = format!(
             "one request makes up to {} at a time, but {} file descriptors leave {fitting} for them; the others fail; raise the \
              limit ({RAISE}), or set this so low that no more are made at a time",
@@ -116,24 +116,25 @@ fn count(count: usize, thing: &str) -> String {
 
 impl Needs {
     pub(super) fn of(config: &Config) -> Self {
-        let server = &config.server;
+        let server = &config.process.server;
         let workers = server.workers.get();
         let named =
             |upstream: &&Settings| upstream.service.address.host().parse::<IpAddr>().is_err();
-        let names = config.upstreams.iter().filter(named).count();
-        let admin = match config.admin {
+        let names = config.services.upstreams.iter().filter(named).count();
+        let admin = match config.process.admin {
             Some(_) => OWN_OF_ADMIN,
             None => 0,
         };
-        let calls = (config.aggregates.iter()).map(|aggregate| width(aggregate, &config.upstreams));
+        let calls =
+            (config.services.aggregates.iter()).map(|aggregate| width(aggregate, &config.services));
         Self {
             own: OWN + MARGIN + admin + names.min(LOOK_UPS) * OWN_A_NAME,
             workers,
-            operated: config.admin.is_some(),
+            operated: config.process.admin.is_some(),
             // A connection whose client has closed its half is watched by a second descriptor.
             client: 1 + usize::from(server.half_close),
             calls: calls.max().unwrap_or(1),
-            attempts: (config.upstreams.iter())
+            attempts: (config.services.upstreams.iter())
                 .map(|upstream| upstream.service.policy.max_in_flight.get())
                 .fold(0, usize::saturating_add),
             max_connections: server.max_connections.get(),
@@ -143,11 +144,11 @@ impl Needs {
 }
 
 /// The most attempts of one request at a time. Clients may ask for `mode=concurrent` of any aggregate.
-fn width(aggregate: &Aggregate, upstreams: &[Settings]) -> usize {
+fn width(aggregate: &Aggregate, services: &Services) -> usize {
     let at_a_time = aggregate.rules.concurrency.get();
     let called = aggregate.calls.iter();
     let hedged = called
-        .filter_map(|call| upstreams.get(call.upstream)?.service.policy.hedge)
+        .filter_map(|call| services.called(call)?.service.policy.hedge)
         .count();
     aggregate.calls.len().min(at_a_time) + hedged.min(at_a_time)
 }

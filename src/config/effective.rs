@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 
 use super::{
     calls::{RawCall, RawCallTable, WaitFor},
-    checked::{Aggregate, Config, TlsFiles},
+    checked::{Aggregate, Config, Process, Services, TlsFiles},
     headers, pass_status,
     policy_values::{Failures, HedgeAfter, Ratio},
     quantities::{HumanDuration, MemorySize, Size},
@@ -31,18 +31,23 @@ const MASK: &str = "***";
 
 /// The raw form of `config`, masked.
 pub(super) fn raw(config: &Config) -> RawConfig {
-    let server = &config.server;
-    let upstreams = config.upstreams.iter().map(|upstream| {
-        let files = config.tls_files.get(&upstream.service.name);
+    let Process {
+        server,
+        admin,
+        log,
+        tracing,
+    } = &config.process;
+    let upstreams = config.services.upstreams.iter().map(|upstream| {
+        let files = config.services.tls_files.get(&upstream.service.name);
         (
             upstream.service.name.to_string(),
             Table(self::upstream(upstream, files)),
         )
     });
-    let aggregates = config.aggregates.iter().map(|aggregate| {
+    let aggregates = config.services.aggregates.iter().map(|aggregate| {
         (
             aggregate.name.to_string(),
-            Table(self::aggregate(aggregate, config)),
+            Table(self::aggregate(aggregate, &config.services)),
         )
     });
     RawConfig {
@@ -69,18 +74,18 @@ pub(super) fn raw(config: &Config) -> RawConfig {
             compression: Some(server.compression),
             console: Some(server.console),
         })),
-        admin: config.admin.map(|admin| {
+        admin: admin.map(|admin| {
             Table(RawAdmin {
                 listen: Some(Listen(admin.listen)),
             })
         }),
         log: Some(Table(RawLog {
-            format: Some(config.log.format),
-            level: Some(config.log.level),
+            format: Some(log.format),
+            level: Some(log.level),
         })),
         tracing: Some(Table(RawTracing {
-            otlp_endpoint: config.tracing.otlp_endpoint.as_ref().map(urls::masked),
-            sample: Some(Ratio(config.tracing.sample)),
+            otlp_endpoint: tracing.otlp_endpoint.as_ref().map(urls::masked),
+            sample: Some(Ratio(tracing.sample)),
         })),
         defaults: None,
         upstreams: Some(upstreams.collect()),
@@ -219,12 +224,9 @@ fn tls(settings: &Settings, files: Option<&TlsFiles>) -> Option<Table<RawTls>> {
     }))
 }
 
-fn aggregate(aggregate: &Aggregate, config: &Config) -> RawAggregate {
+fn aggregate(aggregate: &Aggregate, services: &Services) -> RawAggregate {
     let calls = aggregate.calls.iter().map(|call| {
-        let upstream = config
-            .upstreams
-            .get(call.upstream)
-            .map(|upstream| &upstream.service.name);
+        let upstream = services.called(call).map(|upstream| &upstream.service.name);
         let optional = call.need == Need::Optional;
         if upstream == Some(&call.name) && !optional && call.pass_status.is_empty() {
             return RawCall::Name(call.name.to_string());

@@ -7,21 +7,22 @@ mod memory;
 mod places;
 mod plans;
 mod time;
+mod tracing;
 mod upstreams;
 
 use super::{
-    checked::Config,
+    checked::{Config, Process, Services},
     descriptors::{Descriptors, TooFew},
     mistake::KeyPath,
     review::Review,
     surroundings::Surroundings,
 };
 
-/// A rule: notes a warning for each place that it finds.
-type Rule = fn(&Config, &mut Review<'_>);
+/// A rule about settings of this kind: notes a warning for each place that it finds.
+type Rule<T> = fn(&T, &mut Review<'_>);
 
-/// The rules that need nothing but the configuration.
-const RULES: [Rule; 23] = [
+/// The rules about services alone.
+const OF_SERVICES: [Rule<Services>; 20] = [
     time::hangs_are_cut_off_by_the_deadline,
     time::timeouts_beyond_every_deadline,
     time::connect_timeouts_beyond_the_timeout,
@@ -39,12 +40,21 @@ const RULES: [Rule; 23] = [
     plans::bodies_beyond_the_sum,
     plans::statuses_of_optional_calls,
     plans::statuses_that_are_a_success,
-    memory::requests_beyond_the_memory,
-    memory::answers_beyond_the_memory,
     upstreams::upstreams_without_a_caller,
     upstreams::successes_without_a_2xx,
     upstreams::ports_of_something_else,
-    upstreams::samples_of_nothing,
+];
+
+/// The rules about the process alone.
+const OF_PROCESS: [Rule<Process>; 2] = [
+    tracing::ports_of_something_else,
+    tracing::samples_of_nothing,
+];
+
+/// The rules about both.
+const OF_BOTH: [Rule<Config>; 2] = [
+    memory::requests_beyond_the_memory,
+    memory::answers_beyond_the_memory,
 ];
 
 /// Notes the warnings of a configuration, and, where they are known, of it in its surroundings and with its shares of the file
@@ -55,7 +65,13 @@ pub(super) fn look(
     descriptors: Option<&Result<Descriptors, TooFew>>,
     review: &mut Review<'_>,
 ) {
-    for rule in RULES {
+    for rule in OF_SERVICES {
+        rule(&config.services, review);
+    }
+    for rule in OF_PROCESS {
+        rule(&config.process, review);
+    }
+    for rule in OF_BOTH {
         rule(config, review);
     }
     if surroundings.is_some_and(|surroundings| surroundings.in_container) {

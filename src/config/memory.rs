@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::checked::{Aggregate, Config};
-use crate::upstream::Settings;
+use super::checked::{Aggregate, Services};
 
 /// The number of times that a body is held: as it came, and in the answer. Only JSON is no longer there than it was.
 const COPIES: u64 = 2;
@@ -19,19 +18,19 @@ pub struct Most<'a> {
 
 /// The memory of the largest request: each body is as large as `max_body` of its upstream and of the aggregate let it be.
 #[must_use]
-pub fn most(config: &Config) -> Option<Most<'_>> {
-    let mosts = (config.aggregates.iter()).map(|aggregate| Most {
+pub fn most(services: &Services) -> Option<Most<'_>> {
+    let mosts = (services.aggregates.iter()).map(|aggregate| Most {
         aggregate: &aggregate.name,
-        bytes: most_of(aggregate, &config.upstreams),
+        bytes: most_of(aggregate, services),
     });
     mosts.max_by_key(|most| most.bytes)
 }
 
 /// The most that one request of an aggregate takes, in bytes.
-pub(super) fn most_of(aggregate: &Aggregate, upstreams: &[Settings]) -> u64 {
+pub(super) fn most_of(aggregate: &Aggregate, services: &Services) -> u64 {
     let calls = aggregate.calls.iter();
     let bodies = calls
-        .filter_map(|call| upstreams.get(call.upstream))
+        .filter_map(|call| services.called(call))
         .map(|upstream| upstream.request.max_body as u64)
         .sum::<u64>();
     let runs = if aggregate.compare { 2 } else { 1 };
@@ -51,7 +50,7 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::config::load_text;
+    use crate::config::{Config, load_text};
 
     /// Two upstreams and an aggregate of both, with more settings of the server and of the aggregate.
     pub(in crate::config) fn config(server: &str, aggregate: &str) -> Config {
@@ -71,7 +70,7 @@ pub(super) mod tests {
             ("[aggregates.small]\ncalls = ['users']", 4),
         ] {
             let config = config("", aggregate);
-            let most = most(&config).unwrap();
+            let most = most(&config.services).unwrap();
             assert_eq!(
                 (most.aggregate, most.bytes),
                 ("home", mib << 20),

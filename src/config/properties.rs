@@ -71,12 +71,12 @@ fn check_mistakes(mistakes: &Mistakes) {
 }
 
 fn check_taken(config: &Config) {
-    assert!(!config.upstreams.is_empty() && !config.aggregates.is_empty());
-    for aggregate in &config.aggregates {
+    assert!(!config.services.upstreams.is_empty() && !config.services.aggregates.is_empty());
+    for aggregate in &config.services.aggregates {
         assert!((1..=1000).contains(&aggregate.calls.len()));
-        assert!(aggregate.rules.deadline <= config.server.drain);
+        assert!(aggregate.rules.deadline <= config.process.server.drain);
         for (index, call) in aggregate.calls.iter().enumerate() {
-            assert!(call.upstream < config.upstreams.len());
+            assert!(call.upstream.0 < config.services.upstreams.len());
             let before = &aggregate.calls[..index];
             assert!(before.iter().all(|other| other.name != call.name));
         }

@@ -76,22 +76,25 @@ fn with_variables(text: &str, variables: &[(&str, &str)]) -> Result<Config, Mist
 #[test]
 fn the_least_configuration_gets_every_default() {
     let config = load_text("x.toml", LEAST).unwrap();
-    assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(
-        config.server.workers.get(),
+        config.process.server.listen,
+        "127.0.0.1:8080".parse().unwrap()
+    );
+    assert_eq!(
+        config.process.server.workers.get(),
         std::thread::available_parallelism().unwrap().get()
     );
-    assert_eq!(config.server.max_connections.get(), 25_000);
-    assert_eq!(config.server.header_timeout, Duration::from_secs(5));
-    assert_eq!(config.server.drain, Duration::from_secs(15));
-    assert_eq!(config.server.grace, Duration::from_secs(3));
-    assert_eq!(config.admin, None);
+    assert_eq!(config.process.server.max_connections.get(), 25_000);
+    assert_eq!(config.process.server.header_timeout, Duration::from_secs(5));
+    assert_eq!(config.process.server.drain, Duration::from_secs(15));
+    assert_eq!(config.process.server.grace, Duration::from_secs(3));
+    assert_eq!(config.process.admin, None);
     assert_eq!(
-        (config.log.format, config.log.level),
+        (config.process.log.format, config.process.log.level),
         (LogFormat::Text, LogLevel::Info)
     );
     // By name, and the calls find their upstreams by place.
-    let [orders, users] = config.upstreams.as_slice() else {
+    let [orders, users] = config.services.upstreams.as_slice() else {
         panic!()
     };
     assert_eq!(
@@ -121,14 +124,14 @@ fn the_least_configuration_gets_every_default() {
     assert!(users.request.success.contains(http::StatusCode::CREATED));
     assert!(!users.request.success.contains(http::StatusCode::NOT_FOUND));
     assert!(users.request.body.is_none() && users.request.headers.is_empty());
-    let [default] = config.aggregates.as_slice() else {
+    let [default] = config.services.aggregates.as_slice() else {
         panic!()
     };
     assert_eq!(
         default
             .calls
             .iter()
-            .map(|call| call.upstream)
+            .map(|call| call.upstream.0)
             .collect::<Vec<_>>(),
         [1, 0]
     );

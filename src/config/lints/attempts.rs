@@ -4,15 +4,15 @@ use http::StatusCode;
 
 use super::places::{by_place, longest_deadline, written};
 use crate::{
-    config::{checked::Config, mistake::KeyPath, quantities::quoted, review::Review},
+    config::{checked::Services, mistake::KeyPath, quantities::quoted, review::Review},
     fanout::{PolicySettings, Repeatable, Retry, Trip},
     upstream::Settings,
 };
 
 /// `attempts` counts the first try too, so that 1, the default, is no retry.
-pub(super) fn retries_without_a_second_attempt(config: &Config, review: &mut Review<'_>) {
+pub(super) fn retries_without_a_second_attempt(services: &Services, review: &mut Review<'_>) {
     let defaults = KeyPath::of(["defaults", "retry"]);
-    for (place, upstreams) in by_place(config, "retry", review) {
+    for (place, upstreams) in by_place(services, "retry", review) {
         let overrides = place != defaults && review.is_set(&defaults);
         let single = |upstream: &Settings| upstream.service.policy.retry.attempts.get() == 1;
         let all = ["attempts", "backoff", "on"];
@@ -29,8 +29,8 @@ pub(super) fn retries_without_a_second_attempt(config: &Config, review: &mut Rev
 }
 
 /// Statuses after which to retry, among those that are a success.
-pub(super) fn retries_after_a_success(config: &Config, review: &mut Review<'_>) {
-    for upstream in sent_again(config) {
+pub(super) fn retries_after_a_success(services: &Services, review: &mut Review<'_>) {
+    for upstream in sent_again(services) {
         let Some(place) = written(upstream, "retry", review).map(|place| place.key("on")) else {
             continue;
         };
@@ -52,11 +52,11 @@ pub(super) fn retries_after_a_success(config: &Config, review: &mut Review<'_>) 
 }
 
 /// A pause is anything from zero to its bound, and no attempt begins after the deadline.
-pub(super) fn retries_that_pause_for_too_long(config: &Config, review: &mut Review<'_>) {
-    for (place, upstreams) in by_place(config, "retry", review) {
+pub(super) fn retries_that_pause_for_too_long(services: &Services, review: &mut Review<'_>) {
+    for (place, upstreams) in by_place(services, "retry", review) {
         let deadlines = upstreams
             .iter()
-            .map(|&(index, _)| longest_deadline(config, index));
+            .map(|&(index, _)| longest_deadline(services, index));
         let Some(longest) = deadlines.flatten().max() else {
             continue;
         };
@@ -80,8 +80,8 @@ pub(super) fn retries_that_pause_for_too_long(config: &Config, review: &mut Revi
 }
 
 /// A budget of nothing.
-pub(super) fn budgets_that_allow_nothing(config: &Config, review: &mut Review<'_>) {
-    for upstream in sent_again(config) {
+pub(super) fn budgets_that_allow_nothing(services: &Services, review: &mut Review<'_>) {
+    for upstream in sent_again(services) {
         let budget = upstream.service.policy.budget;
         let place = written(upstream, "budget", review);
         if let Some(place) = place.filter(|_| budget.ratio <= 0.0 && budget.min_per_second == 0) {
@@ -95,8 +95,8 @@ pub(super) fn budgets_that_allow_nothing(config: &Config, review: &mut Review<'_
 }
 
 /// A second attempt at a time where one is the most.
-pub(super) fn hedges_beyond_the_ceiling(config: &Config, review: &mut Review<'_>) {
-    for upstream in sent_again(config) {
+pub(super) fn hedges_beyond_the_ceiling(services: &Services, review: &mut Review<'_>) {
+    for upstream in sent_again(services) {
         let place = written(upstream, "hedge", review);
         let is_single = upstream.service.policy.max_in_flight.get() == 1
             && upstream.service.policy.hedge.is_some();
@@ -111,8 +111,11 @@ pub(super) fn hedges_beyond_the_ceiling(config: &Config, review: &mut Review<'_>
 }
 
 /// One call alone opens it, and then the call's own last attempts are refused.
-pub(super) fn breakers_that_open_before_the_last_attempt(config: &Config, review: &mut Review<'_>) {
-    for upstream in sent_again(config) {
+pub(super) fn breakers_that_open_before_the_last_attempt(
+    services: &Services,
+    review: &mut Review<'_>,
+) {
+    for upstream in sent_again(services) {
         let Some(Trip::InARow(failures)) =
             upstream.service.policy.breaker.map(|breaker| breaker.trip)
         else {
@@ -132,8 +135,8 @@ pub(super) fn breakers_that_open_before_the_last_attempt(config: &Config, review
 }
 
 /// A share says nothing below a number of attempts, and an upstream that hangs ends few.
-pub(super) fn breakers_that_never_see_enough(config: &Config, review: &mut Review<'_>) {
-    for upstream in &config.upstreams {
+pub(super) fn breakers_that_never_see_enough(services: &Services, review: &mut Review<'_>) {
+    for upstream in &services.upstreams {
         let PolicySettings {
             breaker,
             max_in_flight,
@@ -158,8 +161,8 @@ pub(super) fn breakers_that_never_see_enough(config: &Config, review: &mut Revie
 }
 
 /// The upstreams whose requests may be sent more than once, and are meant to be.
-fn sent_again(config: &Config) -> impl Iterator<Item = &Settings> {
-    config.upstreams.iter().filter(|upstream| {
+fn sent_again(services: &Services) -> impl Iterator<Item = &Settings> {
+    services.upstreams.iter().filter(|upstream| {
         let policy = &upstream.service.policy;
         upstream.request.repeatable() == Repeatable::Yes
             && (policy.retry.attempts.get() > 1 || policy.hedge.is_some())

@@ -8,20 +8,20 @@ use crate::config::{checked::Config, loops, mistake::KeyPath, review::Review};
 
 /// Notes addresses that lead to loopback, and listeners that are there alone.
 pub(super) fn look(config: &Config, review: &mut Review<'_>) {
-    for upstream in &config.upstreams {
+    for upstream in &config.services.upstreams {
         let path = KeyPath::of(["upstreams", &upstream.service.name, "url"]);
         leads_back(&path, &upstream.url(), "the service", review);
     }
-    if let Some(endpoint) = &config.tracing.otlp_endpoint {
+    if let Some(endpoint) = &config.process.tracing.otlp_endpoint {
         let path = KeyPath::of(["tracing", "otlp_endpoint"]);
         leads_back(&path, endpoint, "the collector", review);
     }
     hears_nobody(
         &KeyPath::of(["server", "listen"]),
-        config.server.listen,
+        config.process.server.listen,
         review,
     );
-    if let Some(admin) = &config.admin {
+    if let Some(admin) = &config.process.admin {
         hears_nobody(&KeyPath::of(["admin", "listen"]), admin.listen, review);
     }
 }

@@ -7,8 +7,8 @@ use crate::{
 
 /// An aggregate whose requests are all refused, as each takes more from its start than all may have.
 pub(super) fn requests_beyond_the_memory(config: &Config, review: &mut Review<'_>) {
-    let memory = config.server.memory;
-    for aggregate in &config.aggregates {
+    let memory = config.process.server.memory;
+    for aggregate in &config.services.aggregates {
         let at_start = fixed(aggregate.calls.len()).0 as u64;
         if at_start > memory {
             let message = format!(
@@ -25,10 +25,10 @@ pub(super) fn requests_beyond_the_memory(config: &Config, review: &mut Review<'_
 
 /// An aggregate whose largest answer is never held.
 pub(super) fn answers_beyond_the_memory(config: &Config, review: &mut Review<'_>) {
-    let memory = config.server.memory;
+    let memory = config.process.server.memory;
     let there = large(usize::try_from(memory).unwrap_or(usize::MAX)) as u64;
-    for aggregate in &config.aggregates {
-        let largest = most_of(aggregate, &config.upstreams);
+    for aggregate in &config.services.aggregates {
+        let largest = most_of(aggregate, &config.services);
         if largest > there {
             let message = format!(
                 "its largest answer may take {}, and large answers have {}, three quarters of server.memory ({}): a call whose body is \
@@ -46,11 +46,11 @@ pub(super) fn answers_beyond_the_memory(config: &Config, review: &mut Review<'_>
 /// Notes it where bodies and answers alone may take all that there is: the system ends the process before it refuses a request.
 pub(super) fn look(config: &Config, there: u64, review: &mut Review<'_>) {
     let path = KeyPath::of(["server", "memory"]);
-    if config.server.memory >= there && review.is_set(&path) {
+    if config.process.server.memory >= there && review.is_set(&path) {
         let message = format!(
             "bodies and answers may take {}, and this machine or container has {} for all of the process, which is killed beyond that; \
              leave it out for half of what there is",
-            Bytes(config.server.memory),
+            Bytes(config.process.server.memory),
             Bytes(there),
         );
         review.warning(&path, message);

@@ -4,21 +4,22 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     config::{
-        checked::{Aggregate, Config},
+        checked::{Aggregate, Services},
         mistake::KeyPath,
         review::Review,
     },
+    fanout::UpstreamId,
     upstream::Settings,
 };
 
 /// The upstreams that take a setting from the same place, by that place: their own table, or `[defaults]`.
 pub(super) fn by_place<'a>(
-    config: &'a Config,
+    services: &'a Services,
     key: &str,
     review: &Review<'_>,
-) -> BTreeMap<KeyPath, Vec<(usize, &'a Settings)>> {
+) -> BTreeMap<KeyPath, Vec<(UpstreamId, &'a Settings)>> {
     let mut places = BTreeMap::<_, Vec<_>>::new();
-    for (index, upstream) in config.upstreams.iter().enumerate() {
+    for (index, upstream) in services.each() {
         if let Some(place) = written(upstream, key, review) {
             places.entry(place).or_default().push((index, upstream));
         }
@@ -33,16 +34,19 @@ pub(super) fn written(upstream: &Settings, key: &str, review: &Review<'_>) -> Op
 }
 
 /// The aggregates that call the upstream with this index.
-pub(super) fn callers(config: &Config, upstream: usize) -> impl Iterator<Item = &Aggregate> {
+pub(super) fn callers(
+    services: &Services,
+    upstream: UpstreamId,
+) -> impl Iterator<Item = &Aggregate> {
     let calls = move |aggregate: &&Aggregate| {
         (aggregate.calls.iter()).any(|call| call.upstream == upstream)
     };
-    config.aggregates.iter().filter(calls)
+    services.aggregates.iter().filter(calls)
 }
 
 /// The longest deadline under which an upstream is called; `None` for one that nobody calls.
-pub(super) fn longest_deadline(config: &Config, upstream: usize) -> Option<Duration> {
-    callers(config, upstream)
+pub(super) fn longest_deadline(services: &Services, upstream: UpstreamId) -> Option<Duration> {
+    callers(services, upstream)
         .map(|aggregate| aggregate.rules.deadline)
         .max()
 }

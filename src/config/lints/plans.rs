@@ -6,7 +6,7 @@ use super::places::written;
 use crate::{
     config::{
         Bytes,
-        checked::{Aggregate, Config},
+        checked::{Aggregate, Services},
         defaults,
         mistake::KeyPath,
         review::Review,
@@ -15,19 +15,18 @@ use crate::{
 };
 
 /// More calls of one upstream at once than it may have attempts.
-pub(super) fn calls_beyond_the_ceiling(config: &Config, review: &mut Review<'_>) {
-    for aggregate in &config.aggregates {
+pub(super) fn calls_beyond_the_ceiling(services: &Services, review: &mut Review<'_>) {
+    for aggregate in &services.aggregates {
         if aggregate.rules.mode == Mode::Sequential {
             continue;
         }
-        let mut times = BTreeMap::<_, usize>::new();
+        let mut times = BTreeMap::<_, (_, usize)>::new();
         for call in &aggregate.calls {
-            *times.entry(call.upstream).or_default() += 1;
+            if let Some(upstream) = services.called(call) {
+                times.entry(call.upstream.0).or_insert((upstream, 0)).1 += 1;
+            }
         }
-        for (index, times) in times {
-            let Some(upstream) = config.upstreams.get(index) else {
-                continue;
-            };
+        for (upstream, times) in times.into_values() {
             let at_once = times.min(aggregate.rules.concurrency.get());
             let most = upstream.service.policy.max_in_flight.get();
             if at_once > most {
@@ -44,8 +43,8 @@ pub(super) fn calls_beyond_the_ceiling(config: &Config, review: &mut Review<'_>)
 }
 
 /// So many calls as succeed first, but the first that fails ends them all.
-pub(super) fn races_that_the_first_failure_ends(config: &Config, review: &mut Review<'_>) {
-    for aggregate in &config.aggregates {
+pub(super) fn races_that_the_first_failure_ends(services: &Services, review: &mut Review<'_>) {
+    for aggregate in &services.aggregates {
         let calls = aggregate.calls.len();
         let is_race = matches!(aggregate.rules.completion, Completion::Quorum(needed) if needed.get() < calls);
         let all_count = aggregate
@@ -62,13 +61,13 @@ pub(super) fn races_that_the_first_failure_ends(config: &Config, review: &mut Re
 }
 
 /// An upstream's bound that somebody has raised above what all bodies of an aggregate may have by default.
-pub(super) fn bodies_beyond_the_sum(config: &Config, review: &mut Review<'_>) {
-    for aggregate in &config.aggregates {
+pub(super) fn bodies_beyond_the_sum(services: &Services, review: &mut Review<'_>) {
+    for aggregate in &services.aggregates {
         if aggregate.max_body != defaults::MAX_BODIES {
             continue;
         }
         let upstreams = (aggregate.calls.iter())
-            .filter_map(|call| config.upstreams.get(call.upstream))
+            .filter_map(|call| services.called(call))
             .filter(|upstream| upstream.request.max_body > aggregate.max_body);
         for upstream in upstreams {
             let Some(place) = written(upstream, "max_body", review) else {
@@ -88,8 +87,8 @@ pub(super) fn bodies_beyond_the_sum(config: &Config, review: &mut Review<'_>) {
 }
 
 /// Statuses that are to become the answer's own, of a call that never makes a request fail.
-pub(super) fn statuses_of_optional_calls(config: &Config, review: &mut Review<'_>) {
-    for aggregate in &config.aggregates {
+pub(super) fn statuses_of_optional_calls(services: &Services, review: &mut Review<'_>) {
+    for aggregate in &services.aggregates {
         for (index, call) in aggregate.calls.iter().enumerate() {
             if call.need == Need::Optional && !call.pass_status.is_empty() {
                 let path = pass_status(aggregate, index);
@@ -100,10 +99,10 @@ pub(super) fn statuses_of_optional_calls(config: &Config, review: &mut Review<'_
 }
 
 /// Statuses that never are a failure, and so never the answer's own.
-pub(super) fn statuses_that_are_a_success(config: &Config, review: &mut Review<'_>) {
-    for aggregate in &config.aggregates {
+pub(super) fn statuses_that_are_a_success(services: &Services, review: &mut Review<'_>) {
+    for aggregate in &services.aggregates {
         for (index, call) in aggregate.calls.iter().enumerate() {
-            let Some(upstream) = config.upstreams.get(call.upstream) else {
+            let Some(upstream) = services.called(call) else {
                 continue;
             };
             let statuses = call.pass_status.iter();

@@ -3,21 +3,21 @@
 use super::places::{by_place, longest_deadline};
 use crate::{
     config::{
-        checked::{Aggregate, Config},
+        checked::{Aggregate, Services},
         defaults,
         mistake::KeyPath,
         quantities::quoted,
         review::Review,
     },
-    fanout::{FailureKind, Hedge, Mode, Repeatable},
+    fanout::{FailureKind, Hedge, Mode, Repeatable, UpstreamId},
     upstream::Settings,
 };
 
 /// A call that the deadline cuts off has failed of the deadline, which says nothing of the upstream: its breaker does not count
 /// it, and there is no time for a retry.
-pub(super) fn hangs_are_cut_off_by_the_deadline(config: &Config, review: &mut Review<'_>) {
-    for aggregate in &config.aggregates {
-        for (_, upstream) in cut_off(config, aggregate) {
+pub(super) fn hangs_are_cut_off_by_the_deadline(services: &Services, review: &mut Review<'_>) {
+    for aggregate in &services.aggregates {
+        for (_, upstream) in cut_off(services, aggregate) {
             let consequence = match (
                 upstream.service.policy.breaker.is_some(),
                 retries_hangs(upstream),
@@ -41,18 +41,18 @@ pub(super) fn hangs_are_cut_off_by_the_deadline(config: &Config, review: &mut Re
 }
 
 /// A timeout that somebody has chosen, and that no aggregate leaves the time for.
-pub(super) fn timeouts_beyond_every_deadline(config: &Config, review: &mut Review<'_>) {
-    for (place, upstreams) in by_place(config, "timeout", review) {
+pub(super) fn timeouts_beyond_every_deadline(services: &Services, review: &mut Review<'_>) {
+    for (place, upstreams) in by_place(services, "timeout", review) {
         let longest = upstreams
             .iter()
-            .map(|&(index, _)| longest_deadline(config, index));
+            .map(|&(index, _)| longest_deadline(services, index));
         let Some(longest) = longest.flatten().max() else {
             continue;
         };
         let told = |upstream: &Settings| {
             upstream.service.policy.breaker.is_some() || retries_hangs(upstream)
         };
-        let has_effect = |&(_, upstream): &(usize, &Settings)| {
+        let has_effect = |&(_, upstream): &(UpstreamId, &Settings)| {
             // A default that is written out is nobody's choice.
             upstream.request.timeout <= longest
                 || upstream.request.timeout == defaults::TIMEOUT
@@ -72,8 +72,8 @@ pub(super) fn timeouts_beyond_every_deadline(config: &Config, review: &mut Revie
 }
 
 /// Connecting takes place within the attempt.
-pub(super) fn connect_timeouts_beyond_the_timeout(config: &Config, review: &mut Review<'_>) {
-    for (place, upstreams) in by_place(config, "connect_timeout", review) {
+pub(super) fn connect_timeouts_beyond_the_timeout(services: &Services, review: &mut Review<'_>) {
+    for (place, upstreams) in by_place(services, "connect_timeout", review) {
         let is_idle = |upstream: &Settings| {
             upstream.service.connect_timeout != defaults::CONNECT_TIMEOUT
                 && upstream.service.connect_timeout >= upstream.request.timeout
@@ -92,13 +92,13 @@ pub(super) fn connect_timeouts_beyond_the_timeout(config: &Config, review: &mut 
 }
 
 /// A second attempt that would begin when the first is over.
-pub(super) fn hedges_that_come_too_late(config: &Config, review: &mut Review<'_>) {
-    for (place, upstreams) in by_place(config, "hedge", review) {
+pub(super) fn hedges_that_come_too_late(services: &Services, review: &mut Review<'_>) {
+    for (place, upstreams) in by_place(services, "hedge", review) {
         let late = upstreams.iter().map(|&(index, upstream)| {
             let Some(Hedge::After(after)) = upstream.service.policy.hedge else {
                 return None;
             };
-            let deadline = longest_deadline(config, index)?;
+            let deadline = longest_deadline(services, index)?;
             let end = upstream.request.timeout.min(deadline);
             (upstream.request.repeatable() == Repeatable::Yes && after >= end)
                 .then_some((after, end))
@@ -116,14 +116,14 @@ pub(super) fn hedges_that_come_too_late(config: &Config, review: &mut Review<'_>
 }
 
 /// One after the other, and the first may take all the time there is.
-pub(super) fn calls_that_leave_nothing_to_the_next(config: &Config, review: &mut Review<'_>) {
-    for aggregate in &config.aggregates {
+pub(super) fn calls_that_leave_nothing_to_the_next(services: &Services, review: &mut Review<'_>) {
+    for aggregate in &services.aggregates {
         if aggregate.rules.mode != Mode::Sequential {
             continue;
         }
         let last = aggregate.calls.len() - 1;
         // Those after the first that takes it all have the same trouble, and the same cure.
-        let hogs = cut_off(config, aggregate).find(|&(index, _)| index < last);
+        let hogs = cut_off(services, aggregate).find(|&(index, _)| index < last);
         if let Some((index, upstream)) = hogs {
             let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
             let message = format!(
@@ -140,12 +140,12 @@ pub(super) fn calls_that_leave_nothing_to_the_next(config: &Config, review: &mut
 
 /// The calls whose timeout is never over before the deadline is, with their places.
 fn cut_off<'a>(
-    config: &'a Config,
+    services: &'a Services,
     aggregate: &'a Aggregate,
 ) -> impl Iterator<Item = (usize, &'a Settings)> {
     let calls = aggregate.calls.iter().enumerate();
     calls
-        .filter_map(|(index, call)| Some((index, config.upstreams.get(call.upstream)?)))
+        .filter_map(|(index, call)| Some((index, services.called(call)?)))
         // They begin together at best.
         .filter(|(_, upstream)| upstream.request.timeout >= aggregate.rules.deadline)
 }

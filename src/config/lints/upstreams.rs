@@ -1,20 +1,14 @@
-//! Upstreams and collectors that can't be what is meant.
+//! Upstreams that can't be what is meant.
 
 use http::StatusCode;
 
 use super::places::{callers, written};
-use crate::{
-    config::{checked::Config, defaults, mistake::KeyPath, review::Review},
-    upstream::Address,
-};
-
-/// The port of OTLP over gRPC.
-const GRPC: u16 = 4317;
+use crate::config::{checked::Services, mistake::KeyPath, review::Review};
 
 /// An upstream that stands in no `calls`.
-pub(super) fn upstreams_without_a_caller(config: &Config, review: &mut Review<'_>) {
-    for (index, upstream) in config.upstreams.iter().enumerate() {
-        if callers(config, index).next().is_none() {
+pub(super) fn upstreams_without_a_caller(services: &Services, review: &mut Review<'_>) {
+    for (id, upstream) in services.each() {
+        if callers(services, id).next().is_none() {
             let path = KeyPath::of(["upstreams", &upstream.service.name]);
             let message = "no aggregate calls it; list it in the `calls` of one, or take it out";
             review.warning(&path, message);
@@ -23,8 +17,8 @@ pub(super) fn upstreams_without_a_caller(config: &Config, review: &mut Review<'_
 }
 
 /// `success` takes the place of the default, so `["404"]` makes each 200 a failure.
-pub(super) fn successes_without_a_2xx(config: &Config, review: &mut Review<'_>) {
-    for upstream in &config.upstreams {
+pub(super) fn successes_without_a_2xx(services: &Services, review: &mut Review<'_>) {
+    for upstream in &services.upstreams {
         let has_any = (200..300)
             .filter_map(|status| StatusCode::from_u16(status).ok())
             .any(|status| upstream.request.success.contains(status));
@@ -37,8 +31,8 @@ pub(super) fn successes_without_a_2xx(config: &Config, review: &mut Review<'_>) 
 }
 
 /// A port that speaks another protocol than the scheme.
-pub(super) fn ports_of_something_else(config: &Config, review: &mut Review<'_>) {
-    for upstream in &config.upstreams {
+pub(super) fn ports_of_something_else(services: &Services, review: &mut Review<'_>) {
+    for upstream in &services.upstreams {
         let path = KeyPath::of(["upstreams", &upstream.service.name, "url"]);
         let address = &upstream.service.address;
         let wrong = match (address.scheme(), address.port()) {
@@ -47,23 +41,6 @@ pub(super) fn ports_of_something_else(config: &Config, review: &mut Review<'_>) 
             _ => continue,
         };
         review.warning(&path, wrong);
-    }
-    let endpoint = config.tracing.otlp_endpoint.as_ref();
-    let address = endpoint.and_then(Address::of);
-    if address.is_some_and(|address| address.port() == GRPC) {
-        let path = KeyPath::of(["tracing", "otlp_endpoint"]);
-        let message = "port 4317 is that of OTLP over gRPC, and spans are sent over HTTP; collectors take them at port 4318";
-        review.warning(&path, message);
-    }
-}
-
-/// A share of no traces.
-pub(super) fn samples_of_nothing(config: &Config, review: &mut Review<'_>) {
-    let is_chosen = (config.tracing.sample - defaults::SAMPLE).abs() > f64::EPSILON;
-    if is_chosen && config.tracing.otlp_endpoint.is_none() {
-        let path = KeyPath::of(["tracing", "sample"]);
-        let message = "has no effect without tracing.otlp_endpoint; set it, or leave this out";
-        review.warning(&path, message);
     }
 }
 
@@ -100,18 +77,5 @@ mod tests {
         for url in ["http://a", "https://a", "https://a:443", "http://a:8443"] {
             assert_eq!(of(url), [""; 0], "{url}");
         }
-        let grpc = warned("[tracing]\notlp_endpoint = 'http://collector:4317'", "");
-        assert_one(&grpc, "tracing.otlp_endpoint", "4318");
-    }
-
-    #[test]
-    fn a_sample_without_a_collector_is_odd() {
-        assert_one(
-            &warned("[tracing]\nsample = 0.1", ""),
-            "tracing.sample",
-            "otlp_endpoint",
-        );
-        let traced = "[tracing]\nsample = 0.1\notlp_endpoint = 'http://collector:4318'";
-        assert_eq!(warned(traced, ""), [""; 0]);
     }
 }

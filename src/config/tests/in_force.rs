@@ -69,7 +69,7 @@ fn what_is_in_force_loads_again_to_the_same() {
         assert_eq!(but_for_files(&again), but_for_files(&config));
         assert_eq!(effective(&again), effective(&config));
         let values = |config: &Config| -> Vec<_> {
-            let upstreams = config.upstreams.iter();
+            let upstreams = config.services.upstreams.iter();
             upstreams
                 .flat_map(|upstream| upstream.request.headers.clone())
                 .collect()
@@ -83,9 +83,10 @@ fn the_example_loads_and_keeps_to_the_schema() {
     let file = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/config/gather.toml"));
     let text = fs::read_to_string(&file).unwrap();
     let config = load(&[file], [], None).unwrap();
-    assert_eq!(config.upstreams.len(), 3);
+    assert_eq!(config.services.upstreams.len(), 3);
     assert!(
         config
+            .services
             .aggregates
             .iter()
             .any(|aggregate| &*aggregate.name == "default" && aggregate.compare)

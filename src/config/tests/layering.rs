@@ -33,20 +33,21 @@ fn the_environment_wins_over_the_files_and_can_give_numbers_lists_and_tables() {
         ],
     )
     .unwrap();
-    assert_eq!(config.server.workers.get(), 3);
-    assert_eq!(config.server.listen.port(), 0);
+    assert_eq!(config.process.server.workers.get(), 3);
+    assert_eq!(config.process.server.listen.port(), 0);
     let names: Vec<_> = config
+        .services
         .upstreams
         .iter()
         .map(|upstream| &*upstream.service.name)
         .collect();
     assert_eq!(names, ["last", "orders", "users"]);
-    let users = &config.upstreams[2];
+    let users = &config.services.upstreams[2];
     assert_eq!(users.url(), "http://elsewhere/");
     assert_eq!(users.request.headers[0].1, "12345");
     assert!(users.request.headers[0].1.is_sensitive());
     assert!(users.request.success.contains(http::StatusCode::NOT_FOUND));
-    let default = &config.aggregates[0];
+    let default = &config.services.aggregates[0];
     assert!(default.compare);
     assert_eq!(default.calls[1].need, Need::Optional);
     assert_eq!(default.rules.completion.to_string(), "2");
@@ -110,9 +111,12 @@ fn a_later_file_wins_and_a_list_is_replaced_as_a_whole() {
     let second = r#"{"aggregates": {"default": {"calls": ["orders"]}}, "upstreams": {"users": {"timeout": "1s"}}}"#;
     fs::write(&files[1], second).unwrap();
     let config = load(&files, [], None).unwrap();
-    assert_eq!(config.aggregates[0].calls.len(), 1);
-    assert_eq!(config.upstreams[1].request.timeout, Duration::from_secs(1));
-    assert_eq!(config.upstreams[1].url(), "http://users:8080/ping");
+    assert_eq!(config.services.aggregates[0].calls.len(), 1);
+    assert_eq!(
+        config.services.upstreams[1].request.timeout,
+        Duration::from_secs(1)
+    );
+    assert_eq!(config.services.upstreams[1].url(), "http://users:8080/ping");
 }
 
 #[test]
@@ -176,7 +180,7 @@ forward_query = []
 calls = ["one", "two"]
 "#;
     let config = load_text("x.toml", text).unwrap();
-    let [one, two] = config.upstreams.as_slice() else {
+    let [one, two] = config.services.upstreams.as_slice() else {
         panic!()
     };
     assert_eq!(

@@ -35,7 +35,7 @@ fn files_are_relative_to_the_file_that_names_them_and_shown_as_they_are() {
         &[("ca.pem", &cert), ("me.pem", &cert), ("me.key", &key)],
     );
     let config = config.unwrap();
-    let tls = &config.upstreams[0].service.tls;
+    let tls = &config.services.upstreams[0].service.tls;
     assert_eq!(tls.ca.as_ref().unwrap().len(), 1);
     assert!(tls.identity.is_some());
     let shown = effective(&config);
@@ -61,6 +61,7 @@ fn a_default_holds_for_https_only_and_a_table_of_its_own_replaces_it() {
     .unwrap();
     let config = load(&[file], [], None).unwrap();
     let has_ca: Vec<_> = config
+        .services
         .upstreams
         .iter()
         .map(|upstream| upstream.service.tls.ca.is_some())
@@ -157,6 +158,7 @@ fn equal_tables_share_what_they_name() {
     fs::write(&file, format!("{LEAST}{own}\n{another}\n{shared}\n")).unwrap();
     let config = load(&[file], [], None).unwrap();
     let secure: Vec<_> = config
+        .services
         .upstreams
         .iter()
         .filter(|upstream| upstream.service.tls.ca.is_some())
