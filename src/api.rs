@@ -1,41 +1,49 @@
 //! The HTTP surface: every route is on the page of `routes`, the one middleware is `guard`. Handlers extract, call the core
-//! and respond; causes become statuses in `error` alone. It must not know the adapter: it is generic over the core's
+//! and respond; causes become problems in `causes` alone. It must not know the adapter: it is generic over the core's
 //! `Upstream`, so its own tests could run on a script.
 
+mod account;
 mod aggregate;
 mod answer;
 mod caller;
+mod causes;
 mod compress;
 mod console;
 mod deployment;
-mod error;
+mod excerpt;
 mod gateway;
 mod guard;
 mod head;
 mod job;
+mod log_line;
+mod logged_body;
 mod methods;
 mod operations;
 mod passed;
+mod problem;
+mod problem_kind;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod query;
 mod request_id;
 mod routes;
 mod stream;
+mod summary;
 mod trace;
 
 use std::{rc::Rc, sync::Arc};
 
 use actix_web::web::{self, ServiceConfig};
 
+pub(crate) use account::{Account, LargeHead};
 pub use deployment::Deployment;
 pub(crate) use deployment::looped;
-pub use error::{Problem, ProblemKind};
 pub use gateway::{Exposed, Gateway, Shared};
 pub use guard::guard;
-pub(crate) use guard::{Account, LargeHead};
 pub(crate) use head::LONGEST_LIST;
 pub use passed::PassStatus;
+pub use problem::Problem;
+pub use problem_kind::ProblemKind;
 pub(crate) use query::QueryError;
 pub(crate) use request_id::RequestId;
 pub(crate) use routes::DOCUMENT;

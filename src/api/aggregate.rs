@@ -10,13 +10,15 @@ use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 
 use super::{
+    account::Account,
     answer::Answer,
     caller,
-    error::{Problem, ProblemKind, shown},
+    excerpt::excerpt,
     gateway::{Exposed, Gateway},
-    guard::Account,
     job::Job,
     methods,
+    problem::Problem,
+    problem_kind::ProblemKind,
     query::{Query, Run, preferred_wait},
     request_id::RequestId,
     stream,
@@ -140,7 +142,7 @@ fn gateway_of<U: 'static>(request: &HttpRequest) -> Result<&Rc<Gateway<U>>, Prob
 }
 
 fn unknown(name: &str) -> Problem {
-    let detail = format!("no aggregate is named `{}`", shown(name));
+    let detail = format!("no aggregate is named `{}`", excerpt(name));
     Problem::new(ProblemKind::UnknownAggregate, detail)
 }
 

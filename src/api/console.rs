@@ -8,10 +8,7 @@ use actix_web::{
     http::header::{self, EntityTag, Header as _, IfNoneMatch},
 };
 
-use super::{
-    error::{self, Problem},
-    methods,
-};
+use super::{methods, problem::Problem};
 use crate::console::Console;
 
 /// Nothing but the console's own files and requests to its own origin, no script in the page, and no frame around it.
@@ -21,7 +18,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Answers with one of the console's files.
 pub(super) fn serve(request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let Some(console) = request.app_data::<Arc<Console>>() else {
-        return Err(error::not_found(request));
+        return Err(Problem::not_found(request));
     };
     let is_folder = request.path() == "/console/";
     let file = console.find(request.path());
@@ -35,7 +32,7 @@ pub(super) fn serve(request: &HttpRequest) -> Result<HttpResponse, Problem> {
             .finish());
     }
     let Some(file) = file else {
-        return Err(error::not_found(request));
+        return Err(Problem::not_found(request));
     };
     // Weak, as the bytes on the wire may be compressed ones.
     let tag = EntityTag::new_weak(file.tag.clone());

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::error::{Problem, ProblemKind};
+use super::{problem::Problem, problem_kind::ProblemKind};
 
 /// The CDNs and gateways that a request has come through, first to last. Static, so that a look costs no name to be made.
 static CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");

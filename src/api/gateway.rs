@@ -11,9 +11,7 @@ use bytes::Bytes;
 use http::HeaderName;
 
 use super::{
-    deployment::Deployment,
-    error::{Problem, ProblemKind},
-    passed::PassStatus,
+    deployment::Deployment, passed::PassStatus, problem::Problem, problem_kind::ProblemKind,
 };
 use crate::{
     exchange::{Charge, Memory, fixed},

@@ -12,12 +12,13 @@ use actix_web::{
 use tokio::time::Instant;
 
 use super::{
-    error::Problem,
+    account::Account,
     gateway::{Exposed, Gateway},
-    guard::{Account, Summary},
     head::LONGEST_LIST,
-    passed::Passed,
+    passed::{Passed, passed},
+    problem::Problem,
     query::QueryError,
+    summary::Summary,
 };
 use crate::{
     compose::{self, Comparison},
@@ -63,7 +64,7 @@ impl<U: Upstream<Context = ClientContext>> Job<U> {
         let outcome = self.run(&plan).await;
         let total = self.began.elapsed();
 
-        let passed = self.exposed().passed(&outcome);
+        let passed = passed(&self.exposed().pass_status, &outcome);
         let passed = passed.as_deref();
         let mut response = self.respond(outcome.verdict, passed, |json| {
             compose::members(json, &aggregate.name, &outcome);
@@ -107,9 +108,8 @@ impl<U: Upstream<Context = ClientContext>> Job<U> {
 
     /// The status that the answer takes from a call of either run, if it takes one.
     pub(super) fn passed_of_either<'a>(&self, runs: Comparison<'a>) -> Option<Box<Passed<'a>>> {
-        let exposed = self.exposed();
-        let sequential = exposed.passed(runs.sequential);
-        sequential.or_else(|| exposed.passed(runs.concurrent))
+        let all = &self.exposed().pass_status;
+        passed(all, runs.sequential).or_else(|| passed(all, runs.concurrent))
     }
 
     /// Refuses a comparison where `mode=compare` is not allowed.
@@ -162,7 +162,7 @@ impl<U: Upstream<Context = ClientContext>> Job<U> {
     async fn counted(&self, plan: &Plan<'_, U>) -> Outcome {
         let guard = self.counted_from(Instant::now(), plan.mode());
         let outcome = self.run(plan).await;
-        let passed = self.exposed().passed(&outcome);
+        let passed = passed(&self.exposed().pass_status, &outcome);
         let guard = guard.passing(passed.map(|passed| passed.status));
         guard.finish(&outcome);
         outcome
@@ -191,9 +191,6 @@ impl<U: Upstream<Context = ClientContext>> Job<U> {
             }
             Some(problem) => problem.response_with(members),
         };
-        if let Some(passed) = passed {
-            passed.advise(&mut response);
-        }
         put(&mut response, GATHER_OUTCOME, verdict.as_str());
         response
     }

@@ -3,13 +3,16 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{Method, header},
+    http::{
+        Method,
+        header::{self, HeaderValue},
+    },
 };
 
-use super::error::{self, Problem, ProblemKind, shown};
+use super::{excerpt::excerpt, problem::Problem, problem_kind::ProblemKind};
 
 /// The methods of every route, for `Allow`.
-pub(super) const ALLOWED: &str = "GET, HEAD, OPTIONS";
+const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
 /// Returns true if a method only reads.
 pub(super) fn reads(method: &Method) -> bool {
@@ -25,7 +28,7 @@ pub(super) fn not_implemented(method: &Method) -> Option<Problem> {
     if KNOWN.contains(&method.as_str()) {
         return None;
     }
-    let method = shown(method.as_str());
+    let method = excerpt(method.as_str());
     let detail = format!("the method {method} is not implemented: GET, HEAD and OPTIONS are");
     Some(Problem::new(ProblemKind::MethodNotImplemented, detail))
 }
@@ -37,10 +40,11 @@ pub(super) fn other(request: &HttpRequest) -> Result<HttpResponse, Problem> {
     }
     let detail = format!(
         "`{}` can be read with GET, not with {}",
-        shown(request.path()),
-        shown(request.method().as_str())
+        excerpt(request.path()),
+        excerpt(request.method().as_str())
     );
-    Err(Problem::new(ProblemKind::MethodNotAllowed, detail))
+    let allowed = (header::ALLOW, HeaderValue::from_static(ALLOWED));
+    Err(Problem::new(ProblemKind::MethodNotAllowed, detail).with_fields([allowed]))
 }
 
 /// Answers if no route matches. `OPTIONS *` asks about the whole gateway (RFC 9110, section 9.3.7).
@@ -48,7 +52,7 @@ pub(super) fn no_route(request: &HttpRequest) -> Result<HttpResponse, Problem> {
     if *request.method() == Method::OPTIONS && request.path() == "*" {
         return Ok(options());
     }
-    Err(error::not_found(request))
+    Err(Problem::not_found(request))
 }
 
 fn options() -> HttpResponse {

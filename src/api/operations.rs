@@ -6,10 +6,7 @@ use actix_web::{
     http::header::{self, Header as _},
 };
 
-use super::{
-    error::{Problem, ProblemKind},
-    gateway::Shared,
-};
+use super::{gateway::Shared, problem::Problem, problem_kind::ProblemKind};
 use crate::{
     readiness::Stage,
     telemetry::{OPEN_METRICS, TEXT_FORMAT},

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use actix_web::{
-    HttpResponse,
-    http::{StatusCode, header},
+use actix_web::http::{
+    StatusCode,
+    header::{self, HeaderName, HeaderValue},
 };
 
-use super::{gateway::Exposed, head::LONGEST_LIST};
+use super::head::LONGEST_LIST;
 use crate::fanout::{Advice, FailureKind, Outcome, Verdict};
 
 /// The statuses of one call that become the answer's own.
@@ -27,16 +27,14 @@ pub(super) struct Passed<'a> {
     advice: Option<&'a Advice>,
 }
 
-impl<U> Exposed<U> {
-    /// The status that the answer takes from a call, if it takes one: the first in plan order, unless all that was waited
-    /// for came. A box, as it is rare.
-    #[inline]
-    pub(super) fn passed<'a>(&self, outcome: &'a Outcome) -> Option<Box<Passed<'a>>> {
-        if self.pass_status.is_empty() || outcome.verdict == Verdict::Complete {
-            return None;
-        }
-        first(&self.pass_status, outcome)
+/// Returns the status that the answer takes from a call, if it takes one: the first in plan order, unless all that was waited
+/// for came. A box, as it is rare.
+#[inline]
+pub(super) fn passed<'a>(all: &[PassStatus], outcome: &'a Outcome) -> Option<Box<Passed<'a>>> {
+    if all.is_empty() || outcome.verdict == Verdict::Complete {
+        return None;
     }
+    first(all, outcome)
 }
 
 #[cold]
@@ -61,28 +59,19 @@ fn first<'a>(all: &[PassStatus], outcome: &'a Outcome) -> Option<Box<Passed<'a>>
 impl Passed<'_> {
     /// The room that its own fields leave in a head for the list of all calls, in bytes.
     pub(super) fn room(&self) -> usize {
-        let line = |name: header::HeaderName, value: &header::HeaderValue| {
+        let line = |(name, value): (HeaderName, HeaderValue)| {
             name.as_str().len() + ": \r\n".len() + value.len()
         };
-        let Some(advice) = self.advice else {
-            return LONGEST_LIST;
-        };
-        let challenges = advice.challenges.iter();
-        let challenges = challenges.map(|value| line(header::WWW_AUTHENTICATE, value));
-        let time = advice.retry_after.iter();
-        let time = time.map(|value| line(header::RETRY_AFTER, value));
-        LONGEST_LIST.saturating_sub(challenges.chain(time).sum())
+        LONGEST_LIST.saturating_sub(self.fields().map(line).sum())
     }
 
-    /// Puts into the answer what its client may need to go on.
-    pub(super) fn advise(&self, response: &mut HttpResponse) {
-        let Some(advice) = self.advice else { return };
-        let headers = response.headers_mut();
-        for challenge in &advice.challenges {
-            headers.append(header::WWW_AUTHENTICATE, challenge.clone());
-        }
-        if let Some(time) = &advice.retry_after {
-            headers.insert(header::RETRY_AFTER, time.clone());
-        }
+    /// Returns the header fields of the upstream's answer that its client may need to go on.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        self.advice.into_iter().flat_map(|advice| {
+            let challenges = advice.challenges.iter();
+            let challenges = challenges.map(|value| (header::WWW_AUTHENTICATE, value.clone()));
+            let time = advice.retry_after.iter();
+            challenges.chain(time.map(|value| (header::RETRY_AFTER, value.clone())))
+        })
     }
 }

@@ -8,7 +8,7 @@ use http::Uri;
 use tokio::time::Instant;
 
 use super::{
-    error::Problem,
+    problem::Problem,
     query::{Query, QueryError, Run, preferred_wait},
 };
 use crate::{

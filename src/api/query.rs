@@ -13,7 +13,7 @@ use crate::{
     fanout::{Choice, Completion, Mode, PARAMETERS},
 };
 
-use super::error::shown;
+use super::excerpt::excerpt;
 
 /// The parameter among Gather's own that is a list.
 const CALLS: &str = "calls";
@@ -43,7 +43,7 @@ pub(super) struct Query<'q> {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// No call declares the parameter.
-    #[error("unknown parameter `{}`: neither Gather nor a call of this aggregate takes it", shown(.name))]
+    #[error("unknown parameter `{}`: neither Gather nor a call of this aggregate takes it", excerpt(.name))]
     Unknown {
         /// The parameter.
         name: String,
@@ -61,7 +61,7 @@ pub enum QueryError {
         name: &'static str,
     },
     /// The parameter's value means nothing.
-    #[error("parameter `{name}` is `{}`, expected {expected}", shown(.found))]
+    #[error("parameter `{name}` is `{}`, expected {expected}", excerpt(.found))]
     Invalid {
         /// The parameter.
         name: &'static str,

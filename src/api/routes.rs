@@ -6,11 +6,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse};
 use matchit::{InsertError, Router};
 
-use super::{
-    aggregate, console,
-    error::{self, Problem},
-    methods, operations,
-};
+use super::{aggregate, console, methods, operations, problem::Problem};
 use crate::exchange::ClientContext;
 use crate::fanout::Upstream;
 
@@ -130,7 +126,7 @@ fn rest(request: &HttpRequest, found: Option<(Route, &str)>) -> Result<HttpRespo
         Route::Livez => Ok(operations::livez()),
         Route::Readyz => operations::readyz(request),
         // An aggregate is read above, and an admin listener has none.
-        Route::Default | Route::Named | Route::Console => Err(error::not_found(request)),
+        Route::Default | Route::Named | Route::Console => Err(Problem::not_found(request)),
     }
 }
 

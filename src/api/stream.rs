@@ -27,11 +27,12 @@ use mime::Mime;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    error::Problem,
-    guard::Summary,
     head::LONGEST_LIST,
     job::{GATHER_MODE, Job, Onlookers, put},
+    passed::passed,
+    problem::Problem,
     query::{Query, Run},
+    summary::Summary,
 };
 use crate::{
     compose::{self, Comparison, END, Framing},
@@ -186,7 +187,7 @@ where
         put(&mut response, GATHER_CALLS, &names);
     }
     if let Some(account) = &job.account {
-        account.streams();
+        account.set_streamed();
     }
     let outbox = Rc::new(Outbox::new(framing));
     let run = {
@@ -303,7 +304,7 @@ impl<U: Upstream<Context = ClientContext>> Telling<'_, U> {
             .run(choice, mode, deadline, self.job.began, None)
             .await?;
         let timing = server_timing(self.job.began.elapsed(), &outcome, LONGEST_LIST);
-        let passed = self.job.exposed().passed(&outcome);
+        let passed = passed(&self.job.exposed().pass_status, &outcome);
         let problem = Problem::of_run(outcome.verdict, passed.as_deref());
         self.end(problem, &timing, |json| {
             compose::summary(json, &aggregate.name, &outcome);
@@ -355,7 +356,7 @@ impl<U: Upstream<Context = ClientContext>> Telling<'_, U> {
             run: shown,
         };
         let outcome = fanout::run(&plan, &self.job.client, &teller).await;
-        let passed = self.job.exposed().passed(&outcome);
+        let passed = passed(&self.job.exposed().pass_status, &outcome);
         let guard = guard.passing(passed.map(|passed| passed.status));
         guard.finish(&outcome);
         Ok(outcome)

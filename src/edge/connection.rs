@@ -252,18 +252,24 @@ impl Connection {
         // Writing to a String can't fail.
         let _ = write!(
             head,
-            "HTTP/1.1 {status}\r\nconnection: close\r\ndate: {}\r\ncache-control: no-store\r\n\
-             content-type: application/problem+json\r\ncontent-length: {}\r\nx-request-id: {}\r\n\r\n",
+            "HTTP/1.1 {status}\r\nconnection: close\r\ndate: {}\r\ncontent-length: {}\r\nx-request-id: {}\r\n",
             date(),
             body.len(),
             id.as_str()
         );
+        let mut head = head.into_bytes();
+        for (name, value) in problem.fields() {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                head.extend_from_slice(part);
+            }
+        }
+        head.extend_from_slice(b"\r\n");
         // The answer to a HEAD gives the length of the body, without the body itself (RFC 9110, section 9.3.2).
         let body = match self.heads.is_head(&self.held) {
             true => &[][..],
             false => &body,
         };
-        let last = [head.as_bytes(), body].concat();
+        let last = [&*head, body].concat();
         self.part_with(edge, &last).await
     }
 

@@ -1,0 +1,110 @@
+//! The notes that the guard, a request's handler and its connection leave each other: one entry among the request's extensions.
+//! It must not know who reads them.
+
+use std::{
+    cell::{Cell, OnceCell},
+    sync::Arc,
+};
+
+use actix_web::http::StatusCode;
+
+use super::{request_id::RequestId, summary::Summary};
+use crate::telemetry::spans::{Answered, RequestTrace};
+
+/// The size of a large head, in bytes. The request's memory is charged for it, as its fields are not copied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LargeHead(pub(crate) usize);
+
+/// The notes that the guard and a request's handler leave each other: one entry among the request's extensions.
+#[derive(Debug)]
+pub(crate) struct Account {
+    /// The request's id.
+    pub(crate) id: RequestId,
+    /// The aggregate and the mode, for the log line of a client that doesn't wait for it.
+    running: OnceCell<(Arc<str>, &'static str)>,
+    /// The size of its head where that is large, in bytes; else 0.
+    pub(super) head: usize,
+    /// The request's end, for the log line.
+    summary: OnceCell<Summary>,
+    /// True if the answer goes on after its head.
+    streamed: Cell<bool>,
+    /// Its trace, where anything is traced.
+    pub(super) trace: Option<Box<RequestTrace>>,
+    /// The route that runs an aggregate: what makes the request one to record.
+    route: Cell<Option<&'static str>>,
+}
+
+impl Account {
+    /// Begins the account of a request.
+    pub(super) fn new(id: RequestId, trace: Option<Box<RequestTrace>>, head: usize) -> Self {
+        Self {
+            id,
+            running: OnceCell::new(),
+            head,
+            summary: OnceCell::new(),
+            streamed: Cell::new(false),
+            trace,
+            route: Cell::new(None),
+        }
+    }
+
+    /// Says that it is a request for an aggregate, and by which route it came.
+    pub(super) fn set_route(&self, route: &'static str) {
+        self.route.set(Some(route));
+    }
+
+    /// Says what is about to run, once.
+    pub(super) fn set_run(&self, aggregate: &Arc<str>, mode: &'static str) {
+        // A handler runs one thing; the first word stands.
+        let _ = self.running.set((Arc::clone(aggregate), mode));
+    }
+
+    /// Says that its outcome will be known at the end of the answer's body only.
+    pub(super) fn set_streamed(&self) {
+        self.streamed.set(true);
+    }
+
+    /// Returns true if the answer goes on after its head.
+    pub(super) fn is_streamed(&self) -> bool {
+        self.streamed.get()
+    }
+
+    /// Returns the aggregate and the mode, once they are known.
+    pub(super) fn run(&self) -> Option<(&str, &'static str)> {
+        let (aggregate, mode) = self.running.get()?;
+        Some((aggregate, mode))
+    }
+
+    /// Returns the request's end, once it is known.
+    pub(super) fn summary(&self) -> Option<&Summary> {
+        self.summary.get()
+    }
+
+    /// Returns the aggregate that it asks for, once that is known.
+    pub(crate) fn aggregate(&self) -> Option<&str> {
+        self.run().map(|(aggregate, _)| aggregate)
+    }
+
+    /// Returns the id of its trace, for the log.
+    pub(super) fn trace_id(&self) -> Option<String> {
+        self.trace.as_ref().map(|trace| trace.id())
+    }
+
+    /// Records the request's own span, if it is one for an aggregate.
+    pub(super) fn end_span(&self, status: Option<StatusCode>, cancelled: bool) {
+        if let (Some(trace), Some(route)) = (&self.trace, self.route.get()) {
+            trace.end(&Answered {
+                route,
+                status,
+                cancelled,
+                run: self.run(),
+                outcome: self.summary.get().map(|summary| summary.outcome),
+            });
+        }
+    }
+
+    /// Says how it ended, once.
+    pub(super) fn set_summary(&self, summary: Summary) {
+        let _ = self.summary.set(summary);
+    }
+}

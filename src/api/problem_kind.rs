@@ -1,0 +1,180 @@
+//! The types of problems: a stable name, a status and a title for each. It must not know which cause is of which type.
+
+use actix_web::http::StatusCode;
+
+use crate::{fanout::Blame, telemetry::ProblemId};
+
+/// Every type of problem. The order is that of the metric's label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// 400: the request is not valid HTTP/1.1.
+    MalformedRequest,
+    /// 400: a query parameter that nobody declares.
+    UnknownParameter,
+    /// 400: a query parameter given twice.
+    RepeatedParameter,
+    /// 400: a query parameter without a value.
+    EmptyParameter,
+    /// 400: a query parameter's value that means nothing here.
+    InvalidParameter,
+    /// 400: a body where none is taken.
+    UnexpectedBody,
+    /// 404: no such route.
+    NotFound,
+    /// 404: no aggregate of this name.
+    UnknownAggregate,
+    /// 405: the route knows other methods.
+    MethodNotAllowed,
+    /// 408: the request's head, or the end of an empty body, did not come in time.
+    RequestTimeout,
+    /// 413: the body is larger than any route takes.
+    BodyTooLarge,
+    /// 414: the request target is too long.
+    UriTooLong,
+    /// 431: the request's head is too large.
+    HeadTooLarge,
+    /// 500: a handler panicked.
+    Internal,
+    /// 501: no route knows the method.
+    MethodNotImplemented,
+    /// 502: what was waited for did not come.
+    UpstreamFailed,
+    /// 502: the request came from the gateway itself.
+    LoopDetected,
+    /// 503: the gateway is starting or stopping.
+    NotReady,
+    /// 503: as many requests are in flight as the gateway takes.
+    Overloaded,
+    /// 504: what was waited for did not come in time.
+    UpstreamTimeout,
+    /// 505: another version of HTTP than 1.
+    VersionNotSupported,
+    /// An upstream's own status, where the configuration says that it is the answer's.
+    UpstreamStatus,
+}
+
+impl From<ProblemKind> for ProblemId {
+    fn from(kind: ProblemKind) -> Self {
+        Self(kind as usize)
+    }
+}
+
+impl ProblemKind {
+    /// Every kind, in the order of the metric.
+    pub const ALL: [Self; 22] = [
+        Self::MalformedRequest,
+        Self::UnknownParameter,
+        Self::RepeatedParameter,
+        Self::EmptyParameter,
+        Self::InvalidParameter,
+        Self::UnexpectedBody,
+        Self::NotFound,
+        Self::UnknownAggregate,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::BodyTooLarge,
+        Self::UriTooLong,
+        Self::HeadTooLarge,
+        Self::Internal,
+        Self::MethodNotImplemented,
+        Self::UpstreamFailed,
+        Self::LoopDetected,
+        Self::NotReady,
+        Self::Overloaded,
+        Self::UpstreamTimeout,
+        Self::VersionNotSupported,
+        Self::UpstreamStatus,
+    ];
+
+    /// The names of all kinds, for the metric's label, in the order of their [`ProblemId`]s.
+    #[must_use]
+    pub fn names() -> [&'static str; Self::ALL.len()] {
+        Self::ALL.map(|kind| kind.facts().0)
+    }
+
+    /// The last part of the problem's `type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.facts().0
+    }
+
+    /// The answer's status; of an upstream's status, which is as many, one that stands for all.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        self.facts().1
+    }
+
+    /// Name, status and title.
+    pub(super) const fn facts(self) -> (&'static str, StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::MalformedRequest => ("malformed-request", S::BAD_REQUEST, "Malformed request"),
+            Self::UnknownParameter => ("unknown-parameter", S::BAD_REQUEST, "Unknown parameter"),
+            Self::RepeatedParameter => ("repeated-parameter", S::BAD_REQUEST, "Repeated parameter"),
+            Self::EmptyParameter => ("empty-parameter", S::BAD_REQUEST, "Empty parameter"),
+            Self::InvalidParameter => ("invalid-parameter", S::BAD_REQUEST, "Invalid parameter"),
+            Self::UnexpectedBody => ("unexpected-body", S::BAD_REQUEST, "Unexpected body"),
+            Self::NotFound => ("not-found", S::NOT_FOUND, "Not found"),
+            Self::UnknownAggregate => ("unknown-aggregate", S::NOT_FOUND, "Unknown aggregate"),
+            Self::MethodNotAllowed => (
+                "method-not-allowed",
+                S::METHOD_NOT_ALLOWED,
+                "Method not allowed",
+            ),
+            Self::RequestTimeout => ("request-timeout", S::REQUEST_TIMEOUT, "Request timeout"),
+            Self::BodyTooLarge => ("body-too-large", S::PAYLOAD_TOO_LARGE, "Body too large"),
+            Self::UriTooLong => ("uri-too-long", S::URI_TOO_LONG, "URI too long"),
+            Self::HeadTooLarge => (
+                "head-too-large",
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "Request head too large",
+            ),
+            Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "Internal error"),
+            Self::MethodNotImplemented => (
+                "method-not-implemented",
+                S::NOT_IMPLEMENTED,
+                "Method not implemented",
+            ),
+            Self::UpstreamFailed => ("upstream-failed", S::BAD_GATEWAY, "Upstream failed"),
+            Self::LoopDetected => ("loop-detected", S::BAD_GATEWAY, "Loop detected"),
+            Self::NotReady => ("not-ready", S::SERVICE_UNAVAILABLE, "Not ready"),
+            Self::Overloaded => ("overloaded", S::SERVICE_UNAVAILABLE, "Overloaded"),
+            Self::UpstreamTimeout => ("upstream-timeout", S::GATEWAY_TIMEOUT, "Upstream timeout"),
+            Self::VersionNotSupported => (
+                "version-not-supported",
+                S::HTTP_VERSION_NOT_SUPPORTED,
+                "HTTP version not supported",
+            ),
+            Self::UpstreamStatus => ("upstream-status", S::BAD_GATEWAY, "Upstream status"),
+        }
+    }
+}
+
+impl From<Blame> for ProblemKind {
+    fn from(blame: Blame) -> Self {
+        match blame {
+            Blame::Time => Self::UpstreamTimeout,
+            Blame::Upstream => Self::UpstreamFailed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kinds_number_is_its_place_among_all() {
+        for (place, kind) in ProblemKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, place);
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own() {
+        let mut names = ProblemKind::names().to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ProblemKind::ALL.len());
+    }
+}
