@@ -4,21 +4,23 @@
 
 mod account;
 mod aggregate;
-mod answer;
 mod caller;
 mod causes;
 mod compress;
 mod console;
 mod deployment;
 mod excerpt;
+mod execution;
 mod gateway;
 mod guard;
 mod head;
-mod job;
+mod held_body;
 mod log_line;
 mod logged_body;
 mod methods;
+mod negotiation;
 mod operations;
+mod own_field;
 mod passed;
 mod problem;
 mod problem_kind;
@@ -28,8 +30,10 @@ mod query;
 mod request_id;
 mod routes;
 mod stream;
+mod stream_body;
 mod summary;
 mod trace;
+mod whole;
 
 use std::{rc::Rc, sync::Arc};
 

@@ -11,17 +11,17 @@ use tokio::time::Instant;
 
 use super::{
     account::Account,
-    answer::Answer,
     caller,
     excerpt::excerpt,
+    execution::Execution,
     gateway::{Exposed, Gateway},
-    job::Job,
-    methods,
+    held_body::HeldBody,
+    methods, negotiation,
     problem::Problem,
     problem_kind::ProblemKind,
     query::{Query, Run, preferred_wait},
     request_id::RequestId,
-    stream,
+    stream, whole,
 };
 use crate::exchange::{Allowance, ClientContext};
 use crate::fanout::Upstream;
@@ -73,10 +73,10 @@ where
     let gateway = gateway_of::<U>(request)?;
     let (index, exposed) = gateway.find(name).ok_or_else(|| unknown(name))?;
     let hops = gateway.deployment.before(request.headers())?;
-    let streamed = stream::wanted(request);
+    let streamed = negotiation::wanted(request);
     // Before anything is read or planned: a refusal must cost next to nothing.
     let head = account.as_ref().map_or(0, |account| account.head);
-    let (place, charge) = gateway.admit(index, head)?;
+    let (permit, charge) = gateway.admit(index, head)?;
     let mut query = Query::parse(request.query_string(), &exposed.forward_query)?;
     let plain = is_plain(request, &exposed.forward_headers);
     let preferred = if plain { None } else { preferred(request) };
@@ -106,7 +106,7 @@ where
     let held = wait.is_some_and(|wait| {
         choice.timeout == Some(wait) && wait < exposed.aggregate.rules.deadline
     });
-    let job = Job {
+    let execution = Execution {
         gateway: Rc::clone(gateway),
         id: index,
         client,
@@ -115,16 +115,14 @@ where
     };
     let mut response = match (streamed, query.run) {
         (None, run) => {
-            let response = match run {
-                Run::Once(_) => job.once(&choice).await?,
-                Run::Compare => job.compare(&choice).await?,
-            };
-            Answer::keeping(place, job.client.allowance.into_charge(), response)
+            let report = execution.run(run, &choice, &()).await?;
+            let response = whole::answer(&execution, report);
+            HeldBody::keeping(permit, execution.client.allowance.into_charge(), response)
         }
-        (Some(wanted), _) if stream::has_ended(request, wanted.framing) => {
-            stream::over(&job, &query, bound)?
+        (Some(wanted), _) if negotiation::has_ended(request, wanted.framing) => {
+            stream::over(&execution, &query, bound)?
         }
-        (Some(wanted), _) => stream::start(job, wanted, query.into_owned(), bound, place)?,
+        (Some(wanted), _) => stream::start(execution, wanted, query.into_owned(), bound, permit)?,
     };
     if held
         && let Some(seconds) = preferred

@@ -88,18 +88,18 @@ impl<U> Gateway<U> {
         Some((id, &self.exposed[id.0]))
     }
 
-    /// A place for one request of this aggregate, for as long as its answer takes memory, and what it is charged
+    /// Returns a permit for one request of this aggregate, for as long as its answer takes memory, and what it is charged
     /// for that. `head` is the size of a large head, which is held as long; 0 for any other.
     pub(super) fn admit(&self, id: AggregateId, head: usize) -> Result<(Permit, Charge), Problem> {
         let (size, free) = fixed(self.exposed[id.0].aggregate.calls.len());
-        let place = self.in_flight.acquire();
-        let place = place.ok_or_else(|| self.shed(id, IN_FLIGHT))?;
+        let permit = self.in_flight.acquire();
+        let permit = permit.ok_or_else(|| self.shed(id, IN_FLIGHT))?;
         let charge = self.memory.admit(id.0, size, free);
         let mut charge = charge.ok_or_else(|| self.shed(id, TAKEN))?;
         if head > 0 && !charge.hold(head) {
             return Err(self.shed(id, TAKEN));
         }
-        Ok((place, charge))
+        Ok((permit, charge))
     }
 
     #[cold]

@@ -1,4 +1,4 @@
-//! The body of an answer on its way out: in pieces, so that it is not copied whole into its connection's buffer, with its place
+//! The body of an answer on its way out: in pieces, so that it is not copied whole into its connection's buffer, with its permit
 //! among the requests in flight until the last piece has left, and with its memory until that is written. Knows nothing of
 //! what it says.
 
@@ -22,19 +22,19 @@ use crate::fanout::Permit;
 const PIECE: usize = 64 * 1024;
 
 /// Bytes that go out piece by piece.
-pub(super) struct Answer {
+pub(super) struct HeldBody {
     rest: Bytes,
     /// Given back with the last piece: what a slow client has not taken yet still takes memory.
-    place: Option<Permit>,
+    permit: Option<Permit>,
     /// Given back when the connection is done with it: each piece keeps the whole answer in memory.
     _charge: Option<Charge>,
 }
 
-impl Answer {
-    /// The same response, which keeps `place` and `charge` until it has been written, or dropped. Its bodies are gone: what it
+impl HeldBody {
+    /// Returns the same response, which keeps `permit` and `charge` until it has been written, or dropped. Its bodies are gone: what it
     /// is charged is its own size.
     pub(super) fn keeping(
-        place: Permit,
+        permit: Permit,
         charge: Option<Charge>,
         response: HttpResponse,
     ) -> HttpResponse {
@@ -45,7 +45,7 @@ impl Answer {
                 }
                 BoxBody::new(Self {
                     rest,
-                    place: Some(place),
+                    permit: Some(permit),
                     _charge: charge,
                 })
             }
@@ -54,7 +54,7 @@ impl Answer {
     }
 }
 
-impl MessageBody for Answer {
+impl MessageBody for HeldBody {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {
@@ -71,7 +71,7 @@ impl MessageBody for Answer {
         let size = self.rest.len().min(PIECE);
         let piece = self.rest.split_to(size);
         if self.rest.is_empty() {
-            self.place = None;
+            self.permit = None;
         }
         Poll::Ready(Some(Ok(piece)))
     }
@@ -86,13 +86,13 @@ mod tests {
     use crate::fanout::Limit;
 
     #[actix_web::test]
-    async fn the_place_is_free_with_the_last_piece_and_the_memory_once_that_is_written() {
+    async fn the_permit_is_free_with_the_last_piece_and_the_memory_once_that_is_written() {
         let limit = Arc::new(Limit::new(NonZeroUsize::MIN));
         let memory = Rc::new(Memory::new(4 << 20));
         let charge = memory.admit(0, 64 << 10, 0);
         assert!(charge.as_ref().is_some_and(|charge| charge.cover(2 << 20)));
         let response = HttpResponse::Ok().body(vec![b'1'; 3 * PIECE]);
-        let response = Answer::keeping(limit.acquire().unwrap(), charge, response);
+        let response = HeldBody::keeping(limit.acquire().unwrap(), charge, response);
         assert_eq!(memory.charged(), (64 << 10) + 3 * PIECE);
         {
             let mut body = pin!(response.into_body());

@@ -1,91 +1,11 @@
-//! Requests that want a stream, and a stream's body on paused time.
+//! A stream's body on paused time.
 
 use std::{future::poll_fn, num::NonZeroUsize, sync::Arc};
 
-use actix_web::test::TestRequest;
 use futures_util::FutureExt as _;
 
 use super::*;
-use crate::fanout::Limit;
-
-fn asked(accept: &[&str]) -> Option<Framing> {
-    let mut request = TestRequest::get();
-    for field in accept {
-        request = request.append_header((header::ACCEPT, *field));
-    }
-    wanted(&request.to_http_request()).map(|wanted| wanted.framing)
-}
-
-#[test]
-fn a_stream_is_for_who_names_one_and_does_not_rather_have_json() {
-    for (accept, expected) in [
-        (&[][..], None),
-        (&["*/*"], None),
-        (&["application/json"], None),
-        (&["application/x-ndjson"], Some(Framing::Lines)),
-        (
-            &["Application/X-NDJSON; charset=utf-8"],
-            Some(Framing::Lines),
-        ),
-        (&["text/event-stream"], Some(Framing::Events)),
-        (&["text/event-stream, */*"], Some(Framing::Events)),
-        (&["text/event-stream;q=0.5, */*"], None),
-        (&["application/*, text/event-stream;q=0.9"], None),
-        (
-            &["application/*;q=0.1, */*, text/event-stream;q=0.9"],
-            Some(Framing::Events),
-        ),
-        (
-            &["application/json;q=0.1, */*, text/event-stream;q=0.9"],
-            Some(Framing::Events),
-        ),
-        (&["*/*", "text/event-stream"], Some(Framing::Events)),
-        (&["application/json, application/x-ndjson"], None),
-        (
-            &["application/json;q=0.9, application/x-ndjson"],
-            Some(Framing::Lines),
-        ),
-        (&["application/json, application/x-ndjson;q=0.9"], None),
-        (&["application/x-ndjson;q=0"], None),
-        (
-            &["text/event-stream, application/x-ndjson"],
-            Some(Framing::Lines),
-        ),
-        (
-            &["text/event-stream, application/x-ndjson;q=0.5"],
-            Some(Framing::Events),
-        ),
-        (&["nonsense, application/x-ndjson-not"], None),
-    ] {
-        assert_eq!(asked(accept), expected, "{accept:?}");
-    }
-    let head = TestRequest::with_uri("/").method(Method::HEAD);
-    let head = head.insert_header((header::ACCEPT, "application/x-ndjson"));
-    assert_eq!(wanted(&head.to_http_request()), None);
-}
-
-#[test]
-fn who_reads_lines_may_ask_for_heartbeats_and_who_reads_events_has_them() {
-    for (accept, expected) in [
-        ("application/x-ndjson", None),
-        ("application/x-ndjson;heartbeat=10", Some(10)),
-        (
-            "application/x-ndjson; charset=utf-8; heartbeat=300",
-            Some(300),
-        ),
-        ("application/x-ndjson;heartbeat=0", None),
-        ("application/x-ndjson;heartbeat=301", None),
-        ("application/x-ndjson;heartbeat=soon", None),
-        ("application/x-ndjson;heartbeat=10, */*;q=0.1", Some(10)),
-        ("text/event-stream", Some(5)),
-        ("text/event-stream;heartbeat=10", Some(5)),
-    ] {
-        let request = TestRequest::get().insert_header((header::ACCEPT, accept));
-        let wanted = wanted(&request.to_http_request()).unwrap();
-        let expected = expected.map(Duration::from_secs);
-        assert_eq!(wanted.heartbeats, expected, "{accept}");
-    }
-}
+use crate::{api::negotiation::HEARTBEATS, fanout::Limit};
 
 fn stream(
     framing: Framing,
@@ -99,7 +19,7 @@ fn stream(
         rest: Bytes::new(),
         heartbeat: (framing == Framing::Events).then(|| Heartbeat::every(HEARTBEATS)),
         handed: None,
-        _place: limit.acquire().unwrap(),
+        _permit: limit.acquire().unwrap(),
     }
 }
 

@@ -1,0 +1,266 @@
+//! The run of one request of one aggregate: plans it, counts it, runs it, and tells the log how it ended. It must not know how
+//! the answer is delivered.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    account::Account,
+    gateway::{Exposed, Gateway},
+    passed::{Passed, passed},
+    problem::Problem,
+    query::{QueryError, Run},
+    summary::Summary,
+};
+use crate::{
+    compose::Comparison,
+    exchange::ClientContext,
+    fanout::{
+        self, AggregateId, CallResult, Choice, Event, Mode, Observer, Outcome, Pace, Plan,
+        Upstream, Verdict,
+    },
+    telemetry::{PlanObserver, RequestGuard, spans::SpanObserver},
+    timing::{server_timing, server_timing_of_both},
+};
+
+/// One request of one aggregate.
+pub(super) struct Execution<U> {
+    pub(super) gateway: Rc<Gateway<U>>,
+    pub(super) id: AggregateId,
+    pub(super) client: ClientContext,
+    pub(super) began: Instant,
+    pub(super) account: Option<Rc<Account>>,
+}
+
+/// The reader of results while a run goes on.
+pub(super) trait ResultSink {
+    /// Returns the back-pressure of a reader that takes each result by itself.
+    fn pace(&self) -> Option<&Rc<Pace>>;
+
+    /// Takes a result that is final. `run` is the mode of its run in a comparison.
+    fn settled(&self, run: Option<Mode>, call: usize, result: &CallResult);
+}
+
+/// Takes no results: the report has them all.
+impl ResultSink for () {
+    fn pace(&self) -> Option<&Rc<Pace>> {
+        None
+    }
+
+    fn settled(&self, _: Option<Mode>, _: usize, _: &CallResult) {}
+}
+
+/// The observers of one run: the metrics, the trace if it is recorded, and the reader of results.
+struct Observers<'a, S> {
+    metrics: PlanObserver<'a>,
+    spans: Option<SpanObserver<'a>>,
+    sink: &'a S,
+    /// The mode, where results have to say which run they are of.
+    run: Option<Mode>,
+}
+
+impl<S: ResultSink> Observer for Observers<'_, S> {
+    fn observe(&self, event: &Event<'_>) {
+        self.metrics.observe(event);
+        self.spans.observe(event);
+        if let Event::CallSettled { call, result, .. } = *event {
+            self.sink.settled(self.run, call, result);
+        }
+    }
+}
+
+/// The end of a run.
+pub(super) enum Report<'a> {
+    /// It ran once. The guard counts it when its answer is composed.
+    Once(Outcome, RequestGuard<'a>),
+    /// It ran sequentially, then concurrently. Both are counted.
+    Both(Box<[Outcome; 2]>),
+}
+
+impl<U: Upstream<Context = ClientContext>> Execution<U> {
+    pub(super) fn exposed(&self) -> &Exposed<U> {
+        &self.gateway.exposed[self.id.0]
+    }
+
+    /// Runs what the request asks for: once, or in both modes in turn under one deadline.
+    pub(super) async fn run<S: ResultSink>(
+        &self,
+        run: Run,
+        choice: &Choice<'_>,
+        sink: &S,
+    ) -> Result<Report<'_>, Problem> {
+        let deadline = self.exposed().aggregate.deadline(choice, self.began);
+        let report = match run {
+            Run::Once(mode) => {
+                let mode = mode.unwrap_or(self.exposed().aggregate.rules.mode);
+                let plan = self.paced(choice, mode, deadline, sink)?;
+                let guard = self.counted(self.began, mode, sink);
+                let outcome = self.observed(&plan, sink, None).await;
+                Report::Once(outcome, guard)
+            }
+            // On the heap: it is larger by far, and a request that runs once would hold as much.
+            Run::Compare => Report::Both(Box::pin(self.compare(choice, deadline, sink)).await?),
+        };
+        if let Some(account) = &self.account {
+            account.set_summary(report.summary(&self.exposed().aggregate.name));
+        }
+        Ok(report)
+    }
+
+    async fn compare<S: ResultSink>(
+        &self,
+        choice: &Choice<'_>,
+        deadline: Instant,
+        sink: &S,
+    ) -> Result<Box<[Outcome; 2]>, Problem> {
+        self.may_compare()?;
+        let [sequential, concurrent] =
+            [Mode::Sequential, Mode::Concurrent].map(|mode| async move {
+                let plan = self.paced(choice, mode, deadline, sink)?;
+                let guard = self.counted(Instant::now(), mode, sink);
+                let outcome = self.observed(&plan, sink, Some(mode)).await;
+                let passed = passed(&self.exposed().pass_status, &outcome);
+                guard
+                    .passing(passed.map(|passed| passed.status))
+                    .finish(&outcome);
+                Ok::<_, Problem>(outcome)
+            });
+        let sequential = sequential.await?;
+        Ok(Box::new([sequential, concurrent.await?]))
+    }
+
+    /// Refuses a comparison where `mode=compare` is not allowed.
+    pub(super) fn may_compare(&self) -> Result<(), Problem> {
+        if self.exposed().compare {
+            return Ok(());
+        }
+        Err(QueryError::Invalid {
+            name: "mode",
+            found: "compare".to_owned(),
+            expected: "`sequential` or `concurrent`, as this aggregate has no `compare = true`",
+        }
+        .into())
+    }
+
+    pub(super) fn plan(
+        &self,
+        choice: &Choice<'_>,
+        mode: Mode,
+        deadline: Instant,
+    ) -> Result<Plan<'_, U>, Problem> {
+        let plan = self.exposed().aggregate.plan(choice, mode, deadline);
+        plan.map_err(|error| Problem::unplanned(&error, choice))
+    }
+
+    /// Plans a run that waits for its reader, if there is one.
+    fn paced<S: ResultSink>(
+        &self,
+        choice: &Choice<'_>,
+        mode: Mode,
+        deadline: Instant,
+        sink: &S,
+    ) -> Result<Plan<'_, U>, Problem> {
+        let plan = self.plan(choice, mode, deadline)?;
+        Ok(match sink.pace() {
+            Some(pace) => plan.paced(Rc::clone(pace)),
+            None => plan,
+        })
+    }
+
+    /// Counts one run, in flight from now on.
+    fn counted<S: ResultSink>(&self, began: Instant, mode: Mode, sink: &S) -> RequestGuard<'_> {
+        let trace = self.account.as_ref().and_then(|it| it.trace.as_ref());
+        let trace = trace.map(|trace| trace.trace());
+        let recorded = trace.filter(|trace| trace.is_sampled());
+        let guard = self.gateway.metrics.request(self.id, mode, began);
+        let guard = guard.recorded_as(recorded.map(|trace| trace.id()));
+        match sink.pace() {
+            Some(_) => guard.streamed(),
+            None => guard,
+        }
+    }
+
+    /// Runs a plan in front of its observers.
+    async fn observed<S: ResultSink>(
+        &self,
+        plan: &Plan<'_, U>,
+        sink: &S,
+        run: Option<Mode>,
+    ) -> Outcome {
+        let trace = self.account.as_ref().and_then(|it| it.trace.as_ref());
+        let observers = Observers {
+            metrics: self.gateway.metrics.observer(),
+            spans: trace.and_then(|trace| trace.observer(plan.mode(), &self.gateway.targets)),
+            sink,
+            run,
+        };
+        fanout::run(plan, &self.client, &observers).await
+    }
+
+    /// Returns the status that the answer takes from a call of any run, if it takes one.
+    pub(super) fn passed<'a>(&self, report: &'a Report<'_>) -> Option<Box<Passed<'a>>> {
+        let all = &self.exposed().pass_status;
+        match report {
+            Report::Once(outcome, _) => passed(all, outcome),
+            Report::Both(runs) => runs.iter().find_map(|run| passed(all, run)),
+        }
+    }
+}
+
+impl Report<'_> {
+    /// Returns the verdict, which the answer's status follows.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Once(outcome, _) => outcome.verdict,
+            Self::Both(runs) => both(runs).verdict(),
+        }
+    }
+
+    /// Returns the mode as answers write it.
+    pub(super) fn mode(&self) -> &'static str {
+        match self {
+            Self::Once(outcome, _) => outcome.mode.as_str(),
+            Self::Both(_) => "compare",
+        }
+    }
+
+    /// Returns the time that all calls take one after another.
+    pub(super) fn sequential(&self) -> Duration {
+        match self {
+            Self::Once(outcome, _) => outcome.sequential(),
+            Self::Both(runs) => both(runs).all(),
+        }
+    }
+
+    /// Returns `Server-Timing` for a request that took `total`, in at most `most` bytes.
+    pub(super) fn timing(&self, total: Duration, most: usize) -> String {
+        match self {
+            Self::Once(outcome, _) => server_timing(total, outcome, most),
+            Self::Both(runs) => server_timing_of_both(total, [&runs[0], &runs[1]], most),
+        }
+    }
+
+    fn summary(&self, aggregate: &Arc<str>) -> Summary {
+        match self {
+            Self::Once(outcome, _) => Summary::of(aggregate, outcome),
+            Self::Both(runs) => Summary::of_both(aggregate, both(runs)),
+        }
+    }
+
+    /// Counts the request by its end, now that its answer is composed. `status` is the one that the answer takes from an
+    /// upstream, if it takes one.
+    pub(super) fn finish(self, status: Option<http::StatusCode>) {
+        if let Self::Once(outcome, guard) = self {
+            guard.passing(status).finish(&outcome);
+        }
+    }
+}
+
+/// Returns both runs of a comparison, as they are composed.
+pub(super) fn both([sequential, concurrent]: &[Outcome; 2]) -> Comparison<'_> {
+    Comparison {
+        sequential,
+        concurrent,
+    }
+}

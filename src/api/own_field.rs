@@ -1,0 +1,16 @@
+//! Header fields of Gather's own that more than one kind of answer has. It knows no answer.
+
+use actix_web::{
+    HttpResponse,
+    http::header::{HeaderName, HeaderValue},
+};
+
+/// The mode in which the calls were run.
+pub(super) const GATHER_MODE: HeaderName = HeaderName::from_static("gather-mode");
+
+/// Sets a field. All values are visible ASCII of our own making.
+pub(super) fn put(response: &mut HttpResponse, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
