@@ -6,6 +6,7 @@ mod account;
 mod aggregate;
 mod caller;
 mod causes;
+mod client_upstream;
 mod compress;
 mod console;
 mod deployment;
@@ -40,6 +41,7 @@ use std::{rc::Rc, sync::Arc};
 use actix_web::web::{self, ServiceConfig};
 
 pub(crate) use account::{Account, LargeHead};
+pub use client_upstream::ClientUpstream;
 pub use deployment::Deployment;
 pub(crate) use deployment::looped;
 pub use gateway::{Exposed, Gateway, Shared};
@@ -54,11 +56,9 @@ pub(crate) use routes::DOCUMENT;
 pub use routes::{Parts, Routes};
 
 use crate::console::Console;
-use crate::exchange::ClientContext;
-use crate::fanout::Upstream;
 
 /// The public listener: its routes, and what stands behind them. The routes of a console need one.
-pub fn public<U: Upstream<Context = ClientContext> + 'static>(
+pub fn public<U: ClientUpstream>(
     routes: Routes,
     gateway: Rc<Gateway<U>>,
     console: Option<Arc<Console>>,

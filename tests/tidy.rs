@@ -98,7 +98,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "edge",
-        knows: &["api", "fanout", "telemetry"],
+        knows: &["api", "exchange", "fanout", "telemetry"],
         never: &["awc", "serde", "prometheus"],
     },
     Rule {

@@ -3,13 +3,18 @@
 
 use std::{
     cell::{Cell, OnceCell},
+    rc::Rc,
     sync::Arc,
 };
 
 use actix_web::http::StatusCode;
 
 use super::{request_id::RequestId, summary::Summary};
-use crate::telemetry::spans::{Answered, RequestTrace};
+use crate::{
+    exchange::Trace,
+    fanout::Mode,
+    telemetry::spans::{Answered, RequestTrace, SpanObserver, SpanTargets},
+};
 
 /// The size of a large head, in bytes. The request's memory is charged for it, as its fields are not copied.
 #[derive(Debug, Clone, Copy)]
@@ -29,21 +34,21 @@ pub(crate) struct Account {
     /// True if the answer goes on after its head.
     streamed: Cell<bool>,
     /// Its trace, where anything is traced.
-    pub(super) trace: Option<Box<RequestTrace>>,
+    recorder: Option<Box<RequestTrace>>,
     /// The route that runs an aggregate: what makes the request one to record.
     route: Cell<Option<&'static str>>,
 }
 
 impl Account {
     /// Begins the account of a request.
-    pub(super) fn new(id: RequestId, trace: Option<Box<RequestTrace>>, head: usize) -> Self {
+    pub(super) fn new(id: RequestId, recorder: Option<Box<RequestTrace>>, head: usize) -> Self {
         Self {
             id,
             running: OnceCell::new(),
             head,
             summary: OnceCell::new(),
             streamed: Cell::new(false),
-            trace,
+            recorder,
             route: Cell::new(None),
         }
     }
@@ -85,15 +90,37 @@ impl Account {
         self.run().map(|(aggregate, _)| aggregate)
     }
 
+    /// Returns the trace that goes upstream, where anything is traced.
+    pub(super) fn trace(&self) -> Option<Rc<Trace>> {
+        self.recorder
+            .as_ref()
+            .map(|recorder| Rc::clone(recorder.trace()))
+    }
+
+    /// Returns the id under which its run is recorded, if it is.
+    pub(super) fn recorded_id(&self) -> Option<u128> {
+        let trace = self.recorder.as_ref()?.trace();
+        trace.is_sampled().then(|| trace.id())
+    }
+
+    /// Returns the observer that records a run, if it is recorded.
+    pub(super) fn observer<'a>(
+        &'a self,
+        mode: Mode,
+        targets: &'a SpanTargets,
+    ) -> Option<SpanObserver<'a>> {
+        self.recorder.as_ref()?.observer(mode, targets)
+    }
+
     /// Returns the id of its trace, for the log.
     pub(super) fn trace_id(&self) -> Option<String> {
-        self.trace.as_ref().map(|trace| trace.id())
+        self.recorder.as_ref().map(|recorder| recorder.id())
     }
 
     /// Records the request's own span, if it is one for an aggregate.
     pub(super) fn end_span(&self, status: Option<StatusCode>, cancelled: bool) {
-        if let (Some(trace), Some(route)) = (&self.trace, self.route.get()) {
-            trace.end(&Answered {
+        if let (Some(recorder), Some(route)) = (&self.recorder, self.route.get()) {
+            recorder.end(&Answered {
                 route,
                 status,
                 cancelled,

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::{
     account::Account,
     caller,
+    client_upstream::ClientUpstream,
     excerpt::excerpt,
     execution::Execution,
     gateway::{Exposed, Gateway},
@@ -24,7 +25,6 @@ use super::{
     stream, whole,
 };
 use crate::exchange::{Allowance, ClientContext};
-use crate::fanout::Upstream;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -38,7 +38,7 @@ const DEFAULT: &str = "default";
 /// Answers with the aggregate that `/aggregate` alone means.
 pub(super) async fn default<U>(request: &HttpRequest) -> Result<HttpResponse, Problem>
 where
-    U: Upstream<Context = ClientContext> + 'static,
+    U: ClientUpstream,
 {
     answer::<U>(request, DEFAULT, "/aggregate").await
 }
@@ -46,7 +46,7 @@ where
 /// Answers with the aggregate that `segment`, the last one of the path, names.
 pub(super) async fn named<U>(request: &HttpRequest, segment: &str) -> Result<HttpResponse, Problem>
 where
-    U: Upstream<Context = ClientContext> + 'static,
+    U: ClientUpstream,
 {
     let name = percent_decode_str(segment).decode_utf8_lossy();
     if !methods::reads(request.method()) {
@@ -63,7 +63,7 @@ async fn answer<U>(
     route: &'static str,
 ) -> Result<HttpResponse, Problem>
 where
-    U: Upstream<Context = ClientContext> + 'static,
+    U: ClientUpstream,
 {
     let began = Instant::now();
     let account = request.extensions().get::<Rc<Account>>().cloned();
@@ -85,8 +85,7 @@ where
     let mut client = client_context(request, plain, id, exposed, forwarded);
     client.allowance = Allowance::new(exposed.max_body).charged_to(charge);
     client.hops = hops;
-    let trace = account.as_ref().and_then(|account| account.trace.as_ref());
-    client.trace = trace.map(|trace| Rc::clone(trace.trace()));
+    client.trace = account.as_ref().and_then(|account| account.trace());
     if let Some(account) = &account {
         let mode = match query.run {
             Run::Once(mode) => mode.unwrap_or(exposed.aggregate.rules.mode).as_str(),

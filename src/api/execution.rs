@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     account::Account,
+    client_upstream::ClientUpstream,
     gateway::{Exposed, Gateway},
     passed::{Passed, passed},
     problem::Problem,
@@ -17,8 +18,7 @@ use crate::{
     compose::Comparison,
     exchange::ClientContext,
     fanout::{
-        self, AggregateId, CallResult, Choice, Event, Mode, Observer, Outcome, Pace, Plan,
-        Upstream, Verdict,
+        self, AggregateId, CallResult, Choice, Event, Mode, Observer, Outcome, Pace, Plan, Verdict,
     },
     telemetry::{PlanObserver, RequestGuard, spans::SpanObserver},
     timing::{server_timing, server_timing_of_both},
@@ -78,7 +78,7 @@ pub(super) enum Report<'a> {
     Both(Box<[Outcome; 2]>),
 }
 
-impl<U: Upstream<Context = ClientContext>> Execution<U> {
+impl<U: ClientUpstream> Execution<U> {
     pub(super) fn exposed(&self) -> &Exposed<U> {
         &self.gateway.exposed[self.id.0]
     }
@@ -170,11 +170,9 @@ impl<U: Upstream<Context = ClientContext>> Execution<U> {
 
     /// Counts one run, in flight from now on.
     fn counted<S: ResultSink>(&self, began: Instant, mode: Mode, sink: &S) -> RequestGuard<'_> {
-        let trace = self.account.as_ref().and_then(|it| it.trace.as_ref());
-        let trace = trace.map(|trace| trace.trace());
-        let recorded = trace.filter(|trace| trace.is_sampled());
+        let account = self.account.as_ref();
         let guard = self.gateway.metrics.request(self.id, mode, began);
-        let guard = guard.recorded_as(recorded.map(|trace| trace.id()));
+        let guard = guard.recorded_as(account.and_then(|account| account.recorded_id()));
         match sink.pace() {
             Some(_) => guard.streamed(),
             None => guard,
@@ -188,10 +186,10 @@ impl<U: Upstream<Context = ClientContext>> Execution<U> {
         sink: &S,
         run: Option<Mode>,
     ) -> Outcome {
-        let trace = self.account.as_ref().and_then(|it| it.trace.as_ref());
+        let account = self.account.as_ref();
         let observers = Observers {
             metrics: self.gateway.metrics.observer(),
-            spans: trace.and_then(|trace| trace.observer(plan.mode(), &self.gateway.targets)),
+            spans: account.and_then(|account| account.observer(plan.mode(), &self.gateway.targets)),
             sink,
             run,
         };

@@ -25,10 +25,10 @@ use super::{
     methods,
     problem::Problem,
     problem_kind::ProblemKind,
-    request_id::{self, RequestId},
+    request_id::RequestId,
     trace,
 };
-use crate::readiness::Stage;
+use crate::{exchange::REQUEST_ID, readiness::Stage};
 
 /// The largest declared body that is answered as "not taken here" and not as too large.
 const MAX_BODY: u64 = 256 * 1024;
@@ -40,7 +40,7 @@ const MAX_BODY: u64 = 256 * 1024;
 pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let data = request.app_data::<web::Data<Shared>>().cloned();
     let shared = data.as_ref().map(|data| data.get_ref());
-    let id = RequestId::of(request.headers().get(request_id::NAME));
+    let id = RequestId::of(request.headers().get(REQUEST_ID));
     let spans = shared.and_then(|shared| shared.spans.as_ref());
     let head = request
         .extensions()
@@ -91,7 +91,7 @@ fn conclude<B>(
         .copied();
     let head = response.response_mut().head_mut();
     head.headers_mut()
-        .insert(request_id::NAME, line.account.id.0.clone());
+        .insert(REQUEST_ID, line.account.id.0.clone());
     // A client that keeps its connection would otherwise meet a closed one.
     if last || shared.is_some_and(|shared| shared.readiness.stage() == Stage::Stopping) {
         head.set_connection_type(actix_http::ConnectionType::Close);
@@ -171,9 +171,7 @@ impl ResponseError for Panicked {
             "the gateway made a mistake; its log has more under this request's id",
         );
         let mut response = problem.error_response();
-        response
-            .headers_mut()
-            .insert(request_id::NAME, self.0.0.clone());
+        response.headers_mut().insert(REQUEST_ID, self.0.0.clone());
         response
     }
 }

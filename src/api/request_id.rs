@@ -1,10 +1,7 @@
 //! The id of a request: the caller's if it is harmless, or else a new one. It goes to the caller, to upstreams and to
 //! the log.
 
-use actix_web::http::header::{HeaderName, HeaderValue};
-
-/// The field's name, in the form that the libraries compare fast.
-pub(super) const NAME: HeaderName = HeaderName::from_static("x-request-id");
+use actix_web::http::header::HeaderValue;
 
 /// The longest id that is taken from a caller, in bytes.
 pub(super) const LONGEST: usize = 128;

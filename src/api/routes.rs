@@ -6,9 +6,9 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse};
 use matchit::{InsertError, Router};
 
-use super::{aggregate, console, methods, operations, problem::Problem};
-use crate::exchange::ClientContext;
-use crate::fanout::Upstream;
+use super::{
+    aggregate, client_upstream::ClientUpstream, console, methods, operations, problem::Problem,
+};
 
 /// The path of the OpenAPI document.
 pub(crate) const DOCUMENT: &str = "/openapi.json";
@@ -93,7 +93,7 @@ fn operational(table: &mut Router<Route>) -> Result<(), InsertError> {
 /// Answers a request of the public listener.
 pub(super) async fn public<U>(request: HttpRequest) -> Result<HttpResponse, Problem>
 where
-    U: Upstream<Context = ClientContext> + 'static,
+    U: ClientUpstream,
 {
     match find(&request) {
         Some((Route::Default, _)) if methods::reads(request.method()) => {

@@ -10,6 +10,7 @@ use actix_web::{
 };
 
 use super::{
+    client_upstream::ClientUpstream,
     execution::{Execution, Report, ResultSink, both},
     head::LONGEST_LIST,
     negotiation::Wanted,
@@ -20,8 +21,8 @@ use super::{
 };
 use crate::{
     compose,
-    exchange::{Allowance, ClientContext},
-    fanout::{CallResult, Mode, Pace, Permit, Upstream},
+    exchange::Allowance,
+    fanout::{CallResult, Mode, Pace, Permit},
 };
 
 const GATHER_CALLS: HeaderName = HeaderName::from_static("gather-calls");
@@ -31,7 +32,7 @@ const INCREMENTAL: HeaderName = HeaderName::from_static("incremental");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Answers a browser whose stream has ended, unless its request is refused.
-pub(super) fn over<U: Upstream<Context = ClientContext>>(
+pub(super) fn over<U: ClientUpstream>(
     execution: &Execution<U>,
     query: &Query<'_>,
     wait: Option<Duration>,
@@ -52,7 +53,7 @@ pub(super) fn start<U>(
     permit: Permit,
 ) -> Result<HttpResponse, Problem>
 where
-    U: Upstream<Context = ClientContext> + 'static,
+    U: ClientUpstream,
 {
     let (mode, names) = announced(&execution, &query, wait)?;
     let mut response = HttpResponse::Ok()
@@ -92,7 +93,7 @@ where
 }
 
 /// Returns the stream's mode and the names of its calls. A mistake in the request has to be told before the stream begins.
-fn announced<U: Upstream<Context = ClientContext>>(
+fn announced<U: ClientUpstream>(
     execution: &Execution<U>,
     query: &Query<'_>,
     wait: Option<Duration>,
@@ -132,11 +133,7 @@ impl ResultSink for ResultWriter<'_> {
 }
 
 /// Counts the request by its end, and writes the last message: the outcome, the timing, and the problem if it is one.
-fn end<U: Upstream<Context = ClientContext>>(
-    execution: &Execution<U>,
-    report: Report<'_>,
-    outbox: &Outbox,
-) {
+fn end<U: ClientUpstream>(execution: &Execution<U>, report: Report<'_>, outbox: &Outbox) {
     let total = execution.began.elapsed();
     let timing = report.timing(total, LONGEST_LIST);
     let passed = execution.passed(&report);

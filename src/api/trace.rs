@@ -11,10 +11,10 @@ use actix_web::{
 };
 
 use super::request_id::RequestId;
-use crate::telemetry::spans::{Incoming, RequestTrace, Spans};
-
-const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
+use crate::{
+    exchange::{TRACE_PARENT, TRACE_STATE},
+    telemetry::spans::{Incoming, RequestTrace, Spans},
+};
 
 /// Follows the caller's trace, or begins one.
 pub(super) fn begin(spans: &Arc<Spans>, request: &ServiceRequest, id: &RequestId) -> RequestTrace {

@@ -11,18 +11,14 @@ use actix_web::{
 };
 
 use super::{
+    client_upstream::ClientUpstream,
     execution::{Execution, Report, both},
     head::LONGEST_LIST,
     own_field::{GATHER_MODE, put},
     passed::Passed,
     problem::Problem,
 };
-use crate::{
-    compose,
-    exchange::ClientContext,
-    fanout::{Upstream, Verdict},
-    timing::Millis,
-};
+use crate::{compose, fanout::Verdict, timing::Millis};
 
 const GATHER_OUTCOME: HeaderName = HeaderName::from_static("gather-outcome");
 const GATHER_ELAPSED: HeaderName = HeaderName::from_static("gather-elapsed");
@@ -30,7 +26,7 @@ const GATHER_SEQUENTIAL: HeaderName = HeaderName::from_static("gather-sequential
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Composes the answer, and counts the request by its end.
-pub(super) fn answer<U: Upstream<Context = ClientContext>>(
+pub(super) fn answer<U: ClientUpstream>(
     execution: &Execution<U>,
     report: Report<'_>,
 ) -> HttpResponse {

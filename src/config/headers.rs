@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use http::{HeaderName, HeaderValue};
 
 use super::{mistake::KeyPath, raw::Texts, review::Review};
-use crate::upstream::Request;
+use crate::{
+    exchange::{REQUEST_ID, TRACE_PARENT, TRACE_STATE},
+    upstream::Request,
+};
 
 /// Headers that belong to one connection or frame a message (RFC 9110, section 7.6.1): the gateway's own business.
 const FRAMING: [&str; 9] = [
@@ -20,9 +23,6 @@ const FRAMING: [&str; 9] = [
     "transfer-encoding",
     "upgrade",
 ];
-
-/// Sent with every attempt by the gateway itself.
-const REQUEST_ID: &str = "x-request-id";
 
 /// Headers that say something else to the gateway or to whoever is on the way (RFC 9110, RFC 7240, RFC 7239, RFC 8586).
 const WITH_A_MEANING: [&str; 19] = [
@@ -46,10 +46,6 @@ const WITH_A_MEANING: [&str; 19] = [
     "user-agent",
     "via",
 ];
-
-/// The fields of the trace that a request belongs to, and of the tracers' additions to it (W3C).
-const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Headers whose values are no secrets.
 const SHOWN: [&str; 6] = [
@@ -199,7 +195,7 @@ fn name(path: &KeyPath, written: &str, review: &mut Review<'_>) -> Option<Header
         framing if FRAMING.contains(&framing) => {
             "belongs to the connection, and Gather sets it itself"
         }
-        REQUEST_ID => "is sent with every attempt by Gather itself",
+        name if REQUEST_ID == name => "is sent with every attempt by Gather itself",
         _ => return Some(name),
     };
     review.mistake(path, format!("the header `{name}` {refusal}"));

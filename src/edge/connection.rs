@@ -35,7 +35,10 @@ use super::{
     parting,
     reset::Reset,
 };
-use crate::api::{LargeHead, RequestId};
+use crate::{
+    api::{LargeHead, RequestId},
+    exchange::REQUEST_ID,
+};
 
 /// An idle time for which half a second more or less does not matter.
 const LONG_IDLE: Duration = Duration::from_secs(10);
@@ -252,7 +255,7 @@ impl Connection {
         // Writing to a String can't fail.
         let _ = write!(
             head,
-            "HTTP/1.1 {status}\r\nconnection: close\r\ndate: {}\r\ncontent-length: {}\r\nx-request-id: {}\r\n",
+            "HTTP/1.1 {status}\r\nconnection: close\r\ndate: {}\r\ncontent-length: {}\r\n{REQUEST_ID}: {}\r\n",
             date(),
             body.len(),
             id.as_str()

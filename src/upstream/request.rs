@@ -5,19 +5,12 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 
 use super::{Address, settings::Request};
-use crate::exchange::ClientContext;
+use crate::exchange::{ClientContext, REQUEST_ID, TRACE_PARENT, TRACE_STATE};
 use crate::fanout::AttemptId;
 
 /// The sender's name, as RFC 9110 wants it from a client.
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("gather/", env!("CARGO_PKG_VERSION")));
-
-/// The request's id, which clients and upstreams know too.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The trace of a request, and the additions of other tracers (W3C Trace Context).
-const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The gateways that the request has come through (RFC 8586).
 const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
