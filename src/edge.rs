@@ -15,6 +15,8 @@
 //!
 //! A connection that waits owns no buffer: it reads and writes through the worker's own.
 
+mod asked;
+mod bounds;
 mod clock;
 mod connection;
 mod decode;
@@ -22,127 +24,37 @@ mod edits;
 mod fault;
 mod grammar;
 mod heads;
+mod keep_alive;
 mod last_chunk;
 mod parting;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod reset;
 mod sending;
+mod worker;
 
 use std::{
-    cell::{Cell, RefCell},
     convert::Infallible,
     future::{Future as _, poll_fn},
     io,
     pin::pin,
     rc::Rc,
-    sync::Arc,
     task::Poll,
-    time::Duration,
 };
 
-use actix_http::{KeepAlive, Request, ServiceConfig};
-use actix_server::GracefulShutdownSignal;
+use actix_http::Request;
 use actix_service::Service;
 use actix_web::{body::MessageBody as _, dev::ServiceResponse, rt::net::TcpStream};
-use bytes::BytesMut;
-use tokio::task::yield_now;
 
 pub(crate) use self::fault::Fault;
 use self::{
+    asked::Asked,
     connection::{Connection, Next},
-    sending::Asked,
 };
-use crate::telemetry::Metrics;
-
-/// The longest request target, in bytes. It is long enough for every parameter, and short enough to log.
-const MAX_TARGET: usize = 8 * 1024;
-
-/// The largest head, in bytes. It is more than browsers and proxies send, and less than the codec's parser can hold.
-const MAX_HEAD: usize = 64 * 1024;
-
-/// A head above this size, in bytes, is charged to its request's memory. Browsers and proxies send less.
-const LARGE_HEAD: usize = 4 * 1024;
-
-/// The bytes that are read at a time, and the bytes of an answer that are gathered before a write.
-const SPACE: usize = 16 * 1024;
-
-/// The bounds on a client's time, and on the size of its heads.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// Time for a head, from its first byte. For a connection's first head, from the connection's start.
-    pub head: Duration,
-    /// Time for each 64 KiB of an answer, or for the rest of it.
-    pub write: Duration,
-    /// Time until the next request.
-    pub idle: Duration,
-    /// True if each answer tells the client the value of `idle`.
-    pub tells_idle: bool,
-    /// The most fields of a head.
-    pub fields: usize,
-}
-
-/// The meaning of a client that closes its half of the connection after its request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HalfClose {
-    /// The client has left. Most clients close both halves at once, and the two can't be told apart until something is
-    /// sent.
-    Leaves,
-    /// The client waits for its answer. It has left once it resets the connection.
-    Waits,
-}
-
-/// State that the connections of one worker share.
-pub struct Edge<S> {
-    service: S,
-    config: ServiceConfig,
-    patience: Patience,
-    half_close: HalfClose,
-    /// The last lines of the head of each answer that keeps its connection, if the answer gives the idle time.
-    told: Option<String>,
-    metrics: Arc<Metrics>,
-    stopping: GracefulShutdownSignal,
-    /// A buffer for reading. A poll that reads into it also uses the bytes.
-    space: RefCell<Box<[u8]>>,
-    /// A buffer for writing. The first answer that needs it takes it, and keeps it if its client reads slowly.
-    gathered: Cell<BytesMut>,
-}
-
-impl<S> Edge<S> {
-    /// Puts `service` behind connections. It must be called on the worker's own thread.
-    #[must_use]
-    pub fn new(
-        service: S,
-        patience: Patience,
-        half_close: HalfClose,
-        metrics: Arc<Metrics>,
-        stopping: GracefulShutdownSignal,
-    ) -> Self {
-        let none = Duration::ZERO;
-        Self {
-            service,
-            // The codec uses this only for the date. Times, and the ends of connections, are decided here.
-            config: ServiceConfig::new(KeepAlive::Timeout(patience.idle), none, none, false, None),
-            patience,
-            half_close,
-            told: patience
-                .tells_idle
-                .then(|| sending::kept_for(patience.idle)),
-            metrics,
-            stopping,
-            space: RefCell::new(vec![0; SPACE].into()),
-            gathered: Cell::default(),
-        }
-    }
-
-    /// Waits until the server has begun to stop, and a connection has looked for bytes two more times. So a request
-    /// that was sent before the stop is answered, even if the reactor had not seen it by then.
-    async fn stopping(&self) {
-        self.stopping.notified().await;
-        yield_now().await;
-        yield_now().await;
-    }
-}
+pub use self::{
+    bounds::{HalfClose, Patience},
+    worker::Edge,
+};
 
 impl<S> Edge<S>
 where

@@ -5,76 +5,23 @@
 //! It is written for those who generate clients from it: [`answers`] and [`parameters`] say what they make of what.
 
 mod answers;
+mod components;
 mod examples;
 mod headers;
 mod operations;
 mod parameters;
 mod passed;
 mod problems;
+mod schemas;
 mod streams;
-
-use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, time::Duration};
+mod surface;
 
 use bytes::Bytes;
-use http::{HeaderName, StatusCode};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::{
-    api::ProblemKind,
-    fanout::{Completion, Mode},
-};
-
-/// The version of OpenAPI that a document is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
-    /// 3.1, which nearly all programs read. It has no word for the messages of a stream.
-    V3_1,
-    /// 3.2, which has one: `itemSchema`.
-    V3_2,
-}
-
-/// The facts that the document has to tell of, beside those that are the same everywhere.
-#[derive(Debug, Clone)]
-pub struct Surface {
-    /// The aggregates, in the order in which they are shown.
-    pub endpoints: Vec<Endpoint>,
-    /// True if the operational routes are on the public listener.
-    pub operations: bool,
-    /// True if the console is there.
-    pub console: bool,
-    /// True if answers are compressed for clients that take it.
-    pub compression: bool,
-}
-
-/// One aggregate as its clients see it.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// Its name.
-    pub name: Arc<str>,
-    /// The names of its calls, in plan order.
-    pub calls: Vec<Arc<str>>,
-    /// Some call of it is not optional.
-    pub has_required: bool,
-    /// The mode, if the caller names none.
-    pub mode: Mode,
-    /// At most this many calls at a time.
-    pub concurrency: NonZeroUsize,
-    /// The time of a whole request.
-    pub deadline: Duration,
-    /// The condition that is waited for, if the caller doesn't say.
-    pub completion: Completion,
-    /// True if `mode=compare` is allowed.
-    pub compare: bool,
-    /// The client's header fields that some call of it passes on; each once.
-    pub forward_headers: Vec<HeaderName>,
-    /// The query parameters that some call of it passes on; each once.
-    pub forward_query: Vec<String>,
-    /// The client's header fields that say for how many milliseconds it will wait.
-    pub deadline_headers: Vec<HeaderName>,
-    /// The upstreams' statuses that become the answer's own, in order, each with the first call that it may come from.
-    pub pass_status: Vec<(StatusCode, Arc<str>)>,
-}
+pub use self::surface::{Endpoint, Surface, Version};
+use self::{components::keep_what_is_used, schemas::schemas};
 
 /// The document, in the order in which a person reads it.
 #[derive(Serialize)]
@@ -149,111 +96,4 @@ fn description(version: Version) -> String {
         Version::V3_2 => "",
     };
     format!("{DESCRIPTION}{streams}")
-}
-
-/// The schemas of answers, by name.
-fn schemas() -> Map<String, Value> {
-    use utoipa::ToSchema;
-
-    use crate::compose::types::{
-        Comparison, Run, StreamedComparison, StreamedOutcome, StreamedResult,
-    };
-    fn put<T: ToSchema>(all: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::Schema>)>) {
-        all.push((T::name().into_owned(), T::schema()));
-        T::schemas(all);
-    }
-    let mut all = Vec::new();
-    put::<Run>(&mut all);
-    put::<Comparison>(&mut all);
-    put::<StreamedResult>(&mut all);
-    put::<StreamedOutcome>(&mut all);
-    put::<StreamedComparison>(&mut all);
-    problems::put_schemas(&mut all);
-    let mut all: Map<_, _> = all
-        .into_iter()
-        .filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?)))
-        .collect();
-    for schema in all.values_mut() {
-        make_constants(schema);
-    }
-    // Some kinds are no route's own.
-    all["Problem"]["examples"] = ProblemKind::ALL
-        .into_iter()
-        // It has members of its own.
-        .filter(|kind| *kind != ProblemKind::NotReady)
-        .map(examples::problem)
-        .collect();
-    all
-}
-
-/// Writes a list of one truth value as `const`, for which utoipa has no word. Generators make an enumeration of a list.
-fn make_constants(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            let word = match members
-                .get("enum")
-                .and_then(Value::as_array)
-                .map(Vec::as_slice)
-            {
-                Some([word @ Value::Bool(_)]) => Some(word.clone()),
-                _ => None,
-            };
-            if let Some(word) = word {
-                members.remove("enum");
-                members.insert("const".to_owned(), word);
-            }
-            members.values_mut().for_each(make_constants);
-        }
-        Value::Array(items) => items.iter_mut().for_each(make_constants),
-        _ => {}
-    }
-}
-
-/// A reference to a component.
-fn reference(kind: &str, name: &str) -> Value {
-    json!({"$ref": format!("#/components/{kind}/{name}")})
-}
-
-/// Takes out what no path leads to: not every gateway compares, or has its operational routes here.
-fn keep_what_is_used(components: &mut Value, paths: [Option<&Value>; 2]) {
-    let mut used = BTreeSet::new();
-    let mut open = Vec::new();
-    for paths in paths.into_iter().flatten() {
-        references(paths, &mut open);
-    }
-    while let Some(pointer) = open.pop() {
-        if let Some(found) = components.pointer(&pointer) {
-            let mut more = Vec::new();
-            references(found, &mut more);
-            more.retain(|pointer| !used.contains(pointer));
-            open.extend(more);
-        }
-        used.insert(pointer);
-    }
-    let kinds = components.as_object_mut().into_iter().flatten();
-    for (kind, members) in kinds {
-        if let Some(members) = members.as_object_mut() {
-            members.retain(|name, _| used.contains(&format!("/{kind}/{name}")));
-        }
-    }
-}
-
-/// The pointers, from `components`, of all that `value` refers to.
-fn references(value: &Value, found: &mut Vec<String>) {
-    match value {
-        Value::Object(members) => {
-            let target = members.get("$ref").and_then(Value::as_str);
-            let pointer = target.and_then(|target| target.strip_prefix("#/components"));
-            found.extend(pointer.map(str::to_owned));
-            for member in members.values() {
-                references(member, found);
-            }
-        }
-        Value::Array(items) => {
-            for item in items {
-                references(item, found);
-            }
-        }
-        _ => {}
-    }
 }

@@ -27,13 +27,14 @@ use tokio::{
 };
 
 use super::{
-    Edge, HalfClose, LARGE_HEAD, MAX_HEAD,
+    bounds::{HalfClose, LARGE_HEAD, MAX_HEAD},
     clock::Clock,
     decode, edits,
     fault::Fault,
     heads::{Head, Heads},
     parting,
     reset::Reset,
+    worker::Edge,
 };
 use crate::{
     api::{LargeHead, RequestId},

@@ -1,7 +1,7 @@
 //! The grammar of a request's head, line by line (RFC 9110, RFC 9112, RFC 3986): the bytes that are allowed at each
 //! place. It knows neither the order of lines nor their meaning together.
 
-use super::fault::Fault;
+use super::{bounds::MAX_TARGET, fault::Fault};
 
 /// The longest method, in bytes: longer than any that is registered.
 pub(super) const MAX_METHOD: usize = 32;
@@ -57,7 +57,7 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine, Fault> {
         b"HTTP/1.0" => Version::Http10,
         _ => other_version(version)?,
     };
-    if target.len() > super::MAX_TARGET {
+    if target.len() > MAX_TARGET {
         return Err(Fault::TargetTooLong);
     }
     check_target(method, target)?;

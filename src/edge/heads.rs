@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::{
-    MAX_HEAD, MAX_TARGET,
+    bounds::{MAX_HEAD, MAX_TARGET},
     edits::Edit,
     fault::Fault,
     grammar::{self, Method, RequestLine, Version},

@@ -5,7 +5,8 @@ use bytes::{Buf as _, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Uri};
 
 use super::{
-    MAX_HEAD, MAX_TARGET, edits,
+    bounds::{MAX_HEAD, MAX_TARGET},
+    edits,
     fault::Fault,
     heads::{Head, Heads},
 };

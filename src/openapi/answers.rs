@@ -5,7 +5,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Endpoint, Surface, Version, examples, headers, reference, streams};
+use super::{
+    components::reference,
+    examples, headers, streams,
+    surface::{Endpoint, Surface, Version},
+};
 use crate::{api::ProblemKind, fanout::Blame};
 
 /// The fields of every answer that is whole.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::Endpoint;
+use super::surface::Endpoint;
 use crate::{
     api::{LONGEST_LIST, Problem, ProblemKind, QueryError, looped},
     compose::{self, Comparison, Framing},

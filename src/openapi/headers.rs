@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::reference;
+use super::components::reference;
 use crate::fanout::{Blame, Verdict};
 
 /// A field: name, what it says, its schema.

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Endpoint, Surface, Version, answers, headers, parameters, passed,
+    answers, headers, parameters, passed,
     problems::{self, Route},
+    surface::{Endpoint, Surface, Version},
 };
 use crate::{
     api::DOCUMENT,

@@ -6,7 +6,10 @@
 use http::HeaderName;
 use serde_json::{Map, Value, json};
 
-use super::{Endpoint, Surface, reference};
+use super::{
+    components::reference,
+    surface::{Endpoint, Surface},
+};
 use crate::fanout::PARAMETERS;
 
 /// Any field value that is no malformed request (RFC 9110, section 5.5).

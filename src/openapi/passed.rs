@@ -5,9 +5,10 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Endpoint, Surface,
     answers::{self, ALWAYS, WHOLE},
-    examples, headers, problems, reference,
+    components::reference,
+    examples, headers, problems,
+    surface::{Endpoint, Surface},
 };
 use crate::api::ProblemKind;
 

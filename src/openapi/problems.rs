@@ -7,7 +7,7 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema},
 };
 
-use super::{examples, headers, reference};
+use super::{components::reference, examples, headers};
 use crate::{
     api::ProblemKind,
     compose::types::{Comparison, Run},
@@ -87,11 +87,13 @@ struct FailedComparison {
     runs: Comparison,
 }
 
+/// Adds the schema of a type, and those of the types in it.
+pub(super) fn put<T: ToSchema>(all: &mut Vec<(String, RefOr<Schema>)>) {
+    all.push((T::name().into_owned(), T::schema()));
+    T::schemas(all);
+}
+
 pub(super) fn put_schemas(all: &mut Vec<(String, RefOr<Schema>)>) {
-    fn put<T: ToSchema>(all: &mut Vec<(String, RefOr<Schema>)>) {
-        all.push((T::name().into_owned(), T::schema()));
-        T::schemas(all);
-    }
     put::<Problem>(all);
     put::<NotReady>(all);
     put::<FailedRun>(all);

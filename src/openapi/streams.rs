@@ -4,7 +4,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Endpoint, Surface, examples, reference};
+use super::{
+    components::reference,
+    examples,
+    surface::{Endpoint, Surface},
+};
 use crate::compose::{END, Framing};
 
 /// The way to get a stream, and the one answer that only a client of streams meets.

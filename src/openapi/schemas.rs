@@ -1,0 +1,61 @@
+//! The schemas of answers, made from their types. It must not know which route gives which.
+
+use serde_json::{Map, Value};
+
+use super::{
+    examples,
+    problems::{self, put},
+};
+use crate::{
+    api::ProblemKind,
+    compose::types::{Comparison, Run, StreamedComparison, StreamedOutcome, StreamedResult},
+};
+
+/// The schemas of answers, by name.
+pub(super) fn schemas() -> Map<String, Value> {
+    let mut all = Vec::new();
+    put::<Run>(&mut all);
+    put::<Comparison>(&mut all);
+    put::<StreamedResult>(&mut all);
+    put::<StreamedOutcome>(&mut all);
+    put::<StreamedComparison>(&mut all);
+    problems::put_schemas(&mut all);
+    let mut all: Map<_, _> = all
+        .into_iter()
+        .filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?)))
+        .collect();
+    for schema in all.values_mut() {
+        make_constants(schema);
+    }
+    // Some kinds are no route's own.
+    all["Problem"]["examples"] = ProblemKind::ALL
+        .into_iter()
+        // It has members of its own.
+        .filter(|kind| *kind != ProblemKind::NotReady)
+        .map(examples::problem)
+        .collect();
+    all
+}
+
+/// Writes a list of one truth value as `const`, for which utoipa has no word. Generators make an enumeration of a list.
+fn make_constants(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            let word = match members
+                .get("enum")
+                .and_then(Value::as_array)
+                .map(Vec::as_slice)
+            {
+                Some([word @ Value::Bool(_)]) => Some(word.clone()),
+                _ => None,
+            };
+            if let Some(word) = word {
+                members.remove("enum");
+                members.insert("const".to_owned(), word);
+            }
+            members.values_mut().for_each(make_constants);
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_constants),
+        _ => {}
+    }
+}
