@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    num::{NonZeroU32, NonZeroUsize},
+    num::NonZeroU32,
     rc::Rc,
     sync::{Arc, Mutex},
     thread,
@@ -25,9 +25,9 @@ use super::{
 use crate::{
     exchange::{Allowance, ClientContext},
     fanout::{
-        Aggregate, AttemptId, BreakerSettings, Call, Choice, Completion, Failure, FailureKind,
-        Heard, Mode, Need, OnFailure, Policy, PolicySettings, Repeatable, Reply, Trip,
-        Upstream as _, UpstreamId, run,
+        Aggregate, AttemptId, BreakerSettings, Call, Choice, Failure, FailureKind, HeadStatus,
+        Mode, Policy, PolicySettings, Repeatable, Reply, Rules, Trip, Upstream as _, UpstreamId,
+        run,
     },
 };
 
@@ -135,7 +135,7 @@ fn client() -> ClientContext {
 
 async fn attempt(adapter: &Adapter) -> Result<Reply, Failure> {
     let until = Instant::now() + Duration::from_secs(5);
-    let heard = Heard::default();
+    let heard = HeadStatus::default();
     let client = client();
     adapter
         .attempt(&client, AttemptId::ONLY, until, &heard)
@@ -277,22 +277,15 @@ async fn two_requests_have_one_breaker() {
     };
     let policy = Arc::new(Policy::new(service.policy.clone()));
     let wire = wire(service, 0);
-    let call = |name: &str, target| Call {
-        name: name.into(),
-        id: UpstreamId(0),
-        upstream: adapter(&wire, Method::GET, target),
-        need: Need::Required,
-        timeout: Duration::from_secs(5),
-        policy: Arc::clone(&policy),
+    let call = |name: &str, target| {
+        let adapter = adapter(&wire, Method::GET, target);
+        let timeout = Duration::from_secs(5);
+        Call::new(name, UpstreamId(0), adapter, timeout, Arc::clone(&policy))
     };
     let aggregate = Aggregate {
         name: "both".into(),
         calls: vec![call("first", "/broken"), call("second", "/users")],
-        mode: Mode::Sequential,
-        concurrency: NonZeroUsize::MIN,
-        deadline: Duration::from_secs(5),
-        completion: Completion::All,
-        on_failure: OnFailure::Partial,
+        rules: Rules::default(),
     };
     let outcome = LocalSet::new()
         .run_until(async {
