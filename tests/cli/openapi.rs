@@ -1,4 +1,7 @@
-//! `gather openapi`: the document of the shipped configuration, word for word, and that a gateway serves the same.
+//! `gather openapi`: the outline of the document of the shipped configuration, and that a gateway serves what is
+//! printed. `api/openapi.rs` and `peers/openapi.rs` hold the document against real answers.
+
+mod outline;
 
 use std::fs;
 
@@ -17,11 +20,10 @@ fn shipped() -> String {
 }
 
 #[test]
-fn the_document_of_the_shipped_configuration_reads_as_reviewed() {
-    let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
-    let document = shipped();
-    assert_eq!(document.matches(&version).count(), 1);
-    insta::assert_snapshot!(document.replace(&version, "\"version\": \"[version]\""));
+fn the_document_of_the_shipped_configuration_has_the_outline_that_was_reviewed() {
+    let document: Value = serde_json::from_str(&shipped()).unwrap();
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    insta::assert_snapshot!(outline::outline(&document));
 }
 
 #[test]
