@@ -7,10 +7,9 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    missing_docs,
-    unreachable_pub,
-    reason = "a program that measures: it prints, and ends where it can't go on"
+    reason = "it prints, and ends where it can't go on"
 )]
+#![allow(unreachable_pub, reason = "its modules are for this program alone")]
 
 #[path = "instructions/scenario.rs"]
 #[allow(dead_code, reason = "each bench uses a part of it")]

@@ -7,16 +7,12 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    missing_docs,
-    unreachable_pub,
-    reason = "a program that measures: it prints, and ends where it can't go on"
+    reason = "it prints, and ends where it can't go on"
 )]
 
 #[path = "support/client.rs"]
-#[allow(dead_code, reason = "each bench uses a part of it")]
 mod client;
 #[path = "support/gateway.rs"]
-#[allow(dead_code, reason = "each bench uses a part of it")]
 mod gateway;
 #[path = "support/times.rs"]
 mod times;

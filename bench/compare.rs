@@ -7,13 +7,11 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    missing_docs,
-    unreachable_pub,
-    reason = "a program that measures: it prints, and ends where it can't go on"
+    reason = "it prints, and ends where it can't go on"
 )]
+#![allow(unreachable_pub, reason = "its modules are for this program alone")]
 
 #[path = "support/client.rs"]
-#[allow(dead_code, reason = "each bench uses a part of it")]
 mod client;
 #[path = "compare/clients.rs"]
 mod clients;
@@ -28,7 +26,6 @@ mod machine;
 #[path = "compare/measure.rs"]
 mod measure;
 #[path = "support/metrics.rs"]
-#[allow(dead_code, reason = "each bench uses a part of it")]
 mod metrics;
 #[path = "compare/options.rs"]
 mod options;
@@ -47,7 +44,6 @@ mod scenario;
 #[path = "compare/table.rs"]
 mod table;
 #[path = "support/times.rs"]
-#[allow(dead_code, reason = "each bench uses a part of it")]
 mod times;
 #[path = "compare/upstreams.rs"]
 mod upstreams;

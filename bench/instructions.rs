@@ -8,10 +8,9 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    missing_docs,
-    unreachable_pub,
-    reason = "a program that measures: it prints, and ends where it can't go on"
+    reason = "it prints, and ends where it can't go on"
 )]
+#![allow(unreachable_pub, reason = "its modules are for this program alone")]
 
 #[path = "instructions/gateway.rs"]
 mod gateway;

@@ -4,11 +4,7 @@
 //! `just micro` (`cargo bench --bench micro`) runs it. `just instructions` is better at showing that a change costs an
 //! aggregate more. These times show which part to think about. Private parts are missing here: query parsing, and the
 //! heads of both sides.
-#![allow(
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a program that measures: it ends where it can't go on"
-)]
+#![allow(clippy::unwrap_used, reason = "it ends where it can't go on")]
 
 use std::{hint::black_box, rc::Rc, sync::Arc, time::Duration};
 

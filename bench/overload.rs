@@ -7,13 +7,11 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    missing_docs,
-    unreachable_pub,
-    reason = "a program that measures: it prints, and ends where it can't go on"
+    reason = "it prints, and ends where it can't go on"
 )]
+#![allow(unreachable_pub, reason = "its modules are for this program alone")]
 
 #[path = "support/client.rs"]
-#[allow(dead_code, reason = "each bench uses a part of it")]
 mod client;
 #[path = "../tests/support/gateway.rs"]
 mod gateway;

@@ -1,4 +1,5 @@
 //! A client's connections: one GET after another, with answers read by their length. It must not know what is in them.
+#![allow(dead_code, unreachable_pub, reason = "each bench uses a part of it")]
 
 use std::{io, net::SocketAddr, sync::Mutex, time::Duration};
 

@@ -1,5 +1,6 @@
 //! The built gateway as a child process with a written configuration, on a free port. It must not know what is
 //! measured.
+#![allow(dead_code, unreachable_pub, reason = "each bench uses a part of it")]
 
 use std::{
     collections::VecDeque,

@@ -1,5 +1,6 @@
 //! An open loop: requests start by the clock, independent of earlier requests. So a slow answer delays no other
 //! request, and no wait is left out. It must not know what is asked for.
+#![allow(dead_code, unreachable_pub, reason = "each bench uses a part of it")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Measured times and their exact percentiles, as all times are kept.
+#![allow(dead_code, unreachable_pub, reason = "each bench uses a part of it")]
 
 use std::time::Duration;
 
