@@ -3,14 +3,17 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener},
+    process::Command,
     thread,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    before,
-    program::{Running, eventually, finish, free_address, gather, get, send, try_get, write},
+    before, file,
+    program::{
+        Finished, Running, eventually, finish, free_address, gather, get, send, try_get, write,
+    },
     upstream::{Behaviour, Response, Upstream},
 };
 
@@ -33,6 +36,45 @@ fn json_lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// Returns the lines that `is_about` picks, and of each the values of these keys.
+fn told<const KEYS: usize>(
+    finished: &Finished,
+    keys: [&str; KEYS],
+    is_about: impl Fn(&Value) -> bool,
+) -> Vec<[Value; KEYS]> {
+    let lines = json_lines(&finished.stderr);
+    let lines = lines.iter().filter(|line| is_about(line));
+    lines
+        .map(|line| keys.map(|key| line[key].clone()))
+        .collect()
+}
+
+/// Returns the line that `is_about` picks. It must be the only one, and have these values.
+#[track_caller]
+fn only_line(finished: &Finished, is_about: impl Fn(&Value) -> bool, values: &Value) -> Value {
+    let lines = json_lines(&finished.stderr);
+    let about: Vec<_> = lines.iter().filter(|line| is_about(line)).collect();
+    let [line] = about[..] else {
+        panic!("{}", finished.stderr)
+    };
+    for (key, value) in values.as_object().unwrap() {
+        assert_eq!(&line[key], value, "{line}");
+    }
+    line.clone()
+}
+
+/// Returns a command that serves before an upstream, and its address. The file is removed with the folder.
+fn serving(log: &str, upstream: &Upstream) -> (Command, SocketAddr, tempfile::TempDir) {
+    let address = free_address();
+    let (folder, file) = file(&format!(
+        "server.listen = \"{address}\"\nserver.grace = \"0s\"\n{log}\n{}",
+        before(&[upstream.url("/")])
+    ));
+    let mut command = gather();
+    command.args(["serve", "-c", &file]);
+    (command, address, folder)
+}
+
 #[test]
 fn an_aggregate_is_one_json_line_that_says_what_came_of_it() {
     let upstream = Upstream::always(Response::pong());
@@ -52,19 +94,17 @@ fn an_aggregate_is_one_json_line_that_says_what_came_of_it() {
     let finished = gateway.stop().expect(0);
     assert_eq!(finished.stdout, "");
     assert!(!finished.stderr.contains(SECRET), "{}", finished.stderr);
-    let lines = json_lines(&finished.stderr);
-    let about: Vec<_> = lines
-        .iter()
-        .filter(|line| line["request_id"] == "abc-123")
-        .collect();
-    let [line] = about[..] else {
-        panic!("{}", finished.stderr)
-    };
-    assert_eq!(line["level"], "INFO", "{line}");
-    assert_eq!(line["aggregate"], "default", "{line}");
-    assert_eq!(line["mode"], "sequential", "{line}");
-    assert_eq!(line["outcome"], "complete", "{line}");
-    assert_eq!(line["status"], 200, "{line}");
+    let line = only_line(
+        &finished,
+        |line| line["request_id"] == "abc-123",
+        &json!({
+            "level": "INFO",
+            "aggregate": "default",
+            "mode": "sequential",
+            "outcome": "complete",
+            "status": 200,
+        }),
+    );
     // Numbers, so that whoever collects the log can compare and add them.
     assert!(line["elapsed_ms"].as_f64().unwrap() > 0.0, "{line}");
     assert!(line["sequential_ms"].as_f64().unwrap() > 0.0, "{line}");
@@ -78,20 +118,9 @@ fn a_failed_and_a_compared_aggregate_are_one_line_each() {
     assert_eq!(get(address, "/aggregate").status, 502);
     assert_eq!(get(address, "/aggregate?mode=compare").status, 502);
     let finished = gateway.stop().expect(0);
-    let lines = json_lines(&finished.stderr);
-    let told: Vec<_> = lines
-        .iter()
-        .filter(|line| line["aggregate"] == "default")
-        .map(|line| {
-            (
-                line["mode"].as_str(),
-                line["outcome"].as_str(),
-                line["status"].as_u64(),
-                line["failed"].as_str(),
-            )
-        })
-        .collect();
-    let failed = |mode, calls| (Some(mode), Some("failed"), Some(502), Some(calls));
+    let keys = ["mode", "outcome", "status", "failed"];
+    let told = told(&finished, keys, |line| line["aggregate"] == "default");
+    let failed = |mode, calls| [json!(mode), json!("failed"), json!(502), json!(calls)];
     assert_eq!(
         told,
         [
@@ -117,23 +146,14 @@ fn a_refused_request_is_one_line_without_its_query() {
     );
     let finished = gateway.stop().expect(0);
     assert!(!finished.stderr.contains(SECRET), "{}", finished.stderr);
-    let lines = json_lines(&finished.stderr);
-    let told: Vec<_> = lines
-        .iter()
-        .filter(|line| line["message"] == "refused")
-        .map(|line| {
-            (
-                line["path"].as_str().unwrap(),
-                line["status"].as_u64().unwrap(),
-                line["problem"].as_str().unwrap(),
-            )
-        })
-        .collect();
+    let keys = ["path", "status", "problem"];
+    let told = told(&finished, keys, |line| line["message"] == "refused");
+    let refused = |path, status, problem| [json!(path), json!(status), json!(problem)];
     assert_eq!(
         told,
         [
-            ("/aggregate", 400, "unknown-parameter"),
-            ("/nowhere", 404, "not-found")
+            refused("/aggregate", 400, "unknown-parameter"),
+            refused("/nowhere", 404, "not-found")
         ]
     );
 }
@@ -178,18 +198,16 @@ fn a_client_that_goes_away_is_one_line_that_says_so() {
     drop(client);
     gateway.line(|line| line.contains("gone-1").then_some(()));
     let finished = gateway.stop().expect(0);
-    let lines = json_lines(&finished.stderr);
-    let told: Vec<_> = lines
-        .iter()
-        .filter(|line| line["request_id"] == "gone-1" || line["outcome"] == "cancelled")
-        .collect();
-    let [line] = told[..] else {
-        panic!("{}", finished.stderr)
-    };
-    assert_eq!(line["outcome"], "cancelled", "{line}");
-    assert_eq!(line["aggregate"], "default", "{line}");
-    assert_eq!(line["mode"], "concurrent", "{line}");
-    assert_eq!(line["request_id"], "gone-1", "{line}");
+    let line = only_line(
+        &finished,
+        |line| line["request_id"] == "gone-1" || line["outcome"] == "cancelled",
+        &json!({
+            "outcome": "cancelled",
+            "aggregate": "default",
+            "mode": "concurrent",
+            "request_id": "gone-1",
+        }),
+    );
     assert!(line["elapsed_ms"].as_f64().unwrap() > 0.0, "{line}");
 }
 
@@ -224,16 +242,7 @@ fn the_text_format_says_the_same_for_people() {
 #[test]
 fn at_level_warn_a_healthy_gateway_says_nothing() {
     let upstream = Upstream::always(Response::pong());
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
-    let address = free_address();
-    let text = format!(
-        "server.listen = \"{address}\"\nserver.grace = \"0s\"\nlog.level = \"warn\"\n{}",
-        before(&[upstream.url("/")])
-    );
-    std::fs::write(&file, text).unwrap();
-    let mut command = gather();
-    command.arg("serve").arg("-c").arg(&file);
+    let (command, address, _folder) = serving("log.level = \"warn\"", &upstream);
     let gateway = Running::start(command);
     eventually("a ready gateway", || {
         try_get(address, "/readyz", &[])
@@ -255,21 +264,16 @@ fn is_of_this_machine(line: &str) -> bool {
 
 #[test]
 fn the_environment_sets_the_format_and_the_level() {
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
     let listen = "server.listen = \"127.0.0.1:0\"\n";
-    std::fs::write(
-        &file,
-        format!("{listen}{}", before(&["http://127.0.0.1:9/".to_owned()])),
-    )
-    .unwrap();
+    let base = before(&["http://127.0.0.1:9/".to_owned()]);
+    let (_folder, file) = file(&format!("{listen}{base}"));
     let command = |level: &str| {
         let mut command = gather();
-        command.arg("serve").arg("-c").arg(&file);
         command
+            .args(["serve", "-c", &file])
             .env("GATHER__LOG__FORMAT", "json")
-            .env("GATHER__LOG__LEVEL", level);
-        command.env("GATHER__SERVER__GRACE", "0s");
+            .env("GATHER__LOG__LEVEL", level)
+            .env("GATHER__SERVER__GRACE", "0s");
         command
     };
     let gateway = Running::start(command("debug"));
@@ -296,19 +300,10 @@ fn the_environment_sets_the_format_and_the_level() {
 #[test]
 fn a_gateway_whose_log_nobody_reads_any_more_goes_on() {
     let upstream = Upstream::always(Response::pong());
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
-    let address = free_address();
-    let text = format!(
-        "server.listen = \"{address}\"\nserver.grace = \"0s\"\n{}",
-        before(&[upstream.url("/")])
-    );
-    std::fs::write(&file, text).unwrap();
+    let (mut command, address, _folder) = serving("", &upstream);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut command = gather();
-    command.arg("serve").arg("-c").arg(&file).stderr(writer);
-    let mut child = command.spawn().unwrap();
+    let mut child = command.stderr(writer).spawn().unwrap();
     let answers: Vec<_> = (0..3)
         .map(|_| eventually("an answer", || try_get(address, "/aggregate", &[]).ok()).status)
         .collect();
@@ -329,18 +324,16 @@ fn a_request_refused_for_load_is_a_line_that_says_so() {
     answer.problem(503, "overloaded");
     drop(held);
     let finished = gateway.stop().expect(0);
-    let lines = json_lines(&finished.stderr);
-    let about: Vec<_> = lines
-        .iter()
-        .filter(|line| line["request_id"] == "abc-123")
-        .collect();
-    let [line] = about[..] else {
-        panic!("{}", finished.stderr)
-    };
-    assert_eq!(line["message"], "refused", "{line}");
-    assert_eq!(line["problem"], "overloaded", "{line}");
-    assert_eq!(line["path"], "/aggregate", "{line}");
-    assert_eq!(line["status"], 503, "{line}");
+    only_line(
+        &finished,
+        |line| line["request_id"] == "abc-123",
+        &json!({
+            "message": "refused",
+            "problem": "overloaded",
+            "path": "/aggregate",
+            "status": 503,
+        }),
+    );
 }
 
 #[test]
@@ -446,16 +439,9 @@ fn that_hedges_are_refused_is_told_when_it_begins_and_not_for_each() {
         (refused() >= 3).then_some(())
     });
     let finished = gateway.stop().expect(0);
-    let lines = json_lines(&finished.stderr);
-    let told: Vec<_> = lines
-        .iter()
-        .filter(|line| line["message"] == "retries or hedges are refused")
-        .map(|line| (&line["level"], &line["upstream"], &line["reason"]))
-        .collect();
-    assert_eq!(
-        told,
-        [(&"WARN".into(), &"a".into(), &"budget".into())],
-        "{}",
-        finished.stderr
-    );
+    let keys = ["level", "upstream", "reason"];
+    let told = told(&finished, keys, |line| {
+        line["message"] == "retries or hedges are refused"
+    });
+    assert_eq!(told, [["WARN", "a", "budget"]], "{}", finished.stderr);
 }

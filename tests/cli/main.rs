@@ -35,23 +35,15 @@ mod trust;
 mod unread;
 mod warnings;
 
-use std::fmt::Write as _;
-
 /// A configuration with one upstream per URL, named `a`, `b`, … and one aggregate of them all that may be compared.
 fn before(urls: &[String]) -> String {
-    let mut text = String::new();
-    let mut names = Vec::new();
-    for (name, url) in ('a'..).zip(urls) {
-        writeln!(text, "[upstreams.{name}]\nurl = \"{url}\"").unwrap();
-        names.push(format!("\"{name}\""));
-    }
-    let names = names.join(", ");
-    writeln!(
-        text,
-        "[aggregates.default]\ncalls = [{names}]\ncompare = true"
-    )
-    .unwrap();
-    text
+    let names: Vec<_> = ('a'..).map(String::from).take(urls.len()).collect();
+    let upstreams: Vec<_> = names
+        .iter()
+        .map(String::as_str)
+        .zip(urls.to_vec())
+        .collect();
+    gateway::compared(&upstreams)
 }
 
 /// Writes a configuration into a folder of its own, and returns both the folder and the file's name.

@@ -3,12 +3,10 @@
 
 mod outline;
 
-use std::fs;
-
 use serde_json::{Value, json};
 
 use crate::{
-    before,
+    before, file,
     program::{Running, get, repository, run},
 };
 
@@ -29,12 +27,8 @@ fn the_document_of_the_shipped_configuration_has_the_outline_that_was_reviewed()
 #[test]
 fn a_gateway_serves_the_very_bytes_that_are_printed() {
     let configuration = before(&["http://127.0.0.1:9/".to_owned()]);
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
-    fs::write(&file, &configuration).unwrap();
-    let printed = run(&["openapi", "-c", file.to_str().unwrap()])
-        .expect(0)
-        .stdout;
+    let (_folder, file) = file(&configuration);
+    let printed = run(&["openapi", "-c", &file]).expect(0).stdout;
     let (_gateway, address) = Running::serve(&configuration);
     let served = get(address, "/openapi.json");
     assert_eq!(served.header("content-type"), Some("application/json"));
@@ -44,11 +38,8 @@ fn a_gateway_serves_the_very_bytes_that_are_printed() {
 
 fn document(arguments: &[&str]) -> Value {
     let configuration = "upstreams.a.url = \"http://127.0.0.1:9/\"\naggregates.default = { calls = [\"a\"], compare = true }";
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
-    fs::write(&file, configuration).unwrap();
-    let file = file.to_str().unwrap();
-    let printed = run(&[&["openapi", "-c", file], arguments].concat()).expect(0);
+    let (_folder, file) = file(configuration);
+    let printed = run(&[&["openapi", "-c", &file], arguments].concat()).expect(0);
     serde_json::from_str(&printed.stdout).unwrap()
 }
 
@@ -150,10 +141,8 @@ fn another_version_is_a_mistake_on_the_command_line() {
 
 #[test]
 fn a_bad_configuration_has_no_document() {
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
-    fs::write(&file, "[server]\nlistne = \"127.0.0.1:0\"\n").unwrap();
-    let finished = run(&["openapi", "-c", file.to_str().unwrap()]).expect(1);
+    let (_folder, file) = file("[server]\nlistne = \"127.0.0.1:0\"\n");
+    let finished = run(&["openapi", "-c", &file]).expect(1);
     assert_eq!(finished.stdout, "");
     assert!(finished.stderr.contains("listne"), "{}", finished.stderr);
 }

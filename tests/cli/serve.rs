@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener, path::Path};
 
 use crate::{
-    before,
+    before, file,
     program::{Running, finish, gather, get, run},
     upstream::{Response, Upstream},
 };
@@ -190,9 +190,7 @@ fn a_file_of_another_kind_is_told_with_what_is_taken() {
 fn a_port_in_use_is_named_with_the_setting_to_change() {
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = busy.local_addr().unwrap().to_string();
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
-    fs::write(&file, before(&["http://127.0.0.1:9/".to_owned()])).unwrap();
+    let (_folder, file) = file(&before(&["http://127.0.0.1:9/".to_owned()]));
     for (variable, other, key) in [
         (
             "GATHER__SERVER__LISTEN",
@@ -207,7 +205,7 @@ fn a_port_in_use_is_named_with_the_setting_to_change() {
     ] {
         let mut command = gather();
         command
-            .args(["serve", "-c", path(&file)])
+            .args(["serve", "-c", &file])
             .env(variable, &address)
             .env(other, "127.0.0.1:0");
         let sentence = finish(command).last_line();
@@ -258,12 +256,10 @@ fn each_file_goes_over_the_one_before_and_the_environment_over_all() {
 
 #[test]
 fn a_variable_that_names_no_setting_is_a_mistake() {
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
-    fs::write(&file, before(&["http://127.0.0.1:9/".to_owned()])).unwrap();
+    let (_folder, file) = file(&before(&["http://127.0.0.1:9/".to_owned()]));
     let mut command = gather();
     command
-        .args(["serve", "-c", path(&file)])
+        .args(["serve", "-c", &file])
         .env("GATHER__SERVER__LISTNE", "127.0.0.1:0");
     let finished = finish(command).expect(1);
     assert!(

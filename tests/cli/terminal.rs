@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::{
-    before,
+    before, file,
     program::{Finished, Running, finish, gather, run, which},
     upstream::{Behaviour, Response, Upstream},
 };
@@ -94,10 +94,8 @@ fn who_wants_no_colours_gets_none_on_a_terminal_either() {
 #[test]
 fn the_log_is_coloured_as_everything_else_and_an_empty_no_color_counts_as_none() {
     let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
     let text = before(&["http://127.0.0.1:9/".to_owned()]);
-    std::fs::write(&file, format!("log.level = \"debug\"\n{text}")).unwrap();
+    let (_folder, file) = file(&format!("log.level = \"debug\"\n{text}"));
     let listen = busy.local_addr().unwrap().to_string();
     for (value, coloured) in [("", true), ("1", false)] {
         let variables = [
@@ -105,7 +103,7 @@ fn the_log_is_coloured_as_everything_else_and_an_empty_no_color_counts_as_none()
             ("GATHER__SERVER__LISTEN", listen.as_str()),
         ];
         // It logs a line, finds its port busy and ends.
-        let arguments = format!("serve -c '{}'", file.display());
+        let arguments = format!("serve -c '{file}'");
         let Some(drawn) = on_a_terminal(&arguments, &variables) else {
             return;
         };

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     before,
     collector::Collector,
+    file,
     program::{Finished, Running, eventually, gather, get, try_get},
     tls::{Authority, End, TlsUpstream},
     upstream::{Response, Upstream},
@@ -14,16 +15,13 @@ use crate::{
 
 /// A gateway before one upstream with a log in JSON, and these variables.
 fn serve(tracing: &str, upstream: &Upstream, variables: &[(&str, &str)]) -> (Running, SocketAddr) {
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("gather.toml");
-    let text = format!(
+    let (_folder, file) = file(&format!(
         "server = {{ listen = \"127.0.0.1:0\", workers = 1, grace = \"0s\" }}\n\
          log.format = \"json\"\n{tracing}\n{}",
         before(&[upstream.url("/ping")])
-    );
-    std::fs::write(&file, text).unwrap();
+    ));
     let mut command = gather();
-    command.arg("serve").arg("-c").arg(&file);
+    command.args(["serve", "-c", &file]);
     command.envs(variables.iter().copied());
     let running = Running::start(command);
     let address = running.address("address");

@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use program::{Running, get, try_within};
+use program::{Running, get, metric, try_within};
 use upstream::{Response, Upstream};
 use ways::{Way, ways};
 
@@ -77,17 +77,6 @@ fn fewest(gateway: &Running) -> usize {
         None::<()>
     });
     fewest
-}
-
-/// The value of a series of `/metrics`; 0 where it isn't there.
-fn metric(address: SocketAddr, series: &str) -> f64 {
-    let metrics = get(address, "/metrics");
-    let value = metrics
-        .text()
-        .lines()
-        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    let value = value.unwrap_or_else(|| panic!("no {series}"));
-    value.parse().unwrap()
 }
 
 /// Waits until the process has at most so many descriptors, and nothing is in flight.

@@ -7,9 +7,8 @@ use std::{
 };
 
 use crate::{
-    needed,
+    compared, needed,
     program::{Running, get, repository, which},
-    upstreams,
 };
 
 fn python() -> Option<PathBuf> {
@@ -59,7 +58,7 @@ fn three_services_that_block_take_6_s_in_a_row_and_2_s_together() {
     let Some(python) = python() else { return };
     let (_services, address) = services(&python);
     let url = |number| format!("http://{address}/ping_{number}");
-    let (_gateway, address) = Running::serve(&upstreams(&[
+    let (_gateway, address) = Running::serve(&compared(&[
         ("ping_1", url(1)),
         ("ping_2", url(2)),
         ("ping_3", url(3)),

@@ -35,8 +35,9 @@ mod scraped;
 mod series;
 mod servers;
 
-use std::{fmt::Write as _, net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf};
 
+use gateway::compared;
 use program::{Running, has};
 
 /// A program that a test needs. `None`, and a line that says why, where it is missing.
@@ -50,24 +51,5 @@ fn needed(program: &str, found: Option<PathBuf>) -> Option<PathBuf> {
 
 /// A gateway whose one upstream, `users`, is not there.
 fn lonely() -> (Running, SocketAddr) {
-    Running::serve(&upstreams(&[("users", "http://127.0.0.1:9/".to_owned())]))
-}
-
-/// Gateway configuration: an upstream for each name and URL, and the aggregate `default` of them all.
-fn upstreams(upstreams: &[(&str, String)]) -> String {
-    let mut text = String::new();
-    for (name, url) in upstreams {
-        writeln!(text, "[upstreams.{name}]\nurl = \"{url}\"").unwrap();
-    }
-    let names: Vec<_> = upstreams
-        .iter()
-        .map(|(name, _)| format!("\"{name}\""))
-        .collect();
-    let names = names.join(", ");
-    writeln!(
-        text,
-        "[aggregates.default]\ncalls = [{names}]\ncompare = true"
-    )
-    .unwrap();
-    text
+    Running::serve(&compared(&[("users", "http://127.0.0.1:9/".to_owned())]))
 }

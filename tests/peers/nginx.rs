@@ -11,10 +11,9 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    gateway::Answer,
+    gateway::{Answer, compared},
     needed,
-    program::{Running, eventually, free_address, get, try_get, which},
-    upstreams,
+    program::{Running, eventually, free_address, get, metric, try_get, which},
 };
 
 /// A running nginx with these directives in its one server. `None` where there is no nginx.
@@ -74,7 +73,7 @@ impl Nginx {
 
     fn gateway(&self) -> (Running, SocketAddr) {
         let url = |path: &str| format!("http://{}{path}", self.address);
-        Running::serve(&upstreams(&[
+        Running::serve(&compared(&[
             ("users", url("/users")),
             ("orders", url("/orders")),
             ("stock", url("/stock")),
@@ -82,15 +81,17 @@ impl Nginx {
     }
 }
 
-fn metric(address: SocketAddr, series: &str) -> f64 {
-    let metrics = get(address, "/metrics");
-    let line = metrics
-        .text()
-        .lines()
-        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {series}"))
-        .parse()
-        .unwrap()
+/// Asserts that all calls of this request succeed.
+#[track_caller]
+fn is_complete(address: SocketAddr, request: u64) {
+    let json = get(address, "/aggregate").json();
+    assert_eq!(json["outcome"], "complete", "{request}: {json}");
+}
+
+/// Returns how many connections the gateway has opened to `users`, `orders` or `stock`.
+fn opened(address: SocketAddr, upstream: &str) -> f64 {
+    let series = format!("gather_connections_opened_total{{upstream=\"{upstream}\"}}");
+    metric(address, &series)
 }
 
 /// All attempts at these upstreams that didn't succeed.
@@ -122,10 +123,7 @@ fn what_nginx_sends_comes_through_as_it_is_on_connections_that_are_kept() {
         }
     }
     for upstream in ["users", "orders", "stock"] {
-        let opened = metric(
-            address,
-            &format!("gather_connections_opened_total{{upstream=\"{upstream}\"}}"),
-        );
+        let opened = opened(address, upstream);
         assert!(
             (1.0..=3.0).contains(&opened),
             "{opened} connections for 50 requests in a row"
@@ -141,13 +139,7 @@ fn connections_that_nginx_ends_after_one_request_cost_no_failed_call() {
     };
     let (_gateway, address) = nginx.gateway();
     for request in 0..100 {
-        let answer = get(address, "/aggregate");
-        assert_eq!(
-            answer.json()["outcome"],
-            "complete",
-            "{request}: {}",
-            answer.text()
-        );
+        is_complete(address, request);
     }
     assert_eq!(failures(address), Vec::<String>::new());
 }
@@ -160,21 +152,12 @@ fn connections_that_nginx_ends_while_they_are_pooled_cost_no_failed_call() {
     };
     let (_gateway, address) = nginx.gateway();
     for request in 0..200 {
-        let answer = get(address, "/aggregate");
-        assert_eq!(
-            answer.json()["outcome"],
-            "complete",
-            "{request}: {}",
-            answer.text()
-        );
+        is_complete(address, request);
         std::thread::park_timeout(Duration::from_micros(15_000 + request * 50));
     }
     assert_eq!(failures(address), Vec::<String>::new());
     // Each was closed, or this test has shown nothing.
-    let opened = metric(
-        address,
-        "gather_connections_opened_total{upstream=\"users\"}",
-    );
+    let opened = opened(address, "users");
     assert!(opened >= 50.0, "only {opened} connections");
 }
 
@@ -184,7 +167,7 @@ fn a_body_that_nginx_sends_slowly_takes_its_time_in_each_mode() {
         return;
     };
     let url = format!("http://{}/slow", nginx.address);
-    let (_gateway, address) = Running::serve(&upstreams(&[
+    let (_gateway, address) = Running::serve(&compared(&[
         ("a", url.clone()),
         ("b", url.clone()),
         ("c", url),
@@ -208,7 +191,7 @@ fn an_error_of_nginx_is_a_status_failure_and_the_others_are_there() {
         return;
     };
     let url = |path: &str| format!("http://{}{path}", nginx.address);
-    let (_gateway, address) = Running::serve(&upstreams(&[
+    let (_gateway, address) = Running::serve(&compared(&[
         ("users", url("/users")),
         ("down", url("/down")),
     ]));

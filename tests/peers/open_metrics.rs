@@ -6,9 +6,9 @@ use std::{
 };
 
 use crate::{
+    compared,
     fastapi::python_with,
     program::{Running, finish, get, read, send},
-    upstreams,
 };
 
 const ACCEPT: &str = "application/openmetrics-text; version=1.0.0";
@@ -36,7 +36,7 @@ fn the_reference_parser_takes_it_and_finds_what_the_text_format_has() {
     // Nobody takes its spans, which is none of the metrics' business.
     let tracing = "tracing.otlp_endpoint = \"http://127.0.0.1:9/\"\n";
     let users = [("users", "http://127.0.0.1:9/".to_owned())];
-    let (_gateway, address) = Running::serve(&(tracing.to_owned() + &upstreams(&users)));
+    let (_gateway, address) = Running::serve(&(tracing.to_owned() + &compared(&users)));
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let context = format!("00-{trace}-00f067aa0ba902b7-01");
     let headers = [("traceparent", context.as_str())];

@@ -4,11 +4,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    needed,
+    compared, needed,
     program::{Running, gather, get, which},
     prometheus::{Prometheus, Settings},
     series::rule_files,
-    upstreams,
 };
 
 /// How often requests of each mode are sent.
@@ -44,7 +43,7 @@ impl Scene {
         let broken = ping(&["--delay", "0s", "--fail-rate", "1"]);
         let toml = format!(
             "{}[upstreams.broken]\nurl = \"{broken}\"\n[aggregates.shaky]\ncalls = [\"ping_1\", \"broken\"]\n",
-            upstreams(&services)
+            compared(&services)
         );
         let (gateway, address) = Running::serve(&toml);
         running.push(gateway);

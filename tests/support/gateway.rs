@@ -228,6 +228,23 @@ pub fn with_upstreams(upstreams: &[(&str, String)], rest: &str) -> String {
     urls.collect::<String>() + rest
 }
 
+/// Returns configuration text: these upstreams by name and URL, and the aggregate `default` of them all, which may be
+/// compared.
+pub fn compared(upstreams: &[(&str, String)]) -> String {
+    let names: Vec<_> = upstreams
+        .iter()
+        .map(|(name, _)| format!("\"{name}\""))
+        .collect();
+    let default = format!(
+        "[aggregates.default]\ncalls = [{}]\ncompare = true\n",
+        names.join(", ")
+    );
+    let urls = upstreams
+        .iter()
+        .map(|(name, url)| format!("[upstreams.{name}]\nurl = \"{url}\"\n"));
+    urls.collect::<String>() + &default
+}
+
 /// Sends one request on a connection of its own.
 pub async fn request(
     address: SocketAddr,

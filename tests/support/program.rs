@@ -342,6 +342,17 @@ pub fn get(address: SocketAddr, target: &str) -> Answer {
     try_get(address, target, &[]).unwrap_or_else(|error| panic!("{address}{target}: {error}"))
 }
 
+/// Returns the value of one series of `/metrics`, written as Prometheus writes it. Panics where there is none.
+pub fn metric(address: SocketAddr, series: &str) -> f64 {
+    let metrics = get(address, "/metrics");
+    let value = metrics
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let value = value.unwrap_or_else(|| panic!("no {series}"));
+    value.parse().unwrap()
+}
+
 /// Sends a GET and returns the connection for its answer.
 ///
 /// # Errors
