@@ -1,4 +1,4 @@
-//! Durations as people write them: `150ms`, `2s`, `1m 30s`. A leaf: it knows no other part.
+//! Durations as people write them: `150ms`, `2s`, `1m 30s`. It must know no other part.
 
 use std::time::Duration;
 

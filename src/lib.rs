@@ -1,7 +1,7 @@
 //! Gather, an HTTP aggregation gateway: one request in, several upstream calls out, sequentially or concurrently, one
 //! answer back, with the time of every call.
 //!
-//! The map of the house, in reading order; every arrow points down this list or to `fanout`:
+//! The parts, in reading order. A part depends only on parts below it in this list and on `fanout`:
 //!
 //! - [`cli`]: the commands. [`app`]: the one place where the parts meet. [`config`]: files and environment, checked.
 //! - [`openapi`]: the document that describes the answers. [`edge`]: the connections of clients.

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-/// glibc's keeps what a thousand requests held for as long as the process lives: it raises the size from which on it asks
-/// the kernel directly, and holes between the buffers keep the rest. This one gives back within ten seconds.
-/// `tests/memory.rs` measures it.
+/// Replaces glibc's allocator. That one keeps the memory of a thousand requests for as long as the process lives: it
+/// raises the size above which it asks the kernel directly, and holes between buffers keep the rest. This allocator
+/// gives memory back within ten seconds. `tests/memory.rs` measures it.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -27,7 +27,7 @@ const ACCEPTANCE: Duration = Duration::from_secs(5);
 /// The time between two checks for connections that still wait to be accepted.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Tells if other processes may listen on the same address.
+/// Permission for other processes to listen on the same address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
     /// No other process can listen on the address.
@@ -70,8 +70,8 @@ impl HandOver {
         listener.try_clone().map(Self)
     }
 
-    /// Takes no new connections any more, and waits until those that have begun are accepted. A client that begins one
-    /// meanwhile gets no answer. It tries again a second later. By then the listener is closed, and another process
+    /// Stops taking new connections, and waits until those that have begun are accepted. A client that begins one
+    /// meanwhile gets no answer, and tries again a second later. By then the listener is closed, and another process
     /// answers.
     pub async fn leave(self) {
         if let Err(error) = ignore_new_connections(&self.0) {
@@ -124,7 +124,7 @@ fn ignore_new_connections(listener: &TcpListener) -> io::Result<()> {
     SockRef::from(listener).attach_filter(&DROP_SYN)
 }
 
-/// Fails: on other systems a listener can't be told. Connections that wait when the listener closes are lost.
+/// Fails, as other systems can't do this. Connections that wait when the listener closes are lost.
 #[cfg(not(target_os = "linux"))]
 fn ignore_new_connections(_: &TcpListener) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())

@@ -1,4 +1,4 @@
-//! The gateway's stage of life, as one value that the whole process shares. A leaf: it knows nothing.
+//! The gateway's stage of life, as one value that the whole process shares. It must know no other part.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -10,7 +10,7 @@ pub enum Stage {
     Starting,
     /// Taking traffic.
     Ready,
-    /// Told to stop; still answering what comes.
+    /// Told to stop, but still answering requests.
     Stopping,
 }
 

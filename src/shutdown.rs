@@ -1,5 +1,6 @@
-//! The moment and the order of a stop: not ready but still answering for `grace`, then the listener closes and what is in
-//! flight gets `drain`, then the end. SIGTERM, SIGINT and SIGQUIT mean the same; the second one ends it at once.
+//! The signals and the order of a stop. For `grace` the process is not ready but still answers. Then the listener
+//! closes, and requests in flight get `drain`. Then the process ends. SIGTERM, SIGINT and SIGQUIT mean the same, and
+//! the second one ends the process at once. It must not know what is served.
 
 use std::{
     future::{Future, poll_fn},
@@ -32,10 +33,10 @@ pub struct Signals {
 type Named = (&'static str, Signal);
 
 impl Signals {
-    /// Takes the signals to stop over from their defaults. The others keep theirs: a command in a terminal ends with it.
+    /// Takes over the signals to stop. Other signals keep their defaults: a command ends with its terminal.
     ///
     /// # Errors
-    /// When the system doesn't let the process listen to signals.
+    /// Fails if the system doesn't let the process listen to signals.
     pub fn to_stop() -> io::Result<Self> {
         Ok(Self {
             stopping: listen(&[
@@ -47,10 +48,11 @@ impl Signals {
         })
     }
 
-    /// The same for a service, which no other signal that scripts and log rotation send may end either.
+    /// Does the same for a service. It also ignores the other signals that scripts and log rotation send, which must
+    /// not end it.
     ///
     /// # Errors
-    /// When the system doesn't let the process listen to signals.
+    /// Fails if the system doesn't let the process listen to signals.
     pub fn of_a_service() -> io::Result<Self> {
         Ok(Self {
             ignored: listen(&[
@@ -62,7 +64,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next signal to stop and names it. Those that are ignored are told.
+    /// Waits for the next signal to stop and returns its name. Ignored signals are logged.
     pub async fn next(&mut self) -> &'static str {
         poll_fn(|cx| {
             for (name, signal) in &mut self.ignored {
@@ -91,8 +93,8 @@ fn listen(kinds: &[(&'static str, SignalKind)]) -> io::Result<Vec<Named>> {
     named.collect()
 }
 
-/// Goes through a stop: `leave` is what the listener needs before it closes, in its own time; `close` ends it and waits for
-/// what is in flight.
+/// Runs a stop. `leave` prepares the listener for its close and takes its own time. `close` closes the listener and
+/// waits for requests in flight.
 pub async fn stop<F, C>(
     settings: Settings,
     readiness: &Arc<Readiness>,

@@ -138,7 +138,7 @@ fn push_calls(text: &mut String, prefix: &str, outcome: &Outcome, most: usize) {
             return;
         }
         let elapsed = tenths(call.elapsed);
-        // Browsers look a metric up by its name, and the whole is already named so.
+        // Browsers look a metric up by its name, and the whole already has this name.
         let mark = if dot.is_empty() && &*call.name == "total" {
             "_"
         } else {

@@ -63,7 +63,7 @@ struct Problem {
     detail: Option<String>,
 }
 
-/// The type of the problem whose status is an upstream's. The run that is drawn does not tell of it.
+/// The type of a problem that passes an upstream's status on. The drawn run does not show that status.
 const PASSED: &str = "urn:gather:problem:upstream-status";
 
 impl Problem {
@@ -78,7 +78,7 @@ impl Problem {
     /// The sentence on a run whose answer has an upstream's status.
     fn passed(&self, status: StatusCode) -> Option<String> {
         let is_passed = self.kind.as_deref() == Some(PASSED);
-        // It goes to a terminal, whatever has sent it.
+        // The text goes to a terminal, so control characters are removed.
         let shown = |text: String| text.chars().filter(|shown| !shown.is_control()).collect();
         is_passed.then(|| shown(self.told(status)))
     }
@@ -98,7 +98,7 @@ impl Ending {
     }
 }
 
-/// Returns why an answer is not what was asked for, in a problem's own words or else by its status.
+/// Explains why an answer is not the expected one, by the problem's own text or else by the status.
 pub(super) fn refusal(reply: &Reply) -> String {
     match serde_json::from_slice::<Problem>(client::bytes(&reply.body)) {
         Ok(problem) => problem.told(reply.status),
@@ -106,7 +106,7 @@ pub(super) fn refusal(reply: &Reply) -> String {
     }
 }
 
-/// Tells whether the answer has the status of a call: the gateway has run what it was asked for.
+/// Returns true if the answer has the status of a call. The gateway has then run the aggregate.
 pub(super) fn is_passed(reply: &Reply) -> bool {
     serde_json::from_slice::<Problem>(client::bytes(&reply.body))
         .is_ok_and(|problem| problem.kind.as_deref() == Some(PASSED))
@@ -307,7 +307,7 @@ pub(super) fn show(reply: &Reply, as_json: bool) -> anyhow::Result<Answer> {
     let mut out = screen::out();
     if as_json {
         json(reply)?;
-        // A refusal is printed too: a program that reads it wants it whole.
+        // A refusal is printed too, as a program that reads it wants all of it.
         io::Write::write_fmt(&mut out, format_args!("{}\n", client::text(&reply.body)))?;
     }
     let answer = Answer::read(reply)?;

@@ -122,8 +122,8 @@ impl Bench {
     /// Sends one request that is not counted. If the gateway refuses it, it would refuse all others too.
     async fn try_once(&self, client: &client::Client) -> anyhow::Result<()> {
         let reply = client.ask().await?;
-        // The load counts answers of 429 (Too Many Requests), so that one of them is no reason to stop. Nor is a status that a
-        // call has brought: the gateway has made its calls.
+        // The load counts answers of 429 (Too Many Requests), so one of them must not stop it. A call's own status must
+        // not stop it either: the gateway has made its calls.
         if reply.status.is_client_error()
             && reply.status != StatusCode::TOO_MANY_REQUESTS
             && !answer::is_passed(&reply)

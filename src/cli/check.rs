@@ -1,4 +1,4 @@
-//! `gather check`: validates a configuration, and prints what it comes to.
+//! `gather check`: validates a configuration, and prints the effective settings.
 
 use std::{io::Write as _, path::PathBuf};
 
@@ -35,8 +35,8 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Loads them, or the default one, and the environment over them. Without `surroundings` there is no warning that depends
-    /// on them.
+    /// Loads the files, or the default file, and lays the environment over them. Without `surroundings`, the warnings
+    /// that depend on them are left out.
     pub(super) fn load(
         &self,
         surroundings: Option<&Surroundings>,
@@ -57,7 +57,7 @@ impl Files {
     }
 }
 
-/// A name or value that is not UTF-8 shows as such where it matters, and nowhere else.
+/// Replaces bytes that are not UTF-8. The checks report such a name or value only if it matters.
 fn lossy(text: std::ffi::OsString) -> String {
     text.to_string_lossy().into_owned()
 }
@@ -90,14 +90,14 @@ impl Check {
     }
 }
 
-/// Tells all mistakes, and the warnings before them, as they may name the reason.
+/// Prints the warnings, which may name the reason, and then all mistakes.
 pub(super) fn refuse(mistakes: &Mistakes) -> anyhow::Result<Done> {
     warn(&mistakes.warnings)?;
     writeln!(anstream::stderr(), "{mistakes}")?;
     Ok(Done::Badly)
 }
 
-/// Says what requests may take at most, beside what there is for them.
+/// Prints the most memory that requests may take, beside the memory that the configuration allows.
 fn say_memory(config: &Config) -> std::io::Result<()> {
     let Some(most) = config::most(&config.services) else {
         return Ok(());

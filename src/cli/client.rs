@@ -1,5 +1,5 @@
-//! Asks a running gateway, for the commands that need one. It uses the same adapter as towards upstreams, so that TLS,
-//! limits and truncated answers are treated alike.
+//! Sends requests to a running gateway, for the commands that need one. It uses the adapter for upstreams, so that TLS,
+//! limits and truncated answers are handled in the same way.
 
 use std::{borrow::Cow, rc::Rc, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// The largest answer that is taken: as much as a gateway may hold for one aggregate, and its frame.
+/// The largest answer that is accepted: as much as a gateway may hold for one aggregate, and its frame.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// The options that the commands have in common for running an aggregate.
@@ -197,7 +197,7 @@ impl Client {
         following.map_err(|failure| self.told(failure))
     }
 
-    /// Says why there is no answer, and what to do.
+    /// Explains why there is no answer, and says what to do.
     pub(super) fn told(&self, failure: Failure) -> anyhow::Error {
         let detail = failure.detail.replace("the upstream", "the gateway");
         let advice = match failure.kind {

@@ -79,7 +79,7 @@ impl Demo {
                 ", or use fewer --calls",
             ),
         };
-        // Both ends of a client and of each call are here.
+        // This process has both ends of the client's connection and of each call's.
         TooFew::check((1 + calls, 1 + calls), 2 + 2 * calls, what, instead)?;
         block_on(self.show())
     }
@@ -108,7 +108,7 @@ impl Demo {
             result = work => result,
             () = stop => Ok(Done::Well),
         };
-        // The gateway is told to stop in either case; if it has gone, there is nobody to tell.
+        // The gateway is told to stop in either case. This fails only if it has already ended.
         let _ = end.send(());
         serving.await??;
         result
@@ -145,12 +145,12 @@ impl Demo {
             .collect()
     }
 
-    /// The gateway's configuration, in the words of its file.
+    /// Returns the gateway's configuration as the text of a file.
     fn configuration(&self, services: &[Service]) -> anyhow::Result<String> {
         let seconds = |time: Duration| format!("{}ms", time.as_millis());
         let listen = match self.listen {
             Some(address) => {
-                // The gateway itself would name a setting of a file that isn't there.
+                // The gateway's own error would name a setting in a file that doesn't exist.
                 TcpListener::bind(address).with_context(|| {
                     format!("can't listen on {address}; choose another --listen")
                 })?;
@@ -181,7 +181,7 @@ impl Demo {
         Ok(text)
     }
 
-    /// Both modes in turn, drawn on one time axis.
+    /// Runs both modes in turn and draws them on one time axis.
     async fn table(&self, address: SocketAddr, services: &[Service]) -> anyhow::Result<Done> {
         let mut out = screen::out();
         let mut runs = Vec::new();
@@ -210,7 +210,7 @@ impl Demo {
         Ok(if well { Done::Well } else { Done::Badly })
     }
 
-    /// One aggregate over HTTP, with a bar a service that moves as the service itself does.
+    /// Runs one aggregate over HTTP. Each service has a bar that follows the service's own progress.
     async fn watched(
         &self,
         address: SocketAddr,
@@ -257,7 +257,7 @@ impl Demo {
         )?;
         writeln!(out, "  curl 'http://{address}/aggregate?mode=compare'")?;
         writeln!(out, "  curl 'http://{address}/metrics'")?;
-        // It need not be on the search path.
+        // The program may not be on the search path.
         let program = std::env::args().next();
         let program = program.unwrap_or_else(|| "gather".to_owned());
         writeln!(out, "  {program} call 'http://{address}' --mode compare")?;
@@ -285,7 +285,7 @@ fn ratio(
     )
 }
 
-/// A dummy service and what it is at.
+/// A dummy service and its current state.
 struct Service {
     name: String,
     address: SocketAddr,
@@ -296,7 +296,7 @@ const WAITING: u8 = 0;
 const STARTED: u8 = 1;
 const ENDED: u8 = 2;
 
-/// A progress bar a service, driven by what the service itself has seen.
+/// The progress bars, one for each service, driven by the events of the services themselves.
 struct Bars<'a> {
     all: MultiProgress,
     rows: Vec<(ProgressBar, &'a Service, std::cell::Cell<Option<Instant>>)>,

@@ -13,7 +13,7 @@ use crate::app;
 
 /// Prints the OpenAPI document of the gateway; in 3.1 the same as its `/openapi.json`.
 #[derive(Debug, Args)]
-// `--version` is OpenAPI's here, which is what one means after `openapi`.
+// Here `--version` is the version of OpenAPI, as a user expects after `openapi`.
 #[command(disable_version_flag = true)]
 pub(super) struct OpenApi {
     #[command(flatten)]

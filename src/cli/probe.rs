@@ -1,4 +1,4 @@
-//! `gather probe`: whether a gateway is ready, for images that have no shell to ask with.
+//! `gather probe`: checks that a gateway is ready, for images that have no shell.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -48,7 +48,8 @@ impl Probe {
         Ok(Done::Well)
     }
 
-    /// A configuration with mistakes is not this command's to tell: whoever started with a better one still runs.
+    /// Returns the address in the configuration. Mistakes in it are not reported here: a gateway that was started with
+    /// a valid one still runs.
     fn configured(&self) -> Option<SocketAddr> {
         let config = self.files.load(None).ok()?.ok()?;
         Some(
@@ -68,7 +69,7 @@ fn from_environment() -> Option<SocketAddr> {
         .ok()
 }
 
-/// The first answer at one of `urls`, else the failure of the first.
+/// Returns the first answer from one of `urls`, or else the failure of the first URL.
 async fn first(urls: &[String], timeout: Duration) -> anyhow::Result<Reply> {
     let mut failure = None;
     for url in urls {
@@ -80,8 +81,8 @@ async fn first(urls: &[String], timeout: Duration) -> anyhow::Result<Reply> {
     Err(failure.unwrap_or_else(|| anyhow!("there is nowhere to ask")))
 }
 
-/// The URLs at which to ask a gateway of this host that listens on `address`. One on all addresses of IPv6 takes IPv4 too, and
-/// is on that alone where a container has no IPv6.
+/// Returns the URLs for asking a gateway on this host that listens on `address`. A listener on all IPv6 addresses
+/// accepts IPv4 too. In a container without IPv6 it has IPv4 alone.
 fn local(address: SocketAddr) -> Vec<String> {
     let ips: &[IpAddr] = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],

@@ -51,7 +51,7 @@ pub(super) fn out() -> anstream::AutoStream<io::Stdout> {
 /// Writes one sentence to standard error.
 pub(super) fn error(error: &anyhow::Error) {
     let red = Ansi::new().fg_color(Some(AnsiColor::Red.into())).bold();
-    // If standard error is gone, nobody is left to tell.
+    // If standard error is closed, nobody can read the message.
     let _ = writeln!(anstream::stderr(), "{red}error{red:#}: {error:#}");
 }
 

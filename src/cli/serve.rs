@@ -28,7 +28,7 @@ impl Serve {
             Ok(config) => {
                 log::start(logging(config.process.log))?;
                 allow_many_sockets();
-                // Before the first thread, which would need some.
+                // This comes before the first thread, which would need descriptors.
                 Descriptors::now(&config)?;
                 block_on(serve(config))?;
                 Ok(Done::Well)
@@ -54,7 +54,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ready with the first signal to stop; the second one ends the process at once.
+/// Completes at the first signal to stop. The second one ends the process at once.
 pub(super) fn on_signal(mut signals: Signals) -> impl Future<Output = ()> {
     let (told, stop) = oneshot::channel();
     actix_web::rt::spawn(async move {
@@ -72,8 +72,8 @@ pub(super) fn on_signal(mut signals: Signals) -> impl Future<Output = ()> {
     }
 }
 
-/// Raises the soft limit of file descriptors to the hard one, as Go's programs do. A gateway needs a socket a client and one a
-/// call, and the soft limit is often 1024, for the sake of programs that call `select`.
+/// Raises the soft limit of file descriptors to the hard one, as Go's programs do. A gateway needs one socket for each
+/// client and one for each call. The soft limit is often 1024, because of programs that call `select`.
 pub(super) fn allow_many_sockets() {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => tracing::debug!(limit, "open files"),

@@ -293,8 +293,8 @@ struct Columns {
 }
 
 impl Columns {
-    /// Divides a line's width. Names and notes get the width that they need, up to a share of it. The chart gets the
-    /// rest, at least a third, as the drawing is there for it.
+    /// Divides a line's width. Names and notes get the width that they need, up to a share of it. The chart is the
+    /// purpose of the drawing, so it gets the rest: at least a third.
     fn fit(rows: &[&Row<'_>], total: usize, style: Style) -> Self {
         let width = style.width.clamp(WIDTHS.0, WIDTHS.1);
         let widest = |text: &dyn Fn(&Row<'_>) -> usize| {

@@ -1,4 +1,5 @@
-//! The JSON of an answer, written straight into one buffer: an upstream's own JSON goes in byte for byte.
+//! The JSON of an answer, written straight into one buffer: an upstream's own JSON goes in byte for byte. It must not
+//! know how the answer is sent.
 
 use std::{
     io::{self, Write as _},

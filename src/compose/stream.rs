@@ -1,15 +1,15 @@
-//! An outcome as a stream: each result by itself the moment it is settled, as a line of NDJSON or as a server-sent event
-//! (WHATWG HTML, section 9.2), and at the end all the rest.
+//! Writes an outcome as a stream: each result as soon as it is settled, and the rest at the end. A message is a line of
+//! NDJSON or a server-sent event (WHATWG HTML, section 9.2). It must not know how the stream is sent.
 
 use super::json;
 use crate::fanout::{CallResult, Mode};
 
-/// The way in which the messages of a stream are told apart.
+/// The format that separates the messages of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// `application/x-ndjson`: a line each.
+    /// `application/x-ndjson`: one line for each message.
     Lines,
-    /// `text/event-stream`: an event each.
+    /// `text/event-stream`: one event for each message.
     Events,
 }
 
@@ -26,8 +26,8 @@ impl Framing {
         }
     }
 
-    /// A message that says nothing, so that nobody on the way takes the connection for dead: a comment, which every reader of
-    /// events passes over, or an empty line, which not every reader of lines does.
+    /// Returns an empty message, so that no proxy on the way takes the connection for dead. Among events it is a
+    /// comment, which every reader skips. Among lines it is an empty line, which not every reader skips.
     #[must_use]
     pub const fn heartbeat(self) -> &'static [u8] {
         match self {
@@ -36,9 +36,9 @@ impl Framing {
         }
     }
 
-    /// Appends one call's result with `index`, its place in the plan, and in a comparison with the mode of its run.
+    /// Appends one call's result with `index`, its place in the plan. In a comparison it has the mode of its run too.
     pub fn result(self, out: &mut Vec<u8>, run: Option<Mode>, index: usize, call: &CallResult) {
-        // What is before and after it included.
+        // This includes the text before and after the result.
         out.reserve(json::room(call) + 64);
         self.message(out, b"event: result\n", |json| {
             json::result(json, call, |json| {
@@ -66,7 +66,8 @@ impl Framing {
         }
         let start = out.len();
         value(out);
-        // An upstream's JSON may be on many lines. In valid JSON a line's end is outside of strings, where a space means the same.
+        // An upstream's JSON may have many lines. In valid JSON a line end is outside of strings, where a space means
+        // the same.
         for byte in &mut out[start..] {
             if matches!(byte, b'\n' | b'\r') {
                 *byte = b' ';

@@ -11,7 +11,7 @@ use crate::fanout::{Blame, Body, CallResult, Failure, FailureKind, Mode, Outcome
 fn name(bytes: &mut Unstructured<'_>, index: usize) -> Result<Arc<str>> {
     const FIRST: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
     const REST: &[u8; 37] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
-    // These names are also names of other things.
+    // Other entries and fields have these names too.
     const TAKEN: [&str; 4] = ["total", "sequential", "concurrent", "more"];
     if index == 0 && bytes.ratio(1, 4)? {
         return Ok((*bytes.choose(&TAKEN)?).into());

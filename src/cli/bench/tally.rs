@@ -10,7 +10,7 @@ use crate::{
     fanout::{Failure, Reply},
 };
 
-/// The longest latency that is told apart from longer ones.
+/// The longest latency that is recorded as it is. A longer one is recorded as this one.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// The number of digits that are kept of each latency.

@@ -42,9 +42,9 @@ struct Run {
     width: usize,
     /// The run's start, counted from the beginning of the command. `None` before it.
     began: Option<Duration>,
-    /// A slot for each call that is known of.
+    /// A slot for each known call.
     results: Vec<Option<CallReport>>,
-    /// True once all calls of the run are known of.
+    /// True once all calls of the run are known.
     is_known: bool,
 }
 
@@ -118,7 +118,7 @@ impl Live {
         Ok(())
     }
 
-    /// Learns from a result of the run at `at`. The runs before it are over, and it has the same calls as they have.
+    /// Derives two facts from a result of the run at `at`: the runs before it are over, and all have the same calls.
     fn learn(&mut self, at: usize) {
         let (before, after) = self.runs.split_at_mut(at);
         before.iter_mut().for_each(|run| run.is_known = true);
@@ -154,7 +154,7 @@ impl Live {
         self.ending.as_ref()?.passed()
     }
 
-    /// Says if there is anything to show.
+    /// Returns true if there is anything to show.
     pub(super) fn has_results(&self) -> bool {
         self.settled() > 0
     }
@@ -256,7 +256,7 @@ impl Run {
     }
 }
 
-/// Makes the bar of a call without a result. The call runs since `start`, or waits for its turn.
+/// Makes the bar of a call without a result. The call has run since `start`, or waits for its turn.
 fn unsettled(name: &str, start: Option<Duration>, elapsed: Duration) -> Bar<'_> {
     Bar {
         name,

@@ -80,7 +80,7 @@ impl Watch {
         mut self,
         ended: anyhow::Result<Option<Reply>>,
     ) -> anyhow::Result<(StatusCode, Answer)> {
-        // A failure here is no matter: standard error may be closed.
+        // Standard error may be closed, so a failure is ignored.
         let _ = write!(io::stderr(), "{}\x1b[J", self.back());
         self.drawn = 0;
         match ended {
