@@ -7,7 +7,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// The text with every time in it replaced: milliseconds with three decimals by `N`, with one decimal by `T`.
+/// Replaces every time in the text: milliseconds with three decimals by `N`, with one decimal by `T`.
 fn masked(text: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;

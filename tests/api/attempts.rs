@@ -1,4 +1,4 @@
-//! Retries, hedges and breakers through the gateway: what the caller, the upstream and the metrics see of them.
+//! Retries, hedges and breakers through the gateway, as the caller, the upstream and the metrics see them.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -12,7 +12,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// Extra attempts at `one` that were refused for this reason.
+/// Returns the number of extra attempts at `one` that were refused for this reason.
 async fn refused(gateway: &Gateway, reason: &str) -> f64 {
     let labels = format!("{{reason=\"{reason}\",upstream=\"one\"}}");
     let series = format!("gather_extra_attempts_refused_total{labels}");
@@ -68,14 +68,14 @@ async fn an_upstream_that_always_fails_sees_the_budget_and_not_more() {
         gateway.aggregate("").await;
     }
     assert_eq!(upstream.requests().len(), 120);
-    // Each call ended with a retry that was due and that the budget did not pay for.
+    // Each call ended with a due retry that the budget did not pay for.
     assert_eq!(refused(&gateway, "budget").await, 100.0);
 }
 
 #[actix_web::test]
 async fn however_generous_its_retries_an_upstream_that_always_fails_sees_a_fifth_more_and_the_floor()
  {
-    // It fails in every way that can be named, and everything is tried again, by several clients on two workers.
+    // The upstream fails in every way that has a name, and every failure is retried. Several clients ask two workers.
     let asked = AtomicUsize::new(0);
     let upstream = Upstream::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) % 7 {
         0 => Behaviour::CloseBeforeHead,
@@ -111,7 +111,7 @@ async fn however_generous_its_retries_an_upstream_that_always_fails_sees_a_fifth
     let seconds = since.elapsed().as_secs_f64();
     let calls = f64::from(clients * each);
     let seen = upstream.requests().len() as f64;
-    // What the bucket held at first, and what each second put in.
+    // The tokens that the bucket held at first, and those that each second added.
     let floor = 1.0 + seconds;
     assert!(seen <= 1.2 * calls + floor, "{seen} in {seconds} s");
     assert!(
@@ -198,7 +198,7 @@ async fn hedges_that_the_budget_refuses_are_counted_and_the_answers_come_as_with
     let upstream = Upstream::always(slow);
     let settings = "hedge = { after = \"20ms\" }\nbudget = { ratio = 0.0, min_per_second = 0 }";
     let gateway = one(&upstream, settings).await;
-    // A process that stood still hedges nothing, so that one call may not be enough here.
+    // A process that was paused hedges nothing, so one call may not be enough here.
     for _ in 0..50 {
         let answer = gateway.aggregate("").await;
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -245,7 +245,7 @@ async fn by_default_a_500_is_not_tried_again_and_with_5xx_among_on_it_is() {
         let answer = gateway.aggregate("").await;
         assert_eq!(answer.status, status, "{on}: {}", answer.text());
         assert_eq!(answer.json()["results"][0]["attempts"], attempts, "{on}");
-        // It was not wanted, so that nothing is refused.
+        // No extra attempt was wanted, so none is refused.
         for reason in ["budget", "breaker", "limit", "deadline"] {
             assert_eq!(refused(&gateway, reason).await, 0.0, "{on} {reason}");
         }

@@ -7,7 +7,7 @@ use crate::{
     upstream::{Behaviour, Framing, Response, Upstream},
 };
 
-/// The answer of an aggregate whose one call brings this.
+/// Returns the answer of an aggregate whose only call gets this response.
 async fn bring(response: Response) -> Answer {
     let upstream = Upstream::always(response);
     let rest = "aggregates.default.calls = [\"one\"]";
@@ -15,7 +15,7 @@ async fn bring(response: Response) -> Answer {
     gateway.aggregate("").await
 }
 
-/// The one result's members from `attempts` on, as they were written.
+/// Returns the members of the only result from `attempts` on, as they were written.
 fn tail(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let (_, tail) = answer.text().split_once("\"attempts\":1").unwrap();

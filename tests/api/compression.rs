@@ -1,4 +1,5 @@
-//! Compressed answers: the same bytes, for who takes them, and of a stream each message as soon as without.
+//! Compressed answers. A client that accepts a coding gets the same bytes, and each message of a stream as soon as
+//! without.
 
 use std::io::Read;
 
@@ -10,7 +11,7 @@ use crate::{
 
 const ON: &str = "server.compression = true\n";
 
-/// All that can be read of these bytes, of which more may follow.
+/// Returns all text that can be read from these bytes. More of them may follow.
 fn read(coding: &str, bytes: &[u8]) -> String {
     let mut decoder: Box<dyn Read + '_> = match coding {
         "gzip" => Box::new(flate2::read::GzDecoder::new(bytes)),
@@ -19,7 +20,7 @@ fn read(coding: &str, bytes: &[u8]) -> String {
     };
     let mut text = Vec::new();
     let mut part = [0; 4096];
-    // Where more is to follow, the end is an error.
+    // If more bytes are to follow, the decoder ends with an error.
     while let Ok(size @ 1..) = decoder.read(&mut part) {
         text.extend_from_slice(&part[..size]);
     }
@@ -34,7 +35,7 @@ async fn the_first_result_of_a_compressed_stream_is_there_while_the_others_are_w
             let headers = [accept, ("Accept-Encoding", coding)];
             let (head, mut reader) = Reader::ask(&gateway, "/aggregate", &headers).await;
             assert_eq!(head.header("content-encoding"), Some(coding));
-            // It may have come with the head.
+            // The message may have come with the head.
             let mut text = read(coding, &reader.body);
             while !text.contains("\"body\":\"pong\"}\n") {
                 assert!(!reader.whole && reader.read().await > 0, "{coding}: {text}");
@@ -57,7 +58,7 @@ async fn the_first_result_of_a_compressed_stream_is_there_while_the_others_are_w
     }
 }
 
-/// A gateway whose one upstream answers with so many bytes of JSON.
+/// Starts a gateway whose only upstream answers with this many bytes of JSON.
 async fn with_body(server: &str, size: usize) -> (Gateway, Upstream) {
     let upstream = Upstream::always(Response::json(format!("\"{}\"", "ab".repeat(size / 2))));
     let rest =
@@ -66,7 +67,7 @@ async fn with_body(server: &str, size: usize) -> (Gateway, Upstream) {
     (gateway, upstream)
 }
 
-/// The body, decoded, of an answer in this coding; and its length on the wire.
+/// Returns the decoded body of an answer in this coding, and its length on the wire.
 async fn decoded(gateway: &Gateway, coding: &str) -> (String, usize) {
     let headers = [("Accept-Encoding", coding)];
     let (head, mut reader) = Reader::ask(gateway, "/aggregate", &headers).await;

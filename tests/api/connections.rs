@@ -1,4 +1,4 @@
-//! Connections of clients: kept, closed as wished, and pipelined.
+//! Connections of clients: kept, closed on request, and pipelined.
 
 use std::time::Duration;
 

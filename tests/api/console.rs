@@ -1,4 +1,4 @@
-//! The console's files as a browser gets them. What the page does with them is in `tests/peers/console.rs`.
+//! The console's files as a browser gets them. `tests/peers/console.rs` has the tests of the page itself.
 
 use crate::{
     gateway::{Gateway, request},
@@ -79,7 +79,7 @@ async fn a_file_that_the_browser_has_is_not_sent_again() {
     for path in ["/console", "/console/app.js", "/console/aggregates"] {
         let first = gateway.get(path).await;
         let tag = first.header("etag").unwrap();
-        // It stays the same when a proxy or the gateway compresses the file.
+        // A weak tag stays the same when a proxy or the gateway compresses the file.
         assert!(tag.starts_with("W/\""), "{tag}");
         for known in [tag, &format!("\"other\", {tag}"), "*"] {
             let again = gateway.get_with(path, &[("If-None-Match", known)]).await;

@@ -1,4 +1,4 @@
-//! The time of a request: `timeout`, `Prefer: wait=`, the configured deadline, and which of them holds.
+//! The time of a request: `timeout`, `Prefer: wait=`, the configured deadline, and the rule for which of them applies.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ async fn silent(settings: &str) -> (Gateway, Upstream) {
     (gateway, upstream)
 }
 
-/// Asserts that the plan's own time was over, after `least` and soon.
+/// Asserts that the plan's own time ran out, after `least` at the earliest and soon.
 #[track_caller]
 pub(crate) fn late(answer: &Answer, since: Instant, least: Duration) {
     let took = since.elapsed();

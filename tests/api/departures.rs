@@ -1,5 +1,5 @@
-//! A client that goes away: its upstream calls end on the wire, no gauge is left behind, and it is counted as what it
-//! is. A client that closes its half has gone, unless `half_close` is set.
+//! Clients that leave. Their upstream calls end on the wire, no gauge stays raised, and they are counted as cancelled.
+//! A client that closes its half of the connection has left, unless `half_close` is set.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
 /// Far below the deadline, which would end the calls too.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A gateway before an upstream that never brings an answer to its end; three calls, a deadline far away.
+/// Starts a gateway with three calls and a long deadline, before an upstream that never completes an answer.
 async fn waiting(behaviour: Behaviour, settings: &str) -> (Gateway, Upstream) {
     let upstream = Upstream::always(behaviour);
     let urls = ["a", "b", "c"].map(|name| (name, upstream.url(&format!("/{name}"))));
@@ -25,7 +25,7 @@ async fn waiting(behaviour: Behaviour, settings: &str) -> (Gateway, Upstream) {
     (Gateway::before(&urls, &rest).await, upstream)
 }
 
-/// Sends a request, waits until `calls` of its calls have been read upstream, and leaves as told.
+/// Sends a request, waits until the upstream has read `calls` of its calls, and leaves by `leave`.
 async fn depart(gateway: &Gateway, upstream: &Upstream, calls: usize, leave: fn(TcpStream)) {
     let mut talk = Talk::with(gateway).await;
     talk.get("/aggregate").await;
@@ -34,7 +34,7 @@ async fn depart(gateway: &Gateway, upstream: &Upstream, calls: usize, leave: fn(
     leave(talk.tcp);
 }
 
-/// Asserts that nothing of the request is left and that it was counted as cancelled in this mode.
+/// Asserts that nothing of the request is left, and that it was counted as cancelled in this mode.
 async fn forgotten(gateway: &Gateway, upstream: &Upstream, mode: &str, calls: &[&str]) {
     let closed = upstream.wait_closed(SOON).await;
     assert!(closed.is_some(), "{} calls go on", upstream.open());

@@ -1,5 +1,5 @@
-//! Chunked bodies with nothing in them, as HAProxy announces them for a GET that came to it by HTTP/2: read and passed
-//! over, and nothing behind them is taken for a part of them (RFC 9112, section 7.1).
+//! Empty chunked bodies, which HAProxy announces for a GET that it got by HTTP/2. They are read and skipped, and no
+//! byte behind them is taken for a part of them (RFC 9112, section 7.1).
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ fn head(method: &str) -> String {
     format!("{method} /aggregate HTTP/1.1\r\nHost: gather\r\nTransfer-Encoding: chunked\r\n\r\n")
 }
 
-/// All that a last chunk may look like.
+/// All forms of a last chunk.
 const EMPTY: [&str; 6] = [
     "0\r\n\r\n",
     "000\r\n\r\n",
@@ -104,7 +104,7 @@ async fn its_size_is_bounded() {
         ("0".repeat(70_000), 400),
     ] {
         let mut talk = Talk::with(&gateway).await;
-        // It may refuse before it has read everything.
+        // The gateway may refuse before it has read everything.
         let bytes = head("GET") + &body;
         let _ = tokio::io::AsyncWriteExt::write_all(&mut talk.tcp, bytes.as_bytes()).await;
         let answer = talk.hear().await;

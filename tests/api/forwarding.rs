@@ -1,4 +1,4 @@
-//! What of the client's request goes upstream: what is configured, byte for byte, and nothing else.
+//! The parts of a client's request that go upstream: the configured ones, byte for byte, and nothing else.
 
 use crate::{
     gateway::{Answer, Gateway},
@@ -16,7 +16,7 @@ async fn one(settings: &str) -> (Gateway, Upstream) {
     (gateway, upstream)
 }
 
-/// Asks with these headers and returns what reached the upstream.
+/// Asks with these headers. Returns the answer and the request that reached the upstream.
 async fn sent(
     gateway: &Gateway,
     upstream: &Upstream,

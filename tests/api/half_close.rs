@@ -44,7 +44,7 @@ async fn half_closed(
     tcp.write_all(sent.as_bytes()).await.unwrap();
     tcp.shutdown().await.unwrap();
     assert!(upstream.wait_requests(calls, SOON).await);
-    // The gateway shall see the client leave after the close of its half, not before it.
+    // The gateway must see the client leave after the close of its half, not before it.
     tokio::time::sleep(Duration::from_millis(100)).await;
     tcp
 }
@@ -149,7 +149,7 @@ async fn a_heartbeat_that_can_not_be_sent_cancels_what_its_stream_waits_for() {
 #[actix_web::test]
 async fn it_holds_its_connection_no_longer_than_others_do() {
     let (gateway, upstream) = gateway(Behaviour::HangBeforeHead, "").await;
-    // An incomplete request is not waited for.
+    // The gateway doesn't wait for the rest of an incomplete request.
     for sent in ["", "GET /aggregate HTTP/1.1\r\nHo", "\r\n"] {
         let mut talk = Talk::with(&gateway).await;
         talk.say(sent).await;

@@ -1,5 +1,6 @@
-//! The size of heads: nginx takes 4096 bytes in all and answers 502 itself to more. So each head of ours is smaller, with all
-//! fields at their longest and with what another proxy adds; what there is no room for is in the body.
+//! The size of heads. nginx takes 4096 bytes in all, and answers 502 itself to a longer head. So each of our heads is
+//! smaller, with all fields at their longest and with the fields that another proxy adds. Text that has no room in it
+//! is in the body.
 
 use std::{collections::HashSet, net::SocketAddr, time::Duration};
 
@@ -15,7 +16,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// The head that nginx takes, in bytes.
+/// The longest head that nginx takes, in bytes.
 const TAKEN: usize = 4096;
 
 /// Room for the fields of another proxy on the way, in bytes.
@@ -23,7 +24,7 @@ const ADDED: usize = 300;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// All that a client can ask for to make the answer's head longer.
+/// Returns all fields by which a client can make the answer's head longer.
 fn wishes() -> [(&'static str, String); 4] {
     [
         ("X-Request-Id", "r".repeat(128)),
@@ -33,7 +34,7 @@ fn wishes() -> [(&'static str, String); 4] {
     ]
 }
 
-/// The head of the answer to these bytes.
+/// Returns the head of the answer to these bytes.
 async fn head(address: SocketAddr, bytes: &[u8]) -> String {
     let mut tcp = TcpStream::connect(address).await.unwrap();
     // The gateway may answer and close before it has read everything.
@@ -64,7 +65,7 @@ async fn head_of(gateway: &Gateway, request_line: &str, more: &[(&str, &str)]) -
     head(gateway.address, text.as_bytes()).await
 }
 
-/// The size of a head whose numbers are as long as they can be.
+/// Returns the size of a head whose numbers are at their longest.
 fn at_longest(head: &str) -> usize {
     let longest = [
         ("content-length", 20),
@@ -93,7 +94,7 @@ fn is_taken(what: &str, head: &str, status: u16) {
     assert!(size < TAKEN, "{what}: {size} bytes\n{head}");
 }
 
-/// The value of a field of a head.
+/// Returns the value of a field of a head.
 fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| {
         let (known, value) = line.split_once(": ")?;
@@ -101,12 +102,12 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// Aggregates of a thousand calls that have names of 64 letters: one whose calls succeed, one whose calls fail, one whose calls
-/// pass a long refusal on, one whose calls are late.
+/// Starts a gateway with aggregates of a thousand calls, whose names have 64 letters. The calls of the aggregates
+/// succeed, fail, pass a long refusal on, or are late.
 async fn gateway() -> (Gateway, Upstream) {
     let upstream = Upstream::start(|request| match request.path() {
         "/never" => Behaviour::HangBeforeHead,
-        // As much as is passed on of a refusal.
+        // These are the longest fields of a refusal that are passed on.
         "/shut" => [100, 500, 300, 200]
             .into_iter()
             .fold(Response::new(431), |response, size| {
@@ -147,7 +148,7 @@ async fn gateway() -> (Gateway, Upstream) {
             "[aggregates.{name}]\ncalls = [{calls}]\ncompare = true\nconcurrency = 16\ndeadline = \"{deadline}\"\n"
         ));
     }
-    // A time to keep connections that is told, and a long one.
+    // One time to keep connections that clients are told of, and one that is long.
     let server = "server.workers = 1\nserver.grace = \"0s\"\nserver.compression = true\nserver.keep_alive = \"24h\"";
     (Gateway::start_with(server, &toml).await, upstream)
 }
@@ -162,7 +163,7 @@ async fn every_head_of_an_aggregate_is_below_4096_bytes_with_what_a_proxy_adds()
                 let head = head_of(&gateway, &line, &[]).await;
                 is_taken(&line, &head, status);
                 assert_eq!(field(&head, "content-encoding"), Some("gzip"), "{head}");
-                // It uses its room.
+                // The head uses the room that it has.
                 assert!(at_longest(&head) + ADDED > TAKEN - 500, "{head}");
                 let (_, left) = head.rsplit_once("_more;desc=\"").unwrap();
                 let left: usize = left.split('"').next().unwrap().parse().unwrap();
@@ -230,7 +231,7 @@ async fn the_head_of_a_gateway_that_has_no_place_is_below_4096_bytes() {
     assert_eq!(field(&head, "retry-after"), Some("1"));
 }
 
-/// The names of a stream's results, by their place.
+/// Returns the names of a stream's results in plan order.
 fn names(lines: &str) -> Vec<String> {
     let mut names: Vec<_> = lines
         .lines()
@@ -245,7 +246,7 @@ fn names(lines: &str) -> Vec<String> {
     names.into_iter().map(|(_, name)| name).collect()
 }
 
-/// The number of calls of `prefix` that the field shows, and the number that it says it leaves out.
+/// Returns the number of calls of `prefix` that the field shows, and the number that it says it leaves out.
 fn shown_and_left(timing: &str, prefix: &str) -> (usize, usize) {
     let mut shown = 0;
     let mut left = 0;
@@ -262,7 +263,7 @@ fn shown_and_left(timing: &str, prefix: &str) -> (usize, usize) {
     (shown, left)
 }
 
-/// A name as the configuration wants it, not too often a long one.
+/// Makes a name that the configuration accepts. Long names are rare.
 fn name(random: &mut fastrand::Rng) -> String {
     let most = *random.choice(&[1, 4, 12, 40, 64]).unwrap();
     let length = random.usize(1..=most);
@@ -292,7 +293,7 @@ async fn whatever_is_planned_its_head_is_below_4096_bytes_and_what_is_left_out_i
     let (mut cut, mut whole, mut unannounced) = (0, 0, 0);
     for _ in 0..60 {
         random.shuffle(&mut all);
-        // As many as a target has room for.
+        // A target has no room for more names.
         let most = *random.choice(&[20, 100, 400]).unwrap();
         let mut planned = &all[..random.usize(1..=most)];
         while planned.join(",").len() > 7500 {
@@ -347,7 +348,7 @@ async fn whatever_is_planned_its_head_is_below_4096_bytes_and_what_is_left_out_i
             .collect();
         assert_eq!(names, planned);
     }
-    // It has tried both sides of each bound.
+    // The loop has tried both sides of each bound.
     assert!(
         cut > 5 && whole > 3 && unannounced > 3,
         "{cut} {whole} {unannounced}"

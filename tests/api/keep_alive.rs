@@ -60,8 +60,8 @@ async fn who_is_kept_for_the_usual_time_or_not_at_all_is_not_told() {
     let mut talk = Talk::with(&usual).await;
     talk.get("/aggregate").await;
     assert_eq!(told(&talk.hear().await), [None, None]);
-    // The time is below a second, the unit in which it would be told. A client that took it for a second would lose
-    // requests.
+    // The time is below a second, the unit in which clients would be told of it. A client that took it for a second
+    // would lose requests.
     let (short, _upstream) = gateway("server.keep_alive = \"900ms\"").await;
     let mut talk = Talk::with(&short).await;
     talk.get("/aggregate").await;

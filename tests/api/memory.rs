@@ -1,5 +1,5 @@
-//! `server.memory`: what bodies and answers of all requests take together. Beyond it a request is refused before anything is
-//! sent, a body fails its call, and requests with small bodies are answered all the while.
+//! `server.memory`: the bytes that bodies and answers of all requests take together. Beyond it a request is refused
+//! before anything is sent, and a body fails its call. Requests with small bodies are answered all the while.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use crate::{
 const MIB: usize = 1 << 20;
 const LONG: Duration = Duration::from_secs(30);
 
-/// Answers at once, never, with 6 MiB, with as much in small chunks, without end, or with 256 KiB.
+/// Starts a gateway. By name, its upstreams answer at once, never, with 6 MiB whole or in small chunks, with control
+/// characters, without end, or with 256 KiB.
 async fn gateway(memory: &str, rest: &str) -> (Gateway, Upstream) {
     let upstream = Upstream::start(|request| match request.path() {
         "/never" => Behaviour::HangBeforeHead,
@@ -50,7 +51,7 @@ async fn gateway(memory: &str, rest: &str) -> (Gateway, Upstream) {
     (gateway, upstream)
 }
 
-/// One whose answer has begun.
+/// Sends a request and returns once its answer has begun.
 async fn slow(gateway: &Gateway, name: &str) -> TcpStream {
     let mut tcp = ask(gateway, name).await;
     let mut start = [0; 1024];
@@ -63,7 +64,7 @@ async fn charged(gateway: &Gateway) -> usize {
     gateway.metric("gather_memory_bytes").await as usize
 }
 
-/// Waits until nothing is charged.
+/// Waits until no memory is charged.
 async fn until_free(gateway: &Gateway) {
     gateway.wait_metric("gather_memory_bytes", 0.0).await;
 }
@@ -78,7 +79,7 @@ async fn a_request_for_which_there_is_no_memory_is_refused_before_anything_is_se
     for _ in 0..3 {
         let held: Vec<_> = {
             let mut held = Vec::new();
-            // Each is charged the same, whatever becomes of it.
+            // Each request is charged the same, however it ends.
             held.push(ask(&gateway, "never").await);
             assert!(upstream.wait_requests(1, LONG).await);
             let each = charged(&gateway).await;
@@ -119,7 +120,7 @@ async fn a_request_for_which_there_is_no_memory_is_refused_before_anything_is_se
 
 #[actix_web::test]
 async fn a_body_beyond_the_memory_fails_its_call_and_is_no_fault_of_the_upstream() {
-    // Three quarters are for large bodies: one of 6 MiB twice, or in its answer beside that.
+    // Three quarters are for large bodies: two of 6 MiB, or one and the answer that it is in.
     let (gateway, upstream) = gateway("20MiB", "").await;
     for name in ["large", "chunked"] {
         let mut reader = slow(&gateway, "large").await;
@@ -133,7 +134,7 @@ async fn a_body_beyond_the_memory_fails_its_call_and_is_no_fault_of_the_upstream
             assert_eq!(problem["results"][0]["status"], 200);
             let detail = problem["results"][0]["detail"].as_str().unwrap();
             assert!(detail.contains("memory"), "{detail}");
-            // Not tried again, and counted once; its circuit stays closed.
+            // The call is not retried and is counted once. Its circuit stays closed.
             assert_eq!(upstream.take_requests().len(), 1);
             let labels = format!("result=\"overload\",upstream=\"{name}\"");
             let attempts = format!("gather_attempts_total{{{labels}}}");
@@ -189,12 +190,12 @@ async fn a_stream_takes_no_more_than_what_its_client_has_not_taken() {
     let streamed = gateway.get_with("/aggregate/parts", &lines).await;
     assert_eq!(streamed.text().matches("\"ok\":true").count(), 40);
     until_free(&gateway).await;
-    // Whole, it would take five times that.
+    // As a whole, the answer would take five times that.
     let whole = gateway.get("/aggregate/parts").await;
     assert!(whole.text().contains("\"failure\":\"overload\""));
     until_free(&gateway).await;
 
-    // Who doesn't read keeps what waits, and no more.
+    // A client that doesn't read holds the results that wait for it, and no more.
     let mut reader = gateway.connect().await;
     let head = "GET /aggregate/parts HTTP/1.1\r\nHost: a\r\nAccept: application/x-ndjson\r\n\r\n";
     reader.write_all(head.as_bytes()).await.unwrap();
@@ -233,7 +234,7 @@ async fn a_large_head_counts_for_as_long_as_its_request_is_in_flight() {
     let request = format!("GET /aggregate/never HTTP/1.1\r\nHost: a\r\nX-Field: {field}\r\n\r\n");
     let mut held = Vec::new();
     let mut taken = 0;
-    // Three quarters of a MiB are there for what is beyond a request's fixed size.
+    // Three quarters of a MiB are for everything beyond a request's fixed size.
     for _ in 0..20 {
         let mut tcp = gateway.connect().await;
         tcp.write_all(request.as_bytes()).await.unwrap();

@@ -1,5 +1,5 @@
-//! Methods other than GET and HEAD: OPTIONS says what there is, known ones are refused by their route, others by the
-//! gateway (RFC 9110, sections 9.3.7, 15.5.6 and 15.6.2). Nothing is run for any of them.
+//! Methods other than GET and HEAD. OPTIONS lists the methods of a route, a route refuses the known ones, and the
+//! gateway refuses all others (RFC 9110, sections 9.3.7, 15.5.6 and 15.6.2). None of them runs an aggregate.
 
 use crate::{
     gateway::{Gateway, request},
@@ -39,7 +39,7 @@ async fn options_says_what_a_route_takes_and_keeps_the_connection() {
             "OPTIONS {target} HTTP/1.1\r\nHost: gather\r\nX-Request-Id: mine\r\n\r\n"
         ))
         .await;
-        // What has no body has no length either.
+        // An answer without a body has no length either.
         let answer = talk.hear_head().await;
         assert_eq!(answer.status, 204, "{target}");
         assert_eq!(answer.header("allow"), ALLOWED, "{target}");

@@ -1,4 +1,4 @@
-//! The OpenAPI document: that it is served, what it has in it, and that every answer is as it says.
+//! The OpenAPI document: it is served, it has the expected content, and every answer is as it describes.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,8 @@ async fn document(gateway: &Gateway) -> Value {
     answer.json()
 }
 
-/// What `value` has that `schema` does not allow, and what it lacks. Nothing may be there that the schema doesn't name.
+/// Returns the members of `value` that `schema` does not allow, and those that are missing. A member that the schema
+/// doesn't name is not allowed.
 fn offences(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let closed = json!({
         "allOf": [schema],
@@ -59,7 +60,7 @@ fn offences(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Asserts that `value` is all that the component says and nothing more, with what is in it.
+/// Asserts that `value` has everything that the component describes and nothing more, at every depth.
 fn holds(document: &Value, component: &str, value: &Value) {
     let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
     let found = offences(document, &reference(component), value);
@@ -98,7 +99,7 @@ fn is_described(document: &Value, path: &str, method: &str, answer: &Answer) {
             assert!(is_there, "{method} {path}, {status}: no {name}");
         }
     }
-    // What HTTP itself brings needs no word.
+    // Fields that HTTP itself adds need no description.
     const FRAMING: [&str; 5] = [
         "connection",
         "content-length",
@@ -210,7 +211,7 @@ async fn a_generated_client_gets_no_other_type_for_success_than_the_whole_answer
         assert_eq!(good, ["200"], "{path}");
         let content = responses["200"]["content"].as_object().unwrap();
         assert_eq!(content.keys().collect::<Vec<_>>(), ["application/json"]);
-        // What is no type is a word.
+        // The answers without a schema of their own are in the description.
         let about = responses["200"]["description"].as_str().unwrap();
         for said in ["application/x-ndjson", "text/event-stream", "204"] {
             assert!(about.contains(said), "{about}");
@@ -334,7 +335,7 @@ async fn what_an_aggregate_takes_is_told_as_it_is_configured() {
     let to_wait_for = &schema(4)["anyOf"];
     assert_eq!(words(&to_wait_for[0]), json!(["all", "required", "first"]));
     assert_eq!(to_wait_for[1]["maximum"], 2);
-    // Clients that are generated would send a `default`, and still do when the gateway has another.
+    // A generated client sends a `default`, even to a gateway that has another one.
     for (place, default) in [(0, "`sequential`"), (1, " 3,"), (4, "`2`")] {
         let about = parameters[place]["description"].as_str().unwrap();
         assert!(about.contains(default), "{about}");
@@ -411,7 +412,7 @@ async fn a_status_that_may_be_an_upstreams_is_told_of_where_it_may_and_nowhere_e
         }
     }
     let all = responses("/aggregate/mine", "get");
-    // The status is the gateway's own too: what only one of both always has may be missing.
+    // The gateway itself uses this status too. So a field may be missing if only one of the two always has it.
     let field = |status: &str, name: &str| {
         let field = all[status]["headers"][name]["$ref"].as_str().unwrap();
         document

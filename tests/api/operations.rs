@@ -1,4 +1,4 @@
-//! The operational routes and what the metrics say after known requests.
+//! The operational routes, and the metrics after known requests.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
 
 const ROUTES: [&str; 3] = ["/metrics", "/livez", "/readyz"];
 
-/// How long the slow calls take.
+/// The time that the slow calls take.
 const DELAY: Duration = Duration::from_millis(100);
 
 /// Calls `ok_1`, `ok_2` that take a while, and `failing`.
@@ -152,7 +152,7 @@ async fn the_metrics_are_prometheus_text_and_there_from_the_start() {
     assert!(answer.text().contains(version));
 }
 
-/// What Prometheus 2.42 sends, and what 3.x does.
+/// The `Accept` fields of Prometheus 2.42 and of 3.x.
 const PROMETHEUS: [&str; 2] = [
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
      text/plain;version=0.0.4;q=0.5,*/*;q=0.1",

@@ -1,5 +1,5 @@
-//! `server.max_in_flight`: what is beyond it is refused at once, nothing of it goes upstream, and places come back however
-//! a request ends.
+//! `server.max_in_flight`: a request beyond it is refused at once, and nothing of it goes upstream. Places come back
+//! however a request ends.
 
 use std::time::{Duration, Instant};
 
@@ -13,17 +13,17 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// Far more than a refusal takes, far less than what it must not wait for.
+/// A time far longer than a refusal takes, and far shorter than anything that it must not wait for.
 const AT_ONCE: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(3);
 const LONG: Duration = Duration::from_secs(30);
 
-/// Answers at once, after [`LATER`], never, or with much.
+/// Starts a gateway. By name, its upstreams answer at once, after [`LATER`], never, or with a large body.
 async fn gateway(max_in_flight: usize) -> (Gateway, Upstream) {
     let upstream = Upstream::start(|request| match request.path() {
         "/later" => Behaviour::from(Response::pong()).after(LATER),
         "/never" => Behaviour::HangBeforeHead,
-        // More than the sockets between take.
+        // This is more than the sockets on the way hold.
         "/large" => Response::text(vec![b'x'; 24 << 20]).into(),
         _ => Response::pong().into(),
     });
@@ -46,7 +46,7 @@ async fn gateway(max_in_flight: usize) -> (Gateway, Upstream) {
     (gateway, upstream)
 }
 
-/// A request whose answer nobody has read yet.
+/// Sends a request and leaves its answer unread.
 pub(crate) async fn ask(gateway: &Gateway, name: &str) -> TcpStream {
     let mut tcp = gateway.connect().await;
     let head = format!("GET /aggregate/{name} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -54,7 +54,7 @@ pub(crate) async fn ask(gateway: &Gateway, name: &str) -> TcpStream {
     tcp
 }
 
-/// Asks again until the place that is to come back has come back.
+/// Asks again until the expected place has come back.
 async fn until_taken(gateway: &Gateway) {
     let since = Instant::now();
     while gateway.get("/aggregate/soon").await.status != 200 {
@@ -90,7 +90,7 @@ async fn the_third_of_two_is_refused_at_once_and_nothing_of_it_goes_upstream() {
             assert_eq!(shed, f64::from(refused));
         }
         assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
-        // A query that means nothing is not even read.
+        // A request is refused before its query is read, so this one need not be valid.
         gateway
             .get("/aggregate/soon?mode=x")
             .await
@@ -175,7 +175,7 @@ async fn an_answer_that_its_client_has_not_taken_yet_keeps_its_place() {
     let mut start = [0; 1024];
     slow.read_exact(&mut start).await.unwrap();
     assert!(start.starts_with(b"HTTP/1.1 200 OK\r\n"));
-    // The aggregate is done with; its answer is not.
+    // The aggregate is over, but its answer is not.
     gateway.wait_metric("gather_requests_in_flight", 0.0).await;
     gateway
         .get("/aggregate/soon")
@@ -186,7 +186,7 @@ async fn an_answer_that_its_client_has_not_taken_yet_keeps_its_place() {
     assert!(rest.len() > 23 << 20 && rest.ends_with(b"}]}"));
     until_taken(&gateway).await;
 
-    // And so does one whose client leaves in the middle.
+    // A request whose client leaves in the middle gives its place back too.
     let mut leaves = ask(&gateway, "large").await;
     leaves.read_exact(&mut start).await.unwrap();
     gateway

@@ -1,4 +1,4 @@
-//! A handler that panics: its client gets a problem, the rest of the gateway does not notice.
+//! Handlers that panic. Their client gets a problem, and the rest of the gateway is not affected.
 
 use crate::{gateway::request, panicking::serve, talk::Talk};
 

@@ -80,14 +80,14 @@ async fn a_long_name_is_not_repeated_whole_in_the_detail() {
 
 #[actix_web::test]
 async fn each_of_gathers_own_parameters_is_refused_twice() {
-    // `calls` is a list, which generated clients write so.
+    // `calls` is a list, and generated clients write a list as a repeated parameter.
     let single = OWN.iter().filter(|(name, _)| *name != "calls");
     let twice = |(name, value): &(&'static str, &str)| {
         (format!("?{name}={value}&id=1&{name}={value}"), *name)
     };
     let cases: Vec<_> = single.map(twice).collect();
     refused("repeated-parameter", &cases).await;
-    // Written in another way, it is the same parameter.
+    // An encoded name means the same parameter.
     let encoded = [("?mode=sync&%6Dode=sync".to_owned(), "mode")];
     refused("repeated-parameter", &encoded).await;
 }

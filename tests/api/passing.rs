@@ -1,4 +1,4 @@
-//! `pass_status`: a call's own status as the answer's, when that is so, and what of the upstream's answer goes with it.
+//! `pass_status`: when an answer has a call's own status, and which parts of the upstream's answer go with it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// The headers of an upstream's refusal, of which most is nobody else's business.
+/// Makes an upstream's refusal. Most of its headers must not be passed on.
 fn refusal(status: u16) -> Response {
     Response::new(status)
         .header("WWW-Authenticate", "Basic realm=\"shop\"")
@@ -22,7 +22,7 @@ fn refusal(status: u16) -> Response {
         .body("PRIVATE")
 }
 
-/// An upstream that answers with the status that the path names, `ok` with 200, and `slow` later than that.
+/// Starts an upstream that answers with the status in the path, to `/ok` with 200, and to `/slow` late.
 fn upstream() -> Upstream {
     Upstream::start(|request| match request.path() {
         "/ok" => Response::pong().into(),
@@ -33,20 +33,20 @@ fn upstream() -> Upstream {
 
 const NAMES: [&str; 7] = ["ok", "slow", "s401", "s403", "s404", "s500", "s503"];
 
-/// A gateway before that upstream, whose aggregates are these.
+/// Starts a gateway with these aggregates before that upstream.
 async fn before(upstream: &Upstream, aggregates: &str) -> Gateway {
     let urls = NAMES.map(|name| (name, upstream.url(&format!("/{name}"))));
     Gateway::before(&urls, aggregates).await
 }
 
-/// The aggregate `default` of these calls: names, which pass nothing on, or tables.
+/// Starts a gateway whose aggregate `default` has these calls: names, which pass nothing on, or tables.
 async fn of(calls: &str, settings: &str) -> (Gateway, Upstream) {
     let upstream = upstream();
     let aggregates = format!("[aggregates.default]\ncalls = [{calls}]\n{settings}");
     (before(&upstream, &aggregates).await, upstream)
 }
 
-/// A call that passes these statuses on.
+/// Returns the table of a call that passes these statuses on.
 fn call(name: &str, statuses: &[u16]) -> String {
     format!("{{ upstream = \"{name}\", pass_status = {statuses:?} }}")
 }
@@ -165,7 +165,7 @@ async fn the_first_failure_of_a_strict_plan_is_passed_on_where_it_may_be() {
     let answer = gateway.aggregate("").await;
     passes(&answer, 401, "s401");
     assert_eq!(answer.result("slow"), "cancelled");
-    // The call that could pass its status on is not made any more.
+    // The call that could pass its status on is no longer made.
     let calls = format!("\"s500\", {}", call("s401", &[401]));
     let settings = "on_failure = \"fail\"\nmode = \"sequential\"";
     let (gateway, _upstream) = of(&calls, settings).await;
@@ -176,7 +176,7 @@ async fn the_first_failure_of_a_strict_plan_is_passed_on_where_it_may_be() {
 
 #[actix_web::test]
 async fn a_call_that_was_given_up_after_its_head_passes_nothing_on() {
-    // Its status is a success, so that its body is waited for, and it never comes.
+    // The status is a success, so the gateway waits for the body, which never comes.
     let upstream = Upstream::start(|request| match request.path() {
         "/ok" => Response::pong().into(),
         _ => Behaviour::HangBeforeHead
@@ -221,7 +221,7 @@ async fn head_gets_what_get_would_get_without_the_body() {
     assert!(length > 300, "{length}");
 }
 
-/// All values of a field.
+/// Returns all values of a field.
 fn values<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
     let fields = answer.headers.iter();
     let fields = fields.filter(|(known, _)| known == name);

@@ -1,5 +1,5 @@
-//! Requests that no route takes: each is answered with a problem of a stable type, has a request id and is counted; and
-//! none of them reaches an upstream.
+//! Requests that no route takes. Each is answered with a problem of a stable type, has a request id and is counted.
+//! None of them reaches an upstream.
 
 use crate::{
     gateway::{Answer, Gateway, raw, request},
@@ -150,7 +150,7 @@ async fn a_refused_body_is_never_taken_for_the_next_request() {
             let answer = talk.hear().await;
             assert!([400, 405].contains(&answer.status), "{answer:?}");
             talk.tcp.set_nodelay(true).unwrap();
-            // Whether the gateway closes or goes on, there is no second answer to one request.
+            // The gateway may close or go on. In either case there is no second answer to one request.
             let _ = tokio::io::AsyncWriteExt::shutdown(&mut talk.tcp).await;
             assert_eq!(talk.end().await, End::Closed, "{method} {field}");
         }
@@ -231,7 +231,7 @@ async fn the_most_header_fields_are_a_setting_and_all_of_them_are_read() {
     let many = "A: b\r\n".repeat(994);
     let last = "Host: gather\r\nConnection: x-named, Upgrade\r\nUpgrade: h2c\r\nX-Named: 3\r\nX-Last: 2\r\n";
     let mut talk = Talk::with(&gateway).await;
-    // As often as there is one connection: it is kept, and its requests stay apart.
+    // The connection is kept, and its requests stay apart.
     for _ in 0..2 {
         talk.say(format!(
             "GET /aggregate HTTP/1.1\r\nX-First: 1\r\n{many}{last}\r\n"
@@ -362,7 +362,7 @@ async fn a_head_request_that_is_refused_by_its_head_alone_has_no_body_either() {
     ] {
         let heard = async |method: &str, before: &str| {
             let mut talk = Talk::with(&gateway).await;
-            // It may refuse before it has read everything.
+            // The gateway may refuse before it has read everything.
             let bytes = format!("{before}{method} {rest}");
             let _ = tokio::io::AsyncWriteExt::write_all(&mut talk.tcp, bytes.as_bytes()).await;
             talk
@@ -383,7 +383,7 @@ async fn a_head_request_that_is_refused_by_its_head_alone_has_no_body_either() {
             }
             assert!(head.header("x-request-id").is_some());
         }
-        // It begins like one, and is another.
+        // This method begins like HEAD, but is another one.
         assert!(!heard("HEADS", "").await.hear().await.body.is_empty());
     }
 }

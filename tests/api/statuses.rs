@@ -1,4 +1,4 @@
-//! Which status an aggregate's outcome has, and what an answer never tells.
+//! The status of every outcome of an aggregate, and the facts that no answer reveals.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -7,7 +7,7 @@ use crate::{
     upstream::{Behaviour, Framing, Response, Upstream},
 };
 
-/// A gateway whose calls are the paths of an upstream that does by them what their names say.
+/// Starts a gateway whose calls are the paths of one upstream. The upstream does what a path's name says.
 async fn by_path(calls: &[&str], settings: &str) -> (Gateway, Upstream) {
     let upstream = Upstream::start(|request| match request.path() {
         "/ok" => Response::pong().into(),
@@ -125,7 +125,7 @@ async fn an_optional_failure_leaves_a_strict_plan_partial() {
     assert_eq!(answer.json()["outcome"], "partial");
 }
 
-/// What upstreams say in private, that no answer of the gateway may repeat.
+/// Private text of upstreams, which no answer of the gateway may repeat.
 const PRIVATE: [&str; 4] = ["hunter2", "PRIVATE", "internal.example", "Bearer"];
 
 #[actix_web::test]
@@ -154,7 +154,7 @@ async fn an_answer_never_tells_where_an_upstream_is_or_what_it_said_when_it_fail
         }
         _ => Behaviour::HangBeforeHead,
     });
-    // A port where nobody listens, for sure: it is taken but not for listening.
+    // Nobody can listen at this port: it is taken, but not for listening.
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = closed.local_addr().unwrap();
     drop(closed);

@@ -1,4 +1,5 @@
-//! An orderly stop: not ready but answering, then no new connections, then what is in flight to its end, then the end.
+//! An orderly stop: the gateway is not ready but answers, then takes no new connections, then completes the requests in
+//! flight, then ends.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use crate::{
 
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Below the default drain of 15 s, so that nothing here is explained by its end.
+/// A time below the default drain of 15 s, so that the end of the drain explains nothing here.
 const SOON: Duration = Duration::from_secs(8);
 
 /// A gateway before an upstream that answers after `delay`.
@@ -26,7 +27,7 @@ async fn gateway(server: &str, more: &str, delay: Duration) -> (Gateway, Upstrea
     (Gateway::start_with(&server, &toml).await, upstream)
 }
 
-/// Waits until the public listener takes no connection any more, and says how long that took.
+/// Waits until the public listener takes no connections any more, and returns the time that it took.
 async fn closed(gateway: &Gateway) -> Duration {
     let since = Instant::now();
     while TcpStream::connect(gateway.address).await.is_ok() {
@@ -103,7 +104,7 @@ async fn idle_connections_do_not_hold_the_stop_up() {
     let mut silent = Talk::with(&gateway).await;
     let mut half = Talk::with(&gateway).await;
     half.say("GET /aggregate HTTP/1.1\r\nHo").await;
-    // Answered, so the ones before were accepted.
+    // This is answered, so the connections before it were accepted.
     assert_eq!(gateway.get("/livez").await.status, 200);
 
     let since = Instant::now();
@@ -169,7 +170,7 @@ async fn what_was_sent_on_a_kept_connection_before_the_stop_is_answered() {
         talk.hear().await;
         kept.push(talk);
     }
-    // More than a worker reads before it learns of the stop.
+    // This is more than a worker reads before it learns of the stop.
     for talk in &mut kept {
         talk.get("/aggregate").await;
     }

@@ -1,4 +1,4 @@
-//! Streamed answers: each result the moment it is settled, at the pace of who reads, and no longer than somebody does.
+//! Streamed answers: each result as soon as it is settled, at the reader's pace, and only as long as somebody reads.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(crate) const EVENTS: (&str, &str) = ("Accept", "text/event-stream");
 pub(crate) struct Reader {
     tcp: TcpStream,
     raw: Vec<u8>,
-    /// The body, out of its chunks.
+    /// The body without its chunks' framing.
     pub(crate) body: Vec<u8>,
     pub(crate) whole: bool,
 }
@@ -118,7 +118,7 @@ impl Reader {
     }
 }
 
-/// A gateway whose `slow` waits until it is told, and whose `quick` doesn't.
+/// Starts a gateway whose call `slow` waits for the test's word, and whose call `quick` doesn't.
 pub(crate) async fn quick_and_slow(rest: &str) -> (Gateway, watch::Sender<bool>, [Upstream; 2]) {
     let (go, _) = watch::channel(false);
     let quick = Upstream::always(Response::pong());
@@ -184,7 +184,7 @@ async fn each_result_is_a_line_the_moment_it_is_settled_and_the_last_line_is_all
     assert_eq!(gateway.metric(counted).await, 1.0);
     let timed = "gather_request_duration_seconds_count{aggregate=\"default\",mode=\"concurrent\"}";
     assert_eq!(gateway.metric(timed).await, 1.0);
-    // What its client makes it wait would count as the gateway's.
+    // Time that is spent waiting for the client would count as the gateway's.
     let overhead = "gather_overhead_seconds_count{aggregate=\"default\"}";
     assert_eq!(gateway.metric(overhead).await, 0.0);
     // The connection is good for another request.
@@ -223,7 +223,7 @@ async fn a_browser_that_connects_again_after_the_end_is_told_to_stop() {
     let again = [EVENTS, ("Last-Event-ID", "end")];
     let answer = gateway.get_with("/aggregate", &again).await;
     assert_eq!((answer.status, &*answer.body), (204, &b""[..]));
-    // As without the field, what can't be asked is refused.
+    // An invalid request is refused, as it is without the field.
     for query in ["wait_for=null", "calls=nobody", "mode=compare"] {
         let answer = gateway
             .get_with(&format!("/aggregate?{query}"), &again)
@@ -352,7 +352,7 @@ async fn a_client_that_leaves_a_stream_cancels_what_runs() {
     let (gateway, _go, [_quick, slow]) = quick_and_slow("").await;
     let (_, mut reader) = Reader::ask(&gateway, "/aggregate", &[LINES]).await;
     reader.line().await;
-    // The quick one may have been answered before the slow one has been asked.
+    // The quick call may be answered before the slow one has been sent.
     assert!(slow.wait_requests(1, LONG).await);
     drop(reader);
     let connection = slow.requests()[0].connection;
@@ -369,7 +369,7 @@ async fn a_stream_in_flight_at_a_stop_goes_on_to_its_end() {
     let (_, mut reader) = Reader::ask(&gateway, "/aggregate", &[LINES]).await;
     reader.line().await;
     gateway.begin_stop();
-    // It has begun once nobody is let in any more.
+    // The stop has begun once no connection is accepted any more.
     while TcpStream::connect(gateway.address).await.is_ok() {
         tokio::task::yield_now().await;
     }
@@ -384,7 +384,7 @@ async fn a_panic_in_a_stream_cuts_it_off_and_is_counted() {
     let mut tcp = TcpStream::connect(address).await.unwrap();
     tcp.write_all(target.as_bytes()).await.unwrap();
     let mut text = Vec::new();
-    // How it is cut is the server's own matter; that it is not ended in order is not.
+    // The server may cut the stream in any way, but must not end it in order.
     let _ = timeout(LONG, tcp.read_to_end(&mut text)).await.unwrap();
     let text = String::from_utf8(text).unwrap();
     assert!(

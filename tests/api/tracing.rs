@@ -313,7 +313,7 @@ async fn without_tracing_a_trace_goes_on_as_it_came_though_nobody_asked_for_it()
     assert_eq!(request.header_count("tracestate"), 1);
     assert_eq!(request.header("tracestate"), Some("fixed=1"));
 
-    // For a client without the field, none is made. A client that limits the field to this connection is heeded.
+    // A client without the field gets none made for it. A client may limit the field to this connection.
     gateway.get("/aggregate").await;
     let kept = [
         ("traceparent", client.as_str()),

@@ -1,5 +1,5 @@
-//! Wishes for another protocol than HTTP/1.1, as Java's client, curl and nginx send them with every request: passed over,
-//! and the connection is kept (RFC 9110, section 7.8).
+//! Requests for another protocol than HTTP/1.1, as Java's client, curl and nginx send them every time. The wish is
+//! ignored, and the connection is kept (RFC 9110, section 7.8).
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -12,7 +12,8 @@ use crate::{
     upstream::{Response, Upstream},
 };
 
-/// Requests of real clients: Java's, curl's, nginx's with and without an upgrade, Firefox's for a WebSocket, and odd ones.
+/// Requests of real clients: Java's, curl's, nginx's with and without an upgrade, Firefox's for a WebSocket. Some are
+/// odd.
 const WISHES: [&str; 9] = [
     "Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAA\r\nUpgrade: h2c\r\n",
     "Connection: Upgrade\r\nUpgrade: h2c\r\n",

@@ -408,7 +408,7 @@ fn chunks() -> Vec<Case> {
     .into()
 }
 
-/// Heads that are too long, and bytes that are no HTTP at all.
+/// Heads that are too long, and bytes that are not HTTP.
 fn others() -> Vec<Case> {
     let long = |bytes: usize| "x".repeat(bytes);
     vec![
