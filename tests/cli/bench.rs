@@ -1,4 +1,4 @@
-//! `gather bench`: both modes under load, compared, and what it says when not all goes well.
+//! `gather bench`: both modes under load, their comparison, and the report if not all goes well.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -55,7 +55,7 @@ fn three_calls_in_a_row_take_three_times_as_long_as_three_together() {
         "{}",
         finished.stdout
     );
-    // Twenty answers have no p99, and it is said of each mode.
+    // Twenty answers have no p99. The report says this for each mode.
     for (at, mode) in [(7, "sequential"), (8, "concurrent")] {
         let remark = format!("{mode}: of 20 answers the p99 is the slowest");
         assert!(lines[at].starts_with(&remark), "{}", finished.stdout);
@@ -67,7 +67,7 @@ fn three_calls_in_a_row_take_three_times_as_long_as_three_together() {
         1,
         "nothing else is left"
     );
-    // One request a mode to see whether it is taken, and three calls each.
+    // Each mode sends one more request first, to see if it is accepted. Each request makes three calls.
     assert_eq!(upstream.requests().len(), 3 * 2 * (20 + 1));
 
     let result = json(&[&address, "--requests", "10", "--concurrency", "2"], 0);
@@ -87,7 +87,7 @@ fn three_calls_in_a_row_take_three_times_as_long_as_three_together() {
 fn by_the_clock_a_stall_is_in_the_latency_of_all_that_it_kept_waiting() {
     let asked = AtomicUsize::new(0);
     let upstream = Upstream::start(move |_| {
-        // The first is the one that is not counted.
+        // The first request is the one that is not counted.
         let stalls = asked.fetch_add(1, Ordering::SeqCst) == 1;
         let delay = Duration::from_millis(if stalls { 1000 } else { 0 });
         Behaviour::from(Response::pong()).after(delay)
@@ -109,7 +109,7 @@ fn by_the_clock_a_stall_is_in_the_latency_of_all_that_it_kept_waiting() {
         0,
     );
     let run = &result["concurrent"];
-    // All forty were to start within 0.8 s, so all waited for the first, which alone was slow itself.
+    // All forty were due within 0.8 s, so all waited for the first. That one alone was slow itself.
     let corrected = run["latency_ms"]["p50"].as_f64().unwrap();
     let uncorrected = run["uncorrected_ms"]["p50"].as_f64().unwrap();
     assert!(corrected > 200.0 && uncorrected < corrected / 2.0, "{run}");

@@ -1,5 +1,5 @@
-//! `gather call` and `gather bench` on every kind of JSON that a gateway embeds: what is no value in any program's hands is one
-//! call's body, and no reason to lose an answer.
+//! `gather call` and `gather bench` on every kind of JSON that a gateway embeds. Few programs can hold some of these
+//! bodies as a value. Such a body belongs to one call, and must not lose the answer.
 
 use serde_json::value::RawValue;
 

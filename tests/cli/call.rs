@@ -14,7 +14,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// An answer with times that don't vary, as a gateway sends it.
+/// A gateway's answer with times that don't vary.
 const ANSWER: &str = r#"{"aggregate":"home","mode":"concurrent","outcome":"partial","elapsed_ms":200.500,"sequential_ms":450.250,"results":[{"name":"users","ok":true,"status":200,"start_ms":0.040,"elapsed_ms":150.125,"attempts":1,"body":{"a":  1}},{"name":"orders","ok":false,"status":503,"start_ms":0.050,"elapsed_ms":100.125,"attempts":1,"failure":"status","detail":"upstream answered 503 Service Unavailable"},{"name":"stock","ok":true,"status":200,"start_ms":0.060,"elapsed_ms":200.000,"attempts":2,"body":"pong"}]}"#;
 
 fn gateway(urls: &[String]) -> (Running, String) {
@@ -125,7 +125,7 @@ fn a_load_counts_answers_with_an_upstreams_status_apart_from_those_that_succeed(
          aggregates.default.calls = [{{ upstream = \"me\", pass_status = [401] }}]",
         every_other.url("/")
     ));
-    // One more request comes before those of each mode, and has to be a good one.
+    // One more request comes before those of each mode, and must succeed.
     let report = run(&["bench", &address.to_string(), "--requests", "21"]).expect(1);
     let told = format!("{}{}", report.stdout, report.stderr);
     assert!(told.contains("11 × upstream-status"), "{told}");
@@ -241,7 +241,7 @@ fn one(upstream: &Upstream, settings: &str) -> (Running, String) {
     (gateway, address.to_string())
 }
 
-/// The line of the only call, from its end.
+/// Asserts that the line of the only call has this end.
 #[track_caller]
 fn ends(drawn: &str, end: &str) {
     let line = drawn.lines().find(|line| line.trim().starts_with("users"));

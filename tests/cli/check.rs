@@ -1,4 +1,4 @@
-//! `gather check`: whether a configuration is good, all that is wrong with it, and what is in force.
+//! `gather check`: accepts a good configuration, reports all mistakes of a bad one, and prints the effective settings.
 
 use std::{fs, path::PathBuf};
 
@@ -7,7 +7,7 @@ use crate::{
     program::{finish, gather, repository, run},
 };
 
-/// Eight mistakes, each of another kind, and where they are.
+/// Eight mistakes of different kinds.
 const EIGHT: &str = r#"
 [server]
 listen = "localhost"
@@ -121,7 +121,7 @@ fn mistakes_of_several_files_and_of_the_environment_are_told_together() {
 fn what_is_printed_loads_again_and_prints_the_same() {
     let (_place, name) = file(&fs::read_to_string(repository("config/gather.toml")).unwrap());
     let printed = run(&["check", "--print", "-c", &name]).expect(0).stdout;
-    // Complete: a default that the file leaves out.
+    // The output is complete: it has a default that the file leaves out.
     assert!(printed.contains("header_timeout = \"5s\""), "{printed}");
     let (_again, name) = file(&printed);
     assert_eq!(
@@ -244,7 +244,7 @@ fn an_upstream_that_is_the_gateway_itself_is_a_mistake() {
             "server.listen = \"127.0.0.1:8081\"",
             "http://127.0.0.1:8080/ping",
         ),
-        // Its own metrics are odd, but no loop.
+        // The gateway's own metrics are an odd upstream, but no loop.
         (
             "admin.listen = \"127.0.0.1:9090\"",
             "http://127.0.0.1:9090/metrics",
@@ -278,7 +278,7 @@ fn quotes_around_a_variables_value_are_named_and_never_taken_off() {
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains(hint), "{said}");
     }
-    // Where a text alone does not fit it is read as TOML, so there quotes are TOML's.
+    // A value that doesn't fit as a text is read as TOML, so these quotes are TOML's.
     let printed = with("GATHER__SERVER__LISTEN", "\"127.0.0.1:7\"")
         .expect(0)
         .stdout;
@@ -400,7 +400,7 @@ fn the_configuration_in_the_kubernetes_file_is_good() {
     command
         .args(["check", "--strict", "-c", &name])
         .env("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-        // Within any limit of open files that this machine has.
+        // This number is within any machine's limit of open files.
         .env("GATHER__SERVER__MAX_CONNECTIONS", "10")
         .env("GATHER__SERVER__MAX_IN_FLIGHT", "10");
     let checked = finish(command).expect(0);
@@ -411,7 +411,7 @@ fn the_configuration_in_the_kubernetes_file_is_good() {
     assert!(printed.contains("listen = \"0.0.0.0:9091\""), "{printed}");
 }
 
-/// The text of `gather.toml` in the ConfigMap: a block scalar, so it is what is indented below its key.
+/// Returns the text of `gather.toml` in the ConfigMap. It is a block scalar: the indented text below its key.
 fn config_map() -> String {
     let file: PathBuf = repository("deploy/kubernetes/base/gather.yaml");
     let yaml = fs::read_to_string(file).unwrap();

@@ -1,4 +1,4 @@
-//! The command line as a whole: version, help, completions, schema, and what it says to what it doesn't know.
+//! The command line as a whole: version, help, completions, schema, and the reports of unknown arguments.
 
 use std::{
     fs,
@@ -65,7 +65,7 @@ fn completions_are_what_each_shell_takes() {
         for word in ["demo", "serve", "probe", "fail-rate", "max-time"] {
             assert!(script.contains(word), "{shell} knows no {word}");
         }
-        // The shell itself, where it is there, is the one to ask whether it can read that.
+        // If the shell is there, it checks that it can read the script.
         if which(shell).is_some() {
             let mut parse = Command::new(shell)
                 .arg("-n")

@@ -26,7 +26,7 @@ fn run_demo(more: &[&str]) -> crate::program::Finished {
     run(&all.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// The number before ` times as fast`.
+/// Returns the number before ` times as fast`.
 fn ratio(table: &str) -> f64 {
     let line = table.lines().find(|line| line.ends_with("times as fast"));
     let line = line.unwrap_or_else(|| panic!("no ratio in\n{table}"));
@@ -49,7 +49,7 @@ fn both_waterfalls_and_their_ratio_are_drawn() {
         });
         assert_eq!(bars.count(), 2, "{table}");
     }
-    // Three equal calls can't be much more than three times as fast; how much less is the machine's to say.
+    // Three equal calls can't be much more than three times as fast. How much less it is depends on the machine.
     assert!((1.5..=3.6).contains(&ratio(&table)), "{table}");
     let nothing_more = table.lines().last().unwrap();
     assert!(nothing_more.ends_with("times as fast"), "{table}");
@@ -135,11 +135,11 @@ fn without_once_it_goes_on_serving_until_it_is_interrupted() {
         let finished = demo.wait().expect(0);
         let page = format!("\n  http://{address}/console\n");
         assert!(finished.stdout.contains(&page), "{}", finished.stdout);
-        // It is not on the search path here.
+        // The program is not on the search path here.
         let program = env!("CARGO_BIN_EXE_gather");
         let call = format!("  {program} call 'http://{address}' --mode compare\n");
         assert!(finished.stdout.contains(&call), "{}", finished.stdout);
-        // Every command it tells to try is one of this gateway.
+        // Every suggested command goes to this gateway.
         let hints = finished
             .stdout
             .lines()
@@ -161,7 +161,7 @@ fn an_interrupt_in_the_middle_of_a_run_ends_it_at_once() {
     let mut command = gather();
     command.args(["demo", "--delay", "50s", "--listen", "127.0.0.1:0"]);
     let demo = Running::start(command);
-    // Before the first table there is nothing to see but the process's own sockets: three services and the gateway.
+    // Before the first table, only the process's own sockets can be seen: three services and the gateway.
     crate::program::eventually("the services and the gateway", || {
         (listening(demo.id()) >= 4).then_some(())
     });
@@ -169,7 +169,7 @@ fn an_interrupt_in_the_middle_of_a_run_ends_it_at_once() {
     demo.wait().expect(0);
 }
 
-/// How many of a process's descriptors are sockets in the table of those that listen.
+/// Counts the descriptors of a process that are listening sockets.
 fn listening(pid: u32) -> usize {
     let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
     let inodes: Vec<_> = table
@@ -205,7 +205,7 @@ fn the_gateway_listens_where_it_is_told_to() {
 
 #[test]
 fn a_busy_port_8090_only_means_another_port() {
-    // If it can't be bound, it is busy already.
+    // If the port can't be bound, it is already busy.
     let _busy = TcpListener::bind("127.0.0.1:8090");
     let mut command = gather();
     command.args(["demo", "--delay", "10ms"]);

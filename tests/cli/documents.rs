@@ -1,4 +1,4 @@
-//! The examples in the documents: every configuration is a good one, and every command line of ours is one that there is.
+//! The examples in the documents: every configuration is valid, and every command line of ours exists.
 
 use toml::{Table, Value};
 
@@ -7,11 +7,11 @@ use crate::{
     program::{Running, finish, gather, get, repository},
 };
 
-/// The configuration below an example that names no upstream or no aggregate of its own.
+/// The configuration that goes below an example without upstreams or aggregates of its own.
 const BASE: &str = "[upstreams.users]\nurl = \"http://users:8080/ping\"\n[upstreams.orders]\nurl = \"http://orders:8080/ping\"\n\
                     [aggregates.default]\ncalls = [\"users\", \"orders\"]\n";
 
-/// Every document with its text.
+/// Returns every document with its text.
 fn documents() -> Vec<(String, String)> {
     let mut paths = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
     for folder in ["docs", "deploy", "deploy/drill"] {
@@ -29,7 +29,7 @@ fn documents() -> Vec<(String, String)> {
     paths.into_iter().map(read).collect()
 }
 
-/// The fenced blocks of this language in all documents, with where each is.
+/// Returns the fenced blocks of this language in all documents, each with its place.
 fn blocks(language: &str) -> Vec<(String, String)> {
     let of = |(path, text): (String, String)| {
         let blocks = markdown::blocks(&text).into_iter();
@@ -50,7 +50,7 @@ fn every_configuration_in_the_documents_is_good() {
     for (place, text) in examples {
         std::fs::write(&file, &text).unwrap();
         let mut command = gather();
-        // What it says of this machine is no matter of the documents.
+        // Warnings about this machine say nothing about the documents.
         command.args(["check", "--strict", "--elsewhere"]);
         if !text.contains("[aggregates.") || !text.contains("[upstreams.") {
             command.arg("-c").arg(&base);
@@ -76,7 +76,7 @@ fn every_command_line_of_ours_in_the_documents_is_one_that_there_is() {
                     .split_whitespace()
                     .map(|word| word.trim_matches('\''));
                 let mut command = gather();
-                // With it, the line is read and nothing is done.
+                // With `--help` the line is read and nothing is done.
                 command.args(words).arg("--help");
                 let finished = finish(command);
                 assert_eq!(finished.code, Some(0), "{place}: {line}\n{finished:#?}");
@@ -107,7 +107,7 @@ fn the_variables_in_the_document_about_them_set_what_they_say() {
     let mut tried = 0;
     for (place, text) in variables {
         let mut command = std::process::Command::new("sh");
-        // The shell tells what it takes for each value, and the program what it has in the end.
+        // The shell prints its reading of each value, and the program prints the value that it uses.
         let names: Vec<_> = text
             .lines()
             .filter_map(|line| line.split('=').next())
@@ -142,7 +142,7 @@ fn the_variables_in_the_document_about_them_set_what_they_say() {
     assert!(tried >= 5, "{tried}");
 }
 
-/// A value as it is printed where it may be a secret.
+/// Returns a value as it is printed if it may be a secret.
 fn hidden(value: &Value) -> Value {
     match value {
         Value::Table(table) => {

@@ -10,7 +10,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// `gather` with these arguments on a terminal, if one can be had.
+/// Starts `gather` with these arguments on a terminal, if one is available.
 #[allow(clippy::print_stdout, reason = "a test that can't be run says why")]
 pub(crate) fn on_a_terminal(arguments: &str) -> Option<Command> {
     if which("script").is_none() {
@@ -34,7 +34,7 @@ pub(crate) fn on_a_terminal(arguments: &str) -> Option<Command> {
     Some(command)
 }
 
-/// What the terminal shows in the end: lines that were drawn over are gone.
+/// Returns the terminal's final text, without lines that were drawn over.
 pub(crate) fn shown(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in text.split_inclusive('\n') {
@@ -57,7 +57,7 @@ pub(crate) fn shown(text: &str) -> String {
     lines.concat()
 }
 
-/// A streamed answer of these lines, and what becomes of the connection.
+/// Starts an upstream that streams these lines and closes. Unless `is_whole`, it closes without the last chunk.
 fn streaming(lines: &[&str], is_whole: bool) -> Upstream {
     let mut text =
         "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nGather-Mode: concurrent\r\n\
@@ -91,7 +91,7 @@ fn a_call_is_settled_on_the_screen_while_another_is_under_way() {
         return;
     };
     let running = Running::start(command);
-    // A frame has a line a call, and the one after the other.
+    // A frame has a line for each call, one after the other.
     running.output_line(|line| (line.contains("  a  ") && line.contains("running")).then_some(()));
     running.output_line(|line| (line.contains("  b  ") && line.contains("200")).then_some(()));
     go.send_replace(true);
@@ -205,7 +205,7 @@ fn who_stops_it_ends_the_calls_too() {
     };
     let running = Running::start(command);
     running.output_line(|line| (line.contains("  a  ") && line.contains("200")).then_some(()));
-    // As the terminal does it at ^C: to the program, not to `script` around it.
+    // The signal goes to the program, as ^C on a terminal does, and not to `script` around it.
     let found = Command::new("pkill")
         .args(["-INT", "-f", &format!("^[^ ]*gather call {address}$")])
         .status();
@@ -249,7 +249,7 @@ fn both_runs_of_a_comparison_grow_on_one_axis() {
         return;
     };
     let running = Running::start(command);
-    // The run in a row has begun, the other one waits for it.
+    // The sequential run has begun, and the other one waits for it.
     running.output_line(|line| (line.contains("  b  ") && line.contains("running")).then_some(()));
     running.output_line(|line| (line.contains("  b  ") && line.contains("waiting")).then_some(()));
     go.send_replace(true);

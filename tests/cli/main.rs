@@ -1,4 +1,4 @@
-//! The commands through the built program: what they print, where, and with which exit status.
+//! The commands of the built program: their output, the stream it goes to, and their exit status.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 #[path = "../support/collector.rs"]

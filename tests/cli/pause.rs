@@ -1,5 +1,5 @@
-//! A gateway whose process is stopped while its answers come (`docker pause`, a frozen machine): they are there when it goes on,
-//! and no upstream is blamed.
+//! A gateway whose process is stopped while its answers come (`docker pause`, a frozen machine). It has the answers
+//! when it goes on, and blames no upstream.
 
 use std::{
     io::Write as _,
@@ -13,13 +13,13 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// Longer than any call here has, counted from its start.
+/// A pause longer than the time of any call here, counted from the call's start.
 const PAUSE: Duration = Duration::from_secs(3);
 
 const CALLS: usize = 8;
 
-/// What an aggregate of eight calls is answered by a gateway that is stopped from when the last has been sent, and whether a
-/// circuit is still closed then.
+/// Asks for an aggregate of eight calls, and stops the gateway once the last call has been sent. Returns the answer,
+/// and true if the circuit is closed afterwards.
 fn through_a_pause(
     pause: Duration,
     behaviour: Behaviour,
@@ -51,7 +51,7 @@ fn through_a_pause(
     (answer, closed)
 }
 
-/// Stops the process for so long, and does this meanwhile.
+/// Stops the process for this long, and runs `meanwhile`.
 fn paused(gateway: &Running, pause: Duration, meanwhile: impl FnOnce()) {
     gateway.signal("STOP");
     let stopped = Instant::now();

@@ -68,7 +68,7 @@ fn jitter_moves_the_delay() {
             began.elapsed()
         })
         .collect();
-    // With the lower half cut off at zero, all of twelve below 5 ms is one in some million.
+    // The lower half is cut off at zero, so all of twelve are below 5 ms once in some million runs.
     assert!(
         times.iter().any(|time| *time >= Duration::from_millis(5)),
         "{times:?}"
@@ -125,8 +125,8 @@ fn both_signals_end_it_and_let_a_request_finish() {
     for signal in ["TERM", "INT"] {
         let (ping, address) = ping(&["--delay", "300ms"]);
         let mut waiting = crate::program::send(address, "/ping", &[]).unwrap();
-        // The request must have been read before the signal; a second one on its way tells nothing of the first, so
-        // give the loopback some time.
+        // The request must have been read before the signal. A second request on its way would not show that, so the
+        // loopback gets some time.
         let began = Instant::now();
         crate::program::within(Duration::from_secs(5), "some time", || {
             (began.elapsed() > Duration::from_millis(100)).then_some(())
@@ -143,7 +143,8 @@ fn both_signals_end_it_and_let_a_request_finish() {
 fn a_burst_of_connections_is_not_lost_while_it_is_busy() {
     let (ping, address) = ping(&["--delay", "0s"]);
     let process = rustix::process::Pid::from_raw(ping.id().try_into().unwrap()).unwrap();
-    // Whom nobody accepts waits in the listen queue, and whoever finds that full is answered only when he asks again.
+    // A connection that is not accepted waits in the listen queue. If the queue is full, the client is answered only
+    // when it tries again.
     rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
     let patience = Duration::from_millis(900);
     let burst: Result<Vec<_>, _> = (0..500)

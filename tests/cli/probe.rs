@@ -68,7 +68,7 @@ fn nobody_there_is_1_and_what_to_do() {
 #[test]
 fn something_else_that_answers_is_not_ready() {
     let (_gateway, address) = gateway("");
-    // The listener is a gateway's, the route is not the one that says ready.
+    // A gateway listens there, but this route does not report readiness.
     let sentence = run(&["probe", &format!("http://{address}/nowhere")]).one_sentence();
     assert!(sentence.contains("404"), "{sentence}");
 }
@@ -87,7 +87,7 @@ fn without_a_url_the_environment_says_where() {
     let on_server = on_server.to_string();
     probe(&[("GATHER__SERVER__LISTEN", &on_server)]).expect(0);
     probe(&[("GATHER__SERVER__LISTEN", &nobody)]).expect(1);
-    // Where there is an admin listener, it is the one that answers.
+    // If there is an admin listener, it is the one that answers.
     probe(&[
         ("GATHER__ADMIN__LISTEN", &on_server),
         ("GATHER__SERVER__LISTEN", &nobody),
@@ -98,7 +98,7 @@ fn without_a_url_the_environment_says_where() {
         ("GATHER__SERVER__LISTEN", &on_server),
     ])
     .expect(1);
-    // Every address of the host, as a container's gateway listens: asked at loopback.
+    // A container's gateway listens at every address of the host. It is asked at loopback.
     let port = on_server.rsplit(':').next().unwrap();
     probe(&[("GATHER__SERVER__LISTEN", &format!("0.0.0.0:{port}"))]).expect(0);
     drop(server);

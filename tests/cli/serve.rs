@@ -1,4 +1,4 @@
-//! `gather serve`: which configuration it takes, and what it says when there is none that it can use.
+//! `gather serve`: the configuration that it uses, and its report if it can use none.
 
 use std::{fs, net::TcpListener, path::Path};
 
@@ -12,7 +12,7 @@ fn path(file: &Path) -> &str {
     file.to_str().unwrap()
 }
 
-/// Both commands read the configuration alike, so both have to say the same.
+/// Returns the report of a refused file. Both commands read the configuration alike, so both must report the same.
 fn refused(file: &Path) -> String {
     let served = run(&["serve", "-c", path(file)]).expect(1);
     let checked = run(&["check", "-c", path(file)]).expect(1);
@@ -83,7 +83,7 @@ fn the_file_beside_the_caller_comes_first_and_what_is_read_is_said() {
         said.starts_with("good: gather.toml: 1 upstream, "),
         "{said}"
     );
-    // A file with another ending is not taken, and that is said.
+    // A file with another ending is not used, and the report says so.
     fs::write(place.path().join("gather.yaml"), &text).unwrap();
     let said = check().expect(0).stderr;
     let told = "warning: gather.yaml: is not read, as gather.toml is there";
@@ -141,7 +141,7 @@ fn a_file_that_can_not_be_read_is_told_with_the_reason() {
     let file = place.path().join("gather.toml");
     fs::write(&file, "").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
-    // Root reads it all the same.
+    // Root can read the file all the same.
     if fs::read(&file).is_err() {
         let message = refused(&file);
         assert!(message.contains("permission denied"), "{message}");

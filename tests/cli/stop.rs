@@ -1,4 +1,5 @@
-//! How `gather serve` stops: not ready but still serving, then not listening, then gone; at once when told twice.
+//! The stop of `gather serve`: not ready but still serving, then not listening, then gone. A second signal ends it at
+//! once.
 
 use std::{
     io::Read as _,
@@ -13,7 +14,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// How long the gateway says that it isn't ready. Long enough to ask it a few things meanwhile on a slow machine.
+/// The time for which the gateway reports that it isn't ready. It is long enough for a few requests on a slow machine.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// An upstream whose `/slow` takes longer than [`GRACE`], and a gateway that calls either path.
@@ -39,7 +40,7 @@ fn slow_and_fast() -> (Upstream, String) {
     (upstream, toml)
 }
 
-/// A request that the upstream has seen, and whose answer is to come.
+/// Sends a request, and returns once the upstream has seen it and has not answered.
 fn in_flight(address: SocketAddr, target: &str, upstream: &Upstream) -> TcpStream {
     let before = upstream.requests().len();
     let tcp = send(address, target, &[]).unwrap();
@@ -171,7 +172,7 @@ fn an_idle_kept_connection_does_not_hold_up_the_stop() {
 
 #[test]
 fn a_client_that_does_not_read_its_answer_is_cut_off_when_the_drain_is_over() {
-    // More than the sockets on both sides hold.
+    // This is more than the sockets on both sides hold.
     let upstream = Upstream::always(Response::text(vec![b'x'; 32 << 20]));
     let toml = format!(
         "server.grace = \"0s\"\nserver.drain = \"5s\"\ndefaults.max_body = \"64MiB\"\n{}deadline = \"5s\"\nmax_body = \"64MiB\"\n",
@@ -205,7 +206,8 @@ fn the_admin_listener_tells_the_stop_until_the_end() {
     eventually("a closed public listener", || {
         TcpStream::connect(address).err()
     });
-    // The public listener has gone, a request is in flight, and whoever asks still learns why.
+    // The public listener is closed, and a request is in flight. A client of the admin listener still learns the
+    // reason.
     assert_eq!(get(operations, "/readyz").json()["reason"], "stopping");
     let metrics = get(operations, "/metrics");
     assert!(

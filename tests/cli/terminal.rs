@@ -1,4 +1,4 @@
-//! Colours and progress: on a terminal and nowhere else, unless somebody wants it otherwise.
+//! Colours and progress: on a terminal and nowhere else, unless the user asks for something else.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ fn slow() -> Upstream {
     Upstream::always(answer.after(std::time::Duration::from_millis(400)))
 }
 
-/// Whether an escape sequence sets a colour or a weight (SGR): it ends in `m`.
+/// Returns true if an escape sequence sets a colour or a weight (SGR): it ends in `m`.
 fn is_coloured(text: &str) -> bool {
     text.split("\u{1b}[").skip(1).any(|rest| {
         let end = rest.find(|letter: char| letter.is_ascii_alphabetic());
@@ -22,7 +22,8 @@ fn is_coloured(text: &str) -> bool {
     })
 }
 
-/// Runs the program on a terminal; its standard output and error come out as one. `None` where no terminal can be had.
+/// Runs the program on a terminal, which joins its standard output and error. Returns `None` if no terminal is
+/// available.
 #[allow(clippy::print_stdout, reason = "a test that can't be run says why")]
 fn on_a_terminal(arguments: &str, variables: &[(&str, &str)]) -> Option<Finished> {
     if which("script").is_none() {
@@ -121,7 +122,7 @@ fn progress_is_drawn_on_a_terminal_and_gone_when_the_answer_is_there() {
         return;
     };
     let drawn = drawn.expect(0).stdout;
-    // Frames first, each drawn over the one before; then what stays.
+    // Frames come first, each drawn over the one before. The final text follows.
     let (progress, result) = drawn.rsplit_once("\u{1b}[J").unwrap();
     assert!(progress.contains("running"), "{drawn:?}");
     assert!(progress.contains("\u{1b}[3A"), "it is wiped out: {drawn:?}");

@@ -1,4 +1,4 @@
-//! Tracing by the built program: what its log says of it, and what only the environment sets.
+//! Tracing by the built program: its log lines, and the settings that only the environment has.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -35,7 +35,7 @@ fn lines_of(finished: &Finished) -> Vec<Value> {
         .collect()
 }
 
-/// What the log says of spans: levels, and reasons where there are any.
+/// Returns the level of each log line about spans, and its reason if it has one.
 fn of_spans(finished: &Finished) -> Vec<(String, String)> {
     let lines = lines_of(finished);
     let about = |line: &&Value| line["message"].as_str().unwrap().contains("spans");

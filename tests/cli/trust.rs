@@ -1,4 +1,5 @@
-//! Whom `https` upstreams are trusted by: the variables that name roots, and what is said of those that name none.
+//! The roots that `https` upstreams are verified by: the variables that name them, and the reports of those that name
+//! none.
 
 use std::fs;
 
@@ -44,7 +45,7 @@ impl Place {
         self.0.path().join(name).display().to_string()
     }
 
-    /// `DIR` in the variables stands for this place, and is put back into what is said.
+    /// Runs a command. `DIR` in the variables stands for this place, and replaces it in the output.
     fn run(&self, command: &[&str], variables: &[(&str, &str)]) -> Finished {
         let directory = self.path("").trim_end_matches('/').to_owned();
         let mut program = gather();
@@ -170,7 +171,7 @@ fn nobody_is_told_of_roots_that_nobody_relies_on() {
         own.run(&["check", "--elsewhere"], &wrong).expect(0).stderr,
         ""
     );
-    // A mistake of the configuration is told, and not what follows from it.
+    // A mistake in the configuration is reported, but not its consequences.
     let bad = Place::new(SECURE, "defaults.tls = { ca = \"no.pem\" }");
     let said = bad.run(&["check"], &wrong).expect(1).stderr;
     assert_eq!(said.lines().count(), 1, "{said}");

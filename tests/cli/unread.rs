@@ -1,4 +1,4 @@
-//! A log whose reader stands still: the pipe is full, and the gateway goes on as if it were read.
+//! A log whose reader stands still. The pipe is full, and the gateway goes on as if it were read.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -45,7 +45,7 @@ impl Unread {
         unread
     }
 
-    /// Has more written than the pipe and the gateway hold: the log has a refused request's path.
+    /// Makes the log larger than the pipe and the gateway hold: it has the path of each refused request.
     fn fill(&self) {
         let path = format!("/{}", "x".repeat(6000));
         for _ in 0..300 {
@@ -53,9 +53,9 @@ impl Unread {
         }
     }
 
-    /// Does the same by what is no request: the edge of the gateway writes its lines itself.
+    /// Does the same by malformed requests, for which the edge of the gateway writes the lines itself.
     fn fill_with_malformed(&self) {
-        // Far more than the pipe and the queue before it hold.
+        // This is far more than the pipe and the queue before it hold.
         for _ in 0..300 {
             if self.dropped() > 0 {
                 return;
@@ -105,7 +105,7 @@ fn a_log_that_nobody_reads_stops_no_answer_and_what_was_lost_is_counted_and_told
         let answer = get(gateway.address, "/aggregate");
         assert_eq!(answer.json()["outcome"], "complete", "{}", answer.text());
 
-        // Its reader goes on.
+        // The log's reader goes on.
         let log = BufReader::new(gateway.child.stderr.take().unwrap());
         let mut lines = log.lines().map(Result::unwrap);
         let line = lines.find(|line| line.contains("log lines were dropped"));

@@ -1,5 +1,5 @@
-//! Warnings of what is valid and probably not meant. `gather check` prints them, `--strict` makes them count, and `gather serve`
-//! logs them.
+//! Warnings about settings that are valid but probably not meant. `gather check` prints them, `--strict` makes them
+//! count, and `gather serve` logs them.
 
 use crate::{
     file,
@@ -35,7 +35,7 @@ fn check(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Finished
     finish(command)
 }
 
-/// The lines that are about this key or variable.
+/// Returns the lines about this key or variable.
 fn about<'a>(finished: &'a Finished, what: &str) -> Vec<&'a str> {
     let what = format!("{what}: ");
     let lines = finished.stderr.lines();
