@@ -1,4 +1,5 @@
-"""Calls of a generated client, with what they have to answer. `tests/peers/clients.rs` has mypy look at it and runs it."""
+"""Calls of a generated client, with the expected answers. `tests/peers/clients.rs` checks this file with mypy and runs
+it."""
 
 import json
 from http import HTTPStatus
@@ -45,7 +46,7 @@ client = Client(
     httpx_args={"event_hooks": {"request": [note]}},
 )
 
-# Nothing is sent that the program doesn't say.
+# The request has only what the program says.
 run = aggregate.sync(client=client)
 assert_type(run, FailedRun | Problem | Run | None)
 assert isinstance(run, Run)
@@ -121,7 +122,7 @@ with client.get_httpx_client().stream(
 failed = StreamedFailed.from_dict(messages[1])
 assert (failed.index, failed.failure) == (1, Failure.STATUS)
 
-# What the gateway says of itself.
+# The gateway's own state.
 ready = readyz.sync(client=client)
 assert_type(ready, NotReady | Problem | ReadyzResponse200 | None)
 assert isinstance(ready, ReadyzResponse200) and ready.ready is True

@@ -1,10 +1,10 @@
-// Calls of a generated client, with what they have to answer. `tests/peers/clients.rs` compiles and runs it.
+// Calls of a generated client, with the expected answers. `tests/peers/clients.rs` compiles and runs this file.
 import createClient from "openapi-fetch";
 import type { components, paths } from "./gather.d.ts";
 
 type Schemas = components["schemas"];
 
-/** `true` where each of both types is as good as the other. */
+/** `true` if each of both types can stand for the other. */
 type Equal<A, B> = [A, B] extends [B, A] ? true : false;
 
 function is(found: unknown, wanted: unknown): void {
@@ -79,7 +79,7 @@ for (const message of messages) {
   if ("index" in message && message.ok && message.name === "odd") is(message.body, "a\u2028b");
 }
 
-// What the gateway says of itself.
+// The gateway's own state.
 const ready = await client.GET("/readyz");
 const isReady: true | undefined = ready.data?.ready;
 is(isReady, true);

@@ -1,4 +1,5 @@
-// Scenarios: bodies that a browser's parser or its layout could fail on. A run ends and its answer is shown, whatever is in it.
+// Scenarios: bodies that a browser's parser or its layout could fail on. A run ends and its answer is shown, for any
+// body.
 
 import assert from "node:assert/strict";
 import { begin, desktop, done, inspect, rows, visit } from "./browser.mjs";
@@ -7,7 +8,7 @@ import { CONSOLE, page_at } from "./scene.mjs";
 
 const DEEP = 20_000;
 
-/** Each with the beginning of what is shown of it, and whether it is laid out. */
+/** Each body with the beginning of its shown text, and `true` if it is laid out. */
 const BODIES = [
   ["[".repeat(DEEP) + "]".repeat(DEEP), "[[[[", false],
   ['{"a":'.repeat(DEEP) + "1" + "}".repeat(DEEP), '{"a":{"a":', false],

@@ -1,5 +1,5 @@
-// A headless Chromium and pages that notice everything which must not happen: messages on the console, faults of a script,
-// breaches of the policy, requests to other hosts.
+// A headless Chromium, and pages that notice every event that must not happen: messages on the console, errors of a
+// script, breaches of the policy, requests to other hosts.
 
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
@@ -25,12 +25,13 @@ export const desktop = { viewport: { width: 1280, height: 900 }, colorScheme: "l
 export const phone = { viewport: { width: 360, height: 740 }, colorScheme: "light" };
 export const wider = { viewport: { width: 390, height: 844 }, colorScheme: "light" };
 
-/** A browser with a profile of its own that goes with it. */
+/** Starts a browser with a profile of its own, which is removed with it. */
 export function launch(executablePath) {
   return chromium.launch({ executablePath, headless: true, chromiumSandbox: false, args: FLAGS });
 }
 
-/** A tab that notices what happens in it. It is used again and again: in a whole Chromium a new one takes a second. */
+/** Opens a tab that notices such events. It is used again and again, because a new one takes a second in a whole
+    Chromium. */
 export async function open(browser) {
   const context = await browser.newContext(desktop);
   context.setDefaultTimeout(SOON);
@@ -46,8 +47,8 @@ export async function open(browser) {
   return tab;
 }
 
-/** Visits the console at `url` as if for the first time, lets `scenario` use it, and checks at the end that nothing happened
-    that must not. */
+/** Visits the console at `url` as if for the first time, runs `scenario`, and then checks that nothing forbidden
+    happened. */
 export async function visit(tab, url, look, scenario, expected = []) {
   const { page } = tab;
   const { viewport, colorScheme, reducedMotion = "no-preference" } = look;
@@ -80,7 +81,8 @@ export async function begin(page, aggregate, mode = "both") {
 /** Waits until nothing runs. */
 export const done = (page) => page.waitForSelector("body:not([data-running])");
 
-/** What the page says of a run's calls: `name`, `state`, `said`, `took` in milliseconds, `more`, and the bar's place in pixels. */
+/** Returns the page's rows about a run's calls: `name`, `state`, `said`, `took` in milliseconds, `more`, and the bar's
+    place in pixels. */
 export const rows = (page, mode) =>
   page.$$eval(`.run.${mode} li`, (items) =>
     items.map((item) => {
@@ -113,7 +115,7 @@ export async function inLooks(page, what) {
   }
 }
 
-/** Fails where axe finds anything to object to, and where the page is wider than its window. */
+/** Fails if axe has an objection, or if the page is wider than its window. */
 export async function inspect(page, what) {
   await page.evaluate(axe);
   const violations = await page.evaluate(async () => {

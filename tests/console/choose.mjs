@@ -1,10 +1,11 @@
-// Scenarios: what a request may choose and pass on, the answer without a stream, and how the form reads.
+// Scenarios: the choices of a request, the parameters that it passes on, the answer without a stream, and the form's
+// text.
 
 import assert from "node:assert/strict";
 import { begin, desktop, done, inLooks, inspect, phone, rows, visit, wider } from "./browser.mjs";
 import { CONSOLE, page_at } from "./scene.mjs";
 
-/** How many lines the text of the first element that matches takes, and whether all of it is seen. */
+/** Returns the number of lines of the first matching element's text, and `true` if all of it is visible. */
 const lines = (page, selector) =>
   page.$eval(selector, (element) => {
     const range = document.createRange();
@@ -38,7 +39,7 @@ export const scenarios = {
       const asked = "mode=concurrent&wait_for=all&id=a%26b%3Dc%20d&q%5B%5D=%C3%A9'";
       assert.ok(command.includes(asked), command);
       assert.ok(command.includes("-H 'cookie: session=1' -H 'x-tenant: it'\\''s 7' 'http"), command);
-      // What is kept has names, and no values.
+      // The stored runs have names, and no values.
       const kept = await page.evaluate(() => localStorage.getItem("gather.console.runs"));
       assert.ok(kept.includes("with id, q[], cookie, x-tenant") && !/it's|session|a&b/.test(kept), kept);
       await page.getByLabel("x-tenant header").fill("é");
@@ -162,7 +163,7 @@ export const scenarios = {
           await page.evaluate(() => document.querySelector("#run").scrollIntoView({ block: "center" }));
           await begin(page, aggregate);
           await done(page);
-          // The one that was drawn last, as a whole.
+          // The run that was drawn last is visible as a whole.
           const { top, bottom, height } = await page.$eval(".run.concurrent", (run) => {
             const { top, bottom } = run.getBoundingClientRect();
             return { top, bottom, height: innerHeight };

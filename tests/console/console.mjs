@@ -1,6 +1,7 @@
-// The console in a real browser before a real gateway. Takes CHROMIUM, the program, CONSOLE, the gateway's origin, ADMIN, that of
-// one whose metrics are elsewhere and which compresses, SCREENSHOTS, a directory for pictures, which may be missing, and ONLY, a
-// part of a scenario's name, if it is not all of them. The aggregates are those of tests/peers/console.rs.
+// Tests the console in a real browser before a real gateway. CHROMIUM is the program. CONSOLE is the gateway's origin.
+// ADMIN is the origin of a gateway that compresses and has its metrics elsewhere. SCREENSHOTS is a directory for
+// pictures, and may be missing. ONLY is a part of the names of the scenarios to run, if not all. The aggregates are
+// those of tests/peers/console.rs.
 
 import { scenarios as bodies } from "./bodies.mjs";
 import { launch, open } from "./browser.mjs";
@@ -10,7 +11,7 @@ import { scenarios as use } from "./use.mjs";
 
 const { CHROMIUM, ONLY = "" } = process.env;
 
-/** How many of the first scenarios run by themselves. */
+/** The number of the first scenarios, which run by themselves. */
 const ALONE = 3;
 
 const browser = await launch(CHROMIUM);
@@ -33,7 +34,7 @@ const player = async (tab) => {
     await play(chosen.shift(), tab);
   }
 };
-// Those that look at times and frames come first and are alone; the others mostly wait.
+// Scenarios that look at times and frames come first and run alone. The others mostly wait.
 const tab = await open(browser);
 for (const scenario of chosen.splice(0, ALONE)) {
   await play(scenario, tab);

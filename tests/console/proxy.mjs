@@ -1,10 +1,10 @@
-// What stands between a browser and the gateway: a proxy that takes a prefix off, one that breaks in the middle, and one that
-// answers itself.
+// Proxies between a browser and the gateway: one removes a prefix, one breaks off in the middle, and one answers
+// itself.
 
 import { createServer, request } from "node:http";
 
-/** A proxy on a free port that has what is at `origin` behind `prefix`. `cut` cuts the answers that are under way. To a path for
-    which `instead` has one, it answers with that stream. */
+/** Starts a proxy on a free port, which serves `origin` behind `prefix`. `cut` cuts the answers under way. If `instead`
+    has a stream for a path, the proxy answers with that. */
 export async function proxy(origin, prefix, instead = () => null) {
   const under = new Set();
   const server = createServer((asked, answer) => {

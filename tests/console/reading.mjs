@@ -1,4 +1,4 @@
-// The console's modules that read what a gateway sends, whatever is in it. A part of units.mjs.
+// Tests of the console's modules that read a gateway's answers, whatever is in them. A part of units.mjs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -79,7 +79,7 @@ test("whatever a body is, it is laid out or not, and never the end of the page",
   assert.equal(pretty(STRANGE["20,000 levels of lists"]), null);
   assert.equal(pretty(STRANGE["a million numbers at depth 90"]), null);
   assert.equal(pretty(STRANGE["lone surrogates"]), STRANGE["lone surrogates"]);
-  // What the gateway takes by default, and some of its own around it, is laid out.
+  // The depth that the gateway takes by default is laid out, with some levels of its own around it.
   assert.notEqual(pretty("[".repeat(70) + "]".repeat(70)), null);
 });
 

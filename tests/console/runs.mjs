@@ -1,11 +1,11 @@
-// Scenarios: what is seen of runs, those that go well and all the others.
+// Scenarios: the display of runs, of good ones and of all others.
 
 import assert from "node:assert/strict";
 import { begin, desktop, done, inspect, inLooks, rows, visit } from "./browser.mjs";
 import { proxy } from "./proxy.mjs";
 import { CONSOLE, metric, page_at, until, watchFrames } from "./scene.mjs";
 
-/** Chromium's own words on a status that is no success and on a connection that breaks: the page shows what it is. */
+/** Chromium's own messages about a failed status and about a connection that breaks. The page shows the cause. */
 const NETWORK = ["Failed to load resource", "net::ERR"];
 
 export const scenarios = {
@@ -26,7 +26,7 @@ export const scenarios = {
           assert.ok(slow[at].left >= end - 2, "one after another");
           assert.ok(Math.abs(fast[at].left - fast[0].left) < 12, "together");
         }
-        // A millisecond is as long in both.
+        // A millisecond is as wide in both.
         const [one, other] = [slow[0], fast[0]].map(({ width, took }) => width / took);
         assert.ok(Math.abs(one / other - 1) < 0.05, `one axis: ${one} and ${other} pixels`);
         const words = await page.textContent("#ratio");
@@ -157,7 +157,7 @@ export const scenarios = {
         assert.equal(await page.textContent(".run.sequential .verdict"), "stopped");
         assert.equal(await page.$(".run.concurrent"), null, "the second mode was not begun");
       }
-      // The focus is somewhere from which it goes on.
+      // The focus is at a place from which the user can go on.
       assert.equal(await page.evaluate(() => document.activeElement.id), "run");
     });
   },

@@ -1,9 +1,9 @@
-// What the scenarios share: where the gateways are, their metrics, and the pictures.
+// The parts that the scenarios share: the gateways' origins, their metrics, and the pictures.
 
 import assert from "node:assert/strict";
 import path from "node:path";
 
-/** The gateway's origin, and that of one whose metrics are elsewhere and which compresses. */
+/** The gateway's origin, and the origin of a gateway that compresses and has its metrics elsewhere. */
 export const { CONSOLE, ADMIN } = process.env;
 
 export const page_at = (origin) => `${origin}/console`;
@@ -24,14 +24,14 @@ export function watchFrames() {
   requestAnimationFrame(note);
 }
 
-/** The value of a series of the gateway's metrics; zero where it isn't there. */
+/** Returns the value of a series of the gateway's metrics, or zero if it doesn't exist. */
 export async function metric(series) {
   const text = await (await fetch(`${CONSOLE}/metrics`)).text();
   const line = text.split("\n").find((line) => line.startsWith(`${series} `));
   return line === undefined ? 0 : Number(line.split(" ").at(-1));
 }
 
-/** Asks until it is so, for ten seconds at most. */
+/** Asks until `holds` is true, for ten seconds at most. */
 export async function until(holds) {
   const end = Date.now() + 10_000;
   while (!(await holds())) {

@@ -1,4 +1,4 @@
-// The console's modules that need no page, by `node --test`. Those that read what comes are in reading.mjs.
+// Tests of the console's modules that need no page, by `node --test`. The modules that read answers are in reading.mjs.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -165,7 +165,7 @@ test("of a sequential run only the call whose turn it is moves", () => {
   assert.deepEqual(states(run, 5), ["running", "waiting", "waiting"]);
   assert.equal(run.take(result(0, 0, 100), 102), false);
   assert.deepEqual(states(run, 110), ["ok", "running", "waiting"]);
-  // The way there and back is not the call's.
+  // The time on the network is not the call's.
   assert.equal(run.elapsed(112), 110);
   assert.deepEqual(run.span(run.calls[1], 110), { state: "running", start: 100, length: 10 });
 });
@@ -229,7 +229,7 @@ test("a choice is the address that a client would ask, and words", () => {
     headers: [["x-tenant", "hidden"], ["cookie", "hidden"]],
   };
   assert.equal(target(passing, "sequential"), "aggregate/home?mode=sequential&wait_for=first&id=a%26b%3Dc&q%5B%5D=%C3%A9");
-  // They are kept in the browser, and a value may be a secret.
+  // The browser stores the options, and a value may be a secret.
   assert.equal(options(passing), "wait_for first · with id, q[], x-tenant, cookie");
   assert.deepEqual(sendable(passing), [["x-tenant", "hidden"]]);
   const many = (letter) => ({ ...plain, calls: Array.from("abcdef", (name) => ({ name: letter + name.repeat(9) })) });

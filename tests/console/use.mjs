@@ -1,4 +1,4 @@
-// Scenarios: what the page can be used for besides, and how.
+// Scenarios: further uses of the page.
 
 import assert from "node:assert/strict";
 import { begin, desktop, done, inspect, phone, rows, visit } from "./browser.mjs";
@@ -50,7 +50,7 @@ export const scenarios = {
       await tab("ask-plain");
       await page.keyboard.press("Enter");
       await page.waitForFunction(() => /server-timing/.test(document.querySelector("#answer table")?.textContent));
-      // The focus is on what has come, and the way on is not lost.
+      // The focus is on the new content, and the user can go on from there.
       const { region } = await page.evaluate(() => ({ region: document.activeElement.getAttribute("aria-label") }));
       assert.equal(region, "The plain answer's headers");
       await page.focus("input[name=part]:checked");
