@@ -1,5 +1,6 @@
-//! Every alert fires when its fault is injected, and none before: one Prometheus with the shipped rules in a hurry watches
-//! gateways that are healthy for longer than the slowest alert takes, and that then all get their own faults at once.
+//! Every alert fires when its fault is injected, and none fires before. One Prometheus with the shipped rules at a
+//! faster pace watches the gateways. They are healthy for longer than the slowest alert takes, and then all get their
+//! own faults at once.
 
 mod scene;
 
@@ -16,14 +17,15 @@ use crate::{
 
 use scene::{Gateways, INTERVAL};
 
-/// Longer than any alert of the hurried rules needs from its fault to its firing: 15 s, and 5 s of rates before.
+/// The healthy time. It is longer than any alert of the faster rules needs from its fault to its firing: 15 s, and 5 s
+/// of rates before.
 const HEALTHY: Duration = Duration::from_secs(22);
 
 /// An alert and what it is about: the upstream, the aggregate, or else the instance.
 type Fired = (String, String);
 
-/// Whatever has fired, ever, but for one: before its first scrapes Prometheus knows of no gateway at all, and in a hurry that
-/// is long enough to be reported. `alerts_test.yml` has that case.
+/// Returns every alert that has ever fired, except one. Before its first scrapes Prometheus knows of no gateway at all.
+/// At the faster pace that lasts long enough to be reported. `alerts_test.yml` has that case.
 fn fired(prometheus: &Prometheus) -> BTreeSet<Fired> {
     let ever = "count_over_time(ALERTS{alertstate=\"firing\"}[10m])";
     let label = |labels: &serde_json::Value, name: &str| Some(labels[name].as_str()?.to_owned());
@@ -65,7 +67,7 @@ fn every_alert_fires_at_its_fault_and_none_before() {
     every_alert_reads_well(&gateways.prometheus);
 }
 
-/// Waits for all that must fire; nothing may fire that neither must nor may.
+/// Waits for all alerts that must fire. No other alert may fire, except those that `expected` allows.
 fn must_fire(prometheus: &Prometheus, expected: &BTreeMap<Fired, Faulty>) {
     let must: BTreeSet<_> = expected
         .iter()
@@ -87,14 +89,14 @@ fn must_fire(prometheus: &Prometheus, expected: &BTreeMap<Fired, Faulty>) {
     assert!(odd.is_empty(), "{odd:?} fired as well");
 }
 
-/// What a fault must do, and what it may do besides.
+/// The effect of a fault: an alert that must fire, or one that may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Faulty {
     Must,
     May,
 }
 
-/// The texts of what fires, with their values filled in.
+/// Asserts that the texts of the firing alerts have their values filled in.
 fn every_alert_reads_well(prometheus: &Prometheus) {
     let alerts = prometheus.api("alerts", &[])["alerts"].clone();
     let alerts = alerts.as_array().unwrap();

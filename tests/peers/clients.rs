@@ -1,6 +1,6 @@
-//! Clients that are generated from the OpenAPI document, as their users make them: the commands and programs of
-//! `docs/clients.md`, word for word, and those of `tests/clients` with all that may be answered. Each is compiled, or checked by
-//! mypy, by the strictest rules, and makes its calls to a real gateway.
+//! Clients that are generated from the OpenAPI document, as users make them. They are the commands and programs of
+//! `docs/clients.md`, word for word, and those of `tests/clients`, which cover every possible answer. Each is compiled,
+//! or checked by mypy, by the strictest rules, and makes its calls to a real gateway.
 
 use std::{
     ffi::OsString,
@@ -19,20 +19,20 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// Enough for compilers on a machine that is busy with other tests.
+/// The longest wait. It is enough for compilers on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The address of the gateway in documents and programs.
 const WRITTEN: &str = "http://127.0.0.1:8080";
 
-/// The services of the page, and one whose JSON has in it what some take for a line's end.
+/// Starts the services of the page, and one whose JSON has characters that some programs take for a line's end.
 fn upstream() -> Upstream {
     Upstream::start(|request| match request.path().split('?').next() {
         Some("/users") => {
             let asked = request.query().unwrap_or_default();
             Response::json(format!(r#"{{"id": 1, "asked": "{asked}"}}"#)).into()
         }
-        // Later than the users, so that the order of arrival is known.
+        // This answers later than the users, so that the order of arrival is known.
         Some("/orders") => {
             Behaviour::from(Response::text("none yet")).after(Duration::from_millis(300))
         }
@@ -41,7 +41,7 @@ fn upstream() -> Upstream {
     })
 }
 
-/// The blocks of the page in one language.
+/// Returns the blocks of the page in one language.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let blocks = markdown::blocks(page).into_iter();
     let found: Vec<_> = blocks
@@ -62,7 +62,7 @@ struct Workplace {
 }
 
 impl Workplace {
-    /// For the section of the page that has this heading.
+    /// Makes a workplace for the section of the page with this heading.
     fn new(heading: &str) -> Self {
         let page = fs::read_to_string(repository("docs/clients.md")).unwrap();
         let (_, section) = page.split_once(&format!("\n## {heading}\n")).unwrap();
@@ -125,8 +125,8 @@ impl Workplace {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// Runs the commands of the page and of its section, but for those that install something, and then `more`. What they write
-    /// has to have in it what the page says, in order.
+    /// Runs the commands of the page and of its section, except those that install something, and then `more`. Their
+    /// output must contain the page's output, in order.
     fn run(&self, more: &str) {
         let (before, _) = self.page.split_once("\n## ").unwrap();
         let lines = [blocks(before, "sh"), blocks(&self.section, "sh")].concat();
@@ -158,7 +158,7 @@ impl Workplace {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         let (written, errors) = (text(&output.stdout), text(&output.stderr));
         assert!(output.status.success(), "{written}\n{errors}");
-        // A generator warns of what it leaves out.
+        // A generator warns of the parts that it leaves out.
         assert!(!errors.contains("arning"), "{errors}");
         let mut rest = &*written;
         for said in blocks(&self.section, "text") {
@@ -218,7 +218,7 @@ fn a_client_by_openapi_python_client_passes_mypy_strictly_and_makes_its_calls() 
     place.run("mypy --strict gather_client calls.py\npython calls.py");
 }
 
-/// A path as a shell takes it.
+/// Returns a path as a shell takes it.
 fn shell_word(path: &Path) -> String {
     format!("'{}'", path.display())
 }

@@ -1,5 +1,5 @@
-//! The console in a real browser: Chromium, driven by the scripts of `tests/console`, before gateways whose upstreams do as
-//! they are told. And the console's own modules that need no page, in Node.
+//! The console in a real browser: Chromium, driven by the scripts of `tests/console`, before gateways with scripted
+//! upstreams. Node runs the console's modules that need no page.
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
@@ -9,24 +9,24 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// How long a usual call takes.
+/// The time that a usual call takes.
 const DELAY: Duration = Duration::from_millis(300);
 
-/// How long a script may take. In a hurry it takes some ten seconds.
+/// The longest time for a script. If all goes well it takes some ten seconds.
 const LONG: Duration = Duration::from_secs(240);
 
 fn node() -> Option<PathBuf> {
     needed("Node.js (`node`)", which("node"))
 }
 
-/// A script of `tests/console`, to be run by Node.
+/// Makes the command that runs a script of `tests/console` by Node.
 fn script(node: &PathBuf, name: &str) -> Command {
     let mut command = Command::new(node);
     command.arg(repository("tests/console").join(name));
     command
 }
 
-/// Runs it, and fails with all it says.
+/// Runs the command, and fails with all its output.
 fn passes(command: Command) -> String {
     let mut command = assert_cmd::Command::from_std(command);
     let output = command.timeout(LONG).output().unwrap();
@@ -59,12 +59,12 @@ fn upstream() -> Upstream {
     })
 }
 
-/// Lists in lists.
+/// Returns lists that are nested this deep.
 fn nested(depth: usize) -> String {
     "[".repeat(depth) + &"]".repeat(depth)
 }
 
-/// The aggregates that the scripts run, before upstreams at `origin`.
+/// Returns the configuration of the aggregates that the scripts run, before upstreams at `origin`.
 fn configuration(origin: &str) -> String {
     format!(
         r#"
@@ -133,7 +133,7 @@ fn a_browser_runs_both_modes_and_everything_else_that_the_console_offers() {
         .env("CHROMIUM", chromium)
         .env("CONSOLE", format!("http://{address}"))
         .env("ADMIN", format!("http://{other}"));
-    // Where somebody wants to see what the browser saw.
+    // This variable names a folder for the browser's pictures.
     if let Some(pictures) = std::env::var_os("GATHER_SCREENSHOTS") {
         command.env("SCREENSHOTS", pictures);
     }

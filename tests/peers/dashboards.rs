@@ -1,4 +1,5 @@
-//! The dashboards' JSON: what Grafana would draw badly or not at all. What the queries find is in `panels`.
+//! Checks the dashboards' JSON for all that Grafana would draw badly or not at all. `panels` checks the queries'
+//! results.
 
 use std::{collections::BTreeSet, fs};
 
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{program::repository, series};
 
-/// The schema versions that the Grafana of deploy/compose.yaml reads, and that are not older than its format for variables.
+/// The schema versions that the Grafana of deploy/compose.yaml reads. They are not older than its format for variables.
 const SCHEMAS: std::ops::RangeInclusive<i64> = 36..=42;
 
 /// The units and kinds of panels that we use, as Grafana names them.
@@ -24,14 +25,14 @@ const KINDS: [&str; 4] = ["timeseries", "stat", "heatmap", "state-timeline"];
 
 /// One query of a dashboard.
 pub(crate) struct Target {
-    /// Whose it is: a panel's title, or a mark's name.
+    /// The owner of the query: a panel's title, or a mark's name.
     pub(crate) of: String,
     pub(crate) query: String,
-    /// Whether it asks for one moment and not for a time.
+    /// True if it asks for one moment, and false if it asks for a range of time.
     pub(crate) instant: bool,
 }
 
-/// All dashboards that are shipped, by their files' names.
+/// Returns all shipped dashboards, by their files' names.
 pub(crate) fn dashboards() -> Vec<Value> {
     let folder = repository("deploy/grafana/dashboards");
     let mut files: Vec<_> = fs::read_dir(folder)
@@ -44,7 +45,7 @@ pub(crate) fn dashboards() -> Vec<Value> {
     dashboards
 }
 
-/// The queries of a dashboard's panels and marks.
+/// Returns the queries of a dashboard's panels and marks.
 pub(crate) fn targets(dashboard: &Value) -> Vec<Target> {
     let panels = list(dashboard, "panels").iter().flat_map(|panel| {
         list(panel, "targets").iter().map(|target| Target {
@@ -72,7 +73,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// Names of variables after a `$`, those of Grafana's own left out.
+/// Returns the names of variables after a `$`, without Grafana's own.
 fn variables_in(query: &str) -> impl Iterator<Item = &str> {
     query.split('$').skip(1).filter_map(|rest| {
         let rest = rest.trim_start_matches('{');
@@ -82,8 +83,8 @@ fn variables_in(query: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The metric that a query's first selector asks for, if it takes no notice of the job and the instance that are chosen. A recorded
-/// series has no instance, so it is never right.
+/// Returns the metric of a query's first selector, if the selector ignores the chosen job and instance. A recorded
+/// series has no instance, so it is always returned.
 fn unfiltered(query: &str) -> Option<&str> {
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == ':';
     let mut rest = query;
@@ -110,7 +111,7 @@ fn unfiltered(query: &str) -> Option<&str> {
     None
 }
 
-/// What is wrong with a dashboard, where there are these others.
+/// Returns the faults of a dashboard. `uids` are those of all dashboards.
 fn faults(dashboard: &Value, uids: &BTreeSet<&str>) -> Vec<String> {
     let mut faults = Vec::new();
     let mut check = |is_right: bool, what: String| {
@@ -200,7 +201,7 @@ fn variable_faults(variables: &[Value]) -> Vec<String> {
         } else if let Some(series) = unfiltered(text(it, "definition")) {
             faults.push(format!("{name}: {series} of every gateway"));
         }
-        // With a pattern for all, `process_*` would be every program's.
+        // With a pattern for all jobs, `process_*` would be every program's.
         if name == "job" && !it["allValue"].is_null() {
             faults.push("job: a pattern of its own for all".to_owned());
         }
@@ -208,7 +209,7 @@ fn variable_faults(variables: &[Value]) -> Vec<String> {
     faults
 }
 
-/// Where the dashboard's links and those of its panels' series lead.
+/// Returns the targets of the dashboard's links, and of the links of its panels' series.
 fn urls(dashboard: &Value) -> Vec<&str> {
     let panels = list(dashboard, "panels").iter();
     let of_series = panels.flat_map(|panel| list(&panel["fieldConfig"]["defaults"], "links"));
@@ -244,7 +245,7 @@ fn panel_faults(panel: &Value, source: &Value) -> Vec<String> {
         if !refs.insert(text(target, "refId")) {
             faults.push("two queries under one letter".to_owned());
         }
-        // A number is of one moment, a graph of many.
+        // A number shows one moment, and a graph shows many.
         let instant = kind == "stat";
         if target["instant"] != instant || target["range"] == instant {
             faults
@@ -254,7 +255,7 @@ fn panel_faults(panel: &Value, source: &Value) -> Vec<String> {
     faults
 }
 
-/// Panels out of the grid of 24 columns, and panels over each other.
+/// Returns the panels that are outside of the grid of 24 columns, and those that overlap.
 fn places(panels: &[Value]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut taken: Vec<([i64; 4], &str)> = Vec::new();
@@ -298,7 +299,7 @@ fn nothing_is_wrong_with_the_dashboards() {
     assert_eq!(titles, ["Gather: overview", "Gather: one upstream"]);
 }
 
-/// A value's member, which is made where it isn't there, or an item.
+/// Returns an item of a value, or a member, which is made if it is missing.
 fn place<'a>(value: &'a mut Value, at: &str) -> &'a mut Value {
     let (parent, key) = at.rsplit_once('/').unwrap();
     match value.pointer_mut(parent) {

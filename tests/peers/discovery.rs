@@ -1,5 +1,6 @@
-//! GatherDown, however Prometheus finds gateways: a real one relabels what discovery in a cluster would tell it of pods, by the
-//! files that are shipped and as the operator does it for the PodMonitor. Files with the same labels stand in for the cluster.
+//! GatherDown, for each way in which Prometheus finds gateways. A real Prometheus relabels the facts about pods that
+//! discovery in a cluster would report. It does this by the shipped files, and by the operator's rules for the
+//! PodMonitor. Files with the same labels stand in for the cluster.
 
 use std::{
     fs,
@@ -24,13 +25,13 @@ use crate::{
 /// look like one that is down.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Evaluations after which an alert of the hurried rules has fired, were it to fire at all: it needs a second.
+/// The number of evaluations after which an alert of the faster rules has fired, if it fires at all. It needs a second.
 const QUIET: u32 = 5;
 
 const BASE: &str = "deploy/kubernetes/base/gather.yaml";
 const MONITOR: &str = "deploy/kubernetes/components/podmonitor/podmonitor.yaml";
 
-/// A pod, as discovery tells of it.
+/// A pod, as discovery reports it.
 #[derive(Clone)]
 struct Pod {
     name: &'static str,
@@ -40,7 +41,7 @@ struct Pod {
     annotations: Vec<(String, String)>,
 }
 
-/// A map of names to texts.
+/// Returns a map of names to texts.
 fn texts(yaml: &Yaml) -> Vec<(String, String)> {
     let pairs = yaml.as_hash().unwrap().iter();
     pairs
@@ -48,7 +49,7 @@ fn texts(yaml: &Yaml) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The metadata of the pods that the shipped Deployment makes.
+/// Returns the metadata of the pods that the shipped Deployment makes.
 fn template() -> Yaml {
     let text = fs::read_to_string(repository(BASE)).unwrap();
     let documents = YamlLoader::load_from_str(&text).unwrap();
@@ -59,7 +60,7 @@ fn template() -> Yaml {
 }
 
 impl Pod {
-    /// A pod of the shipped Deployment, with this address.
+    /// Makes a pod of the shipped Deployment, with this address.
     fn gather(name: &'static str, address: SocketAddr) -> Self {
         let template = template();
         let mut annotations = texts(&template["annotations"]);
@@ -77,7 +78,7 @@ impl Pod {
         }
     }
 
-    /// A pod of another service, with the same annotations.
+    /// Makes it a pod of another service, with the same annotations.
     fn of(mut self, service: &str) -> Self {
         self.labels = vec![("app.kubernetes.io/name".to_owned(), service.to_owned())];
         self
@@ -93,7 +94,7 @@ impl Pod {
         self
     }
 
-    /// Its targets: one for each port of its container.
+    /// Returns the pod's targets: one for each port of its container.
     fn targets(&self) -> [Value; 2] {
         ["http", "admin"].map(|port| {
             let mut meta = json!({
@@ -139,7 +140,7 @@ impl Cluster {
     }
 }
 
-/// The shipped job, which asks a list in the place of a cluster.
+/// Returns the shipped job, which asks a list in the place of a cluster.
 fn by_annotations(list: &Path) -> String {
     let shipped = repository("deploy/prometheus/kubernetes-pods.yml");
     let text = fs::read_to_string(shipped).unwrap();
@@ -154,8 +155,9 @@ fn by_annotations(list: &Path) -> String {
     )
 }
 
-/// The job that the operator makes of the shipped PodMonitor in the namespace `shop`, by its own documents: pods that the
-/// selector takes, in any phase before their end, and the port of that name. Its `job` is the namespace and the monitor's name.
+/// Returns the job that the operator makes of the shipped PodMonitor in the namespace `shop`, by its own documents. The
+/// job has the pods that the selector takes, in any phase before their end, at the port of that name. Its `job` is the
+/// namespace and the monitor's name.
 fn by_monitor(list: &Path) -> String {
     let monitor = yaml(MONITOR);
     let name = string(&monitor["metadata"]["name"]);
@@ -191,7 +193,7 @@ fn by_monitor(list: &Path) -> String {
     text
 }
 
-/// The labels of all series that a query results in, in one order.
+/// Returns the labels of all series that a query results in, in one order.
 fn labels(prometheus: &Prometheus, query: &str) -> Vec<Value> {
     let Some(answer) = prometheus.try_api("query", &[("query", query)]) else {
         return Vec::new();
@@ -219,7 +221,7 @@ fn expect(prometheus: &Prometheus, what: &str, query: &str, mut expected: Vec<Va
     .unwrap_or_else(|| panic!("{what}: {last:#?}\nand not {expected:#?}"));
 }
 
-/// The targets that GatherDown has told of since the rules were looked at for [`QUIET`] times.
+/// Waits until the rules have been evaluated [`QUIET`] times. Returns the targets that GatherDown has reported since.
 fn told(prometheus: &Prometheus) -> Vec<Value> {
     let evaluated = || prometheus.number("vector(time())").unwrap();
     let until = evaluated() + (INTERVAL * QUIET).as_secs_f64();
@@ -250,7 +252,7 @@ fn up(mut target: Value) -> Value {
     target
 }
 
-/// The labels of a target in the namespace `shop`.
+/// Returns the labels of a target in the namespace `shop`.
 fn target(job: &str, pod: &Pod) -> Value {
     json!({ "job": job, "instance": pod.address.to_string(), "namespace": "shop", "pod": pod.name })
 }
@@ -262,7 +264,8 @@ fn monitored(pod: &Pod) -> Value {
     target
 }
 
-/// Both lists, as an annotation and a PodMonitor for the same pods would only tell everything twice.
+/// A Prometheus with one list of pods for each way. An annotation and a PodMonitor for the same pods would report
+/// everything twice.
 struct Scene {
     prometheus: Prometheus,
     annotated: Cluster,
@@ -302,10 +305,10 @@ fn gather_down_tells_of_gateways_and_of_nothing_else_however_they_are_found() {
     let (two, at_two) = lonely();
     let (three, at_three) = lonely();
     let one_pod = Pod::gather("gather-1", at_one);
-    // The Deployment of somebody who has labels of his own: its job is the one that all pods have.
+    // A Deployment with labels of its own. Its job is the one that all pods have.
     let two_pod = Pod::gather("front-1", at_two).of("front");
     let three_pod = Pod::gather("gather-3", at_three);
-    // It is no gateway, and nothing listens there.
+    // This pod is no gateway, and nothing listens there.
     let other = Pod::gather("stock-1", free_address()).of("stock");
     let annotated = [
         one_pod.clone(),

@@ -1,4 +1,5 @@
-//! A configuration with its defaults, as `gather check --print` tells it: all that is deployed with it has to fit.
+//! Reads a configuration with its defaults, as `gather check --print` prints it. All files that are deployed with it
+//! must fit it.
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
@@ -42,7 +43,7 @@ impl Effective {
         humantime::parse_duration(self.text(table, key)).unwrap()
     }
 
-    /// The longest time of a stop, without tracing.
+    /// Returns the longest time of a stop, without tracing.
     pub(crate) fn stop(&self) -> Duration {
         self.time("server", "grace") + self.time("server", "drain")
     }

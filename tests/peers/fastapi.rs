@@ -15,7 +15,7 @@ fn python() -> Option<PathBuf> {
     python_with("a Python with fastapi and uvicorn", "fastapi, uvicorn")
 }
 
-/// A Python that has these modules: the one that `GATHER_TEST_PYTHON` names, else the system's.
+/// Returns a Python that has these modules: the one that `GATHER_TEST_PYTHON` names, or else the system's.
 pub(crate) fn python_with(what: &str, modules: &str) -> Option<PathBuf> {
     let named = std::env::var_os("GATHER_TEST_PYTHON").map(PathBuf::from);
     let python = named.or_else(|| which("python3"));

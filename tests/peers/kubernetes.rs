@@ -1,5 +1,5 @@
-//! The manifests under `deploy/kubernetes`: rendered by the real kubectl, held against the API of Kubernetes, and against the
-//! configuration that they carry. What checks them is in `tests/kubernetes`. No cluster is asked.
+//! The manifests under `deploy/kubernetes`, rendered by the real kubectl. They are checked by the API of Kubernetes and
+//! by the configuration that they carry. `tests/kubernetes` has the checking programs. No cluster is asked.
 
 use std::{
     collections::BTreeSet,
@@ -21,7 +21,7 @@ use crate::{
 
 const BASE: &str = "deploy/kubernetes/base";
 
-/// Every directory with a kustomization of this kind, from the root of the repository.
+/// Returns every directory with a kustomization of this kind, from the root of the repository.
 fn kustomizations(kind: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from("deploy/kubernetes")];
@@ -67,7 +67,7 @@ impl Tools {
         Some(Self { python, kubectl })
     }
 
-    /// The objects that `kubectl apply -k` would send. It may not warn of anything.
+    /// Returns the objects that `kubectl apply -k` would send. It must not warn of anything.
     fn render(&self, folder: &str) -> Rendered {
         let mut command = Command::new(&self.kubectl);
         command.arg("kustomize").arg(repository(folder));
@@ -79,7 +79,7 @@ impl Tools {
         }
     }
 
-    /// The objects that are as Kubernetes wants them, which must be all of them.
+    /// Returns the objects, if all of them are as Kubernetes wants them. Otherwise returns the validator's report.
     fn validate(&self, text: &str) -> Result<Vec<String>, String> {
         let mut validator = Command::new(&self.python)
             .arg(repository("tests/kubernetes/validate.py"))
@@ -89,7 +89,7 @@ impl Tools {
             .spawn()
             .unwrap();
         let mut input = validator.stdin.take().unwrap();
-        // It does not read on after a mistake.
+        // The validator does not read on after a mistake.
         let _ = input.write_all(text.as_bytes());
         drop(input);
         let output = validator.wait_with_output().unwrap();
@@ -102,7 +102,7 @@ impl Tools {
     }
 }
 
-/// The objects that come of a kustomization, or are in a file.
+/// The objects of a kustomization or of a file.
 struct Rendered {
     text: String,
     objects: Vec<Yaml>,
@@ -133,7 +133,7 @@ impl Rendered {
         &containers[0]
     }
 
-    /// The number of the container's port of this name.
+    /// Returns the number of the container's port of this name.
     fn port(&self, name: &Yaml) -> u16 {
         let ports = self.container()["ports"].as_vec().unwrap();
         let port = ports.iter().find(|port| port["name"] == *name);
@@ -152,7 +152,7 @@ fn number<T: TryFrom<i64>>(yaml: &Yaml) -> T {
     T::try_from(number).ok().unwrap()
 }
 
-/// All that can be applied, by its name.
+/// Returns everything that can be applied, by its name.
 fn everything(tools: &Tools) -> Vec<(String, Rendered)> {
     let roots = kustomizations("Kustomization");
     assert!(
@@ -176,7 +176,7 @@ fn every_kustomization_is_rendered_to_what_kubernetes_takes() {
         let right = right.unwrap_or_else(|mistake| panic!("{folder}: {mistake}"));
         assert_eq!(right.len(), rendered.objects.len(), "{folder}: {right:?}");
         assert!(right.len() >= 4, "{folder}: {right:?}");
-        // A validator that takes anything would have shown nothing.
+        // A validator that takes anything would have proved nothing.
         for (shipped, wrong) in [
             ("replicas: 3", "replicas: three"),
             ("  replicas: 3", "  replica: 3"),
@@ -237,7 +237,7 @@ fn what_is_applied_as_one_file_is_what_the_base_is_rendered_to() {
     }
 }
 
-/// The same, where the keys of a mapping have no order.
+/// Converts YAML to JSON, where the keys of a mapping have no order.
 fn without_order(yaml: &Yaml) -> serde_json::Value {
     match yaml {
         Yaml::Hash(pairs) => pairs
@@ -264,12 +264,12 @@ fn the_ports_the_times_and_the_files_of_each_rendering_fit_the_configuration_in_
         the_configuration_is_where_the_program_looks(&rendered);
         the_labels_choose_the_pods(&rendered);
         let memory = string(&rendered.container()["resources"]["limits"]["memory"]);
-        // What docs/reliability.md has measured.
+        // docs/reliability.md has measured this.
         assert_eq!(memory, "256Mi");
     }
 }
 
-/// Shown where an assertion about it fails.
+/// Prints the folder, so that a failed assertion shows it.
 #[allow(clippy::print_stdout, reason = "a test says what it looks at")]
 fn about(folder: &str) {
     println!("{folder}");
@@ -313,7 +313,7 @@ fn the_times_are_long_enough(rendered: &Rendered, effective: &Effective) {
         Duration::from_secs(killed) > needed,
         "killed after {killed} s, and a stop takes {needed:?}"
     );
-    // Else the cluster still sends to a pod whose listener has closed.
+    // Otherwise the cluster still sends requests to a pod whose listener has closed.
     let noticed = rendered.seconds("readinessProbe", "periodSeconds")
         * rendered.seconds("readinessProbe", "failureThreshold");
     let grace = effective.time("server", "grace");
@@ -334,7 +334,7 @@ fn the_configuration_is_where_the_program_looks(rendered: &Rendered) {
     let [mount] = &mounts[..] else {
         panic!("{mounts:?}");
     };
-    // As the image has it, and `gather serve` without a file.
+    // The image has it there, and `gather serve` reads it without a file.
     assert_eq!(string(&mount["mountPath"]), "/etc/gather");
     assert!(
         rendered.container()["command"].is_badvalue() && rendered.container()["args"].is_badvalue()
@@ -343,7 +343,7 @@ fn the_configuration_is_where_the_program_looks(rendered: &Rendered) {
     assert_eq!(volume["name"], mount["name"]);
     let map = rendered.one("ConfigMap");
     assert_eq!(volume["configMap"]["name"], map["metadata"]["name"]);
-    // The image's own user, who is not root.
+    // This is the image's own user, who is not root.
     let dockerfile = fs::read_to_string(repository("Dockerfile")).unwrap();
     let user = &rendered.pod()["spec"]["securityContext"];
     let user = [&user["runAsUser"], &user["runAsGroup"]].map(number::<u32>);
@@ -421,7 +421,8 @@ fn the_image_is_one_that_the_documented_commands_build_and_push() {
                 );
             }
         } else {
-            // The overlay has one of its own, or its `images` speaks of another one than the base does.
+            // An overlay's image must be its own. If it is the base's, `images` names an image that the base doesn't
+            // have.
             let base = tools.render(BASE);
             assert_ne!(image, string(&base.container()["image"]), "{folder}");
         }

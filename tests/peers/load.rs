@@ -17,7 +17,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// So many more clients, each of which sends a request, takes the answer whatever it is, and pauses.
+    /// Adds this many clients. Each sends a request, takes any answer, and pauses.
     pub(crate) fn add(
         &mut self,
         clients: usize,
@@ -30,7 +30,7 @@ impl Load {
             self.going.push(going);
             self.clients.push(thread::spawn(move || {
                 while told.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                    // A gateway that refuses, or is gone, is what some of the tests are about.
+                    // In some tests the gateway refuses, or is gone.
                     let _ = try_get(address, target, &[]);
                 }
             }));
@@ -42,7 +42,7 @@ impl Drop for Load {
     fn drop(&mut self) {
         self.going.clear();
         for client in self.clients.drain(..) {
-            // What it may have panicked with is already on stderr.
+            // A panic's message is already on stderr.
             let _ = client.join();
         }
     }

@@ -1,5 +1,5 @@
-//! Gather among programs that others wrote: real servers behind it, Prometheus beside it. A test whose
-//! program is missing says so and passes; where `CI` is `true`, it fails instead.
+//! Gather among programs of other authors: real servers behind it, Prometheus beside it. A test whose program is
+//! missing says so and passes. If `CI` is `true`, it fails instead.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 #[path = "../support/gateway.rs"]
@@ -40,7 +40,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use gateway::compared;
 use program::{Running, has};
 
-/// A program that a test needs. `None`, and a line that says why, where it is missing.
+/// Returns a program that a test needs. If it is missing, prints a line that says why, and returns `None`.
 fn needed(program: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     if has(program, found.is_some()) {
         found
@@ -49,7 +49,7 @@ fn needed(program: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     }
 }
 
-/// A gateway whose one upstream, `users`, is not there.
+/// Starts a gateway whose only upstream, `users`, is not there.
 fn lonely() -> (Running, SocketAddr) {
     Running::serve(&compared(&[("users", "http://127.0.0.1:9/".to_owned())]))
 }

@@ -13,8 +13,8 @@ use crate::{
 
 const ACCEPT: &str = "application/openmetrics-text; version=1.0.0";
 
-/// What the reference parser of the Prometheus project finds: a line for each family, with its type, unit, samples and, where
-/// there are any, exemplars.
+/// A program that prints the findings of the Prometheus project's reference parser. It prints a line for each family,
+/// with its type, unit, samples and, if there are any, exemplars.
 const PARSE: &str = "
 import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -33,7 +33,7 @@ fn python() -> Option<PathBuf> {
 #[test]
 fn the_reference_parser_takes_it_and_finds_what_the_text_format_has() {
     let Some(python) = python() else { return };
-    // Nobody takes its spans, which is none of the metrics' business.
+    // Nobody takes its spans, which must not matter to the metrics.
     let tracing = "tracing.otlp_endpoint = \"http://127.0.0.1:9/\"\n";
     let users = [("users", "http://127.0.0.1:9/".to_owned())];
     let (_gateway, address) = Running::serve(&(tracing.to_owned() + &compared(&users)));

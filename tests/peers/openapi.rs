@@ -1,5 +1,5 @@
-//! The OpenAPI document, as those read it who have to: two validators, and schemathesis, which asks a live gateway all that the
-//! document says may be asked and holds the answers against it. What they need is in `tests/openapi`.
+//! The OpenAPI document, as programs read it: two validators, and schemathesis. The latter sends a live gateway
+//! everything that the document allows, and checks the answers by it. `tests/openapi` has the files that they need.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// Enough for a run of schemathesis on a machine that is busy with other tests.
+/// The longest wait. It is enough for a run of schemathesis on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The versions of OpenAPI that a document is printed in.
@@ -58,7 +58,8 @@ fn upstream() -> Upstream {
     })
 }
 
-/// The documents of a version to look at, as files: those of the shipped configurations and one with all that a document can have.
+/// Writes documents of a version to files: those of the shipped configurations, and one with everything that a document
+/// can have.
 fn documents(place: &Path, version: &str) -> Vec<PathBuf> {
     let all = place.join("all.toml");
     std::fs::write(&all, configuration(&upstream())).unwrap();
@@ -76,7 +77,7 @@ fn documents(place: &Path, version: &str) -> Vec<PathBuf> {
     documents.into()
 }
 
-/// The document of a configuration.
+/// Prints the document of a configuration.
 fn print(version: &str, file: &Path) -> String {
     let file = file.to_str().unwrap();
     run(&["openapi", "--version", version, "-c", file])
@@ -115,7 +116,7 @@ fn openapi_spec_validator_finds_nothing() {
     }
 }
 
-/// Redocly's program, where it is installed and Node can run it.
+/// Returns Redocly's program, if it is installed and Node can run it.
 fn redocly() -> Option<PathBuf> {
     let program = repository("tests/openapi/node_modules/.bin/redocly");
     let program = needed(
@@ -160,7 +161,7 @@ fn redocly_lint_finds_nothing() {
     }
 }
 
-/// A Python that has schemathesis.
+/// Returns a Python that has schemathesis.
 fn schemathesis() -> Option<PathBuf> {
     python_with(
         "a Python with schemathesis (pip install -r tests/openapi/requirements.txt)",
@@ -168,7 +169,7 @@ fn schemathesis() -> Option<PathBuf> {
     )
 }
 
-/// Has schemathesis read a document and ask the gateway for what is in it. Returns what it says when it has found nothing.
+/// Runs schemathesis with a document before the gateway. Returns its output, which must have no finding.
 fn ask_all(python: &Path, arguments: &[&str]) -> String {
     let place = tempfile::tempdir().unwrap();
     let mut command = Command::new(python);
@@ -207,7 +208,7 @@ fn schemathesis_finds_nothing_that_a_live_gateway_does_otherwise() {
     );
     upstream.take_requests();
     let found = ask_all(&python, &[&format!("http://{address}/openapi.json")]);
-    // Two for each of ten paths, but for the document itself, which it has read before.
+    // There are two for each of ten paths, less one for the document itself, which it has read before.
     assert!(found.contains("Tested: 19"), "{found}");
     let asked = upstream.take_requests().len();
     assert!(asked > 200, "only {asked} requests went through:\n{found}");
@@ -232,7 +233,7 @@ fn schemathesis_finds_every_message_of_a_stream_as_version_3_2_says() {
     assert!(asked > 100, "only {asked} requests went through:\n{found}");
 }
 
-/// Where the hooks are, and what the environment says.
+/// Returns the path for Python's modules: the hooks' folder, and then the environment's value.
 fn python_path() -> std::ffi::OsString {
     let given = std::env::var_os("PYTHONPATH").unwrap_or_default();
     let given: Vec<_> = std::env::split_paths(&given).collect();

@@ -1,6 +1,6 @@
-//! The dashboards' queries, as Grafana would send them, to a real Prometheus that has scraped a gateway to which everything
-//! happens that a panel shows. A panel is empty where a query has no result, and where all of it is zero or no number:
-//! then nobody knows whether it shows the right thing.
+//! Sends the dashboards' queries, as Grafana would, to a real Prometheus. It has scraped a gateway to which every event
+//! has happened that a panel shows. A panel is empty if a query has no result, or if all of it is zero or no number.
+//! Then nobody can tell if the panel shows the right thing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,15 +22,15 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// How often is scraped. Grafana knows it from the data source.
+/// The time between two scrapes. Grafana knows it from the data source.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// What a dashboard shows: so far back, with a point each step.
+/// The range of time that a dashboard shows, with a point for each step.
 const RANGE: Duration = Duration::from_secs(30);
 const STEP: Duration = Duration::from_secs(1);
 
-/// No setting and no request makes a gateway panic, and the tests read its log and its answers: these panels must have a
-/// result, which is zero.
+/// Panels that must have a result, which is zero. No setting and no request makes a gateway panic, and the tests read
+/// its log and its answers.
 const ZERO: [&str; 4] = [
     "Panics",
     "Answers cut off",
@@ -41,7 +41,7 @@ const ZERO: [&str; 4] = [
 /// The upstream to which everything happens.
 const MIXED: &str = "mixed";
 
-/// A query with the variables replaced as Grafana does it.
+/// Returns a query with the variables replaced, as Grafana does it.
 fn replaced(query: &str, variables: &BTreeMap<String, String>) -> String {
     // Four scrapes at least, so that a rate always has two points.
     let rate = (STEP + INTERVAL).max(4 * INTERVAL);
@@ -58,11 +58,11 @@ fn replaced(query: &str, variables: &BTreeMap<String, String>) -> String {
     query
 }
 
-/// The choices above the panels, by a variable's name. The others have what they have at first.
+/// The choices above the panels, by a variable's name. The other variables have their first values.
 type Choices<'a> = BTreeMap<&'a str, Vec<String>>;
 
-/// The values of the dashboard's variables as they are put into a query: what is chosen, else all of them or [`MIXED`]. Each list
-/// has some.
+/// Returns the values of the dashboard's variables as they are put into a query: the chosen ones, or else all of them
+/// or [`MIXED`]. No list is empty.
 fn variables(
     prometheus: &Prometheus,
     dashboard: &Value,
@@ -101,8 +101,8 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// Values of a variable that takes several, as Grafana's Prometheus source writes them: parts of a pattern, escaped twice, for
-/// the pattern and for the text that it is in.
+/// Joins the values of a variable that takes several, as Grafana's Prometheus source writes them. They are parts of a
+/// pattern, escaped twice: for the pattern, and for the text that it is in.
 fn interpolated(values: &[String]) -> String {
     let escaped = values.iter().map(|value| {
         let mut text = String::new();
@@ -121,8 +121,8 @@ fn interpolated(values: &[String]) -> String {
     }
 }
 
-/// The panels and marks that show nothing, with the query that has no result. What has shown something is in `filled`, and
-/// isn't asked again: a number of one moment may be zero in the next.
+/// Returns the panels and marks that show nothing, with the query that has no result. Those that have shown something
+/// are in `filled`. They are not asked again, because a number of one moment may be zero in the next.
 fn empty(
     prometheus: &Prometheus,
     dashboard: &Value,
@@ -157,7 +157,7 @@ fn empty(
         .collect()
 }
 
-/// Fails now and then, is slow now and then, closes kept connections, and is down for a while now and then.
+/// Fails now and then, is slow now and then, closes kept connections, and is down now and then.
 fn mixed(number: usize) -> Behaviour {
     let pong = Response::pong;
     match (number % 60, number % 10) {
@@ -179,7 +179,8 @@ fn services() -> Upstream {
     })
 }
 
-/// A gateway under a load of everything, with a collector of spans that isn't there, and a Prometheus that scrapes it, with rules in a hurry so that alerts fire.
+/// A gateway under a load of everything, with a collector of spans that isn't there. A Prometheus scrapes it, with
+/// faster rules so that alerts fire.
 struct Scene {
     prometheus: Prometheus,
     address: SocketAddr,
@@ -215,7 +216,7 @@ impl Scene {
             services.url("/mixed"),
         );
         let (gateway, address) = Running::serve(&toml);
-        // Counters have to be seen at zero for their increase to be seen.
+        // Prometheus must see counters at zero to see their increase.
         let prometheus = Prometheus::start(&Settings {
             gateways: &[address],
             rules: &quick_rules(),
@@ -242,7 +243,7 @@ impl Scene {
 fn no_panel_is_empty_and_every_recorded_series_is_there() {
     let Some(scene) = Scene::start() else { return };
     let prometheus = &scene.prometheus;
-    // Dots and colons are in it, and it isn't the only one that is chosen.
+    // The address has dots and colons, and it isn't the only chosen one.
     let these = [scene.address.to_string(), "10.0.0.1:8080".to_owned()];
     let jobs = ["gather", "shop/gather (old)"].map(str::to_owned);
     let several = Choices::from([("instance", these.to_vec()), ("job", jobs.to_vec())]);
@@ -268,7 +269,7 @@ fn no_panel_is_empty_and_every_recorded_series_is_there() {
     what_is_empty_is_seen(prometheus);
 }
 
-/// Nothing is shown of a gateway that isn't chosen.
+/// Asserts that nothing is shown of a gateway that isn't chosen.
 fn the_choice_of_a_job_and_of_an_instance_counts(prometheus: &Prometheus, dashboard: &Value) {
     for name in ["job", "instance"] {
         let mut choices = Choices::from([(name, vec!["nobody".to_owned()])]);
@@ -280,7 +281,7 @@ fn the_choice_of_a_job_and_of_an_instance_counts(prometheus: &Prometheus, dashbo
         }
         let variables = variables(prometheus, dashboard, &choices);
         for target in targets(dashboard) {
-            // What is about a whole job has no instance, and a count of none is a zero.
+            // An alert about a whole job has no instance, and a count of no alerts is a zero.
             if target.query.contains("ALERTS{") {
                 continue;
             }
@@ -290,7 +291,7 @@ fn the_choice_of_a_job_and_of_an_instance_counts(prometheus: &Prometheus, dashbo
     }
 }
 
-/// The check itself: a panel that asks for what isn't there, and one whose graph never leaves the ground.
+/// Checks the check itself, by a panel that asks for a missing series and one whose graph stays at zero.
 fn what_is_empty_is_seen(prometheus: &Prometheus) {
     let panels = [
         ("Nobody's", "gather_nobodys_total"),

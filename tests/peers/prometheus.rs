@@ -1,4 +1,5 @@
-//! A real Prometheus beside a running gateway: started with our rules, asked by its HTTP API. It must not know what is asked.
+//! A real Prometheus beside a running gateway. It is started with our rules and asked by its HTTP API. It must not know
+//! what is asked.
 
 use std::{
     fmt::Write as _,
@@ -16,16 +17,16 @@ use crate::{
     program::{Running, free_address, read, try_within, which, within, write},
 };
 
-/// How long Prometheus may take for some scrapes and evaluations, of which it does one or more a second.
+/// The longest time for some scrapes and evaluations. Prometheus does one or more of them a second.
 pub(crate) const SCRAPES: Duration = Duration::from_secs(60);
 
-/// What a Prometheus scrapes and evaluates.
+/// The targets and the rules of a Prometheus.
 pub(crate) struct Settings<'a> {
     /// The addresses of the job `gather`.
     pub(crate) gateways: &'a [SocketAddr],
     /// The texts of rule files.
     pub(crate) rules: &'a [String],
-    /// How often both are done.
+    /// The time between two scrapes, and between two evaluations.
     pub(crate) interval: Duration,
 }
 
@@ -37,7 +38,7 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// `None` where there is none on this machine. Otherwise it has scraped every gateway when this returns.
+    /// Starts a Prometheus and waits until it has scraped every gateway. Returns `None` if this machine has none.
     pub(crate) fn start(settings: &Settings<'_>) -> Option<Self> {
         let mut scraped =
             "scrape_configs:\n- job_name: gather\n  static_configs:\n  - targets:\n".to_owned();
@@ -53,7 +54,8 @@ impl Prometheus {
         Some(prometheus)
     }
 
-    /// One whose file ends with this text, which has the `scrape_configs`. It may not have scraped anything when this returns.
+    /// Starts a Prometheus whose file ends with this text, which has the `scrape_configs`. It may not have scraped
+    /// anything when this returns.
     pub(crate) fn scraping(scraped: &str, rules: &[String], interval: Duration) -> Option<Self> {
         let program = needed("prometheus", which("prometheus"))?;
         let files = tempfile::tempdir().unwrap();
@@ -69,7 +71,7 @@ impl Prometheus {
         }
         let file = place.join("prometheus.yml");
         fs::write(&file, text).unwrap();
-        // It can't be asked which port it got.
+        // Prometheus can't be asked which port it got.
         let address = free_address();
         let mut command = Command::new(program);
         command
@@ -89,7 +91,7 @@ impl Prometheus {
         })
     }
 
-    /// Asks the HTTP API, by HTTP/1.0: its answers then are not chunked.
+    /// Asks the HTTP API by HTTP/1.0, so that answers are not chunked.
     pub(crate) fn try_api(&self, path: &str, parameters: &[(&str, &str)]) -> Option<Value> {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(parameters);
@@ -103,20 +105,20 @@ impl Prometheus {
         serde_json::from_slice(&answer.body).ok()
     }
 
-    /// The data of an answer, which must be a good one.
+    /// Returns the data of an answer, which must be a success.
     pub(crate) fn api(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
         let mut answer = self.try_api(path, parameters).unwrap();
         assert_eq!(answer["status"], "success", "{parameters:?}: {answer}");
         answer["data"].take()
     }
 
-    /// The result of an instant query, which must be a good one.
+    /// Returns the result of an instant query, which must be a success.
     pub(crate) fn query(&self, query: &str) -> Vec<Value> {
         let data = self.api("query", &[("query", query)]);
         data["result"].as_array().unwrap().clone()
     }
 
-    /// The result of a query over the last `range`, a point each `step`.
+    /// Returns the result of a query over the last `range`, with a point for each `step`.
     pub(crate) fn query_range(&self, query: &str, range: Duration, step: Duration) -> Vec<Value> {
         let now = self.api("query", &[("query", "time()")])["result"][0].clone();
         let now = now.as_f64().unwrap();
@@ -132,7 +134,7 @@ impl Prometheus {
         data["result"].as_array().unwrap().clone()
     }
 
-    /// The one number that a query results in.
+    /// Returns the one number that a query results in.
     pub(crate) fn number(&self, query: &str) -> Option<f64> {
         match &self.query(query)[..] {
             [one] => one["value"][1].as_str()?.parse().ok(),
@@ -140,7 +142,7 @@ impl Prometheus {
         }
     }
 
-    /// Waits until a query results in one number that is as it should be.
+    /// Waits until a query results in one number for which `is_right` holds.
     pub(crate) fn expect(&self, query: &str, is_right: impl Fn(f64) -> bool) -> f64 {
         let mut last = None;
         try_within(SCRAPES, || {
@@ -150,7 +152,7 @@ impl Prometheus {
         .unwrap_or_else(|| panic!("{query} stayed {last:?}"))
     }
 
-    /// All rules, once each has been evaluated; none may have failed.
+    /// Returns all rules once each has been evaluated. None may have failed.
     pub(crate) fn healthy_rules(&self) -> Vec<Value> {
         let rules = within(SCRAPES, "an evaluation of every rule", || {
             let answer = self.try_api("rules", &[])?;

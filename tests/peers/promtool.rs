@@ -1,4 +1,4 @@
-//! What Prometheus' own checker says of our metrics, our scrape configuration, our rules and their tests.
+//! Runs Prometheus' own checker on our metrics, our scrape configuration, our rules and their tests.
 
 use std::process::{Command, Stdio};
 

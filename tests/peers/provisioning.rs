@@ -1,5 +1,5 @@
-//! Whether the files under `deploy/` agree with each other and with the documents: what compose mounts, what Grafana and
-//! Prometheus read there, and where an alert sends whoever it wakes.
+//! Checks that the files under `deploy/` agree with each other and with the documents: the mounts of compose, the files
+//! that Grafana and Prometheus read there, and the links of alerts.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -13,7 +13,7 @@ use crate::{
     series::{RULES, families, values_of},
 };
 
-/// The one document of a YAML file of this repository.
+/// Returns the one document of a YAML file of this repository.
 pub(crate) fn yaml(file: &str) -> Yaml {
     let text = fs::read_to_string(repository(file)).unwrap();
     let mut documents = YamlLoader::load_from_str(&text).unwrap();
@@ -25,7 +25,7 @@ pub(crate) fn string(yaml: &Yaml) -> &str {
     yaml.as_str().unwrap_or_else(|| panic!("no text: {yaml:?}"))
 }
 
-/// Where a path inside of a service of compose is in this repository.
+/// Returns the file of this repository that a service of compose has at a path inside of it.
 fn mounted(compose: &Yaml, service: &str, inside: &str) -> Option<std::path::PathBuf> {
     let volumes = compose["services"][service]["volumes"].as_vec()?;
     volumes.iter().find_map(|volume| {
@@ -68,7 +68,7 @@ fn grafana_finds_the_dashboards_and_the_data_source() {
         );
         assert_eq!(chosen["text"], string(&source["name"]));
     }
-    // Else $__rate_interval is too short for a rate, or too long for the eye.
+    // Otherwise $__rate_interval is too short for a rate, or too long for a readable graph.
     let scraped = yaml("deploy/prometheus/prometheus.yml");
     let every = string(&scraped["global"]["scrape_interval"]);
     assert_eq!(string(&source["jsonData"]["timeInterval"]), every);
@@ -100,7 +100,7 @@ fn prometheus_finds_its_configuration_the_rules_and_the_gateway() {
     assert_eq!(published, format!("{port}:{port}"));
 }
 
-/// Docker kills what has not stopped by then.
+/// Docker kills a service that has not stopped by then.
 #[test]
 fn a_container_has_longer_to_stop_than_its_configuration_takes() {
     let effective = Effective::of(&repository("deploy/gather.toml"));
@@ -131,7 +131,7 @@ fn the_ports_of_the_image_and_of_compose_are_those_of_its_configuration() {
     assert_eq!(published, format!("{port}:{port}"));
 }
 
-/// The anchor of each heading of a document, as code hosts make it.
+/// Returns the anchor of each heading of a document, as code hosts make it.
 fn anchors(document: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(repository(document)).unwrap();
     let headings = text.lines().filter(|line| line.starts_with('#'));

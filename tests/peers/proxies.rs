@@ -1,5 +1,5 @@
-//! Real proxies before two real gateways, each with the configuration in `deploy/proxies`: what is promised of it in
-//! docs/proxies.md. All run side by side, once for all tests here.
+//! Real proxies before two real gateways, each with the configuration in `deploy/proxies`. They must keep the promises
+//! of docs/proxies.md. All run side by side, once for all tests here.
 
 mod client;
 mod container;
@@ -15,10 +15,10 @@ use seen::Seen;
 
 use crate::program::get;
 
-/// All that was seen of every proxy that could be started.
+/// The observations of every proxy that could be started.
 static SEEN: LazyLock<Vec<Seen>> = LazyLock::new(|| {
     let observers = Kind::ALL.map(|kind| thread::spawn(move || seen::observe(kind)));
-    // All of them, before one that has failed is told of: what they have started ends with them.
+    // All of them are joined before a failure is reported, so that the programs that they have started end with them.
     let ended = observers.map(|observer| observer.join());
     ended
         .into_iter()

@@ -1,10 +1,10 @@
-//! The shipped rules in a hurry, so that a test need not wait for a quarter of an hour: in every range (`[5m]`) and every
-//! `for`, an hour becomes a minute, a minute a second and a second a millisecond. Names keep the range that they
-//! speak of, and limits are limits; what looks like a range is one, in a label's pattern too.
+//! The shipped rules at a faster pace, so that a test need not wait for a quarter of an hour. In every range (`[5m]`)
+//! and every `for`, an hour becomes a minute, a minute a second and a second a millisecond. Names keep their range, and
+//! limits stay as they are. Any text that looks like a range is changed, in a label's pattern too.
 
 use crate::series::rule_files;
 
-/// The shipped rule files with all times a step down.
+/// Returns the shipped rule files with all times a step down.
 pub(crate) fn quick_rules() -> Vec<String> {
     rule_files().iter().map(|rules| quickened(rules)).collect()
 }

@@ -1,5 +1,5 @@
-//! What a real Prometheus has of a gateway whose requests are known: every count, by labels, and what the rules as they are
-//! shipped make of it.
+//! The series that a real Prometheus has of a gateway after known requests: every count, by labels, and the results of
+//! the shipped rules.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -10,10 +10,11 @@ use crate::{
     series::rule_files,
 };
 
-/// How often requests of each mode are sent.
+/// The number of requests of each mode.
 const EACH: usize = 5;
 
-/// Services, a gateway before them that has answered requests in both modes, some of them badly, and a Prometheus.
+/// Services, a gateway before them, and a Prometheus. The gateway has answered requests in both modes, some of them
+/// badly.
 struct Scene {
     prometheus: Prometheus,
     gateway: SocketAddr,
@@ -47,7 +48,7 @@ impl Scene {
         );
         let (gateway, address) = Running::serve(&toml);
         running.push(gateway);
-        // Counters have to be seen at zero for their increase to be seen.
+        // Prometheus must see counters at zero to see their increase.
         let prometheus = Prometheus::start(&Settings {
             gateways: &[address],
             rules: &rule_files(),
@@ -177,7 +178,7 @@ fn the_gauges_and_the_process_are_there(scene: &Scene) {
     prometheus.expect("process_cpu_seconds_total{job=\"gather\"}", |number| {
         number >= 0.0
     });
-    // What Prometheus has is all that the gateway exposes.
+    // Prometheus has everything that the gateway exposes.
     let exposed = get(scene.gateway, "/metrics");
     let samples = exposed
         .text()
@@ -189,7 +190,7 @@ fn the_gauges_and_the_process_are_there(scene: &Scene) {
     });
 }
 
-/// Only OpenMetrics says units, and names a counter without its suffix.
+/// Asserts that it read OpenMetrics. Only that format has units, and names a counter without its suffix.
 fn it_was_read_as_open_metrics(prometheus: &Prometheus) {
     for (name, kind, unit) in [
         ("gather_overhead_seconds", "histogram", "seconds"),

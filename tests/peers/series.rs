@@ -17,14 +17,14 @@ pub(crate) const RULES: [&str; 2] = [
     "deploy/prometheus/alerts.yml",
 ];
 
-/// The texts of the rule files.
+/// Returns the texts of the rule files.
 pub(crate) fn rule_files() -> Vec<String> {
     RULES
         .map(|file| fs::read_to_string(repository(file)).unwrap())
         .into()
 }
 
-/// The values of all lines `key: value` in the rules.
+/// Returns the values of all lines `key: value` in the rules.
 pub(crate) fn values_of(key: &str) -> Vec<String> {
     let start = format!("{key}: ");
     let files = rule_files();
@@ -37,7 +37,7 @@ pub(crate) fn values_of(key: &str) -> Vec<String> {
         .collect()
 }
 
-/// The text of the rules without comments: every name in it that looks like a series is one.
+/// Returns the text of the rules without comments, so that every name in it that looks like a series is one.
 fn rules() -> String {
     let files = rule_files();
     let lines = files.iter().flat_map(|text| text.lines());
@@ -45,7 +45,7 @@ fn rules() -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Every query of the dashboards, those of variables and marks included.
+/// Returns every query of the dashboards, those of variables and marks included.
 fn queries() -> String {
     let mut queries = Vec::new();
     for dashboard in dashboards() {
@@ -75,7 +75,7 @@ fn exposition() -> String {
     get(address, "/metrics").text().to_owned()
 }
 
-/// The families that a gateway exposes, by the names of the text format.
+/// Returns the families that a gateway exposes, by the names of the text format.
 pub(crate) fn families() -> Vec<String> {
     let text = exposition();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
@@ -110,7 +110,7 @@ fn the_dashboards_and_the_rules_ask_only_for_what_a_gateway_exposes() {
     assert!(missing.is_empty(), "nobody writes {missing:?}");
 }
 
-/// Nobody has promised one: discovery by annotations calls it `kubernetes-pods`.
+/// No job has a promised name: discovery by annotations calls it `kubernetes-pods`.
 #[test]
 fn no_rule_no_dashboard_and_no_document_asks_for_the_name_of_a_job() {
     let mut asked = vec![("the rules", rules()), ("the dashboards", queries())];
@@ -133,7 +133,8 @@ fn no_rule_no_dashboard_and_no_document_asks_for_the_name_of_a_job() {
     }
 }
 
-/// The results that the share of 4xx leaves out. The alert asks a recorded series without `cancelled` and `skipped`.
+/// Returns the results that the share of 4xx leaves out. The alert asks a recorded series without `cancelled` and
+/// `skipped`.
 fn left_out_of_the_share_of_4xx(text: &str) -> BTreeSet<&str> {
     let (_, behind) = text
         .split_once("result=\"status_4xx\"}")
@@ -175,7 +176,7 @@ fn every_recorded_series_is_asked_for() {
     assert!(unused.is_empty(), "nobody asks for {unused:?}");
 }
 
-/// A JSON file of this repository.
+/// Returns a JSON file of this repository.
 pub(crate) fn json(path: &std::path::Path) -> Value {
     let text = fs::read_to_string(path).unwrap();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -24,27 +24,27 @@ use crate::{
     upstream::{Behaviour, Request, Response, Upstream},
 };
 
-/// How often Prometheus scrapes and evaluates.
+/// The time between two scrapes, and between two evaluations.
 pub(super) const INTERVAL: Duration = Duration::from_millis(500);
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// So many descriptors has the gateway that is to run out of them: few clients have all places then.
+/// The limit of descriptors for the gateway that is to run out of them. A few clients then have all places.
 const DESCRIPTORS: usize = 96;
 
-/// Enough for an answer in base64 to take tens of milliseconds to write, in a release build too.
+/// The size of a body whose answer in base64 takes tens of milliseconds to write, in a release build too.
 const LARGE: usize = 12 * 1024 * 1024;
 
 pub(super) struct Gateways {
     pub(super) prometheus: Prometheus,
     load: Load,
     faulty: Arc<AtomicBool>,
-    /// Aggregates whose upstreams turn bad.
+    /// A gateway with aggregates whose upstreams turn bad.
     sick: (Running, SocketAddr),
-    /// Takes two requests at a time.
+    /// A gateway that takes two requests at a time.
     full: (Running, SocketAddr),
     _large: Running,
-    /// It is scraped by its admin listener.
+    /// A gateway that is scraped at its admin listener.
     few_descriptors: (Running, SocketAddr),
     stopping: (Running, SocketAddr),
     down: (Option<Running>, SocketAddr),
@@ -55,14 +55,14 @@ pub(super) struct Gateways {
     _files: TempDir,
 }
 
-/// Returns what each path does when it is faulty, and `None` where it goes on as before.
+/// Returns the behaviour of each path when it is faulty, or `None` if it goes on as before.
 fn fault(request: &Request) -> Option<Behaviour> {
     let pong = || Behaviour::from(Response::pong());
     Some(match request.path() {
         "/failing" | "/shaky" | "/breaking" => Response::new(500).into(),
         "/rejecting" => Response::new(401).into(),
         "/hedged" => pong().after(Duration::from_millis(300)),
-        // Within its timeout of 500 ms, and in the last bucket before it.
+        // This is within its timeout of 500 ms, and in the last bucket before it.
         "/slow" => pong().after(Duration::from_millis(420)),
         "/late" => pong().after(Duration::from_secs(2)),
         "/busy" | "/full" => pong().after(Duration::from_millis(400)),
@@ -109,7 +109,7 @@ fn sick(services: &Upstream) -> String {
 }
 
 impl Gateways {
-    /// `None` where there is no Prometheus.
+    /// Starts all gateways and Prometheus. Returns `None` if there is no Prometheus.
     pub(super) fn start() -> Option<Self> {
         needed("prometheus", which("prometheus"))?;
         let faulty = Arc::new(AtomicBool::new(false));
@@ -185,24 +185,24 @@ impl Gateways {
         })
     }
 
-    /// Injects every fault, and says what must fire for it and what may.
+    /// Injects every fault. Returns the alerts that must fire and those that may.
     pub(super) fn inject(&mut self) -> BTreeMap<Fired, Faulty> {
         self.faulty.store(true, Ordering::Relaxed);
-        // More traffic than these two take.
+        // This is more traffic than these two take.
         self.load.add(5, self.sick.1, "/aggregate/busy", PAUSE);
         self.load.add(5, self.full.1, "/aggregate/full", PAUSE);
         self.load
             .add(1, self.panicking.address, "/aggregate/at_once", PAUSE);
         self.stopping.0.signal("TERM");
-        // Killed: what runs out of memory does not say goodbye.
+        // It is killed, because a process that runs out of memory ends without notice.
         drop(self.down.0.take());
         self.use_up_descriptors();
         self.restart();
         self.expected()
     }
 
-    /// Opens connections and leaves them idle, until clients have all places. Then takes from the process most of the descriptors
-    /// that it has left.
+    /// Opens connections and leaves them idle, until clients have all places. Then takes away most of the descriptors
+    /// that the process has left.
     fn use_up_descriptors(&mut self) {
         let (gateway, admin) = &self.few_descriptors;
         assert_eq!(number(*admin, "process_max_fds"), DESCRIPTORS as f64);
@@ -219,7 +219,8 @@ impl Gateways {
         rlimit::prlimit(pid, nofile, Some((few, DESCRIPTORS as u64)), None).unwrap();
     }
 
-    /// Kills a gateway and starts it anew until Prometheus has seen three starts in the alert's time, however long one takes here.
+    /// Kills a gateway and starts it anew until Prometheus has seen three starts in the alert's time. A start may take
+    /// any time here.
     fn restart(&mut self) {
         let address = self.restarting.1;
         let series = format!("gather_start_time_seconds{{instance=\"{address}\"}}");
@@ -265,7 +266,7 @@ impl Gateways {
             ("GatherUpstreamRejecting", "rejecting".to_owned()),
             ("GatherExtraAttemptsRefused", "hedged".to_owned()),
         ];
-        // An alert on an upstream that fails is one on the requests that need it.
+        // A failing upstream also causes an alert about the requests that need it.
         let failing =
             ["late", "busy", "breaking", "at_once", "slow", "rejecting"].map(str::to_owned);
         let may = failing.iter().flat_map(|name| {
@@ -286,7 +287,7 @@ impl Gateways {
     }
 }
 
-/// One number of a gateway's metrics.
+/// Returns one number of a gateway's metrics.
 fn number(address: SocketAddr, series: &str) -> f64 {
     let metrics = get(address, "/metrics");
     let line = metrics
@@ -297,7 +298,7 @@ fn number(address: SocketAddr, series: &str) -> f64 {
         .unwrap_or_else(|| panic!("{address} has no {series}"))
 }
 
-/// A gateway whose limit of descriptors it can't raise.
+/// Starts a gateway that can't raise its limit of descriptors.
 fn with_few_descriptors(files: &TempDir, toml: &str) -> (Running, SocketAddr) {
     let file = files.path().join("gather.toml");
     let text = format!(
@@ -342,7 +343,7 @@ impl Drop for Panicking {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // What it may have panicked with is already on stderr.
+            // A panic's message is already on stderr.
             let _ = thread.join();
         }
     }

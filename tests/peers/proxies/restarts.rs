@@ -1,5 +1,4 @@
-//! A stop of one of two gateways behind a proxy, its start again, and the sudden end of the other. It must not know which proxy
-//! it is.
+//! Stops one of two gateways behind a proxy, starts it again, and kills the other. It must not know which proxy it is.
 
 use std::{
     io,
@@ -19,19 +18,19 @@ use super::{
 };
 use crate::program::eventually;
 
-/// Clients that keep their connection.
+/// The number of clients that keep their connection.
 const KEEPING: usize = 3;
 
-/// Clients that open one for each request.
+/// The number of clients that open a connection for each request.
 const OPENING: usize = 2;
 
 /// The time between a client's requests.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Streams that last over all of a stop.
+/// The number of streams that last over all of a stop.
 const STREAMS: usize = 4;
 
-/// Requests after a gateway was killed.
+/// The number of requests after a gateway was killed.
 const AFTER: usize = 40;
 
 /// Clients at work.
@@ -53,7 +52,7 @@ impl Load {
         }
     }
 
-    /// Ends it. Returns how many requests there were, and what went wrong with them.
+    /// Ends it. Returns the number of requests, and their failures.
     fn stop(self) -> (usize, Vec<String>) {
         self.over.store(true, Ordering::Relaxed);
         let mut all = (0, Vec::new());
@@ -66,7 +65,7 @@ impl Load {
     }
 }
 
-/// Asks until it is over, nothing twice.
+/// Asks until it is over. No request is sent twice.
 fn ask(address: SocketAddr, keeps: bool, over: &AtomicBool) -> (usize, Vec<String>) {
     let (mut requests, mut failures) = (0, Vec::new());
     let mut kept = None;
@@ -81,7 +80,7 @@ fn ask(address: SocketAddr, keeps: bool, over: &AtomicBool) -> (usize, Vec<Strin
     (requests, failures)
 }
 
-/// One aggregate, which must be complete. Gives the connection back if it may be used again.
+/// Asks for one aggregate, which must be complete. Returns the connection if it may be used again.
 fn aggregate(address: SocketAddr, kept: Option<Client>) -> io::Result<Option<Client>> {
     let mut client = match kept {
         Some(client) => client,
@@ -95,7 +94,7 @@ fn aggregate(address: SocketAddr, kept: Option<Client>) -> io::Result<Option<Cli
     Ok((!closes(&answer)).then_some(client))
 }
 
-/// Complaints about a stop and a start behind this proxy.
+/// Returns the complaints about a stop and a start behind this proxy.
 pub(super) fn stop(scene: &mut Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
     let load = Load::start(proxy.address);
     for place in [0, 1] {
@@ -143,7 +142,7 @@ pub(super) fn stop(scene: &mut Scene, proxy: &Proxy) -> io::Result<Vec<String>> 
     Ok(wrong)
 }
 
-/// Failures after a gateway has ended at once: what was not sent to it goes to the other one.
+/// Returns the failures after a gateway was killed. Requests that were not sent to it must go to the other one.
 pub(super) fn kill(scene: &mut Scene, proxy: &Proxy) -> Vec<String> {
     scene.gateways[1] = None;
     let failed =

@@ -1,5 +1,5 @@
-//! The scene behind a proxy: two gateways, the services that they call, and a word for each of these to answer. It must not know
-//! of proxies.
+//! The scene behind a proxy: two gateways, the services that they call, and a signal for each service to answer. It
+//! must not know of proxies.
 
 use std::{
     fmt::Write as _,
@@ -16,25 +16,25 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// Calls of the aggregate `steps`, each of which waits for its own word.
+/// The number of calls of the aggregate `steps`. Each of them waits for its own signal.
 pub(super) const STEPS: usize = 6;
 
-/// Aggregates that a gateway takes at a time.
+/// The number of aggregates that a gateway takes at a time.
 pub(super) const MOST: usize = 64;
 
 /// The time of a quick service, so that a stop always meets requests under way.
 const QUICK: Duration = Duration::from_millis(20);
 
-/// The time of a slow service: longer than any proxy waits that was not told to.
+/// The time of a slow service. It is longer than any proxy waits by default.
 const SLOW: Duration = Duration::from_secs(17);
 
-/// Two gateways and what is behind them.
+/// Two gateways and the services behind them.
 pub(super) struct Scene {
     pub(super) gateways: [Option<Running>; 2],
     pub(super) addresses: [SocketAddr; 2],
-    /// Never answers.
+    /// A service that never answers.
     pub(super) hanging: Upstream,
-    /// Answers after [`QUICK`].
+    /// A service that answers after [`QUICK`].
     pub(super) quick: Upstream,
     steps: Steps,
     toml: String,
@@ -103,7 +103,7 @@ impl Scene {
         }
     }
 
-    /// Makes all steps wait for their word, those of requests to come.
+    /// Makes the steps of all further requests wait for their signal.
     pub(super) fn wait_with_steps(&self) {
         let steps = (0..STEPS).map(|_| watch::Sender::new(false)).collect();
         *self.steps.lock().unwrap() = steps;
@@ -114,7 +114,7 @@ impl Scene {
         self.steps.lock().unwrap()[number].send_replace(true);
     }
 
-    /// Starts the gateway of this place again, where it was.
+    /// Starts the gateway of this place again, at its old address.
     pub(super) fn start_again(&mut self, place: usize) {
         let (running, _) = Running::serve_at(self.addresses[place], &self.toml);
         self.gateways[place] = Some(running);

@@ -1,4 +1,4 @@
-//! Complaints about a proxy, by promise. It must not know which proxy it is, but for fields that it may add.
+//! Complaints about a proxy, by promise. It must not know which proxy it is, except for fields that it may add.
 
 use std::{
     fmt::Debug,
@@ -26,16 +26,16 @@ const EVENTS: (&str, &str) = ("text/event-stream", "\n\n");
 /// The longest delay, beside the gateway's own, with which anything may come through a proxy, or reach what is behind.
 const AT_ONCE: Duration = Duration::from_millis(50);
 
-/// Measured again so often where it was above: this machine has other things to do.
+/// The number of tries for a time above that. This machine has other work too.
 const TRIES: usize = 3;
 
-/// When a request is broken off: later than two health checks.
+/// The time after which a request is broken off. It is later than two health checks.
 const BROKEN: Duration = Duration::from_millis(1200);
 
-/// A call that is still open then has not been cancelled.
+/// The time after which a call that is still open has not been cancelled.
 const CANCELLED: Duration = Duration::from_secs(5);
 
-/// Complaints about one proxy: none, it is hoped.
+/// The complaints about one proxy. There should be none.
 pub(super) struct Seen {
     pub(super) name: &'static str,
     pub(super) streams: Vec<String>,
@@ -49,7 +49,7 @@ pub(super) struct Seen {
     pub(super) ends: Vec<String>,
 }
 
-/// Looks at a proxy. `None` where its program is missing.
+/// Observes a proxy. Returns `None` if its program is missing.
 pub(super) fn observe(kind: Kind) -> Option<Seen> {
     kind.program()?;
     let mut scene = Scene::start();
@@ -68,7 +68,7 @@ pub(super) fn observe(kind: Kind) -> Option<Seen> {
         slow: Vec::new(),
         ends: Vec::new(),
     };
-    // They have been under way all the time, also while a gateway was stopped.
+    // These requests have been under way all the time, also while a gateway was stopped.
     for slow in slow {
         seen.slow.extend(told(slow.join().unwrap()));
     }
@@ -76,12 +76,12 @@ pub(super) fn observe(kind: Kind) -> Option<Seen> {
     Some(seen)
 }
 
-/// The complaints, of which an error is one.
+/// Returns the complaints. An error is one of them.
 fn told(found: io::Result<Vec<String>>) -> Vec<String> {
     found.unwrap_or_else(|error| vec![error.to_string()])
 }
 
-/// The median of what was measured, or of another try where that is late.
+/// Returns a complaint with the medians of all tries, if none of them was below [`AT_ONCE`].
 fn at_once(what: impl Debug, measure: impl Fn() -> io::Result<Vec<Duration>>) -> Vec<String> {
     let mut medians = Vec::new();
     for _ in 0..TRIES {
@@ -99,7 +99,7 @@ fn at_once(what: impl Debug, measure: impl Fn() -> io::Result<Vec<Duration>>) ->
     vec![format!("{what:?}: {medians:?}")]
 }
 
-/// Each message has to be there before the next call is answered, so nothing that gathers them gets through here.
+/// Checks that each message comes before the next call is answered. A proxy that gathers messages can't pass.
 fn stream(scene: &Scene, proxy: &Proxy, (accept, end): (&str, &str)) -> Vec<String> {
     at_once(accept, || {
         scene.wait_with_steps();
@@ -130,7 +130,7 @@ fn expect(client: &mut Client, end: &str, part: &str) -> io::Result<()> {
     }
 }
 
-/// A sign of life comes through in time, though nothing else does.
+/// Checks that a heartbeat comes through in time, even if nothing else does.
 fn heartbeats(scene: &Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
     scene.wait_with_steps();
     let streams = [
@@ -144,14 +144,14 @@ fn heartbeats(scene: &Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
     }
     for (client, end, sign, count) in &mut waiting {
         for _ in 0..*count {
-            // Its own patience is enough: one second, or five.
+            // The client's own patience is enough: the interval is one second, or five.
             expect(client, end, sign)?;
         }
     }
     Ok(Vec::new())
 }
 
-/// An answer, or the one line of a stream, for which all are silent for long.
+/// Waits for an answer, or for a stream's only line, which comes after a long silence on all sides.
 fn slow(proxy: &Proxy, accept: &'static str) -> JoinHandle<io::Result<Vec<String>>> {
     let address = proxy.address;
     thread::spawn(move || {
@@ -164,7 +164,7 @@ fn slow(proxy: &Proxy, accept: &'static str) -> JoinHandle<io::Result<Vec<String
     })
 }
 
-/// A client that leaves takes its calls along: before an answer, and in the middle of a stream.
+/// Checks that a leaving client takes its calls along: before an answer, and in the middle of a stream.
 fn departures(scene: &Scene, proxy: &Proxy) -> Vec<String> {
     let leave = |target: &str, stream: Option<(&str, &str)>| {
         let before = scene.hanging.requests().len();
@@ -201,7 +201,8 @@ fn departures(scene: &Scene, proxy: &Proxy) -> Vec<String> {
     .concat()
 }
 
-/// A request that a gateway breaks off before its answer runs twice at most, and not for as long as there are connections.
+/// Checks that a request runs twice at most if a gateway breaks it off before its answer. A proxy must not go on for as
+/// long as it has connections.
 fn resends(kind: Kind) -> io::Result<Vec<String>> {
     let gateways = [(); 2].map(|()| {
         Upstream::start(|request| match request.path() {
@@ -225,7 +226,7 @@ fn resends(kind: Kind) -> io::Result<Vec<String>> {
         .collect())
 }
 
-/// Fields of one connection, and what each proxy adds to an answer.
+/// Returns the fields of one connection, and those that each proxy adds to an answer.
 fn may_differ(kind: Kind) -> Vec<&'static str> {
     let own: &[&str] = match kind {
         Kind::Nginx => &["server"],
@@ -235,7 +236,7 @@ fn may_differ(kind: Kind) -> Vec<&'static str> {
     [&["connection", "keep-alive", "date"], own].concat()
 }
 
-/// A request, and the status that its answer has.
+/// A request, and the expected status of its answer.
 struct Asked<'a> {
     status: u16,
     method: &'a str,
@@ -243,7 +244,7 @@ struct Asked<'a> {
     headers: &'a [(&'a str, &'a str)],
 }
 
-/// Answers of every kind are those of the gateway itself, whole and with their fields.
+/// Checks that answers of every kind are those of the gateway itself, whole and with their fields.
 fn answers(kind: Kind, scene: &Scene, proxy: &Proxy) -> Vec<String> {
     let id = ("X-Request-Id", "0-9:answers");
     let lines = [id, ("Accept", LINES.0)];
@@ -276,7 +277,7 @@ fn answers(kind: Kind, scene: &Scene, proxy: &Proxy) -> Vec<String> {
             ..asked(405, "/aggregate")
         },
         Asked {
-            // Refused before its fields are read.
+            // It is refused before its fields are read.
             headers: &[],
             ..asked(414, &long)
         },
@@ -294,14 +295,14 @@ fn answers(kind: Kind, scene: &Scene, proxy: &Proxy) -> Vec<String> {
     wrong
 }
 
-/// As many requests under way at each gateway as it takes.
+/// Sends each gateway as many requests as it takes.
 fn full(scene: &Scene) -> Vec<TcpStream> {
     let mut clients = Vec::new();
     for address in scene.addresses {
         let hang = || send(address, "/aggregate/hanging", &[]).unwrap();
         clients.extend((0..MOST).map(|_| hang()));
         eventually("a gateway that is full", || {
-            // What asks had a place itself, if it was answered.
+            // The asking request had a place itself, if it was answered.
             clients.push(hang());
             (get(address, "/aggregate").status == 503).then_some(())
         });
@@ -309,7 +310,7 @@ fn full(scene: &Scene) -> Vec<TcpStream> {
     clients
 }
 
-/// The differences of an answer through the proxy from the gateway's own.
+/// Returns the differences between an answer through the proxy and the gateway's own.
 fn same(kind: Kind, scene: &Scene, proxy: &Proxy, asked: &Asked<'_>) -> Option<String> {
     let answer = |address: SocketAddr| {
         once(address, asked.method, asked.target, asked.headers)
@@ -328,14 +329,14 @@ fn same(kind: Kind, scene: &Scene, proxy: &Proxy, asked: &Asked<'_>) -> Option<S
     ))
 }
 
-/// An answer without what differs from one to the next: times, and therefore all numbers.
+/// Returns an answer without the parts that vary: times, and therefore all numbers.
 fn comparable(answer: &Answer, ignored: &[&str]) -> String {
     let mut fields: Vec<_> = answer
         .headers
         .iter()
         .filter(|(name, _)| !ignored.contains(&name.as_str()))
         .map(|(name, value)| match name.as_str() {
-            // One of the gateway's own is another each time.
+            // An id of the gateway's own is a new one each time.
             "x-request-id" if value.len() == 32 => name.clone(),
             "x-request-id" => format!("{name}: {value}"),
             _ => format!("{name}: {}", without_numbers(value)),
@@ -364,7 +365,7 @@ fn without_numbers(text: &str) -> String {
     result
 }
 
-/// A client's words get to the services, but not what it says of itself.
+/// Checks that a client's request gets to the services, but not its claims about itself.
 fn requests(scene: &Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
     let passed = [
         (
@@ -390,7 +391,7 @@ fn requests(scene: &Scene, proxy: &Proxy) -> io::Result<Vec<String>> {
     let mut wrong: Vec<_> = wrong
         .map(|wrong| format!("no {wrong:?} in {:?}", last.headers))
         .collect();
-    // Both mean the same to whoever reads the value.
+    // Both mean the same to a reader of the value.
     let query = last.query().unwrap_or_default().replace("%3B", ";");
     if query != "fields=a;b[]" {
         wrong.push(format!("the query is {query}"));

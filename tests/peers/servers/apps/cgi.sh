@@ -1,5 +1,5 @@
 #!/bin/sh
-# The service as a CGI script, for the paths of Apache and lighttpd that are no plain files. Each path has a copy of its own.
+# The service as a CGI script, for the paths of Apache and lighttpd that are no plain files. Each path has its own copy.
 
 head() { printf 'Content-Type: %s\r\n\r\n' "$1"; }
 
