@@ -1,5 +1,6 @@
-//! The operators' drill of `deploy/drill`, with the program that was built for the tests: all scenes are as they are said to be,
-//! and a gateway that does otherwise makes it fail. A program of its own: tests of time would not like it beside them.
+//! Runs the operators' drill of `deploy/drill` with the program that was built for the tests. All scenes must go as
+//! described, and the drill must fail if a gateway does otherwise. It is a program of its own, because it would disturb
+//! tests of time.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
@@ -18,10 +19,10 @@ use std::{
 
 use program::{Finished, Running, has, is_ci, repository, which, within};
 
-/// Far more than it takes: every scene has bounds of its own.
+/// The longest time for a drill. It is far more than it takes, because every scene has bounds of its own.
 const WHOLE: Duration = Duration::from_secs(600);
 
-/// Runs the drill with this program. `None` where Python is missing.
+/// Runs the drill with this program. Returns `None` if Python is missing.
 fn drill(gather: &Path, arguments: &[&str]) -> Option<Finished> {
     if !has("python3", which("python3").is_some()) {
         return None;
@@ -46,8 +47,8 @@ fn script(folder: &Path, lines: &str) -> PathBuf {
     file
 }
 
-/// Plays these scenes, and asserts that all of them are as they are said to be. They wait most of the time, so that two halves
-/// of them can be played beside one another.
+/// Plays these scenes, and asserts that all of them go as described. They mostly wait, so that two halves of them can
+/// be played beside one another.
 #[allow(clippy::print_stdout, reason = "it says what was skipped")]
 fn show(scenes: &[&str]) {
     let Some(finished) = drill(Path::new(env!("CARGO_BIN_EXE_gather")), scenes) else {
@@ -61,10 +62,10 @@ fn show(scenes: &[&str]) {
     assert!(!said.contains("FAILED"), "{said}");
 }
 
-/// The scenes of what is around a gateway: its end, its log and its name service.
+/// The scenes of a gateway's surroundings: its end, its log and its name service.
 const AROUND: [&str; 3] = ["sigterm", "log", "names"];
 
-/// The scenes of its connections.
+/// The scenes of a gateway's connections.
 const CONNECTIONS: [&str; 3] = ["certificate", "descriptors", "frozen"];
 
 #[test]
@@ -80,7 +81,7 @@ fn the_scenes_of_upstreams_and_descriptors_show_what_they_are_said_to_show() {
 #[test]
 fn the_drill_fails_where_a_client_sees_what_it_should_not() {
     let files = tempfile::tempdir().unwrap();
-    // Shorter than what its upstream takes.
+    // This timeout is shorter than the time that its upstream takes.
     let hasty = script(
         files.path(),
         &format!(
@@ -127,7 +128,7 @@ fn a_gateway_that_dies_at_once_fails_the_drill_with_its_own_last_words() {
     let finished = finished.expect(1);
     let sentence = "serve` has ended (exit status 3), and said at last: error: there is no heart";
     assert!(finished.stdout.contains(sentence), "{finished:#?}");
-    // It was not waited for.
+    // The drill did not wait for it.
     assert!(!finished.stdout.contains("within"), "{finished:#?}");
 }
 
@@ -147,8 +148,8 @@ fn the_drill_says_what_is_wrong_with_a_path_that_is_no_program() {
     }
 }
 
-/// Runs the rest of the command line with every signal at its default: under `nohup` this process ignores SIGHUP, and the drill
-/// would as well.
+/// Runs the rest of the command line with every signal at its default. Under `nohup` this process ignores SIGHUP, and
+/// the drill would inherit that.
 const ANEW: &str = "import os, signal, sys\n\
                     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):\n    \
                     signal.signal(number, signal.SIG_DFL)\n\

@@ -1,4 +1,4 @@
-//! The rules of the house that a program can check: who may know whom, that every file says what it is for, and sizes.
+//! Checks the rules of the house that a program can check: the parts that a part may name, the module docs, and sizes.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
@@ -13,7 +13,7 @@ const LONGEST: usize = 600;
 /// The longest line of a document, in characters. Wrap at 116.
 const WIDEST: usize = 120;
 
-/// Which of our own parts a part may name, and which libraries it must not. A part not listed may name anything.
+/// The own parts that a part may name, and the libraries that it must not. A part that is not listed may name anything.
 const RULES: &[Rule] = &[
     Rule {
         part: "fanout",
@@ -147,7 +147,7 @@ fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The files of one part: `src/part.rs` and all below `src/part/`.
+/// Returns the files of one part: `src/part.rs` and all below `src/part/`.
 fn part_files(part: &str) -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let files: Vec<_> = rust_files("src")
@@ -162,7 +162,7 @@ fn part_files(part: &str) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// Whether `text` names the crate or module `name` in a path; `serde` matches `serde_json` too.
+/// Returns true if `text` names the crate or module `name` in a path. `serde` matches `serde_json` too.
 fn names(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let before = text[..at].chars().next_back();
@@ -173,7 +173,7 @@ fn names(text: &str, name: &str) -> bool {
     })
 }
 
-/// The modules that `use crate::{…}` names, on one line or on many.
+/// Returns the modules that `use crate::{…}` names, on one line or on many.
 fn grouped(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for group in text.split("use crate::{").skip(1) {
@@ -275,7 +275,7 @@ fn no_file_is_too_long() {
     }
 }
 
-/// The console is read by those who don't build it: small modules, each of which says what it does.
+/// People who don't build the console read it. So its modules are small, and each says what it does.
 #[test]
 fn every_file_of_the_console_is_short_and_says_what_it_is_for() {
     let mut seen = 0;
@@ -299,7 +299,7 @@ fn every_file_of_the_console_is_short_and_says_what_it_is_for() {
     assert!(seen > 15, "{seen}");
 }
 
-/// The documents that a folder of this repository has, and those of the folders in it where `deep`.
+/// Returns the documents in a folder of this repository and, if `deep`, in the folders below it.
 fn documents(folder: &Path, deep: bool) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -313,7 +313,8 @@ fn documents(folder: &Path, deep: bool) -> Vec<PathBuf> {
     found
 }
 
-/// The numbers of the lines that are too long, outside of tables and fenced blocks, where nothing can be wrapped.
+/// Returns the numbers of the lines that are too long, except in tables and fenced blocks, where nothing can be
+/// wrapped.
 fn wide_lines(text: &str) -> Vec<usize> {
     let mut is_fenced = false;
     let lines = (1..).zip(text.lines()).filter(|(_, line)| {
@@ -342,7 +343,7 @@ fn no_line_of_a_document_is_too_long_to_read() {
     assert_eq!(wide_lines(&text), [2, 7]);
 }
 
-/// Name, version and source of every package in a lock file.
+/// Returns the name, version and source of every package in a lock file.
 fn locked(file: &str) -> Vec<String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let text = fs::read_to_string(file).unwrap();
@@ -365,7 +366,8 @@ fn what_is_fuzzed_is_what_is_shipped() {
     }
 }
 
-/// They are not built here, as that takes minutes: what can rot unseen is that another day's packages come with them.
+/// The peers are not built here, as that takes minutes. Without this test, another day's packages could come with them
+/// unseen.
 #[test]
 fn what_the_peers_of_the_bench_are_made_of_is_pinned() {
     let read = |file: &str| {
@@ -387,7 +389,7 @@ fn what_the_peers_of_the_bench_are_made_of_is_pinned() {
         .split("[[package]]")
         .find(|package| package.contains(own));
     for dependency in dependencies {
-        // With its version behind it where there are two.
+        // The version follows if there are two packages of one name.
         let lines = ["\",", " "].map(|end| format!("\n \"{dependency}{end}"));
         let locked = |line: &String| own.unwrap().contains(line);
         assert!(lines.iter().any(locked), "Cargo.lock: no {dependency}");

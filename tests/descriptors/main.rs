@@ -1,6 +1,6 @@
-//! Every way in which an upstream here may misbehave, one after another before one running gateway: what each is called,
-//! the class of its failure, and that the process has no more descriptors after it than before. A program of its own,
-//! because it counts what another process has open. What else is particular to a fault is in `faults`.
+//! Every way in which an upstream may misbehave, one after another, before one running gateway. It checks each way's
+//! name, the class of its failure, and that the process has no more descriptors after it than before. It is a program
+//! of its own, because it counts what another process has open. `faults` has all other tests of a fault.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 #![allow(
@@ -31,13 +31,13 @@ use program::{Running, get, metric, try_within};
 use upstream::{Response, Upstream};
 use ways::{Way, ways};
 
-/// How often each is asked. A connection that is lost with each call is then more than the one a pool may keep.
+/// The number of requests for each way. If each call loses a connection, that is more than the one a pool may keep.
 const TIMES: usize = 3;
 
-/// Where a fault has to be noticed by itself: half of the calls' timeout.
+/// The time in which a fault must be noticed by itself: half of the calls' timeout.
 const IN_TIME: Duration = Duration::from_secs(10);
 
-/// How long a descriptor or a gauge may take to get where it should.
+/// The longest time until a number of descriptors or a gauge is as it should be.
 const BACK: Duration = Duration::from_secs(5);
 
 fn configuration(ways: &[Way], well: &Upstream) -> String {
@@ -63,13 +63,13 @@ fn configuration(ways: &[Way], well: &Upstream) -> String {
     text
 }
 
-/// How many descriptors the process has open.
+/// Returns the number of descriptors that the process has open.
 fn descriptors(gateway: &Running) -> usize {
     let folder = format!("/proc/{}/fd", gateway.id());
     std::fs::read_dir(folder).unwrap().count()
 }
 
-/// How many it has open while it does nothing.
+/// Returns the number that it has open while it does nothing.
 fn fewest(gateway: &Running) -> usize {
     let mut fewest = usize::MAX;
     try_within(Duration::from_millis(300), || {
@@ -95,7 +95,7 @@ fn back(gateway: &Running, address: SocketAddr, most: usize, way: &Way) {
     }
 }
 
-/// One request for the sick upstream beside the healthy one, and what must hold of its answer.
+/// Asks the sick upstream once, beside the healthy one, and asserts all that must hold of the answer.
 fn ask(address: SocketAddr, way: &Way, time: usize) {
     let began = Instant::now();
     let answer = get(address, &format!("/aggregate/{}", way.key()));
@@ -127,7 +127,7 @@ fn whatever_an_upstream_does_no_descriptor_is_lost_and_nothing_stays_in_flight()
     assert_eq!(names.len(), ways.len(), "each has a name of its own");
     assert_eq!(ways.len(), 72, "docs/reliability.md says so");
     let (gateway, address) = Running::serve(&configuration(&ways, &well));
-    // The healthy upstream's connection is in its pool after this, and whatever else is opened once.
+    // After this, the healthy upstream's connection is in its pool, and everything that is opened once is open.
     ask(address, &ways[0], 1);
     let begin = fewest(&gateway);
     let counted = metric(address, "process_open_fds");

@@ -1,5 +1,5 @@
-//! A process whose file descriptors run out: clients leave enough for their own calls, operators are let in, and where there is
-//! none left all the same, nobody is blamed for it but the gateway.
+//! A process whose file descriptors run out. Clients leave enough for their own calls, and operators are let in. If
+//! none is left all the same, only the gateway is blamed for it.
 
 use std::{
     fs,
@@ -39,7 +39,7 @@ impl Client {
         self.tcp.write_all(head.as_bytes()).unwrap();
     }
 
-    /// The answer, once all of it is there. Every answer here has a length.
+    /// Returns the answer once it is complete. Every answer here has a length.
     fn answer(&mut self) -> Option<Answer> {
         let mut piece = [0; 4096];
         while let Ok(size @ 1..) = self.tcp.read(&mut piece) {
@@ -56,14 +56,14 @@ impl Client {
         Some(parse(&std::mem::replace(&mut self.read, rest)))
     }
 
-    /// Asks and waits.
+    /// Sends a request and waits for its answer.
     fn get(&mut self, target: &str) -> Answer {
         self.ask(target);
         eventually("an answer", || self.answer())
     }
 }
 
-/// Sets the limit of a process that runs, and leaves the limit of that as it is.
+/// Sets the soft limit of a running process, and leaves the hard limit as it is.
 fn limit_now(gateway: &Running, limit: usize) {
     let hard = rlimit::Resource::NOFILE.get_hard().unwrap();
     let pid = i32::try_from(gateway.id()).unwrap();
@@ -71,16 +71,16 @@ fn limit_now(gateway: &Running, limit: usize) {
     rlimit::prlimit(pid, rlimit::Resource::NOFILE, limits, None).unwrap();
 }
 
-/// Leaves the process not one more descriptor than it has open.
+/// Leaves the process no free descriptor.
 fn leave_none(gateway: &Running) {
-    // What is about to be closed, such as the connection of the last answer, is not to be left.
+    // Waits until descriptors that are about to be closed are closed, such as that of the last answer's connection.
     let mut last = descriptors(gateway);
     within(SOON, "a number of descriptors that stays", || {
         let now = descriptors(gateway);
         let is_same = std::mem::replace(&mut last, now) == now;
         is_same.then_some(())
     });
-    // A new one gets the lowest number that is free, and the limit is on numbers.
+    // A new descriptor gets the lowest free number, and the limit is on numbers.
     let folder = fs::read_dir(format!("/proc/{}/fd", gateway.id())).unwrap();
     let mut taken: Vec<usize> = folder
         .map(|entry| {
@@ -100,7 +100,7 @@ fn leave_none(gateway: &Running) {
 
 const MANY: usize = 20_000;
 
-/// The lines of the log that are warnings or worse, without those that say that this is a container.
+/// Returns the log's lines that are warnings or worse, without those that say that this is a container.
 fn warnings(gateway: &Running) -> Vec<String> {
     let lines = gateway.lines().into_iter();
     lines
@@ -118,7 +118,8 @@ fn three(upstream: &Upstream) -> String {
     )
 }
 
-/// A gateway of two workers on a free port, whose configuration is in this folder and goes on with `text`.
+/// Makes a command for a gateway of two workers on a free port. Its configuration is in this folder and goes on with
+/// `text`.
 fn with_two_workers(folder: &TempDir, text: &str) -> Command {
     let file = folder.path().join("gather.toml");
     let server = "server.listen = \"127.0.0.1:0\"\nserver.workers = 2";
@@ -166,7 +167,7 @@ fn clients_leave_their_own_calls_a_descriptor_each_and_operators_are_let_in_mean
         answered.append(&mut take(&mut waiting));
         (answered.len() >= share).then_some(())
     });
-    // They keep their connections, and the others wait.
+    // The answered clients keep their connections, and the others wait.
     assert_eq!(get(admin, "/readyz").status, 200);
     let metrics = get(admin, "/metrics");
     assert!(
@@ -177,7 +178,7 @@ fn clients_leave_their_own_calls_a_descriptor_each_and_operators_are_let_in_mean
     assert!(descriptors(&gateway) < 256);
     answered.append(&mut take(&mut waiting));
     assert_eq!(answered.len(), share);
-    // Those who are in are served again and again.
+    // Clients that are in are served again and again.
     for client in &mut answered {
         client.ask("/aggregate");
     }
@@ -185,7 +186,7 @@ fn clients_leave_their_own_calls_a_descriptor_each_and_operators_are_let_in_mean
         let answer = eventually("the next answer", || client.answer());
         assert_eq!(answer.json()["outcome"], "complete", "{}", answer.text());
     }
-    // Each that leaves makes room for another.
+    // Each client that leaves makes room for another.
     drop(answered);
     eventually("an answer for everybody", || {
         drop(take(&mut waiting));
@@ -258,7 +259,7 @@ fn idle_connections_to_one_upstream_give_way_to_calls_of_another() {
     assert_eq!(warnings(&gateway), [""; 0]);
 }
 
-/// The time that a process has had of the CPU, in hundredths of a second.
+/// Returns the CPU time of a process, in hundredths of a second.
 fn cpu(gateway: &Running) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", gateway.id())).unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();
@@ -308,7 +309,7 @@ fn at_a_low_limit_clients_wait_for_a_connection_and_none_is_refused() {
     for client in &mut waiting {
         client.ask("/aggregate");
     }
-    // Each that is answered leaves, and lets another one in.
+    // Each answered client leaves, and lets another one in.
     eventually("an answer for everybody", || {
         for mut client in std::mem::take(&mut waiting) {
             let Some(answer) = client.answer() else {
@@ -333,7 +334,7 @@ fn who_comes_while_there_is_no_descriptor_costs_nothing_and_is_served_once_there
     leave_none(&gateway);
     let early = send(address, "/aggregate", &[]).unwrap();
     let before = cpu(&gateway);
-    // Time for the acceptor to spin in, if it did.
+    // An acceptor that spins would use CPU time meanwhile.
     try_within(Duration::from_millis(1_500), || None::<()>);
     let used = cpu(&gateway) - before;
     assert!(used <= 30, "{used} hundredths of a second");

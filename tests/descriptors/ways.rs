@@ -1,5 +1,5 @@
-//! The table of all ways in which an upstream misbehaves: its name, what it does, and what comes of it. Knows nothing of
-//! how it is asked.
+//! The table of all ways in which an upstream misbehaves: the name, the behaviour and the result. It must not know how
+//! the upstream is asked.
 
 use std::{any::Any, net::TcpListener, thread, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     upstream::{Behaviour, Framing, Response, Upstream},
 };
 
-/// What a fault has to do with.
+/// The subject of a fault.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Theme {
     Connection,
@@ -31,27 +31,27 @@ pub(crate) struct Way {
     pub(crate) settings: &'static str,
     /// Lines of the aggregate's table.
     pub(crate) aggregate: &'static str,
-    /// The failure's class and a part of its sentence; `None` where the call succeeds.
+    /// The failure's class and a part of its sentence, or `None` if the call succeeds.
     pub(crate) failure: Option<(&'static str, &'static str)>,
     /// Only this call fails, counted from 1; the others succeed.
     pub(crate) fails_at: Option<usize>,
-    /// How long it must take.
+    /// The shortest time that a call may take.
     pub(crate) at_least: Duration,
-    /// How many connections a pool may keep after it: one where its answer was read exactly to its end.
+    /// The number of connections that a pool may keep after it: one if its answer was read exactly to its end.
     pub(crate) kept: usize,
-    /// What has to be there for as long as it is asked.
+    /// The upstream, which must exist for as long as it is asked.
     _sick: Box<dyn Any>,
 }
 
 impl Way {
-    /// Its name as a name of the configuration.
+    /// Returns the name in a form that the configuration accepts.
     pub(crate) fn key(&self) -> String {
         self.name
             .to_ascii_lowercase()
             .replace(|next: char| !next.is_ascii_alphanumeric(), "_")
     }
 
-    /// Something at `url` that is there for as long as `sick` is.
+    /// Makes a way whose upstream is at `url`, and exists for as long as `sick` does.
     fn at(name: &'static str, url: String, sick: impl Any) -> Self {
         Self {
             name,
@@ -67,7 +67,7 @@ impl Way {
         }
     }
 
-    /// An upstream that does this with every request.
+    /// Makes a way whose upstream does this with every request.
     fn plays(name: &'static str, behaviour: impl Into<Behaviour>) -> Self {
         let sick = Upstream::always(behaviour);
         Self::at(name, sick.url("/"), sick)
@@ -94,7 +94,7 @@ impl Way {
     }
 }
 
-/// All of them.
+/// Returns all ways.
 pub(crate) fn ways() -> Vec<Way> {
     let themes = [
         (Theme::Connection, connection()),
@@ -117,7 +117,7 @@ const IN_HEAD: &str = "within its answer's head";
 const CUT: &str = "cut its body short";
 const BAD_CHUNKS: &str = "chunks are not valid HTTP/1.1";
 
-/// An answer's bytes that are said to be JSON, with these fields and this body.
+/// Makes an answer's bytes, declared as JSON, with these fields and this body.
 fn raw(fields: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{fields}\r\n{body}").into_bytes()
 }
@@ -134,12 +134,12 @@ fn connection() -> Vec<Way> {
     let untrusted_url = untrusted.url("127.0.0.1");
     let hasty = TcpListener::bind("127.0.0.1:0").unwrap();
     let hasty_url = format!("http://{}/", hasty.local_addr().unwrap());
-    // It ends with the test program.
+    // The thread ends with the test program.
     thread::spawn(move || hasty.incoming().for_each(drop));
     vec![
         Way::at("refused", format!("http://{}/", free_address()), ())
             .fails("connect", "refused the connection"),
-        // A resolver that doesn't answer in time is the same failure, said otherwise.
+        // A resolver that doesn't answer in time causes the same failure, with another sentence.
         Way::at(
             "a name that does not exist",
             "http://nothing.invalid:9/".into(),
@@ -160,7 +160,7 @@ fn connection() -> Vec<Way> {
     ]
 }
 
-/// Heads that never come whole, or are none.
+/// Heads that never come whole, or are not valid.
 fn head() -> Vec<Way> {
     let closes = |name, bytes: &[u8]| Way::plays(name, Behaviour::RawThenClose(bytes.to_vec()));
     let invalid = |name, bytes: &[u8]| {
@@ -292,7 +292,7 @@ fn body() -> Vec<Way> {
     ]
 }
 
-/// Bodies that came whole and aren't what they say. Their connections are good.
+/// Bodies that came whole, but aren't what their heads say. Their connections are good.
 fn json() -> Vec<Way> {
     let says_json = |name, body: &[u8]| {
         Way::plays(name, Response::json(body))
@@ -325,7 +325,7 @@ fn json() -> Vec<Way> {
     ]
 }
 
-/// Answers that are whole, and no success.
+/// Whole answers that are no success.
 fn status() -> Vec<Way> {
     let redirect = Response::new(302).header("location", "http://127.0.0.1:9/");
     vec![
@@ -341,7 +341,7 @@ fn status() -> Vec<Way> {
     ]
 }
 
-/// What comes too late, or never.
+/// Answers that come too late, or never.
 fn time() -> Vec<Way> {
     const TIMEOUT: Duration = Duration::from_millis(200);
     let late = |name, behaviour| {
@@ -383,7 +383,7 @@ fn time() -> Vec<Way> {
     ]
 }
 
-/// Connections that promise to be kept, and aren't what they promise. The calls succeed, but for a POST.
+/// Connections that are promised to be kept, but aren't. The calls succeed, except for a POST.
 fn keep_alive() -> Vec<Way> {
     let pong = |fields: &str| raw(&format!("content-length: 6\r\n{fields}"), "\"pong\"");
     let twice = [pong(""), raw("content-length: 8\r\n", "\"forged\"")].concat();
@@ -395,7 +395,7 @@ fn keep_alive() -> Vec<Way> {
     .set("method = \"POST\"")
     .fails("protocol", CLOSED)
     .kept();
-    // It meets the connection that the first one has left.
+    // The POST meets the connection that the first call has left.
     post.fails_at = Some(2);
     vec![
         Way::plays(

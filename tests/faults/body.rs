@@ -114,7 +114,7 @@ async fn chunks_that_are_none_break_the_protocol_at_once() {
         let sick = Behaviour::Raw(chunked(body));
         fails(sick, "", "protocol", BAD_CHUNKS).await;
     }
-    // A size line or trailers without an end are no chunk either.
+    // A size line or trailers without an end are not a chunk either.
     for start in ["2;", "2;a=\"", "0\r\n", "0\r\na: "] {
         let mut bytes = chunked(start);
         let line: &[u8] = if start == "0\r\n" {

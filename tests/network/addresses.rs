@@ -8,14 +8,14 @@ use crate::{
     service::{PONG, SICK, SILENT, Service, Started, start},
 };
 
-/// New connections asked for in a row, so that each address had its turn to be the first several times.
+/// The number of new connections in a row, so that each address is the first one several times.
 const CALLS: usize = 12;
 
 const DEAD: [&str; 2] = ["192.0.2.8", "192.0.2.9"];
 
 const OWN: [&str; 3] = ["192.0.2.1/24", "192.0.2.2/24", "192.0.2.3/24"];
 
-/// A gateway inside whose one call asks `host` over a new connection each time.
+/// Starts a gateway inside. Its only call asks `host` over a new connection each time.
 fn gateway(namespace: &Namespace, host: &str, port: u16, settings: &str) -> Started {
     let configuration = format!(
         "[upstreams.one]\nurl = \"http://{host}:{port}/\"\n{settings}\n[aggregates.default]\ncalls = [\"one\"]\n"
@@ -23,7 +23,7 @@ fn gateway(namespace: &Namespace, host: &str, port: u16, settings: &str) -> Star
     start(&configuration, |command| namespace.command(&command))
 }
 
-/// What came of the one call.
+/// Returns the result of the only call.
 fn ask(started: &Started) -> Value {
     let json = get(started.address, "/aggregate").json();
     json["results"][0].clone()
@@ -73,7 +73,7 @@ fn a_host_whose_ipv6_is_dead_serves_every_call_and_waits_for_it_once() {
             assert_eq!(result["ok"], true, "call {call}: {result}");
             slow += usize::from(result["elapsed_ms"].as_f64().unwrap() >= 199.0);
         }
-        // A busy machine may make another one slow, but not most.
+        // A busy machine may make other calls slow, but not most of them.
         assert!(slow <= CALLS / 2, "{slow} of {CALLS} were slow");
     });
 }

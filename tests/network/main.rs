@@ -1,6 +1,6 @@
-//! The built program in networks and under limits that it can't have inside of a test's own process: names with dead addresses,
-//! no more threads, a pause, the ports that the README names. What needs root and `ip` says so and passes without; where `CI`
-//! is `true`, it fails instead.
+//! The built program in networks and under limits that a test's own process can't have: names with dead addresses, no
+//! more threads, a pause, the ports that the README names. A test that needs root and `ip` says so, and passes without
+//! them. If `CI` is `true`, it fails instead.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 

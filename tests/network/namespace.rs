@@ -1,5 +1,5 @@
-//! A network of its own with names of its own, for a program and for a test beside it. Some of its addresses swallow all that is
-//! sent to them. Nothing outside of it changes but two files of `ip netns`, which go with it.
+//! A separate network with its own names, for a program and for a test beside it. Some of its addresses drop everything
+//! that is sent to them. Outside of it only two files of `ip netns` change, and they are removed with it.
 
 use std::{
     fs::{self, File},
@@ -19,16 +19,16 @@ use crate::{
     program::{finish, which},
 };
 
-/// Removed when dropped.
+/// The network. Dropping it removes it.
 pub(crate) struct Namespace {
     name: String,
-    /// What `ip netns exec` shows as `/etc/hosts` and the like.
+    /// The files that `ip netns exec` shows in `/etc`, such as `/etc/hosts`.
     etc: PathBuf,
 }
 
 impl Namespace {
-    /// A network whose own addresses are `own`, each with its prefix, and in which `hosts` is all that is known of names. What is
-    /// sent to `dead` addresses is swallowed.
+    /// Makes a network with the addresses `own`, each with its prefix. `hosts` has all names that are known in it.
+    /// Packets to the `dead` addresses are dropped.
     pub(crate) fn new(own: &[&str], dead: &[&str], hosts: &str) -> Option<Self> {
         if !has("root, to make a network,", is_root()) || !has("`ip`", which("ip").is_some()) {
             return None;
@@ -51,7 +51,7 @@ impl Namespace {
         }
         fs::create_dir_all(&namespace.etc).unwrap();
         fs::write(namespace.etc.join("hosts"), hosts).unwrap();
-        // Nobody else is asked.
+        // No other name server is asked.
         fs::write(namespace.etc.join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
         for line in [
             "link set lo up",
@@ -65,7 +65,7 @@ impl Namespace {
             namespace.ip(&format!("address add {address} dev out"));
         }
         for address in dead {
-            // Nobody has this link address, so nobody takes what is sent there.
+            // Nobody has this link address, so nobody receives what is sent there.
             let nobody = "lladdr 02:00:00:00:00:01 nud permanent";
             namespace.ip(&format!("neighbour add {address} {nobody} dev out"));
         }
@@ -78,7 +78,7 @@ impl Namespace {
         finish(command).expect(0);
     }
 
-    /// Has this command run inside, under its own process number.
+    /// Returns a command that runs this one inside, under its own process id.
     pub(crate) fn command(&self, inner: &Command) -> Command {
         let mut command = Command::new("ip");
         command
@@ -88,7 +88,7 @@ impl Namespace {
         command
     }
 
-    /// Runs `test` on a thread that is inside, and so are those that it starts.
+    /// Runs `test` on a thread inside. Threads that it starts are inside too.
     pub(crate) fn inside(&self, test: impl FnOnce() + Send) {
         let namespace = File::open(Path::new("/run/netns").join(&self.name)).unwrap();
         let inside = || {
@@ -106,7 +106,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // What isn't there need not be removed; others may have theirs in the folder above.
+        // A missing file need not be removed. The folder above may have the files of others.
         let _ = Command::new("ip")
             .args(["netns", "del", &self.name])
             .output();

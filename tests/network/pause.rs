@@ -1,4 +1,4 @@
-//! A process that was stopped and goes on: its timers are all over before it has seen what came meanwhile.
+//! A process that was stopped and goes on. All its timers are over before it has seen the bytes that came meanwhile.
 
 use std::{
     io::{Read as _, Write as _},
@@ -14,7 +14,7 @@ use crate::{
     service::{PONG, start},
 };
 
-/// A listener with its queue full, and what fills it.
+/// Makes a listener with a full queue, and the connections that fill it.
 fn full() -> (TcpListener, Vec<TcpStream>) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket
@@ -29,7 +29,7 @@ fn full() -> (TcpListener, Vec<TcpStream>) {
     (listener, queued)
 }
 
-/// Whether a connection to this port waits for its first answer, as the kernel shows it.
+/// Returns true if a connection to this port waits for its first answer, as the kernel shows it.
 fn waits(port: u16) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let remote = format!(":{port:04X}");
@@ -54,7 +54,7 @@ fn a_connection_that_was_made_during_a_pause_is_no_failure() {
     let asking = thread::spawn(move || get(address, "/aggregate").json());
     eventually("a connection that waits", || waits(port).then_some(()));
     started.gateway.signal("STOP");
-    // There is room now. The kernel tries again by itself, when the gateway's time for it is over.
+    // There is room now. The kernel tries again by itself, after the gateway's own time for it.
     let others: Vec<_> = queued.iter().map(|one| one.local_addr().unwrap()).collect();
     drop(queued);
     listener.set_nonblocking(true).unwrap();

@@ -22,7 +22,7 @@ fn a_call_that_no_local_port_is_left_for_says_so_and_other_upstreams_are_connect
     };
     set(&namespace, "ipv4/ip_local_port_range", "40000 40003");
     namespace.inside(|| {
-        // Outside of that range.
+        // This port is outside of that range.
         let hangs = Service::at("198.51.100.1", 9001, SILENT);
         let good = Service::at("198.51.100.1", 9002, PONG);
         let calls: Vec<_> = (1..=6)

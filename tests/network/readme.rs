@@ -1,4 +1,4 @@
-//! The README's commands as somebody types them, one after another, and their output beside what the README prints. They run in a
+//! The README's commands as a person types them, one after another, and their output beside the README's. They run in a
 //! network of their own, where the ports that they name are free.
 
 use std::{path::Path, process::Command};
@@ -21,7 +21,7 @@ fn blocks() -> Vec<Block> {
 struct Person {
     network: Namespace,
     folder: TempDir,
-    /// Programs that go on in other terminals.
+    /// Programs that run on in other terminals.
     others: Vec<Running>,
 }
 
@@ -37,7 +37,7 @@ impl Person {
         })
     }
 
-    /// Types it in a new terminal in this person's folder.
+    /// Types a command in a new terminal, in this person's folder.
     fn start(&self, text: &str) -> Running {
         let program = Path::new(env!("CARGO_BIN_EXE_gather")).parent().unwrap();
         let folder = self.folder.path().display();
@@ -53,7 +53,7 @@ impl Person {
         self.start(text).wait().expect(0)
     }
 
-    /// Types what goes on in the background, and waits until so many things listen.
+    /// Types a command that runs on in the background, and waits until this many listeners are open.
     fn leave(&mut self, text: &str, listeners: usize) {
         let terminal = self.start(text);
         eventually("what was left running", || {
@@ -71,7 +71,8 @@ impl Person {
     }
 }
 
-/// A text without what differs from run to run: times, numbers, ids, the lengths of bars and the marks of the axis.
+/// Returns a text without the parts that differ from run to run: times, numbers, ids, the lengths of bars and the marks
+/// of the axis.
 fn shape(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| {
         let words = line.split_whitespace().map(|word| {
@@ -97,7 +98,7 @@ fn shape(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// JSON with every number the same.
+/// Returns JSON in which every number is the same.
 fn leveled(mut value: Value) -> Value {
     fn level(value: &mut Value) {
         match value {
@@ -111,7 +112,7 @@ fn leveled(mut value: Value) -> Value {
     value
 }
 
-/// The block of this language under a heading that begins so, of which `is_it` holds.
+/// Returns the first block of this language below a heading with this beginning for which `is_it` holds.
 fn block<'a>(
     blocks: &'a [Block],
     heading: &str,
@@ -214,7 +215,7 @@ fn the_way_from_the_demo_to_services_of_ones_own_is_as_the_readme_says() {
     let Some(mut person) = Person::new() else {
         return;
     };
-    // It goes on in another terminal, as the README has it, and takes no port of what follows.
+    // It runs on in another terminal, as in the README, and takes no port of the commands that follow.
     let demo = person.start("gather demo --delay 10ms");
     demo.output_line(|line| line.contains("Ctrl-C").then_some(()));
     person.others.push(demo);

@@ -22,17 +22,17 @@ pub(crate) const PONG: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-t
 pub(crate) const SICK: &str =
     "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 pub(crate) const EMPTY: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-/// Takes a request and never answers.
+/// The answer of a service that takes a request and never answers.
 pub(crate) const SILENT: &str = "";
 
-/// One service, until the test's process ends.
+/// A service that runs until the test's process ends.
 pub(crate) struct Service {
     pub(crate) port: u16,
     accepted: Arc<AtomicUsize>,
 }
 
 impl Service {
-    /// Listens at `ip`, on any port where it is 0.
+    /// Listens at `ip`. With port 0 it takes any free one.
     pub(crate) fn at(ip: &str, port: u16, answer: &'static str) -> Self {
         let ip: IpAddr = ip.parse().unwrap();
         let listener = TcpListener::bind((ip, port)).unwrap();

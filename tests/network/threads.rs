@@ -15,17 +15,18 @@ use crate::{
     service::{EMPTY, PONG, Service, start},
 };
 
-/// A user who has no other process, as the limit counts all of a user's threads.
+/// A user without any other process, because the limit counts all threads of a user.
 const NOBODY_ELSE: &str = "54321";
 
-/// Has this run by a user whom a limit binds: it doesn't bind root.
+/// Makes a command that such a user runs, because the limit doesn't bind root.
 fn by_another(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--reuid", NOBODY_ELSE, "--clear-groups", program]);
     command
 }
 
-/// The program where any user may run it, unlike perhaps where it was built. `None` where a limit can't be set.
+/// Copies the program to a place where any user may run it, as the place of the build may be closed to others. Returns
+/// `None` if a limit can't be set.
 fn program_for_all() -> Option<(TempDir, String)> {
     let tools = ["setpriv", "prlimit"].map(|tool| has(tool, which(tool).is_some()));
     if tools != [true, true] || !has("root, to be another user,", is_root()) {
@@ -50,7 +51,7 @@ fn a_start_without_a_thread_for_look_ups_fails_and_says_so() {
                          [aggregates.default]\ncalls = [\"one\"]\n";
     let file = folder.path().join("gather.toml");
     fs::write(&file, configuration).unwrap();
-    // The log and the allocator take theirs first.
+    // The log and the allocator start their threads first.
     let told = (1..=6).any(|threads| {
         let mut command = by_another("prlimit");
         command

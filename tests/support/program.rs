@@ -37,7 +37,8 @@ pub fn gather() -> Command {
     command
 }
 
-/// Makes a command that runs the program of [`gather`] with this limit of file descriptors from its start, soft and hard.
+/// Makes a command that runs the program of [`gather`] with this limit of file descriptors, soft and hard, from its
+/// start.
 pub fn limited(descriptors: usize, inner: &Command) -> Command {
     let mut command = Command::new("sh");
     command
