@@ -1,6 +1,6 @@
-//! The soak: a gateway under a steady load before one healthy upstream and many sick ones, with clients that leave early
-//! and clients that read slowly. Fails if a healthy call failed, if memory or descriptors grew, or if the counters don't
-//! add up.
+//! The soak: a gateway under a steady load before one healthy upstream and many sick ones. Some clients leave early,
+//! and some read slowly. It fails if a healthy call failed, if memory or descriptors grew, or if the counters don't add
+//! up.
 //!
 //! `cargo bench --bench soak` runs for ten minutes, `cargo bench --bench soak -- 60` for as many seconds (at least 20).
 #![allow(
@@ -48,12 +48,12 @@ const LEAST: u64 = 20;
 /// Aggregates a second: enough to see a leak of one object a request, with time to spare on two cores.
 const RATE: u32 = 200;
 
-/// So many requests at once come first, more than any hiccup of the machine gathers later: memory keeps the mark of the
-/// highest number of requests at a time, which is no leak and must not look like one.
+/// The number of requests that come first, all at once. A hiccup of the machine gathers fewer later. Memory keeps the
+/// mark of the highest number of requests at a time, which is no leak and must not look like one.
 const BURST: usize = 300;
 
-/// How much longer, in seconds at most, it goes on with clients that never leave and plans that cancel nothing, so that
-/// the books must be exact: a tenth.
+/// The longest second part, in seconds. It adds a tenth to the time. Its clients never leave and its plans cancel
+/// nothing, so the books must be exact.
 const EXACT_MOST: u64 = 60;
 
 fn main() -> ExitCode {
@@ -142,7 +142,7 @@ async fn soak(seconds: u64) -> Verdict {
     verdict
 }
 
-/// Loads the gateway for so long, samples what it holds each second, and shows that it goes on.
+/// Loads the gateway for this time, samples its resources each second, and shows progress.
 async fn run(
     scene: &Scene,
     gateway: &Gateway,
@@ -180,7 +180,7 @@ async fn run(
     load.drain(ledger).await;
 }
 
-/// Waits until nothing is in flight, for half a minute at most; what still is, the verdict finds.
+/// Waits until nothing is in flight, for half a minute at most. The verdict finds what still is.
 async fn idle(gateway: &Gateway) {
     for _ in 0..300 {
         let metrics = Metrics::of(gateway.address).await.unwrap();
@@ -193,14 +193,14 @@ async fn idle(gateway: &Gateway) {
     }
 }
 
-/// How long the gateway keeps an idle connection for reuse, and a little more.
+/// The time for which the gateway keeps an idle connection for reuse, and a little more.
 const POOLED: Duration = Duration::from_secs(6);
 
-/// How long closing may take.
+/// The longest time for closing.
 const CLOSING: u64 = 10;
 
-/// What the gateway holds without load. A pooled connection that has idled for too long is closed when the next call
-/// looks for one, so each upstream is called a few times more.
+/// Returns the resources that the gateway holds without load. A pooled connection that has idled for too long is closed
+/// when the next call looks for one. So each upstream is called a few times more.
 async fn at_rest(gateway: &Gateway, load: &mut Load, ledger: &mut Ledger) -> Holdings {
     load.close();
     tokio::time::sleep(POOLED).await;

@@ -1,4 +1,4 @@
-//! What the clients of the soak sent and were answered. It must not know what the gateway counted.
+//! The requests that the clients of the soak sent, and their answers. It must not know what the gateway counted.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{client::Answer, scene::HEALTHY};
 
-/// What all clients together know.
+/// The record of all clients together.
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Requests sent.
@@ -15,20 +15,20 @@ pub struct Ledger {
     pub answered: u64,
     /// Clients that left before an answer.
     pub left: u64,
-    /// What went wrong with the gateway itself: no answer, or one that says nothing of the calls.
+    /// Faults of the gateway itself: no answer, or one that has nothing about the calls.
     pub broken: Vec<String>,
     /// Healthy calls that succeeded.
     pub healthy_ok: u64,
-    /// Those that failed, but for what the plan itself had ended.
+    /// Healthy calls that failed, except those that the plan itself had ended.
     pub healthy_failed: Vec<String>,
-    /// By upstream.
+    /// The calls by upstream.
     pub calls: BTreeMap<String, Calls>,
 }
 
 /// The calls of one upstream.
 #[derive(Debug, Default)]
 pub struct Calls {
-    /// Calls of which an attempt was sent.
+    /// Calls with an attempt that was sent.
     pub sent: u64,
     /// Their attempts.
     pub attempts: u64,
@@ -41,7 +41,7 @@ struct Report {
     results: Vec<CallReport>,
 }
 
-/// The members that are counted; the body is skipped over.
+/// The members that are counted. The body is skipped.
 #[derive(Deserialize)]
 struct CallReport {
     name: String,

@@ -1,5 +1,5 @@
-//! The clients of the soak: a steady rate of requests, most of them answered, some left early, some read slowly. It must
-//! not know what is checked.
+//! The clients of the soak: a steady rate of requests. Most of them are answered, some are left early, and some are
+//! read slowly. It must not know what is checked.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,31 +14,31 @@ use crate::{
     scene::{LARGE, MIXED, PATIENT, TRICKLE},
 };
 
-/// Who is asking.
+/// The kind of clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crowd {
-    /// One in twenty leaves early, one in a hundred reads slowly; plans that cancel calls are among what they ask for.
+    /// One client in twenty leaves early, and one in a hundred reads slowly. Some of their plans cancel calls.
     Mixed,
-    /// All wait for their answers, and every call comes to its own end.
+    /// All clients wait for their answers, and every call comes to its own end.
     Patient,
 }
 
-/// A slow reader takes so much at a time…
+/// The number of bytes that a slow reader takes at a time.
 const SIP: usize = 64 * 1024;
-/// …and pauses for so long between.
+/// The pause of a slow reader between them.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Longer than any deadline.
+/// A time longer than any deadline.
 const LONG: Duration = Duration::from_secs(60);
 
-/// What came of one client.
+/// The result of one client.
 enum Came {
     Answer(&'static str, Answer),
     Left,
     Broken(&'static str, io::Error),
 }
 
-/// The load, by the clock whatever became of the requests before.
+/// The load. It starts requests by the clock, whatever the state of earlier ones.
 pub struct Load {
     address: SocketAddr,
     every: Duration,
@@ -62,13 +62,14 @@ impl Load {
         }
     }
 
-    /// Sends requests until then and enters what comes back.
+    /// Sends requests until `end`, and enters their results.
     pub async fn until(&mut self, end: Instant, crowd: Crowd, ledger: &mut Ledger) {
         self.next = self.next.max(Instant::now());
         while self.next < end {
             sleep_until(self.next).await;
             self.next += self.every;
-            // What a stall of the machine let pass is not made up for: a burst would open as many connections.
+            // Requests that a stall of the machine left out are not made up for: a burst would open as many
+            // connections.
             self.next = self.next.max(Instant::now() - self.every * 4);
             self.send(crowd, ledger);
             while let Some(came) = self.asked.try_join_next() {
@@ -77,14 +78,14 @@ impl Load {
         }
     }
 
-    /// Sends so many requests at once.
+    /// Sends this many requests at once.
     pub fn burst(&mut self, requests: usize, crowd: Crowd, ledger: &mut Ledger) {
         for _ in 0..requests {
             self.send(crowd, ledger);
         }
     }
 
-    /// Waits for all that are still asking.
+    /// Waits for all clients that are still asking.
     pub async fn drain(&mut self, ledger: &mut Ledger) {
         while let Some(came) = self.asked.join_next().await {
             enter(came.unwrap(), ledger);
@@ -95,7 +96,7 @@ impl Load {
     pub async fn trickle(&mut self, ledger: &mut Ledger) {
         for target in TRICKLE.repeat(4) {
             ledger.sent += 1;
-            // Each on a connection of its own, so that every worker gets its share.
+            // Each has a connection of its own, so that every worker gets its share.
             let answer = Pool::new(self.address).ask(target).await;
             enter(came(target, answer), ledger);
         }
@@ -160,7 +161,7 @@ fn late() -> io::Error {
     io::Error::other(format!("no answer within {LONG:?}"))
 }
 
-/// Asks and goes away before the answer, most likely.
+/// Sends a request and most likely leaves before the answer.
 async fn leave(address: SocketAddr, target: &str, stay: Duration) -> io::Result<()> {
     let mut connection = Connection::open(address).await?;
     connection.say(target).await?;
@@ -168,7 +169,7 @@ async fn leave(address: SocketAddr, target: &str, stay: Duration) -> io::Result<
     Ok(())
 }
 
-/// Asks and reads the answer sip by sip.
+/// Sends a request and reads the answer sip by sip.
 async fn sip(address: SocketAddr, target: &str) -> io::Result<Answer> {
     let mut connection = Connection::open(address).await?;
     connection.say(target).await?;

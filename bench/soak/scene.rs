@@ -15,16 +15,16 @@ const SICK: [&str; 8] = [
     "flaky", "hangs", "resets", "cuts", "slow", "endless", "invalid", "closes",
 ];
 
-/// Whom nobody answers for.
+/// The upstream for which nobody answers.
 const ABSENT: &str = "absent";
 
-/// All of them.
+/// All upstreams.
 pub const UPSTREAMS: [&str; 11] = [
     HEALTHY, "large", "flaky", "hangs", "resets", "cuts", "slow", "endless", "invalid", "closes",
     ABSENT,
 ];
 
-/// What is asked for in turn; in some of them calls are cancelled or skipped.
+/// The targets that are asked for in turn. Some of them cancel or skip calls.
 pub const MIXED: [&str; 8] = [
     "/aggregate/wide",
     "/aggregate/hanging",
@@ -47,7 +47,7 @@ pub const PATIENT: [&str; 4] = [
 /// An aggregate with an answer too large for the buffers on its way.
 pub const LARGE: &str = "/aggregate/large";
 
-/// Every upstream is in one of these.
+/// Targets that together call every upstream.
 pub const TRICKLE: [&str; 4] = [
     "/aggregate/wide",
     "/aggregate/hanging",
@@ -63,7 +63,7 @@ pub struct Scene {
     sick: Upstream,
     /// A port that refuses: it is taken, and nobody listens.
     absent: TcpSocket,
-    /// Requests so far since they were last taken, by upstream.
+    /// The number of requests since they were last taken, by upstream.
     counted: RefCell<BTreeMap<String, u64>>,
 }
 
@@ -93,7 +93,7 @@ impl Scene {
         }
     }
 
-    /// Counts the requests of the last while and forgets them, so that this process doesn't grow.
+    /// Adds the requests up and forgets them, so that this process doesn't grow.
     pub fn forget(&self) {
         let mut counted = self.counted.borrow_mut();
         for upstream in [&self.healthy, &self.sick] {
@@ -104,13 +104,13 @@ impl Scene {
         }
     }
 
-    /// The requests by upstream since this was last called.
+    /// Returns the number of requests by upstream since this was last called.
     pub fn take_requests(&self) -> BTreeMap<String, u64> {
         self.forget();
         self.counted.take()
     }
 
-    /// Every policy somewhere: retries, hedges, breakers of both kinds, ceilings.
+    /// Returns a configuration that has every policy somewhere: retries, hedges, breakers of both kinds, ceilings.
     pub fn configuration(&self) -> String {
         let mut text = format!(
             "server.workers = 2\n[upstreams.{HEALTHY}]\nurl = \"{}\"\n[upstreams.large]\nurl = \"{}\"\n\
@@ -179,7 +179,7 @@ calls = [\"large\", \"healthy\"]
 deadline = \"30s\"
 ";
 
-/// What a sick upstream does with a request; `luck` is a number from 0 to 1.
+/// Returns the behaviour of a sick upstream for a request. `luck` is a number from 0 to 1.
 fn behaviour(request: &Request, luck: f64) -> Behaviour {
     let pong = || Behaviour::from(Response::pong());
     let often = luck < 0.3;

@@ -1,5 +1,5 @@
-//! Whether the soak went well: memory and descriptors flat, healthy calls untouched, and books that agree, the gateway's
-//! with its clients' and its upstreams'. It must not know how the load was made.
+//! Judges the soak: memory and descriptors are flat, healthy calls are unaffected, and the gateway's books agree with
+//! those of its clients and upstreams. It must not know how the load was made.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,20 +10,21 @@ use crate::{
     scene::{HEALTHY, UPSTREAMS},
 };
 
-/// Memory may grow by this share and this much from the second tenth of the time to the last.
+/// The share by which memory may grow from the second tenth of the time to the last, and the bytes beside it.
 const MEMORY_SHARE: f64 = 0.05;
 const MEMORY_BYTES: f64 = 4.0 * MIB;
 
-/// Descriptors without load may grow by so many: how many connections the last calls left pooled differs.
+/// The number by which descriptors without load may grow. The number of connections that the last calls left pooled
+/// varies.
 const DESCRIPTORS: u64 = 8;
 
-/// How many descriptors more than before the load may be left when it is over: two pooled connections for each upstream
-/// on each of two workers.
+/// The number of descriptors beyond those before the load that may be left after it: two pooled connections for each
+/// upstream on each of two workers.
 const LEFT_OVER: u64 = 4 * UPSTREAMS.len() as u64;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What clients, gateway and upstreams say of the same time.
+/// The records of clients, gateway and upstreams about the same time.
 pub struct Books {
     pub ledger: Ledger,
     pub metrics: Metrics,
@@ -31,7 +32,7 @@ pub struct Books {
     pub upstream: BTreeMap<String, u64>,
 }
 
-/// The checks with what was found.
+/// The checks and their findings.
 pub struct Verdict {
     head: String,
     checks: Vec<Check>,
@@ -59,7 +60,7 @@ impl Verdict {
         self.checks.push(Check { what, found, well });
     }
 
-    /// No healthy call failed, and every client that waited was answered.
+    /// Checks that no healthy call failed, and that every client that waited was answered.
     pub fn healthy(&mut self, mixed: &Books, exact: &Books) {
         let both = [&mixed.ledger, &exact.ledger];
         let sum = |of: fn(&Ledger) -> u64| both.iter().map(|ledger| of(ledger)).sum::<u64>();
@@ -93,7 +94,7 @@ impl Verdict {
         );
     }
 
-    /// Memory is flat.
+    /// Checks that memory is flat.
     pub fn memory(&mut self, samples: &[Holdings]) {
         let (early, late) = tenths(samples, |holdings| holdings.memory);
         self.check(
@@ -107,8 +108,9 @@ impl Verdict {
         );
     }
 
-    /// Without load the gateway holds as many descriptors at the end as after a fifth of the time. Under load they follow
-    /// the highest number of calls at a time, whose connections stay pooled: that is shown, not judged.
+    /// Checks that without load the gateway holds as many descriptors at the end as after a fifth of the time. Under
+    /// load they follow the highest number of calls at a time, whose connections stay pooled. Those are shown, not
+    /// judged.
     pub fn descriptors(&mut self, [before, early, late]: [Holdings; 3], samples: &[Holdings]) {
         let (loaded, last) = tenths(samples, |holdings| holdings.descriptors);
         self.check(
@@ -122,7 +124,7 @@ impl Verdict {
         );
     }
 
-    /// What must hold though clients left and calls were cancelled.
+    /// Checks all that must hold even if clients left and calls were cancelled.
     pub fn mixed(&mut self, books: &Books) {
         let (ledger, metrics) = (&books.ledger, &books.metrics);
         let counted = metrics.sum("gather_requests_total", &[]);
@@ -148,7 +150,7 @@ impl Verdict {
         );
     }
 
-    /// What must hold to the last one where nothing was cancelled.
+    /// Checks all that must hold exactly if nothing was cancelled.
     pub fn exact(&mut self, before: &Books, after: &Books) {
         let ledger = &after.ledger;
         let grown =
@@ -216,12 +218,12 @@ impl fmt::Display for Verdict {
 
 const REFUSED: [&str; 2] = [r#"result="overload""#, r#"result="circuit_open""#];
 
-/// Attempts that were sent.
+/// Returns the number of attempts that were sent.
 fn attempts(metrics: &Metrics, upstream: &str) -> f64 {
     metrics.sum_without("gather_attempts_total", &[&label(upstream)], &REFUSED)
 }
 
-/// Calls that were refused.
+/// Returns the number of calls that were refused.
 fn refusals(metrics: &Metrics, upstream: &str) -> f64 {
     REFUSED
         .iter()
@@ -237,7 +239,7 @@ fn label(upstream: &str) -> String {
     format!("upstream=\"{upstream}\"")
 }
 
-/// The medians of the second tenth and of the last.
+/// Returns the medians of the second tenth and of the last.
 fn tenths(samples: &[Holdings], of: impl Fn(&Holdings) -> u64) -> (f64, f64) {
     let tenth = (samples.len() / 10).max(1);
     let median = |part: &[Holdings]| {

@@ -1,4 +1,4 @@
-//! What upstreams sent, inside an answer.
+//! Bodies and types of upstreams, inside an answer.
 
 #![no_main]
 
