@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# A script says that its answer has 18 bytes and dies after 8: Apache makes a whole answer of it.
+# A script declares an answer of 18 bytes and dies after 8: Apache makes a whole answer of it.
 #
-# One would guess: a `Content-Length` protects an answer. Whatever becomes of the program that makes it, fewer bytes than were
-# declared are a cut answer (RFC 9112, section 8), and every client fails. Behind lighttpd and behind Apache's own HTTP proxy
-# it is so.
+# One would guess: a `Content-Length` protects an answer. Fewer bytes than declared are a cut answer (RFC 9112, section
+# 8), however the program ends that makes it, and every client fails. Behind lighttpd, and behind Apache's own HTTP
+# proxy, this is so.
 #
-# What happens: Apache drops the length that a CGI or FastCGI program declares, and frames what came: by a last chunk, or by a
-# `Content-Length` of 8. curl has nothing to say against it. The variable `ap_trust_cgilike_cl` keeps the declared length, but
-# only where a part was sent before the script died: of 60 scripts that died at once, 15 were still given the shorter length.
+# What happens: Apache drops the length that a CGI or FastCGI program declares. It frames the bytes that came, by a last
+# chunk or by a `Content-Length` of 8. curl does not complain. The variable `ap_trust_cgilike_cl` keeps the declared
+# length, but only if a part was sent before the script died. Of 60 scripts that died at once, 15 were still given the
+# shorter length.
 #
-# Why a gateway cares: PHP-FPM behind Apache is such a program. A fatal error midway makes an answer of status 200 that can't
-# be told from a whole one, though the application declared its length. Only what the body says itself is left: JSON of which
-# a part is missing doesn't parse.
+# Why a gateway cares: PHP-FPM behind Apache is such a program. A fatal error midway makes an answer of status 200 that
+# looks like a whole one, although the application declared its length. Only the body itself can tell: JSON with a
+# missing part doesn't parse.
 #
 # Versions: Apache 2.4.71 and lighttpd 1.4.69, from Debian 12's packages, which are unpacked and not installed.
 # Needs Debian 12 with curl and python3. Seen on 2026-11-28:
@@ -31,7 +32,7 @@ finish() {
     rm -rf "$work"
 }
 trap finish EXIT
-# Apache gives up root, and has to see the files then.
+# Apache gives up root, and must be able to read the files then.
 chmod 755 "$work"
 cd "$work"
 
@@ -48,7 +49,7 @@ modules=$work/system/usr/lib/apache2/modules
 cat >root/short <<'CGI'
 #!/bin/sh
 printf 'Content-Type: text/plain\r\nContent-Length: 18\r\n\r\none two '
-# Long enough for Apache to have sent that.
+# This is long enough for Apache to have sent that part.
 sleep 0.5
 exit 1
 CGI
@@ -76,7 +77,7 @@ def fastcgi(connection):
         stream.read(length + padding)
         if length == 0:
             ends.add(kind)
-    # Standard output, its end, and the end of the request with an exit status of 255, as PHP-FPM has after a fatal error.
+    # Standard output, its end, and the request's end with an exit status of 255, as PHP-FPM has after a fatal error.
     connection.sendall(record(6, HEAD + PART) + record(6, b"") + record(3, struct.pack("!IB3x", 255, 0)))
     connection.close()
 

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # A gzip body of two members: one client in five silently loses the second half, and curl refuses it.
 #
-# One would guess: RFC 1952, 2.2 says that a gzip file is a series of members, and RFC 9110, 8.4.1.3 makes that the coding
+# One would guess: by RFC 1952, 2.2 a gzip file is a series of members, and RFC 9110, 8.4.1.3 makes that the coding
 # `gzip`. `gunzip` reads all members, so every HTTP client does.
 #
-# What happens: httpx returns the first member as the whole body, without an error, though more bytes of the declared length
-# followed. libcurl fails with error 23. requests, aiohttp and undici return both.
+# What happens: httpx returns the first member as the whole body, without an error, although more bytes of the declared
+# length followed. libcurl fails with error 23. requests, aiohttp and undici return both members.
 #
-# Why a gateway cares: servers send members that were compressed one by one (bgzip writes nothing else, and a `.gz` file that
-# is appended to becomes one). A gateway that hands such a body on as it came gives its clients different documents. One that
-# inflates it with a decoder for a single member (zlib's inflate, flate2's GzDecoder) drops data itself.
+# Why a gateway cares: servers send members that were compressed one by one. bgzip writes nothing else, and a `.gz` file
+# that is appended to becomes one. A gateway that passes such a body on unchanged gives its clients different documents.
+# A gateway that inflates it with a decoder for a single member (zlib's inflate, flate2's GzDecoder) drops data itself.
 #
-# Versions: httpx 0.28.1, requests 2.34.2 (urllib3 2.8.0), aiohttp 3.14.3, pycurl 7.49.0 (libcurl 8.23.0), undici 7.30.2.
-# Needs python3 with venv, and node 20.18.1 or newer with npm. Seen on 2026-11-28:
+# Versions: httpx 0.28.1, requests 2.34.2 (urllib3 2.8.0), aiohttp 3.14.3, pycurl 7.49.0 (libcurl 8.23.0), undici
+# 7.30.2. Needs python3 with venv, and node 20.18.1 or newer with npm. Seen on 2026-11-28:
 #
 #   requests  {"items":[1,2,3],"total":3}
 #   aiohttp   {"items":[1,2,3],"total":3}

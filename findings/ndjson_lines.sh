@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # NDJSON with U+2028 or U+0085 in a text: httpx breaks the line there, and so does requests if it decodes.
 #
-# One would guess: a line of NDJSON ends with a line feed and nothing else does. RFC 8259, section 7 lets a JSON string have any
-# character from U+0020 on as it is, and most writers outside Python (serde_json, JSON.stringify, Go's encoder without HTML
-# escaping) write these as they are. So `iter_lines()` gives one JSON value a line.
+# One would guess: only a line feed ends a line of NDJSON. RFC 8259, section 7 lets a JSON string have any character
+# from U+0020 on as it is. Most writers outside Python (serde_json, JSON.stringify, Go's encoder without HTML escaping)
+# write these as they are. So `iter_lines()` gives one JSON value a line.
 #
-# What happens: httpx splits decoded text by Python's `str.splitlines`, which also knows U+0085, U+2028, U+2029 and some
-# control characters as ends of lines. Of three lines it makes five, four of which are no JSON. requests does the same with
-# `decode_unicode=True` and is right without it, as `bytes.splitlines` knows no such ends. aiohttp and Node's readline give
-# three lines.
+# What happens: httpx splits decoded text by Python's `str.splitlines`, which also takes U+0085, U+2028, U+2029 and some
+# control characters for ends of lines. It makes five lines of three, and four of them are no JSON. requests does the
+# same with `decode_unicode=True`. Without it, requests is right, because `bytes.splitlines` knows no such ends. aiohttp
+# and Node's readline give three lines.
 #
-# Why a gateway cares: it embeds what its upstreams wrote, byte for byte, in the lines of its own stream. One text that was
-# pasted from a word processor then ends a client's loop with a JSON error that no log of the gateway shows. A client has to
-# split bytes at line feeds, or ask for server-sent events, whose lines end with CR and LF alone.
+# Why a gateway cares: it embeds the text of its upstreams, byte for byte, in the lines of its own stream. One text that
+# was pasted from a word processor then ends a client's loop with a JSON error, which no log of the gateway shows. A
+# client has to split bytes at line feeds, or ask for server-sent events, whose lines end only with CR and LF.
 #
 # Versions: httpx 0.28.1, requests 2.34.2 (urllib3 2.8.0), aiohttp 3.14.3, Node.js 22.20.0.
 # Needs python3 with venv. Seen on 2026-11-28:

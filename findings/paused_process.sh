@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# An answer that came in time is a timeout, if the process was paused until its time was over.
+# An answer that came in time becomes a timeout, if the process was paused until its time was over.
 #
-# One would guess: a timeout of 2 s around a request whose answer is in the socket after 0.6 s never fires. A process that is
-# paused (SIGSTOP, `docker pause`, a frozen virtual machine) finds the answer when it goes on, as its event loop looks at the
-# sockets before or together with the timers.
+# One would guess: a timeout of 2 s never fires if the answer is in the socket after 0.6 s. A process may be paused
+# (SIGSTOP, `docker pause`, a frozen virtual machine). It finds the answer when it goes on, because its event loop looks
+# at the sockets before or together with the timers.
 #
-# What happens: tokio, asyncio and Node report a timeout. The pause ends epoll_wait with EINTR. All three loops take that for
-# "nothing is ready" and then run their timers, which are overdue. The bytes are still in the socket: tokio's next read has
-# all of them. A client that blocks in recv with a timeout (httpx without async) has its answer.
+# What happens: tokio, asyncio and Node report a timeout. The pause ends epoll_wait with EINTR. All three loops take
+# that for "nothing is ready" and then run their timers, which are overdue. The bytes are still in the socket: tokio's
+# next read has all of them. A client that blocks in recv with a timeout (httpx without async) has its answer.
 #
-# Why a gateway cares: after a pause every call in flight fails, of all upstreams at once, and a circuit breaker that counts
-# timeouts opens for healthy services. A timer that fired long after its time has to look at its socket once more.
+# Why a gateway cares: after a pause every call in flight fails, of all upstreams at once. A circuit breaker that counts
+# timeouts opens for healthy services. A timer that fires long after its time has to look at its socket once more.
 #
 # Versions: tokio 1.54.1, undici 7.30.2 on Node 20.20.2, asyncio of CPython 3.11.7, httpx 0.28.1; Linux with epoll.
 # Needs python3 with venv, node 20.18.1 or newer with npm, and cargo. Seen on 2026-11-28:

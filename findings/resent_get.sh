@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# A server breaks off one GET: behind nginx, Caddy and Traefik it arrives 31 times, and behind Caddy with health checks until the
-# client gives up. No retries are configured.
+# A server breaks off one GET. Behind nginx, Caddy and Traefik it arrives 31 times, and behind Caddy with health checks
+# until the client gives up. No retries are configured.
 #
-# One would guess: a proxy that is told to try once sends a request once. At most it sends a GET once more, on a new connection,
-# where a kept one turns out to be closed (RFC 9112, section 9.3.1).
+# One would guess: a proxy that is told to try once sends a request once. At most it sends a GET once more, on a new
+# connection, if a kept one turns out to be closed (RFC 9112, section 9.3.1).
 #
-# What happens: all three repeat a GET on *each* connection that they have kept, and then on a new one. With 30 idle connections
-# that makes 31 requests, though the server has read each of them. In nginx `proxy_next_upstream_tries 1` changes nothing: what
-# fails on a kept connection is not counted. In Caddy and Traefik it is Go's HTTP transport. Caddy's health checks go through the
-# same pool: a GET that is broken off later than the interval between two checks always finds a kept connection, and is sent
-# again until its client gives up. HAProxy and Envoy send it once.
+# What happens: all three repeat a GET on *each* connection that they have kept, and then on a new one. With 30 idle
+# connections that makes 31 requests, although the server has read each of them. In nginx, `proxy_next_upstream_tries 1`
+# changes nothing, because a failure on a kept connection is not counted. In Caddy and Traefik, Go's HTTP transport does
+# this. Caddy's health checks go through the same pool. So a GET that is broken off later than the interval between two
+# checks always finds a kept connection, and is sent again until its client gives up. HAProxy and Envoy send it once.
 #
-# Why a gateway cares: a GET of an aggregate is many requests to others. One that ends the process which serves it (a worker that
-# is killed for its memory, a bug) is dealt with 31 times by all workers in turn, and a broken deployment multiplies its own
-# load. Keep few idle connections, bound the time (`proxy_next_upstream_timeout`), and have Caddy's checks close theirs
-# (`health_headers { Connection close }`).
+# Why a gateway cares: a GET of an aggregate is many requests to others. A GET may end the process that serves it, by a
+# bug or because a worker is killed for its memory. The workers then get it 31 times, one after another. A broken
+# deployment multiplies its own load. Keep few idle connections, bound the time (`proxy_next_upstream_timeout`), and
+# have Caddy's checks close theirs (`health_headers { Connection close }`).
 #
-# Versions: nginx 1.22.1 and HAProxy 2.6.12 from Debian 12's packages, which are unpacked and not installed; Caddy 2.11.7, Traefik
-# 3.7.15 and Envoy 1.40.0 from PyPI. Needs Debian 12 with python3 and its venv. Seen on 2026-11-28:
+# Versions: nginx 1.22.1 and HAProxy 2.6.12 from Debian 12's packages, which are unpacked and not installed; Caddy
+# 2.11.7, Traefik 3.7.15 and Envoy 1.40.0 from PyPI. Needs Debian 12 with python3 and its venv. Seen on 2026-11-28:
 #
 #   broken off at once, 30 idle connections
 #     nginx                      31 requests
@@ -32,7 +32,7 @@ set -euo pipefail
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# nginx gives up root, and has to see the files then.
+# nginx gives up root, and must be able to read the files then.
 chmod 755 "$work"
 cd "$work"
 
@@ -195,7 +195,7 @@ def count(name, idle, after):
     try:
         while not get(port, "/").endswith(b"ok"):
             time.sleep(0.1)
-        # More than an interval between two checks.
+        # This is more than an interval between two checks.
         time.sleep(1)
         warm = [threading.Thread(target=get, args=(port, "/warm")) for _ in range(idle)]
         for thread in warm:

@@ -1,5 +1,5 @@
-"""The shipped alerts in a real Prometheus beside the gateway, sixty times as fast: in every range and every `for` an hour becomes
-a minute, a minute a second and a second a millisecond. Nothing else of the rules is changed."""
+"""The shipped alerts in a real Prometheus beside the gateway, sixty times as fast. In every range and every `for`, an
+hour becomes a minute, a minute a second and a second a millisecond. Nothing else of the rules is changed."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from report import Missing, Unexpected, expect
 from stage import Program, eventually
 
 STEP_DOWN = {"h": "m", "m": "s", "s": "ms"}
-# For the slowest of the alerts that a scene waits for, on a busy machine.
+# The time for the slowest of the alerts that a scene waits for, on a busy machine.
 FIRING = 45
 
 
@@ -35,7 +35,7 @@ class Alerts:
         self.address = None
 
     def watch(self, gateway):
-        """Starts to watch, where there is a Prometheus."""
+        """Starts to watch, if there is a Prometheus."""
         program = shutil.which("prometheus")
         if not program:
             return
@@ -76,7 +76,8 @@ class Alerts:
             return []
 
     def fired(self):
-        """Those that have fired, ever. Before its first scrapes Prometheus knows no gateway, which is no news."""
+        """Returns the names of all alerts that have ever fired. Before its first scrapes Prometheus knows no gateway,
+        which doesn't count."""
         if not self.address:
             raise Missing("`prometheus`")
         ever = self.query('count_over_time(ALERTS{alertstate="firing"}[10m])')
@@ -84,7 +85,7 @@ class Alerts:
         return {one["alertname"] for one in known if one["alertname"] != "GatherDown" or "instance" in one}
 
     def must_fire(self, *names):
-        """Waits for these."""
+        """Waits for these alerts."""
         if not self.address:
             raise Missing("`prometheus`")
         end = time.monotonic() + FIRING
@@ -96,7 +97,7 @@ class Alerts:
         return f"{', '.join(names)} fired"
 
     def must_not_fire(self, *but):
-        """Checks that none has fired but these. How busy this machine is belongs to no scene."""
+        """Checks that no others have fired. An alert about a busy machine belongs to no scene."""
         fired = self.fired() - set(but) - {"GatherOverheadHigh"}
         expect(not fired, f"{', '.join(sorted(fired))} fired")
         return "none fired"

@@ -61,7 +61,7 @@ class Authority:
         subprocess.run(["openssl", *words], cwd=self.folder, check=True, capture_output=True)
 
     def issue(self, left):
-        """The files of a certificate that is valid for so long from now on, and of its key."""
+        """Returns the files of a certificate, which is valid for this long from now on, and of its key."""
         now = datetime.datetime.now(datetime.timezone.utc)
         begin, end = (f"{time:%Y%m%d%H%M%SZ}" for time in (now - 24 * HOUR, now + left))
         self._openssl(*self._new("service"), "-subj", "/CN=localhost", "-out", "service.csr")
@@ -88,11 +88,11 @@ class Quiet(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_):
-        """A client that refuses the certificate is no news."""
+        """Ignores errors: a client that refuses the certificate is no news."""
 
 
 class Secure:
-    """The service. No session is resumed: one that is keeps the certificates of the first."""
+    """The service. It resumes no session, because a resumed one keeps the certificates of the first."""
 
     def __init__(self, authority):
         self.authority = authority
@@ -110,5 +110,6 @@ class Secure:
         self.context.load_cert_chain(*self.authority.issue(HOUR))
 
     def expire(self):
-        """From now on it shows one that was valid until an hour ago: nobody has to wait for that."""
+        """Shows a certificate that was valid until an hour ago, from now on. So nobody has to wait for the end of
+        one."""
         self.context.load_cert_chain(*self.authority.issue(-HOUR))

@@ -1,4 +1,4 @@
-"""The drill's end by a signal, and the end of what it has started, whatever ends the drill itself."""
+"""Ends the drill by a signal, and ends everything that it has started, however the drill itself ends."""
 
 import ctypes
 import os
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 # Ctrl-C, a stop by another program, a terminal that is closed, Ctrl-\.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 PR_SET_PDEATHSIG = 1
-# Linux has it. It is looked up here, as little as possible may be done between a fork and an exec.
+# Linux has it. It is looked up here, because as little as possible may be done between a fork and an exec.
 PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
 
 come = None
@@ -26,12 +26,13 @@ class Ended(SystemExit):
 
 
 def watch():
-    """Makes each of the signals an `Ended` in the main thread. One that is ignored from the start, by `nohup`, stays so."""
+    """Makes each of the signals an `Ended` in the main thread. A signal that is ignored from the start, by `nohup`,
+    stays ignored."""
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _take)
     told = threading.excepthook
-    # With the gateway gone, threads fail that still ask it.
+    # Threads that still ask the gateway fail once it has gone.
     threading.excepthook = lambda failed: None if come else told(failed)
 
 
@@ -44,14 +45,14 @@ def _take(number, _):
 
 
 def check():
-    """Ends the drill if a signal has come. Python drops an exception of a handler that runs within a destructor."""
+    """Ends the drill if a signal has come. Python drops an exception from a handler that runs within a destructor."""
     if come is not None and not held:
         raise Ended(come)
 
 
 @contextmanager
 def undisturbed():
-    """Defers the end by a signal to the next look for one, so that cleaning is done whole."""
+    """Defers the end by a signal until the next check, so that the cleaning is complete."""
     global held
     held = True
     try:
@@ -64,13 +65,13 @@ def with_parent(parent, number=signal.SIGKILL):
     """Lets this process get the signal when `parent`'s main thread ends. All children are started by that thread."""
     if PRCTL:
         PRCTL(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-        # It may have ended just before.
+        # The parent may have ended just before.
         if os.getppid() != parent:
             os.kill(os.getpid(), number)
 
 
 def last_words(text):
-    """Says it on standard error, if anybody reads that."""
+    """Writes a line to standard error, if anybody reads it."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
@@ -78,7 +79,8 @@ def last_words(text):
 
 
 def flush():
-    """Writes the rest of the output. Where it is closed nothing can be said, also not by Python's own last words."""
+    """Writes the rest of the output. If it is closed, nothing can be said, and Python's own last words must not be
+    either."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""Clients that ask again and again, each over a connection of its own, and what they got."""
+"""Clients that ask again and again, each over a connection of its own, and their results."""
 
 import collections
 import http.client
@@ -8,7 +8,7 @@ import time
 
 
 class Load:
-    """Runs until it is told to stop, or until a look at /readyz says that the gateway is to get no more requests."""
+    """Runs until it is told to stop, or until a look at /readyz shows that the gateway must get no more requests."""
 
     def __init__(self, gateway, target, clients=6, pause=0.02, heeds_readiness=False):
         self.gateway, self.target, self.pause = gateway, target, pause
@@ -44,7 +44,7 @@ class Load:
         connection.close()
 
     def _heed(self):
-        """What a load balancer does."""
+        """Does what a load balancer does."""
         while not self.stopped.is_set():
             try:
                 if self.gateway.get("/readyz", self.gateway.admin)[0] != 200:
@@ -59,7 +59,7 @@ class Load:
             return sum(self.seen.values())
 
     def stop(self):
-        """Stops, and returns what was seen, by status and outcome."""
+        """Stops, and returns the number of results by status and outcome."""
         self.stopped.set()
         for thread in self.threads:
             thread.join(40)

@@ -1,4 +1,4 @@
-"""A name service of a scene's own. It needs a network and a view of the files of its own: it is on port 53 and in
+"""A name service for one scene. It needs a network and a view of the files of its own, because it is on port 53 and in
 /etc/resolv.conf."""
 
 import os
@@ -9,7 +9,7 @@ import threading
 
 
 class NameService:
-    """Knows every name below `domain` as 127.0.0.1, and no other. While `silent` is set it answers nothing."""
+    """Knows every name below `domain` as 127.0.0.1, and no other. While `silent` is set, it answers nothing."""
 
     def __init__(self, folder, domain):
         self.domain = domain
@@ -36,7 +36,7 @@ class NameService:
 
 
 def answer(query, domain):
-    """An answer in the form of RFC 1035, section 4."""
+    """Makes an answer in the form of RFC 1035, section 4."""
     labels, place = [], 12
     while query[place]:
         labels.append(query[place + 1 : place + 1 + query[place]].decode())
@@ -44,7 +44,7 @@ def answer(query, domain):
     question = query[12 : place + 5]
     (kind,) = struct.unpack("!H", query[place + 1 : place + 3])
     is_known = ".".join(labels).lower().endswith(domain)
-    # 1 is the type A. A name that is known has no address of another family.
+    # 1 is the type A. A known name has no address of another family.
     records = [b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 0, 4) + bytes([127, 0, 0, 1])] if is_known and kind == 1 else []
     flags = 0x8180 if is_known else 0x8183
     return query[:2] + struct.pack("!HHHHH", flags, 1, len(records), 0, 0) + question + b"".join(records)

@@ -1,4 +1,4 @@
-"""What was seen of a scene, and whether it was as expected."""
+"""The observations of a scene, and the comparison with what is expected."""
 
 import signal
 
@@ -10,11 +10,11 @@ class Missing(Exception):
 
 
 class Unexpected(Exception):
-    """What was seen is not what was to be seen."""
+    """The observation is not the expected one."""
 
 
 def say(text):
-    """Writes a line. Where nobody reads it any more, the drill is over."""
+    """Writes a line. If nobody reads it any more, the drill is over."""
     try:
         print(text, flush=True)
     except OSError:
@@ -31,7 +31,7 @@ class Report:
         say(f"  {where:<8} {verdict:<7} {text}")
 
     def see(self, where, look):
-        """Runs `look`, which returns what it saw as a sentence, and notes it."""
+        """Runs `look`, which returns its observation as a sentence, and notes it."""
         try:
             self.line(where, "ok", look())
         except Unexpected as unexpected:
@@ -46,7 +46,7 @@ class Report:
         self.line("", "skipped", f"this needs {missing}")
 
     def broken(self, unexpected):
-        """The scene could not even begin."""
+        """Notes that the scene could not even begin."""
         self.good = False
         self.line("", "FAILED", str(unexpected))
 

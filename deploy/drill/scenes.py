@@ -134,7 +134,7 @@ def names(stage, alerts, report):
         return f"{failed} is {count:.0f} and rises"
 
     def repeated():
-        """How often the log has told of it, of many calls that have failed by now."""
+        """Checks how often the log has reported it, after many failed calls."""
         lines = [line for line in list(gateway.lines) if 'no connection to an upstream upstream="orders"' in line]
         reasons = [line.rpartition("reason=")[2] for line in lines]
         anew = all(one != another for one, another in zip(reasons, reasons[1:]))
@@ -279,7 +279,7 @@ def frozen(stage, alerts, report):
         )
         expect(call["elapsed_ms"] < 100, f"an open circuit took {call['elapsed_ms']} ms")
         expect(set(load.seen) == {"200 partial"}, f"meanwhile: {told(load.seen)}")
-        # The deadline is 2 s, and a busy machine adds its own.
+        # The deadline is 2 s, and a busy machine adds time of its own.
         expect(first and load.slowest < 3, f"an answer took {load.slowest:.1f} s")
         return f"200 partial with `orders` in it: timeout after 500 ms, then circuit_open in {call['elapsed_ms']:.1f} ms"
 
@@ -315,5 +315,5 @@ def frozen(stage, alerts, report):
 
 ALL = {scene.__name__: scene for scene in (sigterm, log, names, certificate, descriptors, frozen)}
 
-# Those that change what the whole machine would see.
+# These scenes change something that the whole machine would see.
 IN_A_NETWORK = (names,)

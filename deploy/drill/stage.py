@@ -1,4 +1,5 @@
-"""The programs of a scene: a gateway before `gather ping` upstreams, all on loopback, on free ports, and gone at the end."""
+"""The programs of a scene: a gateway before `gather ping` upstreams, all on loopback and on free ports. They are gone
+at the end."""
 
 import http.client
 import json
@@ -17,12 +18,12 @@ import urllib.request
 import ending
 from report import Unexpected, expect
 
-# Far more than anything here needs on a busy machine.
+# The longest wait. It is far more than anything here needs on a busy machine.
 SOON = 30
 
 
 def eventually(what, probe, seconds=SOON):
-    """Asks until there is something, and returns that."""
+    """Asks until there is an answer, and returns it."""
     end = time.monotonic() + seconds
     while True:
         ending.check()
@@ -35,7 +36,7 @@ def eventually(what, probe, seconds=SOON):
 
 
 class Program:
-    """A program whose log is read, until it is told not to."""
+    """A program whose log is read, until it is told to stop reading."""
 
     def __init__(self, command, limit=None):
         parent = os.getpid()
@@ -65,7 +66,7 @@ class Program:
         self.reader.start()
 
     def _read(self):
-        # Not buffered: what is not asked for has to stay in the pipe.
+        # The pipe is read without a buffer, so that unread output stays in it.
         pending = b""
         while True:
             self.reading.wait()
@@ -77,7 +78,7 @@ class Program:
             self.lines += [line.decode(errors="replace") for line in whole]
 
     def must_run(self):
-        """Tells why the program is not running, if it is not."""
+        """Fails with the reason if the program is not running."""
         status = self.process.poll()
         if status is None:
             return
@@ -87,7 +88,7 @@ class Program:
         raise Unexpected(f"`{self.name}` has ended ({how}), and said at last: {last or 'nothing'}")
 
     def _first(self, text):
-        # In this order: what it says before its end counts.
+        # The state is looked at first, because the lines before the end count too.
         has_ended = self.process.poll() is not None
         if has_ended and self.reading.is_set():
             self.reader.join(1)
@@ -97,7 +98,7 @@ class Program:
         return found
 
     def line(self, text, seconds=SOON):
-        """The first line with this text, past or to come."""
+        """Waits for the first line with this text, past or to come."""
         return eventually(
             f'a log line with "{text}"', lambda: self._first(text), seconds
         )
@@ -141,7 +142,7 @@ class Gateway(Program):
         return self
 
     def get(self, path, where=None):
-        """Status and body."""
+        """Returns status and body."""
         request = f"http://{where or self.public}{path}"
         try:
             with urllib.request.urlopen(request, timeout=SOON) as answer:
@@ -153,7 +154,7 @@ class Gateway(Program):
             raise Unexpected(f"{path} was not answered: {error}") from None
 
     def aggregate(self, name=None):
-        """The answer of an aggregate, as JSON."""
+        """Returns the answer of an aggregate, as JSON."""
         _, body = self.get(f"/aggregate/{name}" if name else "/aggregate")
         try:
             return json.loads(body)
@@ -161,19 +162,20 @@ class Gateway(Program):
             raise Unexpected(f"an aggregate is no JSON: {body[:200]}") from None
 
     def metric(self, series):
-        """The value of a series of /metrics; 0 where it isn't there."""
+        """Returns the value of a series of /metrics, or 0 if it doesn't exist."""
         _, text = self.get("/metrics", self.admin)
         found = next((line for line in text.splitlines() if line.startswith(series + " ")), f"{series} 0")
         return float(found.rsplit(" ", 1)[1])
 
     def warnings(self):
-        """What the log warns of, but that the drill is in a container, where loopback is the container's own."""
+        """Returns the log's warnings, except those that the drill is in a container, where loopback is the container's
+        own."""
         told = [line for line in list(self.lines) if " WARN " in line or " ERROR " in line]
         return [line for line in told if "this container" not in line]
 
 
 class Stage:
-    """Whatever is started here is gone when this ends."""
+    """Starts programs. All of them are gone when it ends."""
 
     def __init__(self, gather):
         self.gather = gather
@@ -198,12 +200,12 @@ class Stage:
         return program
 
     def ping(self, delay="20ms"):
-        """A service, and its address."""
+        """Starts a service and returns it with its address."""
         ping = self.started(lambda: Program([self.gather, "ping", "--listen", "127.0.0.1:0", "--delay", delay]))
         return ping, ping.address("address")
 
     def gateway(self, text, limit=None):
-        """A gateway with this configuration, whose first lines are those of `[server]`."""
+        """Starts a gateway with this configuration. Its first lines are those of `[server]`."""
         file = os.path.join(self.folder, "gather.toml")
         with open(file, "w", encoding="utf-8") as out:
             out.write('[server]\nlisten = "127.0.0.1:0"\nworkers = 2\n' + text + '\n[admin]\nlisten = "127.0.0.1:0"\n')

@@ -12,7 +12,7 @@ REQUEST = b"GET /aggregate HTTP/1.1\r\nHost: drill\r\n\r\n"
 
 
 def need_descriptors(count):
-    """Raises the limit of this process where it is lower."""
+    """Raises the limit of this process if it is lower."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= count:
         return
@@ -36,7 +36,7 @@ class Crowd:
             self.selector.register(client, selectors.EVENT_READ, bytearray())
 
     def answered(self):
-        """Reads what has come, and returns how many have been answered so far."""
+        """Reads everything that has come, and returns the number of answers so far."""
         for key, _ in self.selector.select(0):
             try:
                 piece = key.fileobj.recv(65536)
@@ -56,7 +56,7 @@ class Crowd:
         return sum(self.seen.values())
 
     def leave(self):
-        """Closes the connections of those that have been answered."""
+        """Closes the connections of all answered clients."""
         for client in self.done:
             client.close()
         self.done.clear()
