@@ -14,8 +14,8 @@ use crate::{
 impl From<Blame> for Problem {
     fn from(blame: Blame) -> Self {
         let detail = match blame {
-            Blame::Time => "what was waited for did not come in time",
-            Blame::Upstream => "what was waited for can't come: see the results",
+            Blame::Time => "the awaited calls did not succeed in time",
+            Blame::Upstream => "the awaited calls can't succeed: see the results",
         };
         Self::new(ProblemKind::from(blame), detail)
     }

@@ -45,7 +45,7 @@ pub enum ProblemKind {
     NotReady,
     /// 503: as many requests are in flight as the gateway takes.
     Overloaded,
-    /// 504: what was waited for did not come in time.
+    /// 504: the awaited calls did not succeed in time.
     UpstreamTimeout,
     /// 505: another version of HTTP than 1.
     VersionNotSupported,

@@ -28,8 +28,8 @@ pub(super) struct Check {
 /// The files of the configuration.
 #[derive(Debug, Args)]
 pub(super) struct Files {
-    /// A configuration file (TOML, YAML or JSON); may be given again, each over the one before [default: the first that exists of
-    /// gather.toml, config/gather.toml and /etc/gather/gather.toml]
+    /// A configuration file (TOML, YAML or JSON). Given again, a later file overrides an earlier one [default: the first
+    /// that exists of gather.toml, config/gather.toml and /etc/gather/gather.toml]
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     files: Vec<PathBuf>,
 }

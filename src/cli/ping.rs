@@ -30,7 +30,7 @@ pub(super) struct Ping {
     /// Largest difference from the delay, either way
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = ping::parse_delay)]
     jitter: Duration,
-    /// The share of requests that are answered 500, from 0 to 1
+    /// The share of requests that get a 500, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = ping::parse_fail_rate)]
     fail_rate: f64,
     /// The size of the body, in bytes

@@ -14,8 +14,8 @@ use crate::fanout::Reply;
 
 /// Asks a running gateway's /readyz; exit status 0 when it is ready.
 ///
-/// Without a URL it asks on this host where the configuration says that the gateway listens: `[admin] listen`, else
-/// `[server] listen`; where there is no configuration, GATHER__ADMIN__LISTEN, GATHER__SERVER__LISTEN or port 8080.
+/// Without a URL it asks this host at the configuration's `[admin] listen`, or else at its `[server] listen`. Without a
+/// configuration it takes GATHER__ADMIN__LISTEN, GATHER__SERVER__LISTEN or port 8080.
 #[derive(Debug, Args)]
 pub(super) struct Probe {
     /// The gateway; without a path, /readyz

@@ -96,7 +96,7 @@ pub struct Summary {
     /// The time of the whole run, in milliseconds.
     #[schema(minimum = 0.0)]
     pub elapsed_ms: f64,
-    /// The sum of the calls' times, in milliseconds: what they cost one after another, if none of them was cut off.
+    /// The sum of the calls' times, in milliseconds. It is their cost one after another, if none of them was cut off.
     #[schema(minimum = 0.0)]
     pub sequential_ms: f64,
 }
@@ -106,7 +106,7 @@ pub struct Summary {
 pub struct Run {
     #[serde(flatten)]
     pub summary: Summary,
-    /// One a call, in plan order whatever the order of arrival.
+    /// One for each call, in plan order whatever the order of arrival.
     #[schema(min_items = 1)]
     pub results: Vec<CallReport>,
 }
@@ -195,7 +195,7 @@ pub struct CallTimes {
     pub elapsed_ms: f64,
     /// The number of attempts sent, retries and hedges included; 0 for one that never began or was refused.
     pub attempts: u32,
-    /// The number of them that were sent beside a slow one, where there were any.
+    /// The number of them that were sent beside a slow one, if any were.
     #[schema(minimum = 1, nullable = false)]
     pub hedges: Option<u32>,
 }
@@ -213,10 +213,10 @@ pub struct Succeeded {
     /// The upstream's body: JSON as it came, a text as a string, anything else in base64, `null` for none.
     #[schema(value_type = Value)]
     pub body: IgnoredAny,
-    /// The upstream's, where the body is not JSON.
+    /// The upstream's, if the body is not JSON.
     #[schema(nullable = false)]
     pub content_type: Option<String>,
-    /// The words of the upstream's `Content-Encoding`, where a body in base64 may still be encoded so.
+    /// The words of the upstream's `Content-Encoding`, if a body in base64 may still be encoded so.
     #[schema(nullable = false)]
     pub content_encoding: Option<String>,
     #[schema(nullable = false)]
@@ -230,7 +230,7 @@ pub struct Failed {
     pub times: CallTimes,
     #[schema(schema_with = no)]
     pub ok: bool,
-    /// The upstream's status, where it sent one.
+    /// The upstream's status, if it sent one.
     #[schema(minimum = 100, maximum = 999, nullable = false)]
     pub status: Option<u16>,
     pub failure: FailureClass,

@@ -100,7 +100,7 @@ fn aggregate(
     {
         for (index, call) in calls.iter().enumerate() {
             if call.need == Need::Optional {
-                let message = "has no effect here, but for callers that send wait_for=required; set `wait_for = \"required\"` or \
+                let message = "has no effect here, except for callers that send wait_for=required; set `wait_for = \"required\"` or \
                                `on_failure = \"fail\"`";
                 review.warning(&path.key("calls").index(index).key("optional"), message);
             }

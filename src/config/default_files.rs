@@ -30,10 +30,7 @@ pub struct NoConfiguration {
 
 fn what_to_do(passed_over: &[PathBuf]) -> String {
     match passed_over.first() {
-        Some(file) => format!(
-            "there is {0}, which has to be named: -c {0}",
-            file.display()
-        ),
+        Some(file) => format!("{0} exists, but has to be named: -c {0}", file.display()),
         None => "name a file with -c".to_owned(),
     }
 }

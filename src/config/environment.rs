@@ -58,7 +58,7 @@ pub(super) fn read(
         let name = &names[path];
         if set(&mut root, path.steps(), name, text.clone()).is_err() {
             let message =
-                "the variable sets a key inside of what another variable sets to no table";
+                "another variable sets the table of this key to something else than a table";
             report.add(name, path, message);
         }
     }
@@ -183,7 +183,7 @@ mod tests {
         let mistakes = report.into_result(Some(())).unwrap_err().to_string();
         assert_eq!(
             mistakes,
-            "GATHER__LOG__LEVEL: log.level: the variable sets a key inside of what another variable sets to no table\n\
+            "GATHER__LOG__LEVEL: log.level: another variable sets the table of this key to something else than a table\n\
              GATHER__SERVER__workers: server.workers: the variable GATHER__SERVER__WORKERS sets the same key"
         );
     }

@@ -103,13 +103,13 @@ fn missing(name: &HeaderName, value: &str) -> Option<&'static str> {
     let value = value.trim();
     let takes_credentials = ["authorization", "proxy-authorization"].contains(&name.as_str());
     if value.is_empty() {
-        return Some("its value is empty, and is sent so; set one, or leave the header out");
+        return Some("its value is empty and is sent empty; set one, or leave the header out");
     }
     let is_scheme = ["basic", "bearer", "digest", "token"]
         .iter()
         .any(|scheme| value.eq_ignore_ascii_case(scheme));
     (takes_credentials && is_scheme).then_some(
-        "there are no credentials after the scheme, as where a shell's variable is empty; add them",
+        "there are no credentials after the scheme (is a shell's variable empty?); add them",
     )
 }
 

@@ -13,7 +13,7 @@ const TITLES = { sequential: "Sequential", concurrent: "Concurrent" };
 /** What a part is, said above it. */
 const NOTES = {
   json: "Put together from the stream that this page asks for, to draw each call as it ends.",
-  refused: "What came in place of a stream.",
+  refused: "The answer that came instead of a stream.",
   headers: "The headers of the stream. An answer in one piece has others: see the next part.",
   plain: "",
   curl: "",

@@ -83,7 +83,7 @@ async function busy(act) {
   try {
     return await act();
   } catch (error) {
-    broken(`The console has failed: ${error.message}. Load it anew.`);
+    broken(`The console has failed: ${error.message}. Reload the page.`);
     return null;
   } finally {
     delete document.body.dataset.running;

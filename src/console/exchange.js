@@ -57,7 +57,7 @@ async function read(body, signal, line) {
         last = line(whole) || last;
       } catch {
         await reader.cancel();
-        return cut("A line is no JSON.");
+        return cut("A line is not valid JSON.");
       }
     }
   }

@@ -35,7 +35,7 @@ export function whyNot(name) {
     return "This page sets it, to ask for a stream.";
   }
   if (NAMES.has(lower) || lower.startsWith("proxy-") || lower.startsWith("sec-")) {
-    return "A browser lets no page set it: it is in the curl command only.";
+    return "A browser doesn't let a page set it: it is in the curl command only.";
   }
   return null;
 }

@@ -30,7 +30,7 @@ export class History {
         p90 === null ? "–" : time(p90),
       ]);
     const columns = ["Aggregate", "Mode", "Runs", "p50", "p90"];
-    place("summary", "What answered runs took", columns, summary);
+    place("summary", "Times of the answered runs", columns, summary);
     write(byId("runs-title"), `${count(runs.length, "run")}, the last one first`);
     const each = [...runs]
       .reverse()

@@ -69,7 +69,7 @@ impl Fault {
             Self::BareCarriageReturn => "a field has a carriage return in it",
             Self::EmptyLines => "there are too many empty lines before the request line",
             Self::RequestLine => "the request line is not `method target version`",
-            Self::Method => "the method has a character that none may have",
+            Self::Method => "the method has a character that is not allowed",
             Self::UnknownMethod => "the method is not implemented: GET, HEAD and OPTIONS are",
             Self::Target => {
                 "the request target is not valid: a path as RFC 3986 has it is expected, its other characters \
@@ -77,7 +77,7 @@ impl Fault {
             }
             Self::TargetTooLong => "the request target is too long: at most 8 KiB are taken",
             Self::Version => "the version is not `HTTP/` and two digits with a point between them",
-            Self::OtherVersion => "this version of HTTP is not spoken: 1.1 and 1.0 are",
+            Self::OtherVersion => "this version of HTTP is not supported: 1.1 and 1.0 are",
             Self::Folded => "a field is folded over several lines",
             Self::SpaceBeforeColon => "there is space before a field's colon",
             Self::FieldName => "a field has no valid name",
@@ -94,7 +94,7 @@ impl Fault {
             Self::CodingInHttp10 => "HTTP/1.0 has no Transfer-Encoding",
             Self::NoLengthInHttp10 => "a POST by HTTP/1.0 needs a Content-Length",
             Self::Chunk => "the chunked body does not begin with a valid chunk",
-            Self::Trailer => "a trailer field says what the head alone may say",
+            Self::Trailer => "a trailer field has a name that only the head may have",
             Self::Late => "the request's head did not come in time",
             Self::LateBody => "the end of the request's body did not come in time",
         }

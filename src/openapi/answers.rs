@@ -42,13 +42,13 @@ pub(super) fn of(
         (
             "502",
             Blame::Upstream,
-            "`upstream-failed`: what was waited for did not come; the run is beside the problem. Or `loop-detected`: an upstream \
+            "`upstream-failed`: the awaited calls did not succeed. The problem has the run's members too. Or `loop-detected`: an upstream \
              leads back to this gateway; nothing was sent.",
         ),
         (
             "504",
             Blame::Time,
-            "`upstream-timeout`: what was waited for did not come in time; the run is beside the problem.",
+            "`upstream-timeout`: the awaited calls did not succeed in time. The problem has the run's members too.",
         ),
     ] {
         let mut always = ALWAYS.to_vec();
@@ -83,7 +83,7 @@ pub(super) const fn compressed(surface: &Surface) -> &'static [&'static str] {
     }
 }
 
-const GOOD: &str = "What came of it: `complete`, or `partial` where some call failed.";
+const GOOD: &str = "The outcome: `complete`, or `partial` if some call failed.";
 
 fn good_head(compressed: &[&str]) -> Value {
     let always = [&WHOLE[..], &ALWAYS].concat();

@@ -25,17 +25,17 @@ fn of_runs() -> Vec<Field> {
         ),
         (
             "Gather-Outcome",
-            "What came of it; of a comparison the worse of the two.",
+            "The outcome; in a comparison the worse of the two.",
             json!({"type": "string", "enum": verdicts}),
         ),
         (
             "Gather-Elapsed",
-            "Milliseconds of the run; of a comparison of both together.",
+            "Milliseconds of the run; in a comparison of both together.",
             millis(),
         ),
         (
             "Gather-Sequential",
-            "Milliseconds, the sum of the calls' times; of a comparison of both together.",
+            "Milliseconds, the sum of the calls' times; in a comparison of both together.",
             millis(),
         ),
         (
@@ -46,22 +46,22 @@ fn of_runs() -> Vec<Field> {
         ),
         (
             "Gather-Calls",
-            "Of a stream: the names of the plan's calls, in order. Left out where the head has no room for all of them.",
+            "In a stream: the names of the plan's calls, in order. Left out if the head has no room for all of them.",
             json!({"type": "string", "examples": ["users,orders"]}),
         ),
         (
             "Incremental",
-            "That proxies are to pass each piece of a stream on as it comes (RFC 10036).",
+            "Tells proxies to pass each piece of a stream on as it comes (RFC 10036).",
             json!({"type": "string", "enum": ["?1"]}),
         ),
         (
             "X-Accel-Buffering",
-            "Of a stream: keeps nginx from gathering small pieces.",
+            "In a stream: keeps nginx from collecting small pieces.",
             json!({"type": "string", "enum": ["no"]}),
         ),
         (
             "Preference-Applied",
-            "Where the `wait` of `Prefer` was the bound that held (RFC 7240).",
+            "Present if the `wait` of `Prefer` was the bound that held (RFC 7240).",
             json!({"type": "string", "pattern": "^wait=[1-9][0-9]*$", "examples": ["wait=2"]}),
         ),
     ]
@@ -89,7 +89,7 @@ fn of_any() -> Vec<Field> {
         ),
         (
             "WWW-Authenticate",
-            "The upstream's challenges, where its status is the answer's own.",
+            "The upstream's challenges, if its status is the answer's own.",
             json!({"type": "string", "examples": ["Bearer"]}),
         ),
         (
@@ -110,12 +110,12 @@ fn of_any() -> Vec<Field> {
         ),
         (
             "Vary",
-            "Which fields of the request the answer depends on.",
+            "The fields of the request on which the answer depends.",
             text(),
         ),
         (
             "Content-Encoding",
-            "Of an answer of 1 KiB and more and of a stream, for a client that takes it.",
+            "For an answer of 1 KiB and more and for a stream, if the client takes it.",
             json!({"type": "string", "enum": ["br", "gzip"]}),
         ),
     ]
@@ -136,7 +136,7 @@ pub(super) fn components() -> Map<String, Value> {
     all.insert(
         PASSED_RETRY_AFTER.to_owned(),
         json!({
-            "description": "When to ask the upstream again, in its own words: in seconds, or a date.",
+            "description": "The time to ask the upstream again, as it said itself: seconds, or a date.",
             "required": false,
             "schema": {"type": "string", "examples": ["30"]},
         }),

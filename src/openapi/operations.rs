@@ -150,7 +150,7 @@ fn metrics(surface: &Surface) -> Value {
     About {
         id: "metrics",
         summary: "Metrics for Prometheus",
-        description: "Prometheus' text format, or OpenMetrics where `Accept` asks for it.",
+        description: "Prometheus' text format, or OpenMetrics if `Accept` asks for it.",
         route: Route::Other,
         good: "All metrics.",
         headers: headers::of(&["X-Request-Id", "Vary"], compressed),
@@ -167,7 +167,7 @@ fn alive() -> Value {
     About {
         id: "livez",
         summary: "Whether the process answers",
-        description: "For whoever restarts a process that hangs.",
+        description: "For a supervisor that restarts a process if it hangs.",
         route: Route::Other,
         good: "It does.",
         headers: headers::of(&["X-Request-Id", "Cache-Control"], &[]),

@@ -28,11 +28,11 @@ const OWN_FIELDS: [&str; 2] = ["X-Request-Id", "Prefer"];
 pub(super) fn components() -> Map<String, Value> {
     let about = [
         "The request's id, kept if it is 1 to 128 of `A-Z a-z 0-9 - _ . : ~ + / = @`; any other is replaced.",
-        "`wait=SECONDS` (RFC 7240) means the same as `timeout`; the shortest bound holds. What says nothing useful is ignored.",
+        "`wait=SECONDS` (RFC 7240) means the same as `timeout`; the shortest bound holds. Other values are ignored.",
     ];
     let examples = ["req-42", "wait=2"];
     let own = OWN_FIELDS.into_iter().zip(about.into_iter().zip(examples));
-    let about = "The `ETag` that the client has: 304 where it is still the one (RFC 9110).";
+    let about = "The client's `ETag`. The answer is 304 if it is still the same (RFC 9110).";
     own.chain([("If-None-Match", (about, "W/\"0\""))])
         .map(|(name, (about, example))| (name.to_owned(), field(name, about, Some(example))))
         .collect()
@@ -119,7 +119,7 @@ pub(super) fn schemas(surface: &Surface) -> Map<String, Value> {
         (MODES, "How the calls follow one another.", &once[..]),
         (
             MODES_AND_COMPARE,
-            "How the calls follow one another, or both ways in turn.",
+            "One call after another, all together, or both in turn.",
             &[&once[..], &["compare"]].concat(),
         ),
         (

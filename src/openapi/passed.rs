@@ -43,7 +43,7 @@ fn response(
     let compressed = answers::compressed(surface);
     let sometimes = [&["Preference-Applied", "WWW-Authenticate"], compressed].concat();
     let mut response = json!({
-        "description": "`upstream-status`: a call that is not optional was answered with this status; the run is beside the problem.",
+        "description": "`upstream-status`: a call that is not optional was answered with this status. The problem has the run's members too.",
         "headers": headers::of(&always, &sometimes),
     });
     response["headers"]["Retry-After"] = reference("headers", headers::PASSED_RETRY_AFTER);

@@ -22,7 +22,7 @@ impl PartialSchema for ProblemType {
         let all = ProblemKind::names().map(|name| format!("urn:gather:problem:{name}"));
         ObjectBuilder::new()
             .schema_type(utoipa::openapi::Type::String)
-            .description(Some("What kind of problem it is. Doesn't change."))
+            .description(Some("The kind of the problem. It doesn't change."))
             .enum_values(Some(all))
             .into()
     }

@@ -54,7 +54,7 @@ pub(super) fn path_items(surface: &Surface) -> Option<Value> {
     let operation = json!({
         "operationId": "streamed",
         "summary": "Run an aggregate and stream its results",
-        "description": "Any aggregate, where `Accept` names one of these types; all else is as it is on its path.",
+        "description": "Any aggregate, if `Accept` names one of these types. Everything else is as on its path.",
         "responses": {"200": {"description": "A stream.", "content": content}},
     });
     Some(json!({"Streamed": {"get": operation}}))
@@ -72,7 +72,7 @@ fn line(compare: bool) -> Value {
     let mut items = vec![reference("schemas", "StreamedResult")];
     items.extend(outcomes(compare));
     json!({
-        "description": "A line for each call the moment it is settled, and a last one for all the rest. Without that one the \
+        "description": "A line for each call at the moment when it is settled, and a last line for everything else. Without that one the \
                         stream was cut off.",
         "anyOf": items,
     })

@@ -149,7 +149,7 @@ fn not_utf_8(bytes: &[u8], foreign: bool) -> &'static str {
     if is_wide(bytes) {
         "the upstream's JSON is in UTF-16 or UTF-32, not in UTF-8"
     } else if foreign {
-        "the upstream's JSON is not UTF-8: by its own word it is in another character set"
+        "the upstream's JSON is not UTF-8: its type names another character set"
     } else {
         "the upstream's JSON is not UTF-8"
     }
@@ -276,7 +276,7 @@ mod tests {
             (
                 latin,
                 b"\"\xe9\"",
-                "the upstream's JSON is not UTF-8: by its own word it is in another character set",
+                "the upstream's JSON is not UTF-8: its type names another character set",
             ),
             ("application/json", b"\xff\xfe{\0}\0", utf_16),
             ("application/json", b"\xfe\xff\0{\0}", utf_16),

@@ -82,7 +82,7 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
         return Err("the upstream switched protocols unasked");
     }
     let status =
-        StatusCode::from_u16(status).map_err(|_| "the answer's status is none of HTTP's")?;
+        StatusCode::from_u16(status).map_err(|_| "the answer's status is not one of HTTP")?;
     let fields = Fields::read(answer.headers)?;
     if fields.framing == Framing::Chunked && answer.version == Some(0) {
         return Err("the answer is chunked in HTTP/1.0");

@@ -62,7 +62,7 @@ async fn a_failed_answer_is_a_problem_with_the_same_members() {
     let (gateway, _upstream) = half().await;
     let answer = gateway.aggregate("?calls=down").await;
     assert_eq!(answer.status, 502);
-    insta::assert_snapshot!(masked(answer.text()), @r#"{"type":"urn:gather:problem:upstream-failed","title":"Upstream failed","status":502,"detail":"what was waited for can't come: see the results","aggregate":"default","mode":"concurrent","outcome":"failed","elapsed_ms":N,"sequential_ms":N,"results":[{"name":"down","ok":false,"status":503,"start_ms":N,"elapsed_ms":N,"attempts":1,"failure":"status","detail":"upstream answered 503 Service Unavailable"}]}"#);
+    insta::assert_snapshot!(masked(answer.text()), @r#"{"type":"urn:gather:problem:upstream-failed","title":"Upstream failed","status":502,"detail":"the awaited calls can't succeed: see the results","aggregate":"default","mode":"concurrent","outcome":"failed","elapsed_ms":N,"sequential_ms":N,"results":[{"name":"down","ok":false,"status":503,"start_ms":N,"elapsed_ms":N,"attempts":1,"failure":"status","detail":"upstream answered 503 Service Unavailable"}]}"#);
 }
 
 #[actix_web::test]

@@ -23,7 +23,7 @@ export const scenarios = {
       await page.getByLabel("q[] query").fill("é");
       await page.getByLabel("x-tenant header").fill("it's 7");
       await page.getByLabel("cookie header").fill("session=1");
-      assert.match(await page.textContent("#forwarded"), /cookie header.*A browser lets no page set it/s);
+      assert.match(await page.textContent("#forwarded"), /cookie header.*A browser doesn't let a page set it/s);
       assert.ok(await page.getByLabel("accept header").isDisabled());
       await page.fill("#wait-for", "all");
       await inLooks(page, "forwarded");
