@@ -10,6 +10,7 @@ mod client_upstream;
 mod compress;
 mod console;
 mod deployment;
+mod dispatch;
 mod excerpt;
 mod execution;
 mod gateway;
@@ -36,7 +37,7 @@ mod summary;
 mod trace;
 mod whole;
 
-use std::{rc::Rc, sync::Arc};
+use std::rc::Rc;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -44,37 +45,28 @@ pub(crate) use account::{Account, LargeHead};
 pub use client_upstream::ClientUpstream;
 pub use deployment::Deployment;
 pub(crate) use deployment::looped;
-pub use gateway::{Exposed, Gateway, Shared};
+pub use gateway::{Exposed, Gateway, Parts, Shared};
 pub use guard::guard;
 pub(crate) use head::LONGEST_LIST;
-pub use passed::PassStatus;
 pub use problem::Problem;
 pub use problem_kind::ProblemKind;
 pub(crate) use query::QueryError;
 pub(crate) use request_id::RequestId;
 pub(crate) use routes::DOCUMENT;
-pub use routes::{Parts, Routes};
+pub use routes::{Optional, Routes};
 
-use crate::console::Console;
-
-/// The public listener: its routes, and what stands behind them. The routes of a console need one.
-pub fn public<U: ClientUpstream>(
-    routes: Routes,
-    gateway: Rc<Gateway<U>>,
-    console: Option<Arc<Console>>,
-) -> impl FnOnce(&mut ServiceConfig) {
+/// Serves a gateway on the public listener.
+pub fn public<U: ClientUpstream>(gateway: Rc<Gateway<U>>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
-        app.app_data(routes).app_data(gateway);
-        if let Some(console) = console {
-            app.app_data(console);
-        }
-        app.default_service(web::to(routes::public::<U>));
+        app.app_data(gateway)
+            .default_service(web::to(dispatch::public::<U>));
     }
 }
 
-/// The admin listener.
+/// Serves the operational routes on the admin listener.
 pub fn admin(routes: Routes) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
-        app.app_data(routes).default_service(web::to(routes::admin));
+        app.app_data(routes)
+            .default_service(web::to(dispatch::admin));
     }
 }

@@ -1,10 +1,9 @@
 //! The one place where the parts meet: a checked configuration becomes listeners, workers and a gateway in each of them.
 
-mod blueprint;
-mod console;
 mod deployment;
+mod endpoints;
+mod generation;
 mod listen;
-mod surface;
 mod watch;
 
 use std::{
@@ -26,26 +25,26 @@ use http::uri::Scheme;
 use tokio::{sync::oneshot, task::JoinError, time::timeout};
 
 use self::{
-    blueprint::Blueprint,
+    generation::{Generation, Limits, Shown},
     listen::{Bounds, Listening, bind, listen},
 };
 use crate::{
-    api::{self, Parts, ProblemKind, Routes, Shared},
-    config::{self, Config, Descriptors, Process, Services, TooFew},
+    api::{self, ProblemKind, Routes, Shared},
+    config::{self, Config, Descriptors, Process, TooFew},
     exchange::Memory,
+    fanout::Limit,
     port::{HandOver, Sharing},
     readiness::{Readiness, Stage},
     shutdown,
     telemetry::{
-        GenerationMetrics, Metrics,
-        spans::{self, SpanTargets, Spans, Target},
+        Metrics,
+        spans::{self, Spans},
     },
-    upstream::{self, Roots},
+    upstream::Roots,
 };
 
 pub use crate::openapi::Version as OpenApiVersion;
-use surface::SERVED;
-pub use surface::openapi;
+pub use generation::openapi;
 
 /// The time that the connections of the operational listener get to end in order. Whoever scrapes or probes answers a close at
 /// once.
@@ -75,49 +74,31 @@ impl Application {
             tracing,
             ..
         } = config.process;
-        let Services {
-            upstreams,
-            aggregates,
-            roots,
-            ..
-        } = config.services;
-        // Read once, and only where anything relies on them.
+        let mut services = config.services;
+        // Read once, and only if anything relies on them.
+        let roots = services.roots.take();
         let roots = LazyCell::new(|| roots.unwrap_or_else(Roots::system));
         let memory = Memory::new(usize::try_from(server.memory).unwrap_or(usize::MAX));
         let metrics = Arc::new(metrics(&memory)?);
-        let resolved = Arc::new(resolve(&metrics, &aggregates, &upstreams));
         let spans = spans(tracing, &roots, &metrics)?;
-        let targets = match spans {
-            Some(_) => span_targets(&upstreams),
-            None => SpanTargets::default(),
+        let shown = Shown {
+            server: &server,
+            operations: admin.is_none(),
+            metrics: &metrics,
+            traced: spans.is_some(),
         };
+        let generation = Arc::new(Generation::new(services, shown, || roots.clone())?);
         let shared = Shared {
             metrics: Arc::clone(&metrics),
             spans: spans.clone(),
             readiness: Arc::default(),
             compression: server.compression,
-            memory,
-            document: openapi(&server, admin.is_none(), &aggregates, &upstreams, SERVED),
+            memory: memory.clone(),
         };
-        let with_operations = admin.is_none();
-        let console = server
-            .console
-            .then(|| console::console(&aggregates, &upstreams, with_operations))
-            .transpose()?;
-        let routes = Routes::public(Parts {
-            operations: with_operations,
-            console: server.console,
-        })?;
-        let roots = || roots.clone();
-        let blueprint = Blueprint::new(
-            aggregates,
-            upstreams,
-            resolved,
-            Arc::new(targets),
-            roots,
-            shares.requests,
-        )?;
-        let blueprint = Arc::new(blueprint.heeding(&server.deadline_headers));
+        let limits = Limits {
+            in_flight: Arc::new(Limit::new(shares.requests)),
+            memory,
+        };
 
         let bound = Bound::of(&server, admin.as_ref())?;
         let (started, workers) = (Arc::new(AtomicUsize::new(0)), shares.workers);
@@ -132,12 +113,12 @@ impl Application {
             shared.clone(),
             Some(metrics.register_clients(shares.clients)?),
             move || {
-                let gateway = blueprint.gateway(&for_workers.memory);
+                let gateway = generation.gateway(limits.clone());
                 if started.fetch_add(1, Ordering::AcqRel) + 1 == workers.get() {
                     for_workers.readiness.advance(Stage::Ready);
                     for_workers.metrics.set_ready(true);
                 }
-                api::public(routes.clone(), gateway, console.clone())
+                api::public(gateway)
             },
         )?;
         let listen_admin =
@@ -302,37 +283,11 @@ fn spans(
     Ok(Some(Arc::new(spans)))
 }
 
-/// Makes the parts of spans that the upstreams give.
-fn span_targets(upstreams: &[upstream::Settings]) -> SpanTargets {
-    let targets = upstreams.iter().map(|upstream| Target {
-        name: &upstream.service.name,
-        host: upstream.service.address.host(),
-        port: upstream.service.address.port(),
-        url: upstream.url(),
-        method: &upstream.request.method,
-    });
-    targets.collect()
-}
-
 /// Makes the metrics of the process.
 fn metrics(memory: &Memory) -> anyhow::Result<Metrics> {
     let metrics = Metrics::new(&ProblemKind::names())?;
     metrics.register_memory(memory.clone())?;
     Ok(metrics)
-}
-
-/// Looks up the metrics of the configured names.
-fn resolve(
-    metrics: &Arc<Metrics>,
-    aggregates: &[config::Aggregate],
-    upstreams: &[upstream::Settings],
-) -> GenerationMetrics {
-    metrics.resolve(
-        aggregates.iter().map(|aggregate| &*aggregate.name),
-        upstreams
-            .iter()
-            .map(|it| (&*it.service.name, it.request.timeout)),
-    )
 }
 
 /// Sends the last spans, on a thread: a second signal has to be heard meanwhile. A process that can't start one sends them here.

@@ -2,8 +2,15 @@
 //! page needs of the configuration are one more file, written once at start; no upstream's address is in it. It must not
 //! know how a file is served, nor how an aggregate is run: the page asks for it as any client does.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    endpoint::Endpoint,
+    fanout::{Completion, Need},
+};
 
 const HTML: &str = "text/html; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
@@ -51,60 +58,53 @@ const FILES: &[(&str, &str, &[u8])] = &[
 ];
 
 /// The page's knowledge of the gateway.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    /// The program's version.
-    pub version: &'static str,
-    /// True if this listener has `/metrics`.
+    /// True if the page's listener has `/metrics`.
     pub metrics: bool,
-    /// The upstreams that have a breaker. The metrics tell a state of every upstream, closed where there is none.
-    pub breakers: Vec<&'a str>,
+    /// The upstreams that have a breaker. The metrics tell a state of every upstream, `closed` if it has no breaker.
+    pub breakers: &'a [&'a str],
     /// The aggregates that can be run, in the order of their names.
-    pub aggregates: Vec<Listed<'a>>,
+    pub endpoints: &'a [Arc<Endpoint>],
 }
 
-/// An aggregate as the page has to know it.
-#[derive(Debug, Serialize)]
-pub struct Listed<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// The mode that it has where a request names none.
-    pub mode: &'static str,
-    /// The time for all calls together, in milliseconds.
-    pub deadline_ms: u128,
-    /// The most calls at a time.
-    pub concurrency: usize,
-    /// The condition that ends it; none where it waits for all calls.
-    pub wait_for: Option<Waits>,
-    /// True if `mode=compare` is allowed.
-    pub compare: bool,
-    /// The query parameters that some of its calls pass on, each once.
-    pub forward_query: Vec<String>,
-    /// The header fields that some of its calls pass on, each once.
-    pub forward_headers: Vec<String>,
-    /// Its calls, in plan order.
-    pub calls: Vec<ListedCall<'a>>,
+impl Facts<'_> {
+    fn json(&self) -> Value {
+        let aggregates = self.endpoints.iter().map(|endpoint| aggregate(endpoint));
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "metrics": self.metrics,
+            "breakers": self.breakers,
+            "aggregates": aggregates.collect::<Vec<_>>(),
+        })
+    }
 }
 
-/// The end of its wait, where that is not that all calls have settled.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub enum Waits {
-    /// A word: `required`.
-    Word(&'static str),
-    /// So many successes.
-    Successes(usize),
-}
-
-/// One call of it.
-#[derive(Debug, Serialize)]
-pub struct ListedCall<'a> {
-    /// Its name in the answer.
-    pub name: &'a str,
-    /// The upstream that it calls.
-    pub upstream: &'a str,
-    /// True if the aggregate can do without it.
-    pub optional: bool,
+/// Returns an aggregate as the page has to know it. `wait_for` is null if it waits for all calls.
+fn aggregate(endpoint: &Endpoint) -> Value {
+    let calls = endpoint.calls.iter().map(|call| {
+        json!({
+            "name": &*call.name,
+            "upstream": &*call.upstream,
+            "optional": call.need == Need::Optional,
+        })
+    });
+    let fields = endpoint.forward_headers.iter();
+    json!({
+        "name": &*endpoint.name,
+        "mode": endpoint.rules.mode.as_str(),
+        "deadline_ms": endpoint.rules.deadline.as_millis() as u64,
+        "concurrency": endpoint.rules.concurrency,
+        "wait_for": match endpoint.rules.completion {
+            Completion::All => Value::Null,
+            Completion::Required => json!("required"),
+            Completion::Quorum(needed) => json!(needed),
+        },
+        "compare": endpoint.compare,
+        "forward_query": endpoint.forward_query,
+        "forward_headers": fields.map(|name| name.as_str()).collect::<Vec<_>>(),
+        "calls": calls.collect::<Vec<_>>(),
+    })
 }
 
 /// The console's files, ready to be sent.
@@ -138,18 +138,16 @@ impl File {
 
 impl Console {
     /// The files, and `facts` as one of them.
-    ///
-    /// # Errors
-    /// When `facts` can't be written as JSON.
-    pub fn new(facts: &Facts<'_>) -> serde_json::Result<Self> {
-        let facts = Bytes::from(serde_json::to_vec(facts)?);
+    #[must_use]
+    pub fn new(facts: &Facts<'_>) -> Self {
+        let facts = Bytes::from(facts.json().to_string());
         let embedded = FILES.iter().map(|&(path, media_type, bytes)| {
             File::new(path, media_type, Bytes::from_static(bytes))
         });
         let made = File::new("/console/aggregates", "application/json", facts);
-        Ok(Self {
+        Self {
             files: embedded.chain([made]).collect(),
-        })
+        }
     }
 
     /// Finds the file at this path.

@@ -19,6 +19,7 @@ pub mod config;
 pub mod console;
 pub mod duration;
 pub mod edge;
+pub mod endpoint;
 pub mod exchange;
 pub mod fanout;
 #[cfg(any(test, fuzzing))]

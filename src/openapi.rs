@@ -20,7 +20,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-pub use self::surface::{Endpoint, Surface, Version};
+pub use self::surface::{Surface, Version};
 use self::{components::keep_what_is_used, schemas::schemas};
 
 /// The document, in the order in which a person reads it.
@@ -37,7 +37,7 @@ struct Document {
 
 /// The document's text: JSON, which is YAML too.
 #[must_use]
-pub fn document(surface: &Surface, version: Version) -> Bytes {
+pub fn document(surface: &Surface<'_>, version: Version) -> Bytes {
     let mut schemas = schemas();
     schemas.extend(parameters::schemas(surface));
     let mut components = json!({

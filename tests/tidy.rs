@@ -26,6 +26,11 @@ const RULES: &[Rule] = &[
         never: &["actix", "awc", "serde", "prometheus", "config"],
     },
     Rule {
+        part: "endpoint",
+        knows: &["fanout"],
+        never: &["actix", "awc", "serde", "prometheus", "config"],
+    },
+    Rule {
         part: "readiness",
         knows: &[],
         never: &["actix", "awc", "tokio"],
@@ -88,6 +93,7 @@ const RULES: &[Rule] = &[
             "compose",
             "console",
             "duration",
+            "endpoint",
             "exchange",
             "fanout",
             "readiness",
@@ -103,13 +109,21 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "openapi",
-        knows: &["api", "compose", "edge", "fanout", "telemetry", "timing"],
+        knows: &[
+            "api",
+            "compose",
+            "edge",
+            "endpoint",
+            "fanout",
+            "telemetry",
+            "timing",
+        ],
         never: &["actix", "awc", "prometheus", "tokio"],
     },
     Rule {
         part: "console",
-        knows: &[],
-        never: &["actix", "awc", "http", "tokio"],
+        knows: &["endpoint", "fanout"],
+        never: &["actix", "awc", "tokio"],
     },
     Rule {
         part: "shutdown",

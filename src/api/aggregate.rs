@@ -15,7 +15,7 @@ use super::{
     client_upstream::ClientUpstream,
     excerpt::excerpt,
     execution::Execution,
-    gateway::{Exposed, Gateway},
+    gateway::Gateway,
     held_body::HeldBody,
     methods, negotiation,
     problem::Problem,
@@ -24,7 +24,10 @@ use super::{
     request_id::RequestId,
     stream, whole,
 };
-use crate::exchange::{Allowance, ClientContext};
+use crate::{
+    endpoint::Endpoint,
+    exchange::{Allowance, ClientContext},
+};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -36,28 +39,35 @@ const FEW: usize = 4;
 const DEFAULT: &str = "default";
 
 /// Answers with the aggregate that `/aggregate` alone means.
-pub(super) async fn default<U>(request: &HttpRequest) -> Result<HttpResponse, Problem>
+pub(super) async fn default<U>(
+    gateway: &Rc<Gateway<U>>,
+    request: &HttpRequest,
+) -> Result<HttpResponse, Problem>
 where
     U: ClientUpstream,
 {
-    answer::<U>(request, DEFAULT, "/aggregate").await
+    answer(gateway, request, DEFAULT, "/aggregate").await
 }
 
 /// Answers with the aggregate that `segment`, the last one of the path, names.
-pub(super) async fn named<U>(request: &HttpRequest, segment: &str) -> Result<HttpResponse, Problem>
+pub(super) async fn named<U>(
+    gateway: &Rc<Gateway<U>>,
+    request: &HttpRequest,
+    segment: &str,
+) -> Result<HttpResponse, Problem>
 where
     U: ClientUpstream,
 {
     let name = percent_decode_str(segment).decode_utf8_lossy();
     if !methods::reads(request.method()) {
-        let known = gateway_of::<U>(request)?.find(&name);
-        known.ok_or_else(|| unknown(&name))?;
+        gateway.find(&name).ok_or_else(|| unknown(&name))?;
         return methods::other(request);
     }
-    answer::<U>(request, &name, "/aggregate/{name}").await
+    answer(gateway, request, &name, "/aggregate/{name}").await
 }
 
 async fn answer<U>(
+    gateway: &Rc<Gateway<U>>,
     request: &HttpRequest,
     name: &str,
     route: &'static str,
@@ -70,31 +80,31 @@ where
     if let Some(account) = &account {
         account.set_route(route);
     }
-    let gateway = gateway_of::<U>(request)?;
-    let (index, exposed) = gateway.find(name).ok_or_else(|| unknown(name))?;
+    let (id, exposed) = gateway.find(name).ok_or_else(|| unknown(name))?;
+    let endpoint = &*exposed.endpoint;
     let hops = gateway.deployment.before(request.headers())?;
     let streamed = negotiation::wanted(request);
     // Before anything is read or planned: a refusal must cost next to nothing.
     let head = account.as_ref().map_or(0, |account| account.head);
-    let (permit, charge) = gateway.admit(index, head)?;
-    let mut query = Query::parse(request.query_string(), &exposed.forward_query)?;
-    let plain = is_plain(request, &exposed.forward_headers);
+    let (permit, charge) = gateway.admit(id, head)?;
+    let mut query = Query::parse(request.query_string(), &endpoint.forward_query)?;
+    let plain = is_plain(request, &endpoint.forward_headers);
     let preferred = if plain { None } else { preferred(request) };
-    let id = account.as_ref().map(|account| account.id.clone());
+    let request_id = account.as_ref().map(|account| account.id.clone());
     let forwarded = std::mem::take(&mut query.forwarded);
-    let mut client = client_context(request, plain, id, exposed, forwarded);
-    client.allowance = Allowance::new(exposed.max_body).charged_to(charge);
+    let mut client = client_context(request, plain, request_id, endpoint, forwarded);
+    client.allowance = Allowance::new(endpoint.max_body).charged_to(charge);
     client.hops = hops;
     client.trace = account.as_ref().and_then(|account| account.trace());
     if let Some(account) = &account {
         let mode = match query.run {
-            Run::Once(mode) => mode.unwrap_or(exposed.aggregate.rules.mode).as_str(),
+            Run::Once(mode) => mode.unwrap_or(endpoint.rules.mode).as_str(),
             Run::Compare => "compare",
         };
-        account.set_run(&exposed.aggregate.name, mode);
+        account.set_run(&endpoint.name, mode);
     }
     let wait = preferred.map(Duration::from_secs);
-    let bound = match &*exposed.deadline_headers {
+    let bound = match &*endpoint.deadline_headers {
         [] => wait,
         names => caller::shortest(wait, request.headers(), names, || {
             gateway.metrics.process().ignored_deadline_header();
@@ -102,12 +112,11 @@ where
     };
     let choice = query.choice(bound);
     // Only where it was the bound that held.
-    let held = wait.is_some_and(|wait| {
-        choice.timeout == Some(wait) && wait < exposed.aggregate.rules.deadline
-    });
+    let held =
+        wait.is_some_and(|wait| choice.timeout == Some(wait) && wait < endpoint.rules.deadline);
     let execution = Execution {
         gateway: Rc::clone(gateway),
-        id: index,
+        id,
         client,
         began,
         account,
@@ -132,12 +141,6 @@ where
     Ok(response)
 }
 
-fn gateway_of<U: 'static>(request: &HttpRequest) -> Result<&Rc<Gateway<U>>, Problem> {
-    request
-        .app_data()
-        .ok_or_else(|| Problem::new(ProblemKind::Internal, "the gateway has no aggregates"))
-}
-
 fn unknown(name: &str) -> Problem {
     let detail = format!("no aggregate is named `{}`", excerpt(name));
     Problem::new(ProblemKind::UnknownAggregate, detail)
@@ -160,11 +163,11 @@ fn preferred(request: &HttpRequest) -> Option<u64> {
 
 /// Takes what its calls may pass on of the request: nothing of a `plain` head. Fields that the client's `Connection` names end
 /// here (RFC 9110, 7.6.1).
-fn client_context<U>(
+fn client_context(
     request: &HttpRequest,
     plain: bool,
     id: Option<RequestId>,
-    exposed: &Exposed<U>,
+    endpoint: &Endpoint,
     query: Vec<(String, String)>,
 ) -> ClientContext {
     let request_id = id.unwrap_or_else(RequestId::random).0;
@@ -176,7 +179,7 @@ fn client_context<U>(
             .flat_map(|value| value.split(','))
             .any(|option| option.trim().eq_ignore_ascii_case(name.as_str()))
     };
-    let passed = exposed
+    let passed = endpoint
         .forward_headers
         .iter()
         .filter(|name| headers.contains_key(*name) && !is_hop(name))

@@ -1,8 +1,6 @@
 //! `GET /console` and the paths below it: sends the console's files, with the headers that keep the page to itself. It must not
 //! know what is in them.
 
-use std::sync::Arc;
-
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, EntityTag, Header as _, IfNoneMatch},
@@ -16,8 +14,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Answers with one of the console's files.
-pub(super) fn serve(request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    let Some(console) = request.app_data::<Arc<Console>>() else {
+pub(super) fn serve(
+    request: &HttpRequest,
+    console: Option<&Console>,
+) -> Result<HttpResponse, Problem> {
+    let Some(console) = console else {
         return Err(Problem::not_found(request));
     };
     let is_folder = request.path() == "/console/";

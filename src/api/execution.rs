@@ -93,7 +93,7 @@ impl<U: ClientUpstream> Execution<U> {
         let deadline = self.exposed().aggregate.deadline(choice, self.began);
         let report = match run {
             Run::Once(mode) => {
-                let mode = mode.unwrap_or(self.exposed().aggregate.rules.mode);
+                let mode = mode.unwrap_or(self.exposed().endpoint.rules.mode);
                 let plan = self.paced(choice, mode, deadline, sink)?;
                 let guard = self.counted(self.began, mode, sink);
                 let outcome = self.observed(&plan, sink, None).await;
@@ -120,7 +120,7 @@ impl<U: ClientUpstream> Execution<U> {
                 let plan = self.paced(choice, mode, deadline, sink)?;
                 let guard = self.counted(Instant::now(), mode, sink);
                 let outcome = self.observed(&plan, sink, Some(mode)).await;
-                let passed = passed(&self.exposed().pass_status, &outcome);
+                let passed = passed(&self.exposed().endpoint.pass_status, &outcome);
                 guard
                     .passing(passed.map(|passed| passed.status))
                     .finish(&outcome);
@@ -132,7 +132,7 @@ impl<U: ClientUpstream> Execution<U> {
 
     /// Refuses a comparison where `mode=compare` is not allowed.
     pub(super) fn may_compare(&self) -> Result<(), Problem> {
-        if self.exposed().compare {
+        if self.exposed().endpoint.compare {
             return Ok(());
         }
         Err(QueryError::Invalid {
@@ -198,7 +198,7 @@ impl<U: ClientUpstream> Execution<U> {
 
     /// Returns the status that the answer takes from a call of any run, if it takes one.
     pub(super) fn passed<'a>(&self, report: &'a Report<'_>) -> Option<Box<Passed<'a>>> {
-        let all = &self.exposed().pass_status;
+        let all = &self.exposed().endpoint.pass_status;
         match report {
             Report::Once(outcome, _) => passed(all, outcome),
             Report::Both(runs) => runs.iter().find_map(|run| passed(all, run)),

@@ -1,19 +1,15 @@
-//! The state that the handlers of one worker share: the aggregates as they are exposed, and the process-wide observers.
+//! The state of the handlers: one worker's gateway, made of a generation of the configuration, and what the whole process
+//! shares. It must not know how either is made.
 
-use std::{
-    collections::{HashMap, HashSet},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use actix_web::{HttpRequest, web};
 use bytes::Bytes;
-use http::HeaderName;
 
-use super::{
-    deployment::Deployment, passed::PassStatus, problem::Problem, problem_kind::ProblemKind,
-};
+use super::{deployment::Deployment, problem::Problem, problem_kind::ProblemKind, routes::Routes};
 use crate::{
+    console::Console,
+    endpoint::Endpoint,
     exchange::{Charge, Memory, fixed},
     fanout::{Aggregate, AggregateId, Limit, Permit},
     readiness::Readiness,
@@ -23,30 +19,46 @@ use crate::{
     },
 };
 
-/// One aggregate as clients can ask for it.
+/// One aggregate that this worker can run.
 #[derive(Debug)]
 pub struct Exposed<U> {
-    /// The core's side of it.
+    /// The aggregate as clients see it.
+    pub endpoint: Arc<Endpoint>,
+    /// The aggregate as the core runs it.
     pub aggregate: Aggregate<U>,
-    /// True if `mode=compare` may double the load.
-    pub compare: bool,
-    /// The most bytes of bodies that one request holds.
-    pub max_body: usize,
-    /// The client's header fields that some call of it passes on.
-    pub forward_headers: Vec<HeaderName>,
-    /// The query parameters that some call of it passes on.
-    pub forward_query: HashSet<String>,
-    /// The client's header fields that say for how many milliseconds it will wait.
-    pub deadline_headers: Arc<[HeaderName]>,
-    /// The calls of which some statuses become the answer's own; none of them is optional.
-    pub pass_status: Vec<PassStatus>,
 }
 
-/// One worker's aggregates by name.
+/// The parts of a [`Gateway`]. All of them are of one generation of the configuration, but for the limits of the process.
+#[derive(Debug)]
+pub struct Parts<U> {
+    /// The aggregates, by their ids.
+    pub exposed: Vec<Exposed<U>>,
+    /// The paths of the public listener.
+    pub routes: Routes,
+    /// The OpenAPI document.
+    pub document: Bytes,
+    /// The console's files, where there is a console.
+    pub console: Option<Arc<Console>>,
+    /// The metrics of the aggregates and of their upstreams.
+    pub metrics: Arc<GenerationMetrics>,
+    /// The upstreams as spans show them.
+    pub targets: Arc<SpanTargets>,
+    /// The mark of this deployment. A request that comes from it is refused.
+    pub deployment: Deployment,
+    /// The bound on requests that are answered at a time, over all workers.
+    pub in_flight: Arc<Limit>,
+    /// The bound on the bytes that requests hold, over all workers.
+    pub memory: Memory,
+}
+
+/// One worker's view of a generation of the configuration: everything that its handlers need. A worker takes it as a whole.
 #[derive(Debug)]
 pub struct Gateway<U> {
     pub(super) exposed: Vec<Exposed<U>>,
     by_name: HashMap<Arc<str>, AggregateId>,
+    pub(super) routes: Routes,
+    pub(super) document: Bytes,
+    pub(super) console: Option<Arc<Console>>,
     pub(super) metrics: Arc<GenerationMetrics>,
     pub(super) targets: Arc<SpanTargets>,
     in_flight: Arc<Limit>,
@@ -55,31 +67,26 @@ pub struct Gateway<U> {
 }
 
 impl<U> Gateway<U> {
-    /// The order of `exposed` is that of the aggregates' ids, by which `metrics` was resolved. All workers share `in_flight`, which bounds the
-    /// requests that are answered at a time, and `memory`, which bounds what they hold. Requests that `deployment` has
-    /// sent itself are refused.
+    /// Makes the gateway of one worker.
     #[must_use]
-    pub fn new(
-        exposed: Vec<Exposed<U>>,
-        metrics: Arc<GenerationMetrics>,
-        targets: Arc<SpanTargets>,
-        in_flight: Arc<Limit>,
-        memory: Memory,
-        deployment: Deployment,
-    ) -> Rc<Self> {
-        let by_name = exposed
+    pub fn new(parts: Parts<U>) -> Rc<Self> {
+        let by_name = parts
+            .exposed
             .iter()
             .enumerate()
-            .map(|(index, exposed)| (Arc::clone(&exposed.aggregate.name), AggregateId(index)))
+            .map(|(index, exposed)| (Arc::clone(&exposed.endpoint.name), AggregateId(index)))
             .collect();
         Rc::new(Self {
-            exposed,
+            exposed: parts.exposed,
             by_name,
-            metrics,
-            targets,
-            in_flight,
-            memory: Rc::new(memory),
-            deployment,
+            routes: parts.routes,
+            document: parts.document,
+            console: parts.console,
+            metrics: parts.metrics,
+            targets: parts.targets,
+            in_flight: parts.in_flight,
+            memory: Rc::new(parts.memory),
+            deployment: parts.deployment,
         })
     }
 
@@ -114,7 +121,7 @@ const IN_FLIGHT: &str = "as many requests are in flight as the gateway takes; no
 const TAKEN: &str =
     "the requests in flight take all memory that the gateway has for them; nothing was sent";
 
-/// The state that every route can see.
+/// The state of the process that every route of every listener can see.
 #[derive(Debug, Clone)]
 pub struct Shared {
     /// Counts.
@@ -127,8 +134,6 @@ pub struct Shared {
     pub compression: bool,
     /// The memory that encoders of compressed answers are charged to.
     pub memory: Memory,
-    /// The OpenAPI document.
-    pub document: Bytes,
 }
 
 impl Shared {

@@ -5,6 +5,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, Header as _},
 };
+use bytes::Bytes;
 
 use super::{gateway::Shared, problem::Problem, problem_kind::ProblemKind};
 use crate::{
@@ -54,13 +55,12 @@ fn prefers_open_metrics(request: &HttpRequest) -> bool {
 }
 
 /// `GET /openapi.json`: what is answered here, for programs. It was made at start.
-pub(super) fn openapi(request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    let shared = Shared::of(request)?;
-    Ok(HttpResponse::Ok()
+pub(super) fn openapi(document: &Bytes) -> HttpResponse {
+    HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/json"))
         // The next process may have another.
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .body(shared.document.clone()))
+        .body(document.clone())
 }
 
 /// `GET /livez`: the process answers.

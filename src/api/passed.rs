@@ -1,23 +1,15 @@
 //! The status of an upstream that becomes the answer's own (`pass_status`): whose it is, and what of its answer goes with it.
 
-use std::sync::Arc;
-
 use actix_web::http::{
     StatusCode,
     header::{self, HeaderName, HeaderValue},
 };
 
 use super::head::LONGEST_LIST;
-use crate::fanout::{Advice, FailureKind, Outcome, Verdict};
-
-/// The statuses of one call that become the answer's own.
-#[derive(Debug, Clone)]
-pub struct PassStatus {
-    /// The call's name in its aggregate.
-    pub call: Arc<str>,
-    /// As they are configured.
-    pub statuses: Arc<[StatusCode]>,
-}
+use crate::{
+    endpoint::PassStatus,
+    fanout::{Advice, FailureKind, Outcome, Verdict},
+};
 
 /// A call's status that is the answer's own.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 
 use std::{
     borrow::Cow,
-    collections::HashSet,
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
@@ -83,8 +82,8 @@ impl QueryError {
 }
 
 impl<'q> Query<'q> {
-    /// Reads a query string. `declared` has the parameters that the aggregate's calls take.
-    pub(super) fn parse(text: &'q str, declared: &HashSet<String>) -> Result<Self, QueryError> {
+    /// Reads a query string. `declared` has the parameters that the aggregate's calls take, in order.
+    pub(super) fn parse(text: &'q str, declared: &[String]) -> Result<Self, QueryError> {
         let mut query = Self {
             run: Run::Once(None),
             calls: None,
@@ -99,7 +98,10 @@ impl<'q> Query<'q> {
                 continue;
             };
             let Some(index) = PARAMETERS.iter().position(|own| *own == name) else {
-                if !declared.contains(&*name) {
+                if declared
+                    .binary_search_by(|known| known.as_str().cmp(&name))
+                    .is_err()
+                {
                     return Err(QueryError::Unknown {
                         name: name.into_owned(),
                     });
@@ -226,7 +228,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Query<'_>, QueryError> {
-        Query::parse(text, &HashSet::from(["id".to_owned()]))
+        Query::parse(text, &["id".to_owned()])
     }
 
     #[test]

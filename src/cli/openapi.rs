@@ -48,8 +48,7 @@ impl OpenApi {
                 let document = app::openapi(
                     &config.process.server,
                     config.process.admin.is_none(),
-                    &config.services.aggregates,
-                    &config.services.upstreams,
+                    &config.services,
                     self.version.into(),
                 );
                 let mut out = screen::out();

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use super::{
     components::reference,
     examples, headers, streams,
-    surface::{Endpoint, Surface, Version},
+    surface::{Surface, Version},
 };
-use crate::{api::ProblemKind, fanout::Blame};
+use crate::{api::ProblemKind, endpoint::Endpoint, fanout::Blame};
 
 /// The fields of every answer that is whole.
 pub(super) const WHOLE: [&str; 5] = [
@@ -27,7 +27,7 @@ pub(super) const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
 /// The answers of runs, by status; to HEAD they have no body and are no streams.
 pub(super) fn of(
     endpoint: &Endpoint,
-    surface: &Surface,
+    surface: &Surface<'_>,
     version: Version,
     head: bool,
 ) -> Map<String, Value> {
@@ -76,7 +76,7 @@ pub(super) fn of(
 }
 
 /// The fields of an answer that may be compressed.
-pub(super) const fn compressed(surface: &Surface) -> &'static [&'static str] {
+pub(super) const fn compressed(surface: &Surface<'_>) -> &'static [&'static str] {
     match surface.compression {
         true => &["Vary", "Content-Encoding"],
         false => &[],

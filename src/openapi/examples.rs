@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::surface::Endpoint;
 use crate::{
     api::{LONGEST_LIST, Problem, ProblemKind, QueryError, looped},
     compose::{self, Comparison, Framing},
     edge::Fault,
+    endpoint::Endpoint,
     fanout::{
         Blame, Body, CallResult, Completion, Failure, FailureKind, Mode, Outcome, Reply, Verdict,
     },
@@ -68,7 +68,7 @@ pub(super) fn problem(kind: ProblemKind) -> Value {
 
 /// One run of `endpoint` that went well, as an answer shows it.
 pub(super) fn run(endpoint: &Endpoint) -> Value {
-    let outcome = outcome(endpoint, endpoint.mode, None);
+    let outcome = outcome(endpoint, endpoint.rules.mode, None);
     object(|json| compose::members(json, &endpoint.name, &outcome))
 }
 
@@ -84,7 +84,7 @@ pub(super) fn comparison(endpoint: &Endpoint) -> Value {
 
 /// A run that failed, as the problem that it is.
 pub(super) fn failure(endpoint: &Endpoint, blame: Blame) -> Value {
-    let outcome = outcome(endpoint, endpoint.mode, Some(blame));
+    let outcome = outcome(endpoint, endpoint.rules.mode, Some(blame));
     object(|json| {
         Problem::from(blame).members(json);
         json.push(b',');
@@ -95,12 +95,12 @@ pub(super) fn failure(endpoint: &Endpoint, blame: Blame) -> Value {
 /// A run whose answer has the status of this call, as the problem that it is.
 pub(super) fn passed(endpoint: &Endpoint, status: StatusCode, call: &str) -> Value {
     // Where a few successes are enough, all have to fail.
-    let failed = match endpoint.completion {
+    let failed = match endpoint.rules.completion {
         Completion::All | Completion::Required => None,
         Completion::Quorum(_) => Some(Blame::Upstream),
     };
-    let mut outcome = outcome(endpoint, endpoint.mode, failed);
-    let place = endpoint.calls.iter().position(|name| **name == *call);
+    let mut outcome = outcome(endpoint, endpoint.rules.mode, failed);
+    let place = endpoint.names().position(|name| **name == *call);
     let last = outcome.results.len().saturating_sub(1);
     if let Some(result) = outcome.results.get_mut(place.unwrap_or(0).min(last)) {
         let reason = status.canonical_reason().unwrap_or_default();
@@ -122,7 +122,7 @@ pub(super) fn passed(endpoint: &Endpoint, status: StatusCode, call: &str) -> Val
 
 /// A stream of one run that went well.
 pub(super) fn stream(endpoint: &Endpoint, framing: Framing) -> String {
-    let outcome = outcome(endpoint, endpoint.mode, None);
+    let outcome = outcome(endpoint, endpoint.rules.mode, None);
     let mut text = Vec::new();
     for (index, call) in outcome.results.iter().enumerate() {
         framing.result(&mut text, None, index, call);
@@ -141,8 +141,8 @@ const SHOWN: usize = 3;
 
 /// A run of the first calls of `endpoint`, of which each takes longer than the one before it.
 fn outcome(endpoint: &Endpoint, mode: Mode, failed: Option<Blame>) -> Outcome {
-    let calls = endpoint.calls.iter().take(SHOWN);
-    let needed = match endpoint.completion {
+    let calls = endpoint.names().take(SHOWN);
+    let needed = match endpoint.rules.completion {
         Completion::All | Completion::Required => SHOWN,
         Completion::Quorum(needed) => needed.get(),
     };

@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 use super::{
     answers, headers, parameters, passed,
     problems::{self, Route},
-    surface::{Endpoint, Surface, Version},
+    surface::{Surface, Version},
 };
 use crate::{
     api::DOCUMENT,
+    endpoint::Endpoint,
     telemetry::{OPEN_METRICS, TEXT_FORMAT},
 };
 
@@ -16,9 +17,9 @@ use crate::{
 const DEFAULT: &str = "default";
 
 /// All paths.
-pub(super) fn paths(surface: &Surface, version: Version) -> Value {
+pub(super) fn paths(surface: &Surface<'_>, version: Version) -> Value {
     let mut paths = Map::new();
-    for endpoint in &surface.endpoints {
+    for endpoint in surface.endpoints {
         if &*endpoint.name == DEFAULT {
             let item = aggregate(endpoint, surface, version, "aggregate");
             paths.insert("/aggregate".to_owned(), item);
@@ -39,7 +40,7 @@ pub(super) fn paths(surface: &Surface, version: Version) -> Value {
     paths.into()
 }
 
-fn aggregate(endpoint: &Endpoint, surface: &Surface, version: Version, id: &str) -> Value {
+fn aggregate(endpoint: &Endpoint, surface: &Surface<'_>, version: Version, id: &str) -> Value {
     let name = &endpoint.name;
     let mut about = format!("Calls: {}.", shortened(endpoint));
     let unsaid = parameters::unsaid(endpoint);
@@ -78,7 +79,7 @@ fn aggregate(endpoint: &Endpoint, surface: &Surface, version: Version, id: &str)
 /// The calls' names, as far as a person reads them.
 fn shortened(endpoint: &Endpoint) -> String {
     const SHOWN: usize = 20;
-    let names = endpoint.calls.iter().take(SHOWN);
+    let names = endpoint.names().take(SHOWN);
     let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
     let more = endpoint.calls.len().saturating_sub(SHOWN);
     match more {
@@ -134,7 +135,7 @@ impl About {
     }
 }
 
-fn metrics(surface: &Surface) -> Value {
+fn metrics(surface: &Surface<'_>) -> Value {
     let text = |media_type: &str, example: &str| {
         json!({
             "schema": {"type": "string", "contentMediaType": media_type},
@@ -203,7 +204,7 @@ fn yes(member: &str) -> Value {
     }})
 }
 
-fn console(surface: &Surface) -> Value {
+fn console(surface: &Surface<'_>) -> Value {
     let always = [
         "X-Request-Id",
         "Cache-Control",
@@ -229,7 +230,7 @@ fn console(surface: &Surface) -> Value {
     .item()
 }
 
-fn description(surface: &Surface) -> Value {
+fn description(surface: &Surface<'_>) -> Value {
     let compressed: &[&str] = match surface.compression {
         true => &["Vary", "Content-Encoding"],
         false => &[],

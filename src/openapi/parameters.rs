@@ -6,11 +6,8 @@
 use http::HeaderName;
 use serde_json::{Map, Value, json};
 
-use super::{
-    components::reference,
-    surface::{Endpoint, Surface},
-};
-use crate::fanout::PARAMETERS;
+use super::{components::reference, surface::Surface};
+use crate::{endpoint::Endpoint, fanout::PARAMETERS};
 
 /// Any field value that is no malformed request (RFC 9110, section 5.5).
 const FIELD_VALUE: &str = r"^[\t\x20-\x7e\x80-\xff]*$";
@@ -113,7 +110,7 @@ fn query(name: &str, description: &str, schema: &Value) -> Value {
 }
 
 /// The words that parameters take, as components.
-pub(super) fn schemas(surface: &Surface) -> Map<String, Value> {
+pub(super) fn schemas(surface: &Surface<'_>) -> Map<String, Value> {
     let once = ["sequential", "sync", "concurrent", "async"];
     let words = [
         (MODES, "How the calls follow one another.", &once[..]),
@@ -138,7 +135,7 @@ pub(super) fn schemas(surface: &Surface) -> Map<String, Value> {
         (name.to_owned(), schema)
     });
     let calls = surface.endpoints.iter().map(|endpoint| {
-        let names: Vec<_> = endpoint.calls.iter().map(|name| &**name).collect();
+        let names: Vec<_> = endpoint.names().map(|name| &**name).collect();
         let about = format!("A call of `{}`.", endpoint.name);
         let schema = json!({"type": "string", "enum": names, "description": about});
         (call_of(endpoint), schema)
@@ -172,14 +169,14 @@ fn mode(endpoint: &Endpoint) -> Value {
         words = MODES_AND_COMPARE;
         about.push_str(" `compare`: both in turn under one deadline.");
     }
-    about.push_str(&format!(" By default `{}`.", endpoint.mode));
+    about.push_str(&format!(" By default `{}`.", endpoint.rules.mode));
     query("mode", &about, &reference("schemas", words))
 }
 
 fn concurrency(endpoint: &Endpoint) -> Value {
     let about = format!(
         "At most this many calls at a time. More than {}, the configured bound, changes nothing.",
-        endpoint.concurrency
+        endpoint.rules.concurrency
     );
     let schema = json!({"type": "integer", "minimum": 1, "maximum": u32::MAX});
     query("concurrency", &about, &schema)
@@ -202,7 +199,7 @@ fn calls(endpoint: &Endpoint) -> Value {
 }
 
 fn timeout(endpoint: &Endpoint) -> Value {
-    let deadline = humantime::format_duration(endpoint.deadline);
+    let deadline = humantime::format_duration(endpoint.rules.deadline);
     let about = format!(
         "Shortens the deadline of {deadline}. A number with a unit; several, such as `1m 30s`, are taken too."
     );
@@ -211,7 +208,7 @@ fn timeout(endpoint: &Endpoint) -> Value {
 }
 
 fn wait_for(endpoint: &Endpoint) -> Value {
-    let words = match endpoint.has_required {
+    let words = match endpoint.has_required() {
         true => WAIT_FOR,
         false => WAIT_FOR_OPTIONAL,
     };
@@ -224,7 +221,7 @@ fn wait_for(endpoint: &Endpoint) -> Value {
     let about = format!(
         "What ends the run: that all calls are settled, or all that are not optional, or that one or this many have succeeded; \
          no more than are made. By default `{}`.",
-        endpoint.completion
+        endpoint.rules.completion
     );
     query("wait_for", &about, &schema)
 }

@@ -1,6 +1,8 @@
 //! The answers of an aggregate whose status is an upstream's (`pass_status`), beside or together with those that have the
 //! same status for a reason of the gateway's own.
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -8,9 +10,12 @@ use super::{
     answers::{self, ALWAYS, WHOLE},
     components::reference,
     examples, headers, problems,
-    surface::{Endpoint, Surface},
+    surface::Surface,
 };
-use crate::api::ProblemKind;
+use crate::{
+    api::ProblemKind,
+    endpoint::{Endpoint, PassStatus},
+};
 
 /// The name of the example, which is the problem's.
 const NAME: &str = ProblemKind::UpstreamStatus.name();
@@ -19,11 +24,11 @@ const NAME: &str = ProblemKind::UpstreamStatus.name();
 pub(super) fn put(
     responses: &mut Map<String, Value>,
     endpoint: &Endpoint,
-    surface: &Surface,
+    surface: &Surface<'_>,
     head: bool,
 ) {
-    for (status, call) in &endpoint.pass_status {
-        let own = response(endpoint, surface, *status, call, head);
+    for (status, call) in by_status(endpoint) {
+        let own = response(endpoint, surface, status, call, head);
         let both = match responses.remove(status.as_str()) {
             Some(before) => joined(resolved(before), own),
             None => own,
@@ -32,9 +37,20 @@ pub(super) fn put(
     }
 }
 
+/// Returns the statuses that become the answer's own, in order, each with the first call that it may come from.
+fn by_status(endpoint: &Endpoint) -> BTreeMap<StatusCode, &str> {
+    let mut all = BTreeMap::new();
+    for PassStatus { call, statuses } in &endpoint.pass_status {
+        for status in statuses {
+            all.entry(*status).or_insert(&**call);
+        }
+    }
+    all
+}
+
 fn response(
     endpoint: &Endpoint,
-    surface: &Surface,
+    surface: &Surface<'_>,
     status: StatusCode,
     call: &str,
     head: bool,

@@ -4,12 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    components::reference,
-    examples,
-    surface::{Endpoint, Surface},
-};
+use super::{components::reference, examples, surface::Surface};
 use crate::compose::{END, Framing};
+use crate::endpoint::Endpoint;
 
 /// The way to get a stream, and the one answer that only a client of streams meets.
 pub(super) const ABOUT: &str = "Where `Accept` names `application/x-ndjson` or `text/event-stream`, it is a stream: each \
@@ -34,7 +31,7 @@ pub(super) fn of(endpoint: &Endpoint) -> Map<String, Value> {
 }
 
 /// The path items that describe streams in OpenAPI 3.1; none where there is no aggregate.
-pub(super) fn path_items(surface: &Surface) -> Option<Value> {
+pub(super) fn path_items(surface: &Surface<'_>) -> Option<Value> {
     let first = surface.endpoints.first()?;
     let compare = surface.endpoints.iter().any(|endpoint| endpoint.compare);
     let content: Map<_, _> = FRAMINGS

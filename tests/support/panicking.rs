@@ -9,6 +9,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration}
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web::Data};
 use gather::{
     api::{self, Exposed, ProblemKind, Shared},
+    endpoint::Endpoint,
     exchange::{ClientContext, Memory},
     fanout::{
         Aggregate, AttemptId, Body, Call, Failure, HeadStatus, Limit, Policy, PolicySettings,
@@ -65,18 +66,24 @@ fn exposed(name: &str, script: Script) -> Exposed<Script> {
         let policy = Arc::new(Policy::new(PolicySettings::default()));
         Call::new(name, UpstreamId(0), Rc::new(script), TIMEOUT, policy)
     };
+    let endpoint = Endpoint {
+        name: name.into(),
+        calls: Vec::new(),
+        rules: Rules::default(),
+        compare: false,
+        max_body: usize::MAX,
+        forward_headers: Vec::new(),
+        forward_query: Vec::new(),
+        deadline_headers: Default::default(),
+        pass_status: Vec::new(),
+    };
     Exposed {
+        endpoint: Arc::new(endpoint),
         aggregate: Aggregate {
             name: name.into(),
             calls: vec![call("a"), call("b")],
             rules: Rules::default(),
         },
-        compare: false,
-        max_body: usize::MAX,
-        forward_headers: Vec::new(),
-        forward_query: Default::default(),
-        deadline_headers: Default::default(),
-        pass_status: Vec::new(),
     }
 }
 
@@ -91,31 +98,33 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
         spans: None,
         compression: false,
         memory: Memory::new(1 << 30),
-        document: bytes::Bytes::new(),
         metrics,
         readiness: Arc::new(Readiness::default()),
     };
     shared.readiness.advance(Stage::Ready);
     // There is one place. A panic that kept it would leave none for the next request.
     let in_flight = Arc::new(Limit::new(NonZeroUsize::MIN));
-    let parts = api::Parts {
+    let optional = api::Optional {
         operations: true,
         console: false,
     };
-    let routes = api::Routes::public(parts).unwrap();
+    let routes = api::Routes::public(optional).unwrap();
     let server = HttpServer::new(move || {
         let exposed = SCRIPTS.map(|(name, script)| exposed(name, script));
-        let gateway = api::Gateway::new(
-            exposed.into(),
-            Arc::clone(&resolved),
-            Default::default(),
-            Arc::clone(&in_flight),
-            shared.memory.clone(),
-            api::Deployment::new(0),
-        );
+        let gateway = api::Gateway::new(api::Parts {
+            exposed: exposed.into(),
+            routes: routes.clone(),
+            document: Default::default(),
+            console: None,
+            metrics: Arc::clone(&resolved),
+            targets: Default::default(),
+            deployment: api::Deployment::new(0),
+            in_flight: Arc::clone(&in_flight),
+            memory: shared.memory.clone(),
+        });
         App::new()
             .app_data(Data::new(shared.clone()))
-            .configure(api::public(routes.clone(), gateway, None))
+            .configure(api::public(gateway))
             .wrap(from_fn(api::guard))
     })
     .workers(1)

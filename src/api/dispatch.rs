@@ -1,0 +1,68 @@
+//! The handler behind each route. actix has nothing but a default service, which asks the table of its listener. It must not
+//! know what a handler does.
+
+use std::rc::Rc;
+
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::{
+    aggregate,
+    client_upstream::ClientUpstream,
+    console,
+    gateway::Gateway,
+    methods, operations,
+    problem::Problem,
+    problem_kind::ProblemKind,
+    routes::{Route, Routes},
+};
+
+/// Answers a request of the public listener.
+pub(super) async fn public<U>(request: HttpRequest) -> Result<HttpResponse, Problem>
+where
+    U: ClientUpstream,
+{
+    let gateway = request.app_data::<Rc<Gateway<U>>>().ok_or_else(unset)?;
+    let reads = methods::reads(request.method());
+    match gateway.routes.find(path(&request)) {
+        Some((Route::Default, _)) if reads => aggregate::default(gateway, &request).await,
+        Some((Route::Named, name)) => aggregate::named(gateway, &request, name).await,
+        Some((Route::Document, _)) if reads => Ok(operations::openapi(&gateway.document)),
+        Some((Route::Console, _)) => console::serve(&request, gateway.console.as_deref()),
+        found => rest(&request, found.map(|(route, _)| route)),
+    }
+}
+
+/// Answers a request of the admin listener.
+pub(super) async fn admin(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let routes = request.app_data::<Routes>().ok_or_else(unset)?;
+    let found = routes.find(path(&request));
+    rest(&request, found.map(|(route, _)| route))
+}
+
+/// Answers what needs no gateway.
+fn rest(request: &HttpRequest, route: Option<Route>) -> Result<HttpResponse, Problem> {
+    let Some(route) = route else {
+        return methods::no_route(request);
+    };
+    if !methods::reads(request.method()) {
+        return methods::other(request);
+    }
+    match route {
+        Route::Metrics => operations::metrics(request),
+        Route::Livez => Ok(operations::livez()),
+        Route::Readyz => operations::readyz(request),
+        // The gateway answers these, and an admin listener has none of them.
+        Route::Default | Route::Named | Route::Document | Route::Console => {
+            Err(Problem::not_found(request))
+        }
+    }
+}
+
+/// Returns the path of a request as actix has it: escapes that mean the same are gone from it.
+fn path(request: &HttpRequest) -> &str {
+    request.match_info().as_str()
+}
+
+fn unset() -> Problem {
+    Problem::new(ProblemKind::Internal, "the listener was not set up")
+}

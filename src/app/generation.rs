@@ -1,0 +1,273 @@
+//! A generation: everything that follows from the upstreams and aggregates of a configuration, in one value. Each worker
+//! builds its gateway from it. It must not know listeners, nor when a generation takes the place of another.
+
+use std::{rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    deployment,
+    endpoints::{endpoints, passed_on},
+    watch::{Counting, Reach},
+};
+use crate::{
+    api::{Deployment, Exposed, Gateway, Optional, Parts, Routes},
+    config::{Server, Services},
+    console::{Console, Facts},
+    endpoint::Endpoint,
+    exchange::Memory,
+    fanout::{Aggregate, Call, Limit, Policy, UpstreamId},
+    openapi::{Surface, Version as OpenApiVersion, document},
+    telemetry::{
+        GenerationMetrics, Metrics,
+        spans::{SpanTargets, Target},
+    },
+    upstream::{
+        self, Adapter, PreparedRequest, PreparedService, Roots, Sessions, Spare, Unprepared, Wire,
+    },
+};
+
+/// The version in which a gateway serves its OpenAPI document.
+const SERVED: OpenApiVersion = OpenApiVersion::V3_1;
+
+/// The part of the process that a generation shows to clients and to those who operate it.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'a> {
+    /// The public listener.
+    pub(super) server: &'a Server,
+    /// True if the operational routes are on the public listener.
+    pub(super) operations: bool,
+    /// The families of which the metrics are resolved.
+    pub(super) metrics: &'a Arc<Metrics>,
+    /// True if requests may be traced.
+    pub(super) traced: bool,
+}
+
+/// The bounds of the process, over all workers and generations.
+#[derive(Clone)]
+pub(super) struct Limits {
+    /// The requests that are answered at a time.
+    pub(super) in_flight: Arc<Limit>,
+    /// The bytes that requests hold.
+    pub(super) memory: Memory,
+}
+
+/// Everything that follows from the upstreams and aggregates of a configuration. All workers share it.
+pub(super) struct Generation {
+    /// By the aggregates' ids.
+    endpoints: Vec<Arc<Endpoint>>,
+    /// By the upstreams' ids.
+    upstreams: Vec<Upstream>,
+    supply: Arc<Reach>,
+    routes: Routes,
+    document: Bytes,
+    console: Option<Arc<Console>>,
+    metrics: Arc<GenerationMetrics>,
+    targets: Arc<SpanTargets>,
+    deployment: Deployment,
+}
+
+/// The state of one upstream that all workers share.
+struct Upstream {
+    service: PreparedService,
+    /// The request that its calls send.
+    request: PreparedRequest,
+    policy: Arc<Policy>,
+    reach: Arc<Reach>,
+}
+
+impl Generation {
+    /// Makes everything ready. `roots` is asked only if an upstream relies on it.
+    ///
+    /// # Errors
+    /// Fails if the TLS settings of an upstream can't be used, if no thread can be started to look names up, or if two routes
+    /// would match the same requests.
+    pub(super) fn new(
+        services: Services,
+        shown: Shown<'_>,
+        roots: impl FnOnce() -> Roots,
+    ) -> anyhow::Result<Self> {
+        let Shown {
+            server, operations, ..
+        } = shown;
+        let endpoints = endpoints(&services, &server.deadline_headers);
+        let console = server
+            .console
+            .then(|| Arc::new(console(&endpoints, &services.upstreams, operations)));
+        let metrics = shown.metrics.resolve(
+            endpoints.iter().map(|endpoint| &*endpoint.name),
+            services
+                .upstreams
+                .iter()
+                .map(|it| (&*it.service.name, it.request.timeout)),
+        );
+        let targets = match shown.traced {
+            true => services.upstreams.iter().map(target).collect(),
+            false => SpanTargets::default(),
+        };
+        let deployment = deployment::of(&services.aggregates, &services.upstreams);
+        Ok(Self {
+            routes: Routes::public(Optional {
+                operations,
+                console: server.console,
+            })?,
+            document: described(server, operations, &endpoints, SERVED),
+            console,
+            metrics: Arc::new(metrics),
+            targets: Arc::new(targets),
+            upstreams: upstreams(services, &deployment, roots)?,
+            supply: Arc::new(Reach::of_all()),
+            deployment,
+            endpoints,
+        })
+    }
+
+    /// Makes a gateway for the calling thread, with pools of its own.
+    pub(super) fn gateway(&self, limits: Limits) -> Rc<Gateway<Adapter>> {
+        let spare = Rc::default();
+        let upstreams = self.upstreams.iter().enumerate();
+        let adapters: Vec<_> = upstreams
+            .map(|(index, upstream)| self.adapter(UpstreamId(index), upstream, &spare))
+            .collect();
+        let exposed = self.endpoints.iter().map(|endpoint| Exposed {
+            aggregate: self.aggregate(endpoint, &adapters),
+            endpoint: Arc::clone(endpoint),
+        });
+        Gateway::new(Parts {
+            exposed: exposed.collect(),
+            routes: self.routes.clone(),
+            document: self.document.clone(),
+            console: self.console.clone(),
+            metrics: Arc::clone(&self.metrics),
+            targets: Arc::clone(&self.targets),
+            deployment: self.deployment.clone(),
+            in_flight: limits.in_flight,
+            memory: limits.memory,
+        })
+    }
+
+    fn adapter(&self, id: UpstreamId, upstream: &Upstream, spare: &Rc<Spare>) -> Rc<Adapter> {
+        let counting = Rc::new(Counting {
+            metrics: Arc::clone(self.metrics.upstream(id)),
+            policy: Arc::clone(&upstream.policy),
+            reach: Arc::clone(&upstream.reach),
+            supply: Arc::clone(&self.supply),
+        });
+        let resends = Rc::clone(&counting);
+        let wire = Rc::new(Wire::new(&upstream.service, counting, resends, spare));
+        Rc::new(Adapter::new(&wire, &upstream.request))
+    }
+
+    fn aggregate(&self, endpoint: &Endpoint, adapters: &[Rc<Adapter>]) -> Aggregate<Adapter> {
+        let calls = endpoint.calls.iter().map(|call| {
+            let upstream = &self.upstreams[call.id.0];
+            let request = upstream.request.request();
+            Call {
+                name: Arc::clone(&call.name),
+                id: call.id,
+                upstream: Rc::clone(&adapters[call.id.0]),
+                need: call.need,
+                repeatable: request.repeatable(),
+                timeout: request.timeout,
+                policy: Arc::clone(&upstream.policy),
+            }
+        });
+        Aggregate {
+            name: Arc::clone(&endpoint.name),
+            calls: calls.collect(),
+            rules: endpoint.rules,
+        }
+    }
+}
+
+/// Makes the upstreams ready, in the order of their ids.
+fn upstreams(
+    services: Services,
+    deployment: &Deployment,
+    roots: impl FnOnce() -> Roots,
+) -> anyhow::Result<Vec<Upstream>> {
+    let all = services.upstreams.iter().map(|upstream| &upstream.service);
+    let sessions = Sessions::of(all, roots)?;
+    let mut host_names = upstream::Names::default();
+    let passed = (0..services.upstreams.len()).map(|index| passed_on(&services, UpstreamId(index)));
+    let passed: Vec<_> = passed.collect();
+    let upstreams = services.upstreams.into_iter().zip(passed);
+    upstreams
+        .map(|(upstream::Settings { service, request }, passed)| {
+            let policy = Arc::new(Policy::new(service.policy.clone()));
+            let reach = Arc::new(Reach::of(&service.name));
+            let name = Arc::clone(&service.name);
+            let service = PreparedService::new(service, &sessions, &mut host_names);
+            let service = service.map_err(|error| match error {
+                Unprepared::Tls(_) => {
+                    anyhow::Error::new(error).context(format!("upstreams.{name}.tls"))
+                }
+                Unprepared::Threads(_) => error.into(),
+            })?;
+            let request = PreparedRequest::new(request)
+                .passing(deployment.member())
+                .advising(passed, &service);
+            Ok(Upstream {
+                service,
+                request,
+                policy,
+                reach,
+            })
+        })
+        .collect()
+}
+
+/// Returns the data of an upstream that its spans have.
+fn target(upstream: &upstream::Settings) -> Target<'_> {
+    Target {
+        name: &upstream.service.name,
+        host: upstream.service.address.host(),
+        port: upstream.service.address.port(),
+        url: upstream.url(),
+        method: &upstream.request.method,
+    }
+}
+
+/// Makes the console's files. `metrics` says whether its listener has `/metrics`.
+fn console(
+    endpoints: &[Arc<Endpoint>],
+    upstreams: &[upstream::Settings],
+    metrics: bool,
+) -> Console {
+    let services = upstreams.iter().map(|upstream| &upstream.service);
+    let broken = services.filter(|service| service.policy.breaker.is_some());
+    let breakers: Vec<_> = broken.map(|service| &*service.name).collect();
+    Console::new(&Facts {
+        metrics,
+        breakers: &breakers,
+        endpoints,
+    })
+}
+
+/// Returns the OpenAPI document of a gateway with this configuration. `operations` says whether the operational routes are on
+/// the public listener.
+#[must_use]
+pub fn openapi(
+    server: &Server,
+    operations: bool,
+    services: &Services,
+    version: OpenApiVersion,
+) -> Bytes {
+    let endpoints = endpoints(services, &server.deadline_headers);
+    described(server, operations, &endpoints, version)
+}
+
+fn described(
+    server: &Server,
+    operations: bool,
+    endpoints: &[Arc<Endpoint>],
+    version: OpenApiVersion,
+) -> Bytes {
+    let surface = Surface {
+        endpoints,
+        operations,
+        console: server.console,
+        compression: server.compression,
+    };
+    document(&surface, version)
+}

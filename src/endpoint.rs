@@ -1,0 +1,66 @@
+//! An aggregate as its clients see it. It is made once for each generation of the configuration. The handlers, the OpenAPI
+//! document and the console read this one value. No address of an upstream is in it, and it must not know how a call is made.
+
+use std::sync::Arc;
+
+use http::{HeaderName, StatusCode};
+
+use crate::fanout::{Need, Rules, UpstreamId};
+
+/// One aggregate as its clients see it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// The configured name.
+    pub name: Arc<str>,
+    /// Its calls, in plan order.
+    pub calls: Vec<EndpointCall>,
+    /// The rules that hold if the client chooses nothing else.
+    pub rules: Rules,
+    /// True if `mode=compare`, which doubles the load, is allowed.
+    pub compare: bool,
+    /// The most bytes of bodies that one request holds.
+    pub max_body: usize,
+    /// The client's header fields that some call passes on, in the order of their names, each once.
+    pub forward_headers: Vec<HeaderName>,
+    /// The query parameters that some call passes on, in order, each once.
+    pub forward_query: Vec<String>,
+    /// The client's header fields that say for how many milliseconds it will wait.
+    pub deadline_headers: Arc<[HeaderName]>,
+    /// The calls of which some statuses become the answer's own, in plan order. None of them is optional.
+    pub pass_status: Vec<PassStatus>,
+}
+
+/// A call of an aggregate.
+#[derive(Debug, Clone)]
+pub struct EndpointCall {
+    /// Its name in the answer.
+    pub name: Arc<str>,
+    /// The id of the upstream that it calls.
+    pub id: UpstreamId,
+    /// The name of the upstream that it calls.
+    pub upstream: Arc<str>,
+    /// The aggregate's need of it.
+    pub need: Need,
+}
+
+/// A call whose statuses may become the answer's own.
+#[derive(Debug, Clone)]
+pub struct PassStatus {
+    /// The call's name.
+    pub call: Arc<str>,
+    /// The statuses, 400 to 599, each once.
+    pub statuses: Box<[StatusCode]>,
+}
+
+impl Endpoint {
+    /// Returns the names of the calls, in plan order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
+        self.calls.iter().map(|call| &call.name)
+    }
+
+    /// Returns true if some call is not optional.
+    #[must_use]
+    pub fn has_required(&self) -> bool {
+        self.calls.iter().any(|call| call.need == Need::Required)
+    }
+}
