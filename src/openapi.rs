@@ -2,7 +2,7 @@
 //! start, from the types of the answers (`compose::types`), the kinds of problems and what `Surface` says; examples are
 //! written by what writes the answers. It must not know where the configuration comes from.
 //!
-//! It is written for those who generate clients from it: [`answers`] and [`parameters`] say what they make of what.
+//! It is written for those who generate clients from it: `answers` and `parameters` say what they make of what.
 
 mod answers;
 mod components;
