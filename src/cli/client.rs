@@ -5,19 +5,16 @@ use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use http::{HeaderName, HeaderValue, Method, Uri, uri::Scheme};
+use http::{HeaderName, HeaderValue, Uri, uri::Scheme};
 use tokio::time::Instant;
 
 use crate::{
     config,
     exchange::{Allowance, ClientContext},
-    fanout::{
-        AttemptId, Body, Failure, FailureKind, HeadStatus, PolicySettings, Reply, StatusSet,
-        Upstream as _,
-    },
+    fanout::{AttemptId, Body, Failure, FailureKind, HeadStatus, Reply, StatusSet, Upstream as _},
     upstream::{
         Adapter, Address, Following, Names, PreparedRequest, PreparedService, Request, Roots,
-        Service, Sessions, Settings, TlsSettings, Wire,
+        Service, Sessions, Wire,
     },
 };
 
@@ -129,37 +126,27 @@ impl Client {
         for class in ["1xx", "2xx", "3xx", "4xx", "5xx"] {
             every.add(class)?;
         }
-        let settings = Settings {
-            service: Service {
-                name: "gateway".into(),
-                address: Address::of(&url).context("the URL has no host")?,
-                tls: TlsSettings::default(),
-                connect_timeout: timeout.min(Duration::from_secs(5)),
-                keep_alive: Duration::from_secs(4),
-                policy: PolicySettings::default(),
-            },
-            request: Request {
-                method: Method::GET,
-                target: url.path_and_query().context("the URL has no path")?.clone(),
-                headers,
-                body: None,
-                timeout,
-                success: every,
-                max_body: MAX_BODY,
-                // The gateway has bounded the depth already.
-                max_depth: usize::MAX,
-                framed: false,
-                compressed: false,
-                forward_headers: Vec::new(),
-                forward_query: Vec::new(),
-            },
+        let address = Address::of(&url).context("the URL has no host")?;
+        let target = url.path_and_query().context("the URL has no path")?.clone();
+        let service = Service {
+            connect_timeout: timeout.min(Duration::from_secs(5)),
+            ..Service::new("gateway", address)
         };
-        let secure = settings.service.address.is_secure();
+        let request = Request {
+            headers,
+            timeout,
+            success: every,
+            max_body: MAX_BODY,
+            // The gateway has bounded the depth already.
+            max_depth: usize::MAX,
+            ..Request::get(target)
+        };
+        let secure = service.address.is_secure();
         let roots = secure.then(config::roots).transpose()?.flatten();
         let roots = || roots.unwrap_or_else(Roots::system);
-        let sessions = Sessions::of([&settings.service], roots)?;
-        let service = PreparedService::new(settings.service, &sessions, &mut Names::default())?;
-        let request = PreparedRequest::new(settings.request);
+        let sessions = Sessions::of([&service], roots)?;
+        let service = PreparedService::new(service, &sessions, &mut Names::default())?;
+        let request = PreparedRequest::new(request);
         let wire = Wire::new(&service, Rc::new(()), Rc::new(()), &Rc::default());
         Ok(Self {
             adapter: Adapter::new(&Rc::new(wire), &request),

@@ -1,4 +1,7 @@
 //! The values in force where a configuration is silent, each with its reason. Knows nothing of files.
+//!
+//! The values of an upstream are in [`Service`](crate::upstream::Service) and [`Request`](crate::upstream::Request), and
+//! those of a plan in [`Rules`].
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -45,30 +48,11 @@ pub(super) const GRACE: Duration = Duration::from_secs(3);
 /// requests to the same listener.
 pub(super) const CONSOLE: bool = true;
 
-/// One attempt. Long enough for a slow service, short enough to leave half of the default deadline.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Connecting. Within a data centre it takes milliseconds; one second covers one lost SYN packet.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A connection that waits for its next request. Common servers close theirs after 5 s, so most that are taken are good.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(4);
-
 /// The longest that a connection may be told to wait. Beyond it a value is more likely wrong than meant.
 pub(super) const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(60 * 60);
 
-/// The depth to which JSON may nest: the least of the bounds of common clients, and far above what a page needs.
-pub(super) const MAX_DEPTH: usize = 64;
-
 /// The deepest JSON that may be allowed. Few clients read more.
 pub(super) const MOST_DEPTH: usize = 1000;
-
-/// The largest body taken, in bytes: 1 MiB, far above what a page asks of one service.
-pub(super) const MAX_BODY: usize = 1024 * 1024;
-
-/// Attempts at a time to one upstream, over all workers: far above what a healthy service sees (4,096 calls of
-/// 100 ms are 40,000 a second), low enough that a hanging one does not exhaust ports and memory.
-pub(super) const MAX_IN_FLIGHT: usize = 4096;
 
 /// Aggregates at a time, over all workers: as many as the attempts that one upstream gets by default, so that where there
 /// is one call a request, it is refused here, before anything is planned. A pile of this size means that upstreams hang.

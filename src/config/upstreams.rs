@@ -1,6 +1,6 @@
 //! Checks `[upstreams.NAME]`, with the defaults under it, and `[defaults]` alone. Knows nothing of aggregates.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Uri, uri::Scheme};
@@ -103,23 +103,28 @@ fn settings(
     review: &mut Review<'_>,
 ) -> Option<(Settings, TlsFiles)> {
     let at = |key| path.key(key);
-    let built_in = PolicySettings::default();
-    let method = raw.method.map_or(Method::GET, method);
     let tls = raw
         .tls
         .map(|Table(raw)| tls::read(&at("tls"), raw, material, review));
     let tls = tls.unwrap_or_default();
+    // Every field is named here and below, so that the compiler finds a setting that nobody reads.
+    let built_in = Service::new(name, Address::of(url)?);
     let service = Service {
-        name: Arc::from(name),
-        address: Address::of(url)?,
+        name: built_in.name,
+        address: built_in.address,
         tls: tls.settings,
         connect_timeout: review
             .duration(&at("connect_timeout"), raw.connect_timeout)
-            .unwrap_or(defaults::CONNECT_TIMEOUT),
-        keep_alive: keep_alive(&at("keep_alive"), raw.keep_alive, review),
+            .unwrap_or(built_in.connect_timeout),
+        keep_alive: keep_alive(
+            &at("keep_alive"),
+            raw.keep_alive,
+            built_in.keep_alive,
+            review,
+        ),
         policy: PolicySettings {
-            max_in_flight: count(raw.max_in_flight, defaults::MAX_IN_FLIGHT),
-            retry: raw.retry.map_or(built_in.retry, |Table(raw)| {
+            max_in_flight: count(raw.max_in_flight, built_in.policy.max_in_flight.get()),
+            retry: raw.retry.map_or(built_in.policy.retry, |Table(raw)| {
                 policies::retry(&at("retry"), raw, review)
             }),
             hedge: raw
@@ -127,36 +132,39 @@ fn settings(
                 .and_then(|Table(raw)| policies::hedge(&at("hedge"), raw, review)),
             budget: raw
                 .budget
-                .map_or(built_in.budget, |Table(raw)| policies::budget(raw)),
+                .map_or(built_in.policy.budget, |Table(raw)| policies::budget(raw)),
             breaker: raw
                 .breaker
                 .map(|Table(raw)| policies::breaker(&at("breaker"), raw, review)),
         },
     };
+    let built_in = Request::get(url.path_and_query()?.clone());
     let request = Request {
-        method,
-        target: url.path_and_query()?.clone(),
+        method: raw.method.map_or(built_in.method, method),
+        target: built_in.target,
         headers: headers::fixed(&at("headers"), raw.headers, review)
             .into_values()
             .collect(),
         body: raw.body.map(Bytes::from),
         timeout: review
             .duration(&at("timeout"), raw.timeout)
-            .unwrap_or(defaults::TIMEOUT),
-        success: raw.success.map_or_else(StatusSet::successful, |texts| {
+            .unwrap_or(built_in.timeout),
+        success: raw.success.map_or(built_in.success, |texts| {
             statuses(&at("success"), texts, review)
         }),
         max_body: raw
             .max_body
             .and_then(|Size(bytes)| bytes.try_into().ok())
-            .unwrap_or(defaults::MAX_BODY),
-        max_depth: count(raw.max_depth, defaults::MAX_DEPTH).get(),
-        framed: raw.framed.unwrap_or(false),
-        compressed: raw.compressed.unwrap_or(false),
-        forward_headers: raw.forward_headers.map_or_else(Vec::new, |texts| {
-            headers::forwarded(&at("forward_headers"), texts, review)
-        }),
-        forward_query: raw.forward_query.map_or_else(Vec::new, |texts| {
+            .unwrap_or(built_in.max_body),
+        max_depth: count(raw.max_depth, built_in.max_depth).get(),
+        framed: raw.framed.unwrap_or(built_in.framed),
+        compressed: raw.compressed.unwrap_or(built_in.compressed),
+        forward_headers: raw
+            .forward_headers
+            .map_or(built_in.forward_headers, |texts| {
+                headers::forwarded(&at("forward_headers"), texts, review)
+            }),
+        forward_query: raw.forward_query.map_or(built_in.forward_query, |texts| {
             parameters(&at("forward_query"), texts, review)
         }),
     };
@@ -182,8 +190,13 @@ fn url(path: &KeyPath, raw: Option<String>, review: &mut Review<'_>) -> Option<U
 }
 
 /// The time that a connection may idle. None at all is allowed, an age is not.
-fn keep_alive(path: &KeyPath, raw: Option<HumanDuration>, review: &mut Review<'_>) -> Duration {
-    let keep_alive = raw.map_or(defaults::KEEP_ALIVE, |HumanDuration(duration)| duration);
+fn keep_alive(
+    path: &KeyPath,
+    raw: Option<HumanDuration>,
+    built_in: Duration,
+    review: &mut Review<'_>,
+) -> Duration {
+    let keep_alive = raw.map_or(built_in, |HumanDuration(duration)| duration);
     if keep_alive > defaults::LONGEST_KEEP_ALIVE {
         review.mistake(path, "found more than an hour, expected at most \"1h\"");
     }

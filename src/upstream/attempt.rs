@@ -13,14 +13,13 @@ use std::{
 
 use bytes::BufMut as _;
 use futures_util::FutureExt as _;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, ReadBuf},
     time::{Instant, timeout},
 };
 
 use super::{
-    body::Bounds,
     inflate,
     pool::{Connection, Stream},
     prepare::PreparedRequest,
@@ -90,18 +89,8 @@ impl Adapter {
         head: &HeadStatus,
     ) -> Ended {
         let request = self.request.request();
-        let mut reading = Reading::new(Rules {
-            head_only: request.method == Method::HEAD,
-            success: &request.success,
-            framed: request.framed,
-            bounds: Bounds {
-                own: request.max_body,
-                shared: &client.allowance,
-            },
-            depth: u16::try_from(request.max_depth).unwrap_or(u16::MAX),
-            status: head,
-            advised: self.request.advised(),
-        });
+        let rules = Rules::of(request, &client.allowance, head, self.request.advised());
+        let mut reading = Reading::new(rules);
         let stream = &mut *connection.stream;
         let done = match self.send(stream, client, id, &mut reading).await {
             Ok(()) => read(stream, &mut reading).await,

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use super::{
     advice::Advised,
@@ -17,9 +17,10 @@ use super::{
     head::{self, Framing, Head},
     keep_alive::Idle,
     rest::{Rest, Stop},
+    settings::Request,
     whole::{self, Inflated, Packed},
 };
-use crate::exchange::Share;
+use crate::exchange::{Allowance, Share};
 use crate::fanout::{Body, Failure, FailureKind, HeadStatus, Reply, StatusSet};
 
 /// The largest head of an answer, and of an interim answer.
@@ -48,6 +49,30 @@ pub(super) struct Rules<'a> {
     pub(super) status: &'a HeadStatus,
     /// The failures of which more is kept than their status, if there are any.
     pub(super) advised: Option<&'a Advised>,
+}
+
+impl<'a> Rules<'a> {
+    /// Returns the rules for the answer to a request. Its body takes its bytes from `shared`, and `status` is told of its
+    /// final head.
+    pub(super) fn of(
+        request: &'a Request,
+        shared: &'a Allowance,
+        status: &'a HeadStatus,
+        advised: Option<&'a Advised>,
+    ) -> Self {
+        Self {
+            head_only: request.method == Method::HEAD,
+            success: &request.success,
+            framed: request.framed,
+            bounds: Bounds {
+                own: request.max_body,
+                shared,
+            },
+            depth: u16::try_from(request.max_depth).unwrap_or(u16::MAX),
+            status,
+            advised,
+        }
+    }
 }
 
 /// An answer as far as it has come.

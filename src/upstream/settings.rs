@@ -72,7 +72,57 @@ impl Settings {
     }
 }
 
+impl Service {
+    /// Connecting. Within a data centre it takes milliseconds; one second covers one lost SYN packet.
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+    /// A connection that waits for its next request. Common servers close theirs after 5 s, so most that are taken are
+    /// good.
+    pub const KEEP_ALIVE: Duration = Duration::from_secs(4);
+
+    /// Returns a service with the built-in settings.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, address: Address) -> Self {
+        Self {
+            name: name.into(),
+            address,
+            tls: TlsSettings::default(),
+            connect_timeout: Self::CONNECT_TIMEOUT,
+            keep_alive: Self::KEEP_ALIVE,
+            policy: PolicySettings::default(),
+        }
+    }
+}
+
 impl Request {
+    /// One attempt. Long enough for a slow service, short enough to leave half of the default deadline.
+    pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// The largest body taken, in bytes: 1 MiB, far above what a page asks of one service.
+    pub const MAX_BODY: usize = 1024 * 1024;
+
+    /// The depth to which JSON may nest: the least of the bounds of common clients, and far above what a page needs.
+    pub const MAX_DEPTH: usize = 64;
+
+    /// Returns a GET with the built-in settings.
+    #[must_use]
+    pub fn get(target: PathAndQuery) -> Self {
+        Self {
+            method: Method::GET,
+            target,
+            headers: Vec::new(),
+            body: None,
+            timeout: Self::TIMEOUT,
+            success: StatusSet::successful(),
+            max_body: Self::MAX_BODY,
+            max_depth: Self::MAX_DEPTH,
+            framed: false,
+            compressed: false,
+            forward_headers: Vec::new(),
+            forward_query: Vec::new(),
+        }
+    }
+
     /// Returns whether this request may be sent more than once.
     #[must_use]
     pub fn repeatable(&self) -> Repeatable {
@@ -91,32 +141,13 @@ fn repeatable(method: &Method) -> Repeatable {
 
 #[cfg(test)]
 impl Settings {
-    /// A GET of this URL and the usual for all the rest.
+    /// A GET of this URL with the built-in settings.
     pub(super) fn of(url: &str) -> Self {
         let url: Uri = url.parse().expect("a URL");
+        let target = url.path_and_query().expect("a path").clone();
         Self {
-            service: Service {
-                name: "a".into(),
-                address: Address::of(&url).expect("a host"),
-                tls: TlsSettings::default(),
-                connect_timeout: Duration::from_secs(1),
-                keep_alive: Duration::from_secs(4),
-                policy: PolicySettings::default(),
-            },
-            request: Request {
-                method: Method::GET,
-                target: url.path_and_query().expect("a path").clone(),
-                headers: Vec::new(),
-                body: None,
-                timeout: Duration::from_secs(5),
-                success: StatusSet::successful(),
-                max_body: 1 << 20,
-                max_depth: 64,
-                framed: false,
-                compressed: false,
-                forward_headers: Vec::new(),
-                forward_query: Vec::new(),
-            },
+            service: Service::new("a", Address::of(&url).expect("a host")),
+            request: Request::get(target),
         }
     }
 }

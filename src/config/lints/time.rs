@@ -4,13 +4,12 @@ use super::places::{by_place, longest_deadline};
 use crate::{
     config::{
         checked::{Aggregate, Services},
-        defaults,
         mistake::KeyPath,
         quantities::quoted,
         review::Review,
     },
     fanout::{FailureKind, Hedge, Mode, Repeatable, UpstreamId},
-    upstream::Settings,
+    upstream::{Request, Service, Settings},
 };
 
 /// A call that the deadline cuts off has failed of the deadline, which says nothing of the upstream: its breaker does not count
@@ -55,7 +54,7 @@ pub(super) fn timeouts_beyond_every_deadline(services: &Services, review: &mut R
         let has_effect = |&(_, upstream): &(UpstreamId, &Settings)| {
             // A default that is written out is nobody's choice.
             upstream.request.timeout <= longest
-                || upstream.request.timeout == defaults::TIMEOUT
+                || upstream.request.timeout == Request::TIMEOUT
                 || told(upstream)
         };
         if let [(_, first), ..] = upstreams[..]
@@ -75,7 +74,7 @@ pub(super) fn timeouts_beyond_every_deadline(services: &Services, review: &mut R
 pub(super) fn connect_timeouts_beyond_the_timeout(services: &Services, review: &mut Review<'_>) {
     for (place, upstreams) in by_place(services, "connect_timeout", review) {
         let is_idle = |upstream: &Settings| {
-            upstream.service.connect_timeout != defaults::CONNECT_TIMEOUT
+            upstream.service.connect_timeout != Service::CONNECT_TIMEOUT
                 && upstream.service.connect_timeout >= upstream.request.timeout
         };
         if let [(_, first), ..] = upstreams[..]
