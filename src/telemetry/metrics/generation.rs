@@ -59,8 +59,10 @@ impl GenerationMetrics {
 
     /// Returns an observer that counts the attempts of plans.
     #[must_use]
-    pub const fn observer(&self) -> PlanObserver<'_> {
-        PlanObserver(self)
+    pub fn observer(&self) -> PlanObserver<'_> {
+        PlanObserver {
+            upstreams: &self.upstreams,
+        }
     }
 
     /// Returns the metrics of an aggregate.

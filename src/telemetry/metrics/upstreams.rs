@@ -11,12 +11,11 @@ use prometheus::{
 use tokio::time::Instant;
 
 use super::{
-    GenerationMetrics,
     buckets::DURATIONS,
     families::{Labelled, Resolved},
     refusals::Refusals,
 };
-use crate::fanout::{Cause, Circuit, Event, FailureKind, Observer, Refusal};
+use crate::fanout::{Cause, Circuit, Event, FailureKind, Observer, Refusal, UpstreamId};
 
 /// A class of statuses that an attempt can fail with, as the label `result` names it.
 #[derive(Debug, Clone, Copy)]
@@ -155,7 +154,16 @@ impl UpstreamMetrics {
 
 /// Counts a plan's attempts as they happen.
 #[derive(Debug, Clone, Copy)]
-pub struct PlanObserver<'a>(pub(super) &'a GenerationMetrics);
+pub struct PlanObserver<'a> {
+    /// In the order of their ids.
+    pub(super) upstreams: &'a [Arc<UpstreamMetrics>],
+}
+
+impl PlanObserver<'_> {
+    fn upstream(&self, id: UpstreamId) -> &UpstreamMetrics {
+        &self.upstreams[id.0]
+    }
+}
 
 impl Observer for PlanObserver<'_> {
     fn observe(&self, event: &Event<'_>) {
@@ -163,21 +171,21 @@ impl Observer for PlanObserver<'_> {
             // An announced attempt may still be refused. It is counted when it is sent.
             Event::CallStarted { .. } | Event::Retry { .. } | Event::Hedge { .. } => {}
             Event::CircuitChanged { upstream, circuit } => {
-                self.0.upstream(upstream).circuit_changed(circuit);
+                self.upstream(upstream).circuit_changed(circuit);
             }
             Event::AttemptStarted {
                 upstream, cause, ..
-            } => self.0.upstream(upstream).started(cause),
+            } => self.upstream(upstream).started(cause),
             Event::ExtraRefused {
                 upstream, reason, ..
-            } => self.0.upstream(upstream).refused(reason),
+            } => self.upstream(upstream).refused(reason),
             Event::AttemptFinished {
                 upstream,
                 elapsed,
                 status,
                 result,
                 ..
-            } => self.0.upstream(upstream).finished(elapsed, status, result),
+            } => self.upstream(upstream).finished(elapsed, status, result),
             // A refused attempt was never sent, but it must be counted. An answered one was counted already: there was
             // no memory for its body.
             Event::CallSettled {
@@ -190,7 +198,7 @@ impl Observer for PlanObserver<'_> {
                             FailureKind::Overload | FailureKind::CircuitOpen
                         ) =>
                 {
-                    self.0.upstream(upstream).failed(failure.kind, None);
+                    self.upstream(upstream).failed(failure.kind, None);
                 }
                 _ => {}
             },
