@@ -1,6 +1,6 @@
 //! Decides, at the earliest moment that it can be decided, whether a plan goes on. Pure: counts in, a decision out.
 
-use super::{Completion, Need, OnFailure};
+use super::{Completion, Need, OnFailure, Rules};
 
 /// The effect of a settled call on its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +25,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(
-        completion: Completion,
-        on_failure: OnFailure,
-        needs: impl Iterator<Item = Need>,
-    ) -> Self {
+    pub(super) fn new(rules: &Rules, needs: impl Iterator<Item = Need>) -> Self {
         let mut tally = Self {
-            completion,
-            on_failure,
+            completion: rules.completion,
+            on_failure: rules.on_failure,
             open: 0,
             required: 0,
             succeeded: 0,
@@ -92,10 +88,18 @@ mod tests {
         Completion::Quorum(NonZeroUsize::new(needed).unwrap())
     }
 
+    fn rules(completion: Completion, on_failure: OnFailure) -> Rules {
+        Rules {
+            completion,
+            on_failure,
+            ..Rules::default()
+        }
+    }
+
     /// A tally of so many calls, none of them optional.
     fn tally(completion: Completion, on_failure: OnFailure, calls: usize) -> Tally {
         let needs = std::iter::repeat_n(Need::Required, calls);
-        Tally::new(completion, on_failure, needs)
+        Tally::new(&rules(completion, on_failure), needs)
     }
 
     #[test]
@@ -122,7 +126,7 @@ mod tests {
     #[test]
     fn an_optional_call_may_fail_where_a_required_one_may_not() {
         let needs = [Need::Required, Need::Optional, Need::Optional];
-        let mut tally = Tally::new(Completion::All, OnFailure::Fail, needs.into_iter());
+        let mut tally = Tally::new(&rules(Completion::All, OnFailure::Fail), needs.into_iter());
         assert_eq!(tally.failed(Need::Optional), Decision::GoOn);
         assert_eq!(tally.failed(Need::Required), Decision::Lost);
     }
@@ -132,7 +136,7 @@ mod tests {
         use Need::{Optional, Required};
         for fails in [false, true] {
             let needs = [Required, Optional, Required, Optional].into_iter();
-            let mut tally = Tally::new(Completion::Required, OnFailure::Partial, needs);
+            let mut tally = Tally::new(&rules(Completion::Required, OnFailure::Partial), needs);
             assert_eq!(tally.succeeded(Required), Decision::GoOn);
             assert_eq!(tally.failed(Optional), Decision::GoOn);
             let last = match fails {

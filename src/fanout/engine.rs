@@ -43,7 +43,7 @@ where
         // A call that failed as the time ended may have made room for another, which is too late.
         while !over
             && !deadline.is_elapsed()
-            && running.len() < plan.width.get()
+            && running.len() < plan.rules.concurrency.get()
             && let Some((index, call)) = board.start_next()
         {
             let scope = Scope {
@@ -52,7 +52,7 @@ where
                 progress: &progress[index],
                 pace: plan.pace.as_deref(),
                 deadline: plan.deadline,
-                mode: plan.mode,
+                mode: plan.rules.mode,
                 index,
             };
             running.push(perform(call, context, scope));
@@ -128,11 +128,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
             progress,
             slots: (0..calls).map(|_| Slot::Waiting).collect(),
             next: 0,
-            tally: Tally::new(
-                plan.completion,
-                plan.on_failure,
-                plan.calls.iter().map(|call| call.need),
-            ),
+            tally: Tally::new(&plan.rules, plan.calls.iter().map(|call| call.need)),
         }
     }
 
@@ -207,7 +203,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
                     self.put(index, start, now.saturating_sub(start), Err(failure));
                 }
                 Slot::Waiting => {
-                    let failure = match self.plan.mode {
+                    let failure = match self.plan.rules.mode {
                         Mode::Sequential if self.next > 0 => Failure::new(
                             FailureKind::Skipped,
                             "the plan had stopped before this call",
@@ -230,9 +226,9 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
             })
             .collect();
         let needs = self.plan.calls.iter().map(|call| call.need);
-        let verdict = judge(self.plan.completion, self.plan.on_failure, needs, &results);
+        let verdict = judge(&self.plan.rules, needs, &results);
         Outcome {
-            mode: self.plan.mode,
+            mode: self.plan.rules.mode,
             verdict,
             elapsed: self.began.elapsed(),
             results,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Completion, Failure, Mode, Need, OnFailure, Reply};
+use super::{Completion, Failure, Mode, Need, OnFailure, Reply, Rules};
 
 /// The result of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,13 +94,12 @@ impl Outcome {
 
 /// Judges settled calls by the plan's rules. `needs` runs parallel to `results`.
 pub(super) fn judge(
-    completion: Completion,
-    on_failure: OnFailure,
+    rules: &Rules,
     needs: impl Iterator<Item = Need> + Clone,
     results: &[CallResult],
 ) -> Verdict {
     let is_required = |need: Need| need == Need::Required;
-    let only_required = completion == Completion::Required;
+    let only_required = rules.completion == Completion::Required;
     // Those that are waited for, and those of them that succeeded.
     let (mut waited, mut succeeded) = (0, 0);
     for (call, need) in results.iter().zip(needs.clone()) {
@@ -118,13 +117,13 @@ pub(super) fn judge(
         })
         .collect();
     let forbidden =
-        on_failure == OnFailure::Fail && failed.iter().any(|&(_, need)| is_required(need));
+        rules.on_failure == OnFailure::Fail && failed.iter().any(|&(_, need)| is_required(need));
     // Where a required call ended the plan, the others' failures have no part in it.
     let all_time = failed
         .iter()
         .filter(|&&(_, need)| !(forbidden || only_required) || is_required(need))
         .all(|(kind, _)| kind.is_time());
-    let reached = match completion {
+    let reached = match rules.completion {
         Completion::Quorum(needed) => succeeded >= needed.get(),
         Completion::All | Completion::Required => succeeded > 0,
     };
@@ -135,7 +134,7 @@ pub(super) fn judge(
             Blame::Upstream
         });
     }
-    match completion {
+    match rules.completion {
         Completion::All | Completion::Required if succeeded < waited => Verdict::Partial,
         _ => Verdict::Complete,
     }
@@ -166,9 +165,17 @@ mod tests {
         }
     }
 
+    fn rules(completion: Completion, on_failure: OnFailure) -> Rules {
+        Rules {
+            completion,
+            on_failure,
+            ..Rules::default()
+        }
+    }
+
     fn verdict(completion: Completion, on_failure: OnFailure, results: &[CallResult]) -> Verdict {
         let needs = std::iter::repeat(Need::Required);
-        judge(completion, on_failure, needs, results)
+        judge(&rules(completion, on_failure), needs, results)
     }
 
     #[test]
@@ -227,7 +234,7 @@ mod tests {
         let results = [call(0, 1, None), call(0, 1, Some(FailureKind::Status))];
         let needs = [Need::Required, Need::Optional].into_iter();
         assert_eq!(
-            judge(Completion::All, OnFailure::Fail, needs, &results),
+            judge(&rules(Completion::All, OnFailure::Fail), needs, &results),
             Verdict::Partial
         );
     }
@@ -238,7 +245,7 @@ mod tests {
         for completion in [Completion::All, Completion::FIRST] {
             let needs = [Need::Optional].into_iter();
             assert_eq!(
-                judge(completion, OnFailure::Fail, needs, &results),
+                judge(&rules(completion, OnFailure::Fail), needs, &results),
                 Verdict::Failed(Blame::Upstream)
             );
         }
@@ -252,7 +259,7 @@ mod tests {
         ];
         let needs = [Need::Required, Need::Optional].into_iter();
         assert_eq!(
-            judge(Completion::All, OnFailure::Fail, needs, &results),
+            judge(&rules(Completion::All, OnFailure::Fail), needs, &results),
             Verdict::Failed(Blame::Time)
         );
     }
@@ -280,7 +287,11 @@ mod tests {
         ] {
             let results = failures.map(|failure| call(0, 1, failure));
             let needs = needs.clone();
-            let found = judge(Completion::Required, OnFailure::Partial, needs, &results);
+            let found = judge(
+                &rules(Completion::Required, OnFailure::Partial),
+                needs,
+                &results,
+            );
             assert_eq!(found, expected, "{failures:?}");
         }
     }

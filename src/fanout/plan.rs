@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Completion, Mode, Need, OnFailure, Pace, Policy, Repeatable, Rules};
+use super::{Completion, Mode, Need, Pace, Policy, Repeatable, Rules};
 
 /// The id of an aggregate: its position in the configuration. Telemetry and the memory's shares know it by this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,11 +111,10 @@ pub enum PlanError {
 #[derive(Debug)]
 pub struct Plan<'a, U> {
     pub(super) calls: Vec<&'a Call<U>>,
-    pub(super) mode: Mode,
-    pub(super) width: NonZeroUsize,
+    /// The aggregate's rules with the caller's choices in them.
+    pub(super) rules: Rules,
+    /// The moment by which it must be over, which `rules` only says for a request that begins now.
     pub(super) deadline: Instant,
-    pub(super) completion: Completion,
-    pub(super) on_failure: OnFailure,
     /// Set where its results are taken one by one.
     pub(super) pace: Option<Rc<Pace>>,
 }
@@ -155,7 +154,7 @@ impl<U> Aggregate<U> {
         if completion == Completion::Required && !calls.iter().any(is_required) {
             return Err(PlanError::NothingRequired);
         }
-        let width = match mode {
+        let concurrency = match mode {
             Mode::Sequential => NonZeroUsize::MIN,
             Mode::Concurrent => {
                 let most = self.rules.concurrency;
@@ -164,11 +163,13 @@ impl<U> Aggregate<U> {
         };
         Ok(Plan {
             calls,
-            mode,
-            width,
+            rules: Rules {
+                mode,
+                concurrency,
+                completion,
+                ..self.rules
+            },
             deadline,
-            completion,
-            on_failure: self.rules.on_failure,
             pace: None,
         })
     }
@@ -195,7 +196,7 @@ impl<U> Plan<'_, U> {
     /// The way in which the calls follow one another.
     #[must_use]
     pub const fn mode(&self) -> Mode {
-        self.mode
+        self.rules.mode
     }
 
     /// The calls' names, in order.
