@@ -1,5 +1,6 @@
-//! The client's request as its calls see it: what of it goes upstream, the trace that it belongs to, and the memory that its
-//! bodies may take. The core doesn't know it. It must not know how a request comes in, nor how a call is sent.
+//! The client's request as its calls see it: the parts that go upstream, the trace that it belongs to, and the memory
+//! that its bodies may take. It must not know how a request comes in, nor how a call is sent. The core does not know
+//! this module.
 
 mod allowance;
 mod client_context;

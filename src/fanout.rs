@@ -1,9 +1,10 @@
-//! The core: one plan's calls, run sequentially or concurrently under one absolute deadline, and what came of them.
+//! The core. It runs one plan's calls, sequentially or concurrently, under one absolute deadline, and returns their
+//! outcome.
 //!
-//! It asks for every call through the [`Upstream`] trait and tells of everything that happens through [`Event`]. It
-//! knows tokio's clock and nothing of sockets, servers, files or metrics, so its tests run on paused time against a
+//! It makes every call through the [`Upstream`] trait and reports everything that happens as an [`Event`]. It knows
+//! tokio's clock. It must not know sockets, servers, files or metrics, so its tests run on paused time against a
 //! scripted upstream. There is no spawn, channel or lock on the path of a plan: its calls live in one
-//! `FuturesUnordered` in the caller's task, and dropping the plan's future cancels every one of them.
+//! `FuturesUnordered` in the caller's task. Dropping the plan's future cancels every one of them.
 
 mod attempt;
 mod breaker;

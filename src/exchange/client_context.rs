@@ -1,5 +1,5 @@
-//! The parts of the client's request that calls need: what of it may go upstream (nothing else does), and how much room its
-//! answer has.
+//! The parts of the client's request that its calls need: those that may go upstream (nothing else does), and the room
+//! that is left for its answer.
 
 use std::rc::Rc;
 
@@ -7,7 +7,8 @@ use http::{HeaderName, HeaderValue};
 
 use super::{Allowance, Trace};
 
-/// The parts of one client's request that calls may pass on; which call passes on which is the upstream's own setting.
+/// The parts of one client's request that calls may pass on. Each upstream's settings say which of them its calls pass
+/// on.
 #[derive(Debug)]
 pub struct ClientContext {
     /// Sent as `X-Request-Id` with every attempt.
@@ -16,10 +17,12 @@ pub struct ClientContext {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Query parameters that some upstream asks for: the decoded name, and `name=value` as it came.
     pub query: Vec<(String, String)>,
-    /// The gateways that the request has come through, as its `CDN-Loop` names them (RFC 8586); `None` where it names none.
+    /// The gateways that the request has come through, as its `CDN-Loop` names them (RFC 8586); `None` if it names
+    /// none.
     pub hops: Option<HeaderValue>,
-    /// The bytes that the bodies of all its calls may take together; both runs of a comparison share it, as both are held.
+    /// The bytes that the bodies of all its calls may take together. Both runs of a comparison share it, as both are
+    /// held.
     pub allowance: Allowance,
-    /// The trace it belongs to, which goes upstream with every attempt; `None` where nothing is traced.
+    /// The trace it belongs to, which goes upstream with every attempt; `None` if nothing is traced.
     pub trace: Option<Rc<Trace>>,
 }

@@ -8,5 +8,5 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The trace that a request belongs to (W3C Trace Context).
 pub const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The additions of tracers to it (W3C Trace Context).
+/// The data that tracers add to it (W3C Trace Context).
 pub const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");

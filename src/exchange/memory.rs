@@ -1,5 +1,5 @@
 //! The memory that the bodies and answers of all requests take together, counted over all workers. It refuses at once,
-//! and nothing waits. It knows nothing of bodies.
+//! and nothing waits. It must not know bodies.
 //!
 //! A request is charged a fixed size when it is let in. A request with small bodies is charged nothing else. That takes
 //! two atomic operations: one at its beginning and one at its end. Larger requests are charged the rest in large steps.
@@ -21,11 +21,11 @@ use tokio::time::Instant;
 const STEP: usize = 64 * 1024;
 
 /// The denominator of the memory's fraction that is kept for fixed sizes. Large bodies, and answers that wait for slow
-/// clients, fill the rest, so that requests with small ones are still let in.
+/// clients, fill the rest. Requests with small bodies are therefore still let in.
 const RESERVED: usize = 4;
 
-/// The time for which requests of a kind are kept out of the last half of that part, after a body of their kind has
-/// found no memory. Requests like these fill the rest.
+/// The time for which requests of a kind are kept out of the last half of that fraction. It begins when a body of their
+/// kind finds no memory, as requests of such a kind fill the rest.
 const GREEDY_FOR: Duration = Duration::from_secs(5);
 
 /// The number of kinds that are told apart. If there are more, kinds share their entries.
@@ -68,7 +68,7 @@ impl Memory {
         self.0.charged.load(Ordering::Relaxed)
     }
 
-    /// Charges a request of this kind its fixed size. `free` bytes of that size are for what it will
+    /// Charges a request of this kind its fixed size. `free` bytes of that size are for the bodies that it will
     /// [`cover`](Charge::cover). Returns `None` if that many bytes are not left.
     #[must_use]
     pub fn admit(self: &Rc<Self>, kind: usize, size: usize, free: usize) -> Option<Charge> {

@@ -1,8 +1,8 @@
-//! W3C Trace Context, level 1: the trace of a request, and the ids of the spans in it. It has plain numbers, and knows
-//! nothing of who records spans.
+//! W3C Trace Context, level 1: the trace of a request, and the ids of the spans in it. It has plain numbers, and must
+//! not know who records spans.
 //!
-//! A span's id follows from its attempt's id and from a random number of the request. So the recorder and the
-//! sender of an attempt find the same id without a word between them.
+//! A span's id follows from its attempt's id and from a random number of the request. The recorder and the sender of an
+//! attempt therefore find the same id on their own.
 
 use http::HeaderValue;
 
@@ -30,7 +30,7 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// Reads a field's value as the recommendation demands: in lower case, without zero ids. Of a future version, it
+    /// Reads a field's value as the recommendation demands: in lower case, without zero ids. In a future version, it
     /// reads the part that is known.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {

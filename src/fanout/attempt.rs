@@ -1,5 +1,5 @@
-//! One attempt of a call: let through by the upstream's breaker and ceiling, timed, told, and judged. Knows nothing of the
-//! call's other attempts.
+//! One attempt of a call: the upstream's breaker and ceiling let it through, and it is timed, reported and judged. It
+//! must not know the call's other attempts.
 
 use std::{cell::Cell, pin::pin, time::Duration};
 
@@ -14,11 +14,11 @@ use super::{
 /// The progress of a call: the attempts that it has sent so far.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// Attempts in all.
+    /// The number of attempts in all.
     pub(super) attempts: Cell<u32>,
-    /// Those of them that joined a slow one.
+    /// The number of them that joined a slow attempt.
     pub(super) hedges: Cell<u32>,
-    /// The status of the attempt that was given up last after its answer's head had come.
+    /// The status of the attempt that was given up last after the head of its answer had come.
     pub(super) last_status: Cell<Option<StatusCode>>,
 }
 
@@ -37,14 +37,14 @@ pub(super) struct Scope<'a, O> {
 }
 
 impl<O> Scope<'_, O> {
-    /// The number of times that the plan was kept waiting by who takes its results.
+    /// Returns the number of times that the reader of the results kept the plan waiting.
     pub(super) fn holds(&self) -> u32 {
         self.pace.map_or(0, Pace::holds)
     }
 }
 
 impl<O: Observer> Scope<'_, O> {
-    /// Tells that the upstream's circuit has changed, if it has.
+    /// Reports the circuit's new state, if it has changed.
     fn changed(&self, upstream: UpstreamId, circuit: Option<Circuit>) {
         if let Some(circuit) = circuit {
             self.observer
@@ -52,10 +52,10 @@ impl<O: Observer> Scope<'_, O> {
         }
     }
 
-    /// Tells that a retry or a hedge is not sent.
+    /// Reports that a retry or a hedge is not sent.
     #[cold]
     pub(super) fn refuse(&self, upstream: UpstreamId, cause: Cause, reason: Refusal) {
-        // A call's own attempt is refused with a failure, which is told as such.
+        // A call's own attempt is refused with a failure, which is reported as such.
         if cause != Cause::First {
             self.observer.observe(&Event::ExtraRefused {
                 call: self.index,
@@ -77,7 +77,7 @@ pub(super) struct Admission {
 /// Asks the upstream's breaker and ceiling for an attempt.
 ///
 /// # Errors
-/// When one of them refuses it. Nothing is sent then.
+/// Fails if one of them refuses it. Nothing is sent then.
 pub(super) fn admit<U, O: Observer>(
     call: &Call<U>,
     scope: &Scope<'_, O>,
@@ -111,7 +111,7 @@ pub(super) fn admit<U, O: Observer>(
     })
 }
 
-/// One try, which the upstream's breaker and ceiling have let through.
+/// Sends one attempt that the upstream's breaker and ceiling have let through, and judges it.
 pub(super) async fn attempt<U: Upstream, O: Observer>(
     call: &Call<U>,
     context: &U::Context,
@@ -135,7 +135,7 @@ pub(super) async fn attempt<U: Upstream, O: Observer>(
     let elapsed = watched.finish(&result);
     let ended = watched.started + elapsed;
     if held || (ended > until && pause::is_pause(ended - until)) {
-        // Neither its time nor its failure is the upstream's.
+        // Its time and its failure say nothing of the upstream.
         return result;
     }
     if result.is_ok() {
@@ -147,7 +147,7 @@ pub(super) async fn attempt<U: Upstream, O: Observer>(
             // Its client may have left it too little time.
             Err(_) if Instant::now() >= scope.deadline => None,
             Err(failure) if failure.is_sick() => pass.settle(false),
-            // It answered, if not to our liking.
+            // It answered, even if the answer is a failure.
             Err(failure) if failure.status.is_some() => pass.settle(true),
             Err(_) => None,
         };
@@ -156,7 +156,7 @@ pub(super) async fn attempt<U: Upstream, O: Observer>(
     result
 }
 
-/// The upstream's own work, within the call's timeout.
+/// Runs the upstream's own work, within the call's timeout.
 async fn timed<U: Upstream>(
     call: &Call<U>,
     context: &U::Context,
@@ -167,7 +167,7 @@ async fn timed<U: Upstream>(
     let Attempt { id, head, .. } = attempt;
     let mut work = pin!(call.upstream.attempt(context, *id, until, head));
     if until == deadline {
-        // The plan's own timer covers this case, so that it has one and not one a call.
+        // The plan's own timer covers this case: one timer for all its calls.
         return work.await;
     }
     if let Ok(result) = timeout_at(until, work.as_mut()).await {
@@ -185,7 +185,7 @@ async fn timed<U: Upstream>(
     })
 }
 
-/// Tells the observer of an attempt's end, also when the attempt is dropped.
+/// Reports the end of an attempt to the observer, also if the attempt is dropped.
 struct Attempt<'a, O: Observer> {
     observer: &'a O,
     ending: &'a Cell<FailureKind>,
@@ -235,7 +235,7 @@ impl<'a, O: Observer> Attempt<'a, O> {
         }
     }
 
-    /// Tells of the end, once, and returns the time until then.
+    /// Reports the end, once, and returns the time until then.
     fn end(&mut self, status: Option<StatusCode>, result: Result<(), FailureKind>) -> Duration {
         self.open = false;
         let elapsed = self.started.elapsed();

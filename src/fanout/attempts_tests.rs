@@ -34,7 +34,7 @@ fn sick() -> Failure {
     refusal(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// The same, with a wish to be asked again after `pause` milliseconds.
+/// The same failure, which asks for a retry after `pause` milliseconds.
 fn later(pause: u64) -> Failure {
     Failure {
         retry_after: Some(ms(pause)),
@@ -98,7 +98,7 @@ fn kind(outcome: &Outcome) -> Option<FailureKind> {
     result.as_ref().err().map(|failure| failure.kind)
 }
 
-/// Writes the events' names down.
+/// Records the events' names.
 #[derive(Default)]
 struct Log(RefCell<Vec<String>>);
 
@@ -290,7 +290,8 @@ async fn a_percentile_does_not_sink_because_slow_attempts_lose_to_their_hedges()
         ..hedging(Hedge::Percentile(95.0))
     };
     let bench = Bench::new(settings, [good(10)]);
-    // Every fifth first attempt is slow, from 100 ms to 1 s: the 95th percentile is near 775 ms, far above the usual.
+    // Every fifth first attempt is slow, from 100 ms to 1 s. The 95th percentile is near 775 ms, far above the usual
+    // time.
     let random = RefCell::new(fastrand::Rng::with_seed(20));
     let load = async |calls: usize| {
         let before = bench.attempts();

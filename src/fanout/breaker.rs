@@ -1,5 +1,5 @@
-//! The circuit breaker of one upstream, shared by all workers, all atomics. *Closed* lets attempts through, *open*
-//! refuses them in microseconds, *half-open* lets one through to see.
+//! The circuit breaker of one upstream, which all workers share. It is made of atomics. *Closed* lets attempts through,
+//! *open* refuses them in microseconds, and *half-open* lets one through as a probe. It must not know calls or plans.
 
 use std::{
     num::NonZeroU32,
@@ -28,7 +28,7 @@ pub enum Trip {
 }
 
 impl Trip {
-    /// The number of attempts that a share needs to mean something.
+    /// The number of attempts from which a share means something.
     pub const ENOUGH: u32 = 20;
 }
 
@@ -46,14 +46,14 @@ pub struct BreakerSettings {
 pub enum Circuit {
     /// Lets everything through.
     Closed,
-    /// Lets one attempt through to see.
+    /// Lets one attempt through as a probe.
     HalfOpen,
     /// Refuses everything.
     Open,
 }
 
 impl Circuit {
-    /// The state's one name in logs.
+    /// Returns the state's one name in logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -64,17 +64,17 @@ impl Circuit {
     }
 }
 
-/// The number of parts of a window; a part is forgotten at once.
+/// The number of parts of a window. A part is forgotten as a whole.
 const PARTS: u64 = 10;
 
-/// The breaker.
+/// A circuit breaker.
 #[derive(Debug)]
 pub struct Breaker {
     settings: BreakerSettings,
     began: Instant,
     /// Milliseconds since `began` until which it refuses; 0 while it is closed.
     open_until: AtomicU64,
-    /// An attempt is under way to see.
+    /// True while a probe is under way.
     probing: AtomicBool,
     in_a_row: AtomicU32,
     parts: [Part; PARTS as usize],
@@ -89,7 +89,7 @@ struct Part {
     bad: AtomicU32,
 }
 
-/// The right to one attempt. Dropped without a verdict it says nothing of the upstream.
+/// The right to one attempt. If it is dropped without a verdict, it says nothing of the upstream.
 #[derive(Debug)]
 pub struct Pass {
     breaker: Arc<Breaker>,
@@ -97,7 +97,7 @@ pub struct Pass {
 }
 
 impl Breaker {
-    /// A closed breaker.
+    /// Makes a closed breaker.
     #[must_use]
     pub fn new(settings: BreakerSettings) -> Self {
         Self {
@@ -110,7 +110,8 @@ impl Breaker {
         }
     }
 
-    /// Asks for an attempt; `None` while it refuses. The state that the question itself changed to comes with the pass.
+    /// Asks for an attempt, and returns `None` while the breaker refuses. If the question changed the state, the new
+    /// state comes with the pass.
     #[must_use]
     pub fn admit(self: &Arc<Self>) -> Option<(Pass, Option<Circuit>)> {
         let open_until = self.open_until.load(Ordering::Acquire);
@@ -127,7 +128,7 @@ impl Breaker {
         Some((pass(true), Some(Circuit::HalfOpen)))
     }
 
-    /// Tells whether it lets everything through.
+    /// Returns true if it lets everything through.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.open_until.load(Ordering::Acquire) == 0
@@ -153,7 +154,7 @@ impl Breaker {
         self.open_until.store(0, Ordering::Release);
     }
 
-    /// Counts an attempt of a closed breaker; whether it has to open.
+    /// Counts an attempt of a closed breaker. Returns true if the breaker has to open.
     fn count(&self, good: bool) -> bool {
         match self.settings.trip {
             Trip::InARow(limit) => {
@@ -182,7 +183,7 @@ impl Breaker {
         self.now() / part.max(1)
     }
 
-    /// The share of failures in the window up to part `number`; 0 while there are too few attempts.
+    /// Returns the share of failures in the window up to part `number`; 0 while there are too few attempts.
     fn share_failed(&self, number: u64) -> f64 {
         let (mut good, mut bad) = (0, 0);
         for part in &self.parts {
@@ -200,7 +201,7 @@ impl Breaker {
 }
 
 impl Pass {
-    /// The attempt's verdict on the upstream, and the state that it changed to.
+    /// Settles the attempt's verdict on the upstream. Returns the new state if it changed.
     #[must_use]
     pub fn settle(mut self, good: bool) -> Option<Circuit> {
         let breaker = &self.breaker;
@@ -214,7 +215,7 @@ impl Pass {
             self.is_probe = false;
             return Some(if good { Circuit::Closed } else { Circuit::Open });
         }
-        // What was under way when it opened has no say any more.
+        // Attempts that were under way when it opened have no effect any more.
         if breaker.is_closed() && breaker.count(good) {
             breaker.open();
             return Some(Circuit::Open);
@@ -224,7 +225,7 @@ impl Pass {
 }
 
 impl Drop for Pass {
-    /// A probe that came to nothing makes way for the next.
+    /// Lets another probe through if this one ended without a verdict.
     fn drop(&mut self) {
         if self.is_probe {
             self.breaker.probing.store(false, Ordering::Release);

@@ -1,5 +1,5 @@
-//! The load that retries and hedges may add to an upstream's, over all workers: a token bucket that calls fill and extra
-//! attempts empty. With an upstream that fails entirely, the extra load stays within the ratio and the floor.
+//! The load that retries and hedges may add to an upstream's, over all workers. It is a token bucket: calls fill it and
+//! extra attempts empty it. If an upstream fails entirely, the extra load stays within the ratio and the floor.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -8,8 +8,8 @@ use tokio::time::Instant;
 /// A token, in the bucket's unit.
 const TOKEN: i64 = 1000;
 
-/// The seconds of the floor, and the calls' worth of the ratio, that the bucket holds: enough for a burst, too little
-/// to save a quiet hour up for one.
+/// The capacity of the bucket: the seconds of the floor, and the calls' worth of the ratio. It is enough for a burst,
+/// and too little to save up tokens from a quiet hour.
 const FLOOR_SECONDS: i64 = 1;
 const CALLS: i64 = 500;
 
@@ -18,12 +18,12 @@ const CALLS: i64 = 500;
 pub struct BudgetSettings {
     /// Extra attempts a call, such as 0.2.
     pub ratio: f64,
-    /// Extra attempts a second that are allowed whatever the ratio says, so that a quiet upstream gets any at all.
+    /// Extra attempts a second that are allowed whatever the ratio says, so that a quiet upstream gets some.
     pub min_per_second: u32,
 }
 
 impl Default for BudgetSettings {
-    /// A fifth more load, or ten a second.
+    /// Allows a fifth more load, or ten a second.
     fn default() -> Self {
         Self {
             ratio: 0.2,
@@ -32,7 +32,7 @@ impl Default for BudgetSettings {
     }
 }
 
-/// The bucket.
+/// A token bucket.
 #[derive(Debug)]
 pub struct Budget {
     /// The amount that a call puts in.
@@ -47,7 +47,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A bucket with a second's worth of the floor in it.
+    /// Makes a bucket with a second's worth of the floor in it.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "a ratio has few digits")]
     pub fn new(settings: BudgetSettings) -> Self {
@@ -63,12 +63,12 @@ impl Budget {
         }
     }
 
-    /// A call was made.
+    /// Adds the deposit of one call.
     pub fn deposit(&self) {
         self.add(self.deposit);
     }
 
-    /// Pays for one more attempt; `false` if it is not allowed.
+    /// Pays for one more attempt. Returns false if the attempt is not allowed.
     #[must_use]
     pub fn withdraw(&self) -> bool {
         self.fill();
@@ -79,7 +79,7 @@ impl Budget {
             .is_ok()
     }
 
-    /// Gives back what was paid for an attempt that was not sent.
+    /// Gives back the token of an attempt that was not sent.
     #[cold]
     pub fn refund(&self) {
         self.add(TOKEN);
@@ -93,7 +93,7 @@ impl Budget {
     }
 
     fn add(&self, tokens: i64) {
-        // Never refused: the closure always has a value.
+        // This never fails: the closure always returns a value.
         let _ = self
             .tokens
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |held| {

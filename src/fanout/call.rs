@@ -1,5 +1,5 @@
-//! One call of a plan: its attempts one after another (retries) and beside one another (hedges), the extra ones paid for
-//! from the upstream's budget. Knows nothing of the other calls.
+//! One call of a plan: its attempts one after another (retries) and beside one another (hedges). The upstream's budget
+//! pays for the extra ones. It must not know the other calls.
 
 use std::{pin::pin, time::Duration};
 
@@ -31,7 +31,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
         };
         let failure = match hedged(call, context, &scope, cause).await {
             Ok(reply) => break Ok(reply),
-            // It was refused, a retry after its pause: what this call had seen says more.
+            // A retry was refused after its pause. The failure before it says more.
             Err(failure) if scope.progress.attempts.get() == sent => {
                 if cause == Cause::Retry {
                     call.policy.budget.refund();
@@ -57,7 +57,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
         });
         sleep(pause).await;
         if Instant::now() >= scope.deadline {
-            // It took longer than it was to. Nothing is sent any more.
+            // The pause took longer than it was meant to. Nothing is sent any more.
             scope.refuse(call.id, Cause::Retry, Refusal::Deadline);
             call.policy.budget.refund();
             break Err(failure);
@@ -68,10 +68,11 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
     (scope.index, started.elapsed(), result)
 }
 
-/// Returns the pause before another attempt; `None` where one would not help or is not configured.
+/// Returns the pause before another attempt; `None` if one would not help or is not configured.
 ///
 /// # Errors
-/// When it would help and is refused: the circuit is open, the pause would end after the deadline, or the budget is spent.
+/// Fails if it would help and is refused: the circuit is open, the pause would end after the deadline, or the budget is
+/// spent.
 fn pause_before<U>(
     call: &Call<U>,
     failure: &Failure,
@@ -95,8 +96,8 @@ fn pause_before<U>(
     Ok(Some(pause))
 }
 
-/// One try, with a second beside it where the first takes too long. The first good answer wins and the other try is
-/// dropped; the failure of both is that of the last.
+/// Makes one attempt, with a second beside it if the first takes too long. The first good answer wins and the other
+/// attempt is dropped. If both fail, the last failure is returned.
 async fn hedged<U: Upstream, O: Observer>(
     call: &Call<U>,
     context: &U::Context,
@@ -104,7 +105,7 @@ async fn hedged<U: Upstream, O: Observer>(
     cause: Cause,
 ) -> Result<Reply, Failure> {
     let admission = admit(call, scope, cause)?;
-    // Held once for all ways through this: whatever the future is, every call in flight has it.
+    // One future for all paths through this function: every call in flight holds it, whatever its size.
     let mut first = pin!(attempt(call, context, scope, cause, admission));
     let Some(after) = call.policy.hedge_after(call.repeatable) else {
         return first.await;
@@ -116,13 +117,13 @@ async fn hedged<U: Upstream, O: Observer>(
         result = &mut first => return result,
         () = sleep(after) => {}
     }
-    // What has come may not have been seen yet.
+    // An answer may have come without having been seen yet.
     tokio::select! {
         biased;
         result = &mut first => return result,
         () = pause::yield_to_io() => {}
     }
-    // It may have been answered, had anybody looked.
+    // An answer may have come that the gateway had no time to look at.
     let held = scope.holds() != holds || pause::is_pause(began.elapsed().saturating_sub(after));
     if held || Instant::now() >= scope.deadline {
         return first.await;
@@ -135,7 +136,7 @@ async fn hedged<U: Upstream, O: Observer>(
         upstream: call.id,
         after,
     });
-    // On the heap: every call would have to keep room for it.
+    // On the heap: otherwise every call would have to keep room for it.
     let mut second = Box::pin(attempt(call, context, scope, Cause::Hedge, admission));
     tokio::select! {
         biased;
@@ -145,10 +146,10 @@ async fn hedged<U: Upstream, O: Observer>(
         },
         result = &mut second => match result {
             Ok(reply) => {
-                // The first was at least this slow. Unless that counts, only the quick ones are remembered, the percentile
-                // sinks, and ever more is hedged.
+                // The first was at least this slow, and that counts. Otherwise only quick answers are remembered, the
+                // percentile sinks, and ever more is hedged.
                 let elapsed = began.elapsed();
-                // Beyond its timeout it was not slow, but the gateway stood still.
+                // Beyond its timeout, the gateway stood still: that says nothing of the upstream.
                 if elapsed <= call.timeout {
                     call.policy.answered(elapsed);
                 }
@@ -162,7 +163,7 @@ async fn hedged<U: Upstream, O: Observer>(
 /// Admits a second attempt beside a slow one, and pays for it. A refusal is an event, and costs nothing.
 fn admit_hedge<U, O: Observer>(call: &Call<U>, scope: &Scope<'_, O>) -> Option<Admission> {
     let policy = &call.policy;
-    // Paid first: a permit that is held for a moment might be missing to a call's own attempt.
+    // Paid first: a permit that is held for a moment could be the one that a call's own attempt needs.
     let paid = policy.admits_extra().and_then(|()| policy.pay_for_extra());
     if let Err(reason) = paid {
         scope.refuse(call.id, Cause::Hedge, reason);

@@ -1,4 +1,4 @@
-//! Decides, at the earliest moment that it can be decided, whether a plan goes on. Pure: counts in, a decision out.
+//! Decides as early as possible if a plan goes on. It is pure: it takes counts and returns a decision.
 
 use super::{Completion, Need, OnFailure, Rules};
 
@@ -19,7 +19,7 @@ pub(super) struct Tally {
     completion: Completion,
     on_failure: OnFailure,
     open: usize,
-    /// Those of the open calls that are not optional.
+    /// The number of open calls that are not optional.
     required: usize,
     succeeded: usize,
 }
@@ -67,9 +67,9 @@ impl Tally {
         self.required -= (need == Need::Required) as usize;
     }
 
-    /// The decision where only the number of open calls counts.
+    /// Decides by the number of open calls alone.
     fn waiting(&self) -> Decision {
-        // Where all are settled the plan is over anyway.
+        // If all are settled, the plan is over anyway.
         if self.completion == Completion::Required && self.required == 0 && self.open > 0 {
             Decision::Met
         } else {

@@ -1,5 +1,5 @@
 //! Runs a plan: starts its calls as the mode allows, settles each exactly once, and stops at the decision or the
-//! deadline, whichever comes first. Knows nothing of how an attempt is made.
+//! deadline, whichever comes first. It must not know how an attempt is made.
 
 use std::{cell::Cell, time::Duration};
 
@@ -16,10 +16,10 @@ use super::{
     pause,
 };
 
-/// Runs `plan` to its end and returns every call's result in plan order. It ends by the plan's deadline; where the process
-/// could not run at that time, what has come by then is still taken.
+/// Runs `plan` to its end and returns every call's result in plan order. It ends by the plan's deadline. If the process
+/// could not run at that time, the answers that have come by then are still taken.
 ///
-/// Dropping the returned future cancels every call that is under way; the observer is told.
+/// Dropping the returned future cancels every call that is under way, and reports that to the observer.
 pub async fn run<U, O>(plan: &Plan<'_, U>, context: &U::Context, observer: &O) -> Outcome
 where
     U: Upstream,
@@ -29,7 +29,7 @@ where
     let progress: Vec<Progress> = plan.calls.iter().map(|_| Progress::default()).collect();
     let mut board = Board::new(plan, observer, &progress);
     if Instant::now() >= plan.deadline {
-        // Nothing may be sent any more, not even what would be cancelled at once.
+        // Nothing may be sent any more, not even an attempt that would be cancelled at once.
         return board.finish(End::Late);
     }
     // Declared after the board: a dropped plan ends its attempts before it settles their calls.
@@ -37,10 +37,10 @@ where
     let deadline = sleep_until(plan.deadline);
     tokio::pin!(deadline);
 
-    // No call is started any more, but what has come may not have been seen yet.
+    // No call is started any more, but an answer may have come without having been seen yet.
     let mut over = false;
     let end = loop {
-        // A call that failed as the time ended may have made room for another, which is too late.
+        // A call that failed as the time ended may have made room for another call. That call would come too late.
         while !over
             && !deadline.is_elapsed()
             && running.len() < plan.rules.concurrency.get()
@@ -106,7 +106,7 @@ enum Slot {
     Settled(CallResult),
 }
 
-/// Keeps the plan's results in plan order and settles each call exactly once, those of a dropped plan too.
+/// Keeps the plan's results in plan order and settles each call exactly once, also if the plan is dropped.
 struct Board<'p, 'a, U, O: Observer> {
     plan: &'p Plan<'a, U>,
     observer: &'p O,
@@ -132,7 +132,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
         }
     }
 
-    /// The next call in plan order, now started.
+    /// Starts the next call in plan order and returns it.
     fn start_next(&mut self) -> Option<(usize, &'a Call<U>)> {
         let index = self.next;
         let call = *self.plan.calls.get(index)?;
@@ -191,7 +191,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
         self.slots[index] = Slot::Settled(result);
     }
 
-    /// Settles what is still open, in plan order.
+    /// Settles the calls that are still open, in plan order.
     fn close(&mut self, end: End) {
         let now = self.began.elapsed();
         for index in 0..self.slots.len() {
@@ -237,13 +237,13 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
 }
 
 impl<U, O: Observer> Drop for Board<'_, '_, U, O> {
-    /// After `finish` there is no slot left, and this does nothing.
+    /// Does nothing after `finish`, as there is no slot left.
     fn drop(&mut self) {
         self.close(End::Dropped);
     }
 }
 
-/// The failure of a call that the end of its plan overtook.
+/// Returns the failure of a call that was open when its plan ended.
 fn given_up(end: End) -> Failure {
     match end {
         End::Late => Failure::new(FailureKind::Deadline, "the request's time was over"),

@@ -19,7 +19,7 @@ fn bad(delay: u64) -> Scripted {
     Scripted::new([Step::failed(delay, failure(FailureKind::Status))])
 }
 
-/// Finds no connection for as long as it has.
+/// An attempt that tries to connect until its time is over.
 fn unconnected() -> Scripted {
     Scripted::new([Step {
         when: When::TimeOver,
@@ -225,7 +225,7 @@ async fn an_upstream_at_its_ceiling_refuses_without_an_attempt() {
     assert!(policy.limit.acquire().is_some(), "the permit came back");
 }
 
-/// Writes down what it sees, in a form that compares well.
+/// Records what it observes, in a form that is easy to compare.
 #[derive(Default)]
 struct Log(RefCell<Vec<String>>);
 

@@ -1,5 +1,5 @@
-//! Everything that an onlooker can learn of a plan while it runs. Metrics, spans, logs and drawings read this one type,
-//! so they can't disagree.
+//! Everything that an observer can learn of a plan while it runs. Metrics, spans, logs and drawings read this one type,
+//! so they can't disagree. It must not know who observes.
 
 use std::time::Duration;
 
@@ -30,23 +30,23 @@ impl AttemptId {
 /// The reason why an attempt was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// It is its call's first.
+    /// It is the first of its call.
     First,
-    /// The one before had failed.
+    /// The attempt before it failed.
     Retry,
-    /// The one before had not been answered in time.
+    /// The attempt before it was not answered in time.
     Hedge,
 }
 
-/// Something happened. `call` is the call's index in the plan.
+/// An event of a plan. `call` is the call's index in the plan.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A call's turn has come.
+    /// A call has started.
     CallStarted {
         /// Its index in the plan.
         call: usize,
     },
-    /// One try is about to be sent.
+    /// An attempt is about to be sent.
     AttemptStarted {
         /// The index of its call in the plan.
         call: usize,
@@ -54,11 +54,11 @@ pub enum Event<'a> {
         upstream: UpstreamId,
         /// 1 for the first.
         attempt: u32,
-        /// The reason why it is sent. Counting by this, and not by `Retry` and `Hedge`, makes attempts the sum of their causes:
-        /// a retry can still be refused or dropped after its pause.
+        /// The reason why it is sent. Count by this, and not by `Retry` and `Hedge`, as a retry can still be refused or
+        /// dropped after its pause. The number of attempts is then the sum of the causes.
         cause: Cause,
     },
-    /// One try has ended, or was dropped. Follows every `AttemptStarted` exactly once.
+    /// An attempt has ended, or was dropped. Follows every `AttemptStarted` exactly once.
     AttemptFinished {
         /// The index of its call in the plan.
         call: usize,
@@ -70,12 +70,12 @@ pub enum Event<'a> {
         elapsed: Duration,
         /// The reason why it was sent.
         cause: Cause,
-        /// The status that it was answered with, if it was.
+        /// The status of its answer, if an answer came.
         status: Option<StatusCode>,
         /// The kind of its failure, if it brought no reply.
         result: Result<(), FailureKind>,
     },
-    /// A failed try will be followed by another.
+    /// A failed attempt will be followed by another.
     Retry {
         /// The index of its call in the plan.
         call: usize,
@@ -83,10 +83,10 @@ pub enum Event<'a> {
         upstream: UpstreamId,
         /// The failure before it.
         after: FailureKind,
-        /// The time that it waits first.
+        /// The pause before it.
         pause: Duration,
     },
-    /// A try has not been answered in time, and gets a second beside it: the attempt that starts next.
+    /// An attempt has not been answered in time, and gets a second beside it: the attempt that starts next.
     Hedge {
         /// The index of its call in the plan.
         call: usize,
@@ -113,7 +113,7 @@ pub enum Event<'a> {
         /// The new state.
         circuit: Circuit,
     },
-    /// A call's result is final. Comes exactly once for every call of a plan, dropped plans included.
+    /// A call's result is final. Comes exactly once for every call of a plan, also if the plan is dropped.
     CallSettled {
         /// Its index in the plan.
         call: usize,
@@ -124,13 +124,13 @@ pub enum Event<'a> {
     },
 }
 
-/// Takes events as they happen, on the plan's own thread; it must not block.
+/// Takes events as they happen, on the plan's own thread. It must not block.
 pub trait Observer {
-    /// Called once for each event, in order.
+    /// Takes one event. It is called once for each event, in order.
     fn observe(&self, event: &Event<'_>);
 }
 
-/// Nobody looks on.
+/// Observes nothing.
 impl Observer for () {
     fn observe(&self, _: &Event<'_>) {}
 }
@@ -141,7 +141,7 @@ impl<O: Observer> Observer for &O {
     }
 }
 
-/// Somebody may look on.
+/// Observes if there is an observer.
 impl<O: Observer> Observer for Option<O> {
     fn observe(&self, event: &Event<'_>) {
         if let Some(observer) = self {
@@ -150,7 +150,7 @@ impl<O: Observer> Observer for Option<O> {
     }
 }
 
-/// Two look on.
+/// Passes events on to two observers.
 impl<A: Observer, B: Observer> Observer for (A, B) {
     fn observe(&self, event: &Event<'_>) {
         self.0.observe(event);

@@ -1,5 +1,5 @@
 //! The core's fixture: upstreams that follow a script, and the calls, aggregates and plans of the tests. A test changes
-//! only the fields that it is about. It knows nothing of what a test checks.
+//! only the fields that it is about. It must not know what a test checks.
 
 #![cfg_attr(
     not(test),
@@ -75,7 +75,7 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// The number of attempts in all.
+    /// Returns the number of attempts in all.
     pub(crate) fn attempts(&self) -> usize {
         self.began.borrow().len()
     }
@@ -121,7 +121,7 @@ impl Scripted {
         self.next.set(0);
     }
 
-    /// The number of attempts that it has seen.
+    /// Returns the number of attempts that it has seen.
     pub(crate) fn attempts(&self) -> usize {
         self.traffic.attempts()
     }
@@ -192,7 +192,7 @@ pub(crate) fn call(name: &str, upstream: &Rc<Scripted>, policy: &Arc<Policy>) ->
     Call::new(name, UpstreamId(0), upstream, ms(60_000), policy)
 }
 
-/// As many calls of one upstream, `call_0` and on.
+/// Makes this many calls of one upstream, `call_0` and on.
 pub(crate) fn calls<'a>(
     count: usize,
     upstream: &'a Rc<Scripted>,
@@ -225,7 +225,7 @@ pub(crate) fn aggregate(calls: impl IntoIterator<Item = Call<Scripted>>) -> Aggr
     }
 }
 
-/// The plan of a request that begins now.
+/// Plans a request that begins now.
 ///
 /// # Panics
 /// Panics if the choice can't be planned.

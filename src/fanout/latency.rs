@@ -1,6 +1,6 @@
 //! A small running estimate of an upstream's latency, which the workers share. It counts answers in buckets that grow
-//! by an eighth, and halves the counts now and then so that the past fades. Recording is two atomic additions, and a
-//! calculation now and then. Reading is one load.
+//! by an eighth. It halves the counts now and then, so that the past fades. Recording takes two atomic additions, and a
+//! calculation now and then. Reading takes one load.
 
 use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
@@ -13,7 +13,7 @@ const STEPS: u32 = 8;
 const POWERS: u32 = 32;
 const BUCKETS: usize = (STEPS * POWERS) as usize;
 
-/// The number of answers that count before the older half fades.
+/// The number of answers after which all counts are halved.
 const MEMORY: u32 = 2048;
 
 /// The least number of answers that make an estimate meaningful.
@@ -89,8 +89,8 @@ impl Latency {
         }
     }
 
-    /// Halves every count. Answers that come meanwhile may be counted a little too low, which does no harm: all counts
-    /// fade.
+    /// Halves every count. Answers that come meanwhile may be counted a little too low, which does no harm, as all
+    /// counts fade.
     fn fade(&self) {
         let mut total = 0;
         for count in &self.counts {

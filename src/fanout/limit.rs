@@ -1,5 +1,5 @@
-//! A bound on how many of one thing may be under way, counted over all workers: attempts to an upstream, requests of the gateway.
-//! Refuses at once; nothing waits.
+//! A bound on the number of things of one kind that are under way, counted over all workers: attempts to an upstream,
+//! requests of the gateway. It refuses at once, and nothing waits.
 
 use std::{
     num::NonZeroUsize,
@@ -17,7 +17,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// At most `max` permits at a time.
+    /// Makes a limit of at most `max` permits at a time.
     #[must_use]
     pub const fn new(max: NonZeroUsize) -> Self {
         Self {
@@ -26,13 +26,13 @@ impl Limit {
         }
     }
 
-    /// The ceiling.
+    /// Returns the ceiling.
     #[must_use]
     pub const fn max(&self) -> NonZeroUsize {
         self.max
     }
 
-    /// One permit, given back when it is dropped; `None` when all are out.
+    /// Takes one permit, which is given back when it is dropped. Returns `None` if all are taken.
     #[must_use]
     pub fn acquire(self: &Arc<Self>) -> Option<Permit> {
         self.used
@@ -44,7 +44,7 @@ impl Limit {
     }
 }
 
-/// The right to one of them.
+/// A permit of a [`Limit`].
 #[derive(Debug)]
 pub struct Permit(Arc<Limit>);
 

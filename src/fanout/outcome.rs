@@ -9,15 +9,15 @@ use super::{Completion, Failure, Mode, Need, OnFailure, Reply, Rules};
 pub struct CallResult {
     /// The call's name in its aggregate.
     pub name: Arc<str>,
-    /// From the plan's start to the call's; for a call that never started, to the moment it was given up.
+    /// The time from the plan's start to the call's. For a call that never started, it ends when the call was given up.
     pub start: Duration,
-    /// From the call's start to its end, all attempts and pauses included.
+    /// The time from the call's start to its end, all attempts and pauses included.
     pub elapsed: Duration,
     /// The number of attempts sent; 0 for a call that never started.
     pub attempts: u32,
-    /// The number of them that were hedges: sent beside a slow one. The others after the first are retries.
+    /// The number of them that were hedges: sent beside a slow attempt. The others after the first are retries.
     pub hedges: u32,
-    /// The reply, or why there is none.
+    /// The reply, or the failure.
     pub result: Result<Reply, Failure>,
 }
 
@@ -33,16 +33,16 @@ pub enum Blame {
 /// A plan's end, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every call succeeded, or all that were waited for.
+    /// Every call succeeded, or all that the plan waited for.
     Complete,
     /// There is an answer, but some call failed.
     Partial,
-    /// There is none.
+    /// There is no answer.
     Failed(Blame),
 }
 
 impl Verdict {
-    /// The verdict's one name in answers, logs and metrics.
+    /// Returns the verdict's one name in answers, logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,27 +53,27 @@ impl Verdict {
     }
 }
 
-/// Everything that came of a plan.
+/// The outcome of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// The way in which the calls followed one another.
     pub mode: Mode,
     /// The end, in one word.
     pub verdict: Verdict,
-    /// From the plan's start to its decision.
+    /// The time from the plan's start to its decision.
     pub elapsed: Duration,
-    /// One result a call, in plan order whatever the order of arrival.
+    /// One result for each call, in plan order.
     pub results: Vec<CallResult>,
 }
 
 impl Outcome {
-    /// The sum of the calls' times: what the same calls cost one after another.
+    /// Returns the sum of the calls' times: the time that the same calls take one after another.
     #[must_use]
     pub fn sequential(&self) -> Duration {
         self.results.iter().map(|call| call.elapsed).sum()
     }
 
-    /// The time during which at least one call was under way: what no gateway could have saved.
+    /// Returns the time during which at least one call was under way. No gateway could have been faster.
     #[must_use]
     pub fn critical_path(&self) -> Duration {
         let mut spans: Vec<_> = self

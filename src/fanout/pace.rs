@@ -10,7 +10,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Tells the plan that the reader is full, or has room again. While the reader is full, the plan makes no progress.
+    /// Sets if the reader is full. While it is full, the plan makes no progress.
     pub fn full(&self, full: bool) {
         self.full.set(full);
     }

@@ -1,4 +1,4 @@
-//! Plans whose results are taken one by one, on paused time: by somebody quick, by somebody slow, and by nobody for a while.
+//! Plans whose results are taken one by one, on paused time: by a quick reader, by a slow one, and by none for a while.
 
 use std::{cell::RefCell, num::NonZeroUsize, rc::Rc, time::Duration};
 
@@ -44,7 +44,7 @@ fn paced<'a>(
     fixture::plan(aggregate, mode, &Choice::default()).paced(Rc::clone(pace))
 }
 
-/// Takes bodies, and has room for one result at a time.
+/// A reader of bodies that has room for one result at a time.
 struct Taker<'a> {
     pace: &'a Pace,
     bodies: RefCell<Vec<Body>>,
@@ -92,7 +92,7 @@ async fn a_plan_without_room_starts_nothing_and_with_room_goes_on() {
             assert!((&mut running).now_or_never().is_none());
             assert_eq!(taker.bodies.borrow().len(), settled);
             assert!(upstream.attempts() <= settled + 1, "one more at most");
-            // Without room it goes nowhere, however often it is polled.
+            // Without room it makes no progress, however often it is polled.
             assert!((&mut running).now_or_never().is_none());
             assert_eq!(taker.bodies.borrow().len(), settled);
             pace.full(false);
@@ -126,7 +126,7 @@ async fn bodies_are_for_who_takes_them_and_not_kept() {
     assert_eq!((reply.status, &reply.body), (StatusCode::OK, &Body::Empty));
 }
 
-/// The outcome of one call that nobody looked after for `away`, its upstream answering after `delay`.
+/// Returns the outcome of one call that nothing polled for `away`. Its upstream answers after `delay`.
 async fn held(
     delay: Duration,
     away: Duration,

@@ -1,5 +1,5 @@
-//! Plans in a process that stands still for a while: the clock jumps, so that all timers are late, and what had come by then is
-//! seen only after them.
+//! Plans in a process that stands still for a while. The clock jumps, so all timers are late, and answers that had come
+//! by then are seen only after them.
 
 use std::{cell::RefCell, num::NonZeroU32, rc::Rc, sync::Arc, time::Duration};
 
@@ -55,7 +55,7 @@ impl Bench {
         self
     }
 
-    /// Runs it in a process that stands still for so long once all calls are under way.
+    /// Runs it in a process that stands still for this long once all calls are under way.
     async fn run_through_a_pause_of(&self, pause: Duration) -> Outcome {
         let (outcome, ()) = tokio::join!(fixture::outcome(&self.aggregate, self), advance(pause));
         outcome
@@ -75,7 +75,7 @@ fn two_seconds_each(mut aggregate: Aggregate<Scripted>) -> Aggregate<Scripted> {
     aggregate
 }
 
-/// The result of all calls, if it was the same.
+/// Returns the result of all calls, which must be the same.
 fn all(outcome: &Outcome) -> Result<StatusCode, FailureKind> {
     let result = |call: &CallResult| match &call.result {
         Ok(reply) => Ok(reply.status),
@@ -91,7 +91,7 @@ fn all(outcome: &Outcome) -> Result<StatusCode, FailureKind> {
 
 #[tokio::test(start_paused = true)]
 async fn what_has_come_while_the_process_stood_still_is_taken_though_its_time_is_over() {
-    // What is seen only ten milliseconds after the pause stands for what is in the socket.
+    // An answer that is seen only ten milliseconds after the pause stands for one that waits in the socket.
     let bench = Bench::answered_after(ms(3_010), PolicySettings::default());
     let outcome = bench.run_through_a_pause_of(ms(3_000)).await;
     assert_eq!(all(&outcome), Ok(StatusCode::OK));
@@ -183,7 +183,7 @@ async fn after_a_pause_nothing_is_sent_once_the_request_is_over() {
         },
         ..PolicySettings::default()
     };
-    // It wants to be asked again later, within the deadline.
+    // It asks for a retry later, within the deadline.
     let refusal = Failure {
         retry_after: Some(ms(500)),
         ..refusal(StatusCode::SERVICE_UNAVAILABLE)

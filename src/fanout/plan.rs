@@ -1,4 +1,5 @@
-//! The work of one request: an aggregate as configured, the caller's choices within it, and the plan of both.
+//! The work of one request: an aggregate as configured, the caller's choices within it, and the plan made from both. It
+//! must not know how a plan is run.
 
 use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
@@ -19,11 +20,11 @@ pub struct UpstreamId(pub usize);
 pub struct Call<U> {
     /// Its name in answers; unique within the aggregate.
     pub name: Arc<str>,
-    /// The upstream's id, for onlookers.
+    /// The upstream's id, for observers.
     pub id: UpstreamId,
     /// The way to reach it.
     pub upstream: Rc<U>,
-    /// The plan's need of it: required or optional.
+    /// Required or optional: whether the plan needs it.
     pub need: Need,
     /// The permission for retries and hedges. It follows from the request's method.
     pub repeatable: Repeatable,
@@ -34,7 +35,7 @@ pub struct Call<U> {
 }
 
 impl<U> Call<U> {
-    /// A required call of `upstream` that may be repeated, each attempt of which may take `timeout`.
+    /// Makes a required call of `upstream` that may be repeated. Each of its attempts may take `timeout`.
     #[must_use]
     pub fn new(
         name: impl Into<Arc<str>>,
@@ -81,16 +82,16 @@ pub struct Choice<'q> {
     pub completion: Option<Completion>,
 }
 
-/// The query parameters in which a caller makes these choices: Gather's own, which no upstream gets.
+/// Gather's own query parameters, in which a caller makes these choices. No upstream gets them.
 pub const PARAMETERS: [&str; 5] = ["mode", "concurrency", "calls", "timeout", "wait_for"];
 
 /// The reason why a choice can't be planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// `calls` names something that the aggregate has not.
+    /// `calls` names a call that the aggregate does not have.
     #[error("the aggregate has no call named `{0}`")]
     UnknownCall(String),
-    /// `calls` names something twice.
+    /// `calls` names a call twice.
     #[error("the call `{0}` is named twice")]
     RepeatedCall(String),
     /// `wait_for` is `required`, and every call is optional.
@@ -106,8 +107,8 @@ pub enum PlanError {
     },
 }
 
-/// The calls of one request, in order, and the rules for them. Valid by construction: it has a call, and something to wait
-/// for that can come.
+/// The calls of one request, in order, and the rules for them. It is valid by construction: it has at least one call,
+/// and its condition can be met.
 #[derive(Debug)]
 pub struct Plan<'a, U> {
     pub(super) calls: Vec<&'a Call<U>>,
@@ -120,7 +121,7 @@ pub struct Plan<'a, U> {
 }
 
 impl<U> Aggregate<U> {
-    /// The moment by which a request that began at `began` must be over.
+    /// Returns the deadline of a request that began at `began`.
     #[must_use]
     pub fn deadline(&self, choice: &Choice<'_>, began: Instant) -> Instant {
         let asked = choice.timeout.unwrap_or(self.rules.deadline);
@@ -130,7 +131,7 @@ impl<U> Aggregate<U> {
     /// Plans a run of this aggregate in `mode` that ends by `deadline`.
     ///
     /// # Errors
-    /// When the choice names calls that are not there, or waits for more of them than there are.
+    /// Fails if the choice names calls that do not exist, or waits for more calls than there are.
     pub fn plan(
         &self,
         choice: &Choice<'_>,
@@ -193,19 +194,19 @@ impl<U> Aggregate<U> {
 }
 
 impl<U> Plan<'_, U> {
-    /// The way in which the calls follow one another.
+    /// Returns the way in which the calls follow one another.
     #[must_use]
     pub const fn mode(&self) -> Mode {
         self.rules.mode
     }
 
-    /// The calls' names, in order.
+    /// Returns the calls' names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.calls.iter().map(|call| &*call.name)
     }
 
-    /// The same plan for an observer who takes each result as it is settled: bodies are not kept for the outcome, which has
-    /// an empty one in their place, and the plan goes no faster than `pace` allows.
+    /// Changes the plan for an observer that takes each result as it is settled. The outcome then has an empty body in
+    /// place of each body, and the plan goes no faster than `pace` allows.
     #[must_use]
     pub fn paced(mut self, pace: Rc<Pace>) -> Self {
         self.pace = Some(pace);

@@ -1,4 +1,4 @@
-//! Choices within an aggregate: which can be planned, and why others can't. No plan is run here.
+//! Choices within an aggregate: those that can be planned, and the reasons why others can't. No plan is run here.
 
 use super::*;
 use crate::fanout::{

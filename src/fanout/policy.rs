@@ -1,5 +1,5 @@
-//! The state that all workers share of one upstream: its ceiling, its budget for extra attempts, its breaker, its latency. Made
-//! once at start; nothing in it waits or locks.
+//! The state of one upstream that all workers share: its ceiling, its budget for extra attempts, its breaker and its
+//! latency. It is made once at start. Nothing in it waits or locks.
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -10,7 +10,8 @@ use super::{Breaker, BreakerSettings, Budget, BudgetSettings, Latency, Limit, Re
 pub enum Hedge {
     /// After this long.
     After(Duration),
-    /// After this percentile (0 to 100) of the upstream's recent answers; never before there were enough of them.
+    /// After this percentile (0 to 100) of the upstream's recent answers. There is no hedge before there are enough of
+    /// them.
     Percentile(f64),
 }
 
@@ -21,7 +22,7 @@ pub enum Refusal {
     Budget,
     /// Its circuit breaker was not closed.
     Breaker,
-    /// As many attempts as it may get at a time were in flight.
+    /// The upstream's ceiling of attempts in flight was reached.
     Limit,
     /// The pause before it would have outlasted the request's deadline.
     Deadline,
@@ -31,7 +32,7 @@ impl Refusal {
     /// Every reason.
     pub const ALL: [Self; 4] = [Self::Budget, Self::Breaker, Self::Limit, Self::Deadline];
 
-    /// The reason's one name in logs and metrics.
+    /// Returns the reason's one name in logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -46,7 +47,7 @@ impl Refusal {
 /// The settings by which calls of one upstream are made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicySettings {
-    /// Attempts at a time.
+    /// The most attempts at a time.
     pub max_in_flight: NonZeroUsize,
     /// The number of attempts of a call, and the failures after which there is another.
     pub retry: Retry,
@@ -59,7 +60,7 @@ pub struct PolicySettings {
 }
 
 impl Default for PolicySettings {
-    /// As many attempts as 4096 at a time, one a call, no breaker.
+    /// Allows 4096 attempts at a time and one attempt a call, without a breaker.
     fn default() -> Self {
         Self {
             max_in_flight: MAX_IN_FLIGHT,
@@ -87,7 +88,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Fresh: nothing in flight, closed, nothing known.
+    /// Makes the state of an unused upstream: nothing in flight, the breaker closed, no latency known.
     #[must_use]
     pub fn new(settings: PolicySettings) -> Self {
         Self {
@@ -103,13 +104,14 @@ impl Policy {
         }
     }
 
-    /// Pays, as for a retry or a hedge, for a request that no call has asked for; `false` if it may not be sent.
+    /// Pays for a request that no call has asked for, from the budget of retries and hedges. Returns false if it may
+    /// not be sent.
     #[must_use]
     pub fn pays_for_another(&self) -> bool {
         self.budget.withdraw()
     }
 
-    /// Lets a retry or a hedge through while the circuit is closed. It is still to be paid for.
+    /// Lets a retry or a hedge through if the circuit is closed. It is still to be paid for.
     pub(super) fn admits_extra(&self) -> Result<(), Refusal> {
         match self.is_closed() {
             true => Ok(()),
@@ -125,14 +127,14 @@ impl Policy {
         }
     }
 
-    /// Tells whether its circuit lets everything through. Without one, everything is let through.
+    /// Returns true if its circuit lets everything through, or if it has none.
     pub(super) fn is_closed(&self) -> bool {
         self.breaker
             .as_ref()
             .is_none_or(|breaker| breaker.is_closed())
     }
 
-    /// The time that a first attempt of a call may take before a second joins it.
+    /// Returns the time that a call's first attempt may take before a second joins it.
     pub(super) fn hedge_after(&self, repeatable: Repeatable) -> Option<Duration> {
         match (repeatable, self.hedge?) {
             (Repeatable::No, _) => None,
@@ -141,7 +143,7 @@ impl Policy {
         }
     }
 
-    /// An attempt was answered in this time.
+    /// Records the time in which an attempt was answered.
     pub(super) fn answered(&self, elapsed: Duration) {
         if let Some(latency) = &self.latency {
             latency.record(elapsed);

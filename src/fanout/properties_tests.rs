@@ -1,4 +1,4 @@
-//! Random plans against random scripted upstreams. The properties of each are in `simulation`, which the fuzzer uses
+//! Random plans against random scripted upstreams. `simulation` has the properties of each plan, and the fuzzer uses it
 //! too.
 
 use proptest::{collection::vec, option, prelude::*};

@@ -1,8 +1,8 @@
-//! Retries and hedges that were due and are not sent, each told with its reason.
+//! Retries and hedges that were due and are not sent: each is reported with its reason.
 
 use super::*;
 
-/// A budget for nothing extra at all.
+/// A budget that allows no extra attempt.
 const NOTHING: BudgetSettings = BudgetSettings {
     ratio: 0.0,
     min_per_second: 0,
@@ -83,7 +83,7 @@ async fn a_retry_whose_circuit_opened_in_its_pause_is_told_as_refused() {
     };
     let bench = Bench::new(settings, [bad(10, later(1_000)), bad(20, sick())]);
     let log = Log::default();
-    // The second call's failure is the one that opens it, while the first one pauses.
+    // The second call's failure opens the circuit, while the first call pauses.
     let (first, second) = tokio::join!(bench.run_watched(&log), bench.run_watched(&log));
     assert_eq!(kind(&first), Some(FailureKind::Status));
     assert_eq!(kind(&second), Some(FailureKind::Status));

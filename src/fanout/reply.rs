@@ -1,4 +1,4 @@
-//! The result of one attempt: a reply, or a failure with its class. Knows nothing of how it was fetched.
+//! The result of one attempt: a reply, or a failure with its class. It must not know how the attempt was made.
 
 use std::{borrow::Cow, cell::Cell, fmt, time::Duration};
 
@@ -14,7 +14,8 @@ pub struct Reply {
     pub body: Body,
 }
 
-/// The status of an attempt's answer as soon as its head has come, so that it is known where the attempt is given up later.
+/// The status of an attempt's answer. It is set as soon as the head has come, so it is known even if the attempt is
+/// given up later.
 #[derive(Debug, Default)]
 pub struct HeadStatus(Cell<Option<StatusCode>>);
 
@@ -36,9 +37,10 @@ impl HeadStatus {
 pub enum Body {
     /// There was none (204, 304, or a length of 0 without a JSON type).
     Empty,
-    /// Exactly one valid JSON value in UTF-8, as it came. Whoever builds this has checked it: it is embedded unread.
+    /// Exactly one valid JSON value in UTF-8, as it came. The code that builds this has checked it, as it is embedded
+    /// unread.
     Json(Bytes),
-    /// Text in UTF-8. Whoever builds this has checked it.
+    /// Text in UTF-8. The code that builds this has checked it.
     Text {
         /// The upstream's `Content-Type`, if it sent one.
         content_type: Option<Box<str>>,
@@ -47,7 +49,7 @@ pub enum Body {
     },
     /// Anything else.
     Binary {
-        /// The upstream's own words on them.
+        /// The upstream's own labels of them.
         labels: Box<Labels>,
         /// The bytes as they came.
         bytes: Bytes,
@@ -55,7 +57,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// The bytes that it gains in an answer's JSON: text where it is escaped, bytes in base64.
+    /// Returns the bytes that the body gains in an answer's JSON: escapes in text, and base64 in bytes.
     #[must_use]
     pub fn grows(&self) -> usize {
         match self {
@@ -66,7 +68,7 @@ impl Body {
     }
 }
 
-/// The bytes that escapes add to a text in JSON. U+2028 and U+2029 are among what is escaped.
+/// Returns the bytes that escapes add to a text in JSON. U+2028 and U+2029 are escaped too.
 fn escapes(text: &[u8]) -> usize {
     const SEPARATORS: &[u8] = b"\xe2\x80";
     let more = |byte: &u8| match byte {
@@ -82,12 +84,12 @@ fn escapes(text: &[u8]) -> usize {
     more
 }
 
-/// An upstream's words on a body.
+/// The labels that an upstream gave to a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels {
     /// Its `Content-Type`, if it sent one.
     pub content_type: Option<Box<str>>,
-    /// Its `Content-Encoding`, if it said anything but `identity`.
+    /// Its `Content-Encoding`, if it is anything but `identity`.
     pub content_encoding: Option<Box<str>>,
 }
 
@@ -102,7 +104,7 @@ pub enum FailureKind {
     Timeout,
     /// The plan's time was over.
     Deadline,
-    /// The upstream answered with a status that is no success.
+    /// The upstream answered with a status that does not count as success.
     Status,
     /// The upstream broke HTTP or cut its answer short.
     Protocol,
@@ -116,7 +118,7 @@ pub enum FailureKind {
     Cancelled,
     /// The call was never started: its sequential plan had stopped, or what it depends on failed.
     Skipped,
-    /// Too many attempts were in flight to this upstream, or, where it has answered, there is no memory for its body.
+    /// Too many attempts were in flight to this upstream. Or it has answered, and there is no memory for its body.
     Overload,
 }
 
@@ -137,7 +139,7 @@ impl FailureKind {
         Self::Overload,
     ];
 
-    /// The kind's one name in answers, logs and metrics.
+    /// Returns the kind's one name in answers, logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -156,8 +158,8 @@ impl FailureKind {
         }
     }
 
-    /// Tells whether a failed attempt speaks against the upstream's health. A rejected request (a status below 500, 429
-    /// left out), our own limits and the plan's end do not.
+    /// Returns true if the failure speaks against the upstream's health. A rejected request (a status below 500, except
+    /// 429), our own limits and the plan's end do not.
     #[must_use]
     pub fn is_sick(self, status: Option<StatusCode>) -> bool {
         match self {
@@ -176,13 +178,13 @@ impl FailureKind {
         }
     }
 
-    /// Tells whether the call failed only because its time was over.
+    /// Returns true if the call failed only because its time was over.
     #[must_use]
     pub const fn is_time(self) -> bool {
         matches!(self, Self::Timeout | Self::Deadline)
     }
 
-    /// Tells whether the plan itself gave the call up, so that its end says nothing of the upstream.
+    /// Returns true if the plan itself gave the call up. Such an end says nothing of the upstream.
     #[must_use]
     pub const fn is_given_up(self) -> bool {
         matches!(self, Self::Cancelled | Self::Skipped)
@@ -201,28 +203,28 @@ pub enum Party {
     /// The upstream, or the way to it. Its breaker judges by the failure's class.
     #[default]
     Upstream,
-    /// The gateway: it lacked what an attempt needs. This tells nothing of the upstream.
+    /// The gateway: it lacked a resource that an attempt needs. This says nothing of the upstream.
     Gateway,
 }
 
-/// A failure, as a client of the gateway may see it: never with an address, a credential or a part of a body.
+/// A failure, as a client of the gateway may see it. It never has an address, a credential or a part of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The class.
     pub kind: FailureKind,
-    /// The upstream's status, where it got as far as sending one.
+    /// The upstream's status, if it sent one.
     pub status: Option<StatusCode>,
     /// One sentence for a person.
     pub detail: Cow<'static, str>,
-    /// The time after which the upstream wants to be asked again, by its `Retry-After` (RFC 9110, section 10.2.3).
+    /// The time after which the upstream asks for a retry, by its `Retry-After` (RFC 9110, section 10.2.3).
     pub retry_after: Option<Duration>,
-    /// Other fields of the answer that its client may need, where the adapter was to keep them.
+    /// Other fields of the answer that its client may need, if the adapter was told to keep them.
     pub advice: Option<Box<Advice>>,
     /// The side that has to mend it.
     pub fault: Party,
 }
 
-/// Fields of a failed answer that go on with its status, where that becomes the status of the whole answer.
+/// Fields of a failed answer that go on with its status, if that becomes the status of the whole answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Advice {
     /// Its challenges, a line of `WWW-Authenticate` each (RFC 9110, section 11.6.1).
@@ -232,7 +234,7 @@ pub struct Advice {
 }
 
 impl Failure {
-    /// A failure without a status.
+    /// Makes a failure without a status.
     #[must_use]
     pub fn new(kind: FailureKind, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -245,20 +247,20 @@ impl Failure {
         }
     }
 
-    /// The same failure, by what the gateway itself lacked.
+    /// Marks the failure as one of the gateway, which lacked a resource.
     #[must_use]
     pub fn of_the_gateway(mut self) -> Self {
         self.fault = Party::Gateway;
         self
     }
 
-    /// Tells whether it speaks against the upstream's health.
+    /// Returns true if it speaks against the upstream's health.
     #[must_use]
     pub fn is_sick(&self) -> bool {
         self.fault == Party::Upstream && self.kind.is_sick(self.status)
     }
 
-    /// The same failure, of an answer that had this status.
+    /// Adds the status of the answer that failed.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);

@@ -1,4 +1,4 @@
-//! The rules by which a failed attempt is worth another, and the pause before that. Pure.
+//! The rules that say which failed attempts are worth another, and the pause before it. It is pure.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -6,23 +6,23 @@ use http::StatusCode;
 
 use super::{Failure, FailureKind, StatusSet};
 
-/// The longest pause, however often it was doubled.
+/// The longest pause, however often it is doubled.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// The number of attempts of a call, and the failures after which there is another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
-    /// Tries in all; 1 means no retry.
+    /// The number of attempts in all; 1 means no retry.
     pub attempts: NonZeroU32,
-    /// The first pause's upper bound; it doubles with each further one. The pause itself is anything from zero up to
+    /// The first pause's upper bound. It doubles with each further pause. The pause itself is anything from zero up to
     /// the bound ("full jitter"), so that callers that failed together don't come back together.
     pub backoff: Duration,
-    /// After which failures.
+    /// The failures after which there is a retry.
     pub on: RetryOn,
 }
 
 impl Default for Retry {
-    /// No retry.
+    /// Allows no retry.
     fn default() -> Self {
         Self {
             attempts: NonZeroU32::MIN,
@@ -40,12 +40,12 @@ pub struct RetryOn {
 }
 
 impl Default for RetryOn {
-    /// Failures that say nothing of the request: no connection, broken HTTP, too late, and the statuses that RFC 9110 and RFC
-    /// 6585 call temporary (429, 502, 503, 504).
+    /// Selects failures that say nothing of the request: no connection, broken HTTP, a timeout, and the statuses that
+    /// RFC 9110 and RFC 6585 call temporary (429, 502, 503, 504).
     fn default() -> Self {
         let mut statuses = StatusSet::empty();
         for status in ["429", "502", "503", "504"] {
-            // These are statuses.
+            // None of these can fail: all are statuses.
             let _ = statuses.add(status);
         }
         Self {
@@ -60,7 +60,7 @@ impl Default for RetryOn {
 }
 
 impl RetryOn {
-    /// The classes that can be named beside statuses. Others are the plan's own end or would only repeat themselves.
+    /// The classes that can be named beside statuses. The others are the plan's own end, or would only happen again.
     pub const NAMEABLE: [FailureKind; 6] = [
         FailureKind::Connect,
         FailureKind::Tls,
@@ -70,19 +70,19 @@ impl RetryOn {
         FailureKind::InvalidBody,
     ];
 
-    /// After these and no others.
+    /// Selects these failures and no others.
     #[must_use]
     pub const fn new(kinds: Vec<FailureKind>, statuses: StatusSet) -> Self {
         Self { kinds, statuses }
     }
 
-    /// The classes.
+    /// Returns the classes.
     #[must_use]
     pub fn kinds(&self) -> &[FailureKind] {
         &self.kinds
     }
 
-    /// The statuses.
+    /// Returns the statuses.
     #[must_use]
     pub const fn statuses(&self) -> &StatusSet {
         &self.statuses
@@ -90,7 +90,7 @@ impl RetryOn {
 
     fn contains(&self, failure: &Failure) -> bool {
         match (failure.kind, failure.status) {
-            // RFC 9110, section 15: what is beyond 599 means the same as a 500.
+            // RFC 9110, section 15: a status beyond 599 means the same as a 500.
             (FailureKind::Status, Some(status)) if status.as_u16() >= 600 => {
                 self.statuses.contains(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -101,7 +101,7 @@ impl RetryOn {
 }
 
 impl Retry {
-    /// The pause after `failure` of try number `tried` (from 1); `None` where there is no other try.
+    /// Returns the pause after `failure` of attempt number `tried` (from 1); `None` if there is no further attempt.
     /// `random` is a number from 0 to 1.
     #[must_use]
     pub fn pause(&self, failure: &Failure, tried: u32, random: f64) -> Option<Duration> {

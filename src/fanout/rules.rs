@@ -1,9 +1,9 @@
 //! The choices that make up a plan, as values that can only be valid: mode, completion, and the effect of a failure. It
-//! knows nothing of where they come from.
+//! must not know where they come from.
 
 use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
 
-/// The rules by which an aggregate runs its calls, where the caller chooses nothing else.
+/// The rules by which an aggregate runs its calls, unless the caller chooses otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// The way in which the calls follow one another.
@@ -12,19 +12,19 @@ pub struct Rules {
     pub concurrency: NonZeroUsize,
     /// The time for all calls together. A caller can only shorten it.
     pub deadline: Duration,
-    /// The condition that is waited for.
+    /// The condition that the plan waits for.
     pub completion: Completion,
     /// The effect of a failed call.
     pub on_failure: OnFailure,
 }
 
 impl Rules {
-    /// The deadline where none is set: about the longest that a person waits for a page.
+    /// The deadline if none is set: about the longest that a person waits for a page.
     pub const DEADLINE: Duration = Duration::from_secs(10);
 }
 
 impl Default for Rules {
-    /// All calls at once, all of them waited for, ten seconds, and a failure is reported in its place.
+    /// Runs all calls at once, waits for all of them for ten seconds, and reports a failure in its place.
     fn default() -> Self {
         Self {
             mode: Mode::Concurrent,
@@ -65,7 +65,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A text that names no value of its policy.
+/// A text that is not a value of its policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {allowed}")]
 pub struct UnknownRule {
@@ -148,7 +148,7 @@ impl fmt::Display for OnFailure {
     }
 }
 
-/// Tells if a plan can do without a call.
+/// The plan's need of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// Its failure ends the plan if `on_failure = "fail"`. `wait_for = "required"` waits for it.

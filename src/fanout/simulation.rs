@@ -1,5 +1,5 @@
-//! Properties of every plan. A plan calls upstreams that follow a script, on paused time, and `checks` holds what must be
-//! true of it. This does not know who makes the scripts (a property test, a fuzzer).
+//! Properties of every plan. A plan calls upstreams that follow a script, on paused time, and `checks` holds what must
+//! be true of it. It must not know who makes the scripts (a property test, a fuzzer).
 
 use std::rc::Rc;
 

@@ -8,19 +8,19 @@ use http::StatusCode;
 #[derive(Clone, PartialEq, Eq)]
 pub struct StatusSet([bool; 500]);
 
-/// One entry of a [`StatusSet`]'s text form that is neither a status nor a class of them.
+/// An entry of a [`StatusSet`]'s text form that is neither a status nor a class of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a status such as \"404\" or a class of them such as \"2xx\"")]
 pub struct UnknownStatus;
 
 impl StatusSet {
-    /// No status at all.
+    /// Returns the empty set.
     #[must_use]
     pub const fn empty() -> Self {
         Self([false; 500])
     }
 
-    /// `2xx`.
+    /// Returns the set `2xx`.
     #[must_use]
     pub fn successful() -> Self {
         let mut set = Self::empty();
@@ -31,7 +31,7 @@ impl StatusSet {
     /// Adds a status (`"404"`) or a class (`"2xx"`).
     ///
     /// # Errors
-    /// When `text` is neither, or outside 100 to 599.
+    /// Fails if `text` is neither, or outside 100 to 599.
     pub fn add(&mut self, text: &str) -> Result<(), UnknownStatus> {
         let range = match text.strip_suffix("xx").map(usize::from_str) {
             Some(Ok(class @ 1..=5)) => class * 100..class * 100 + 100,
@@ -45,7 +45,7 @@ impl StatusSet {
         Ok(())
     }
 
-    /// Tells whether `status` is in the set. Statuses from 600 are in none.
+    /// Returns true if `status` is in the set. Statuses from 600 are in no set.
     #[must_use]
     pub fn contains(&self, status: StatusCode) -> bool {
         self.0

@@ -1,4 +1,4 @@
-//! The trait by which the core asks for an attempt of a call. Knows nothing of plans.
+//! The trait by which the core asks for an attempt of a call. It must not know plans.
 
 use std::future::Future;
 
@@ -11,11 +11,12 @@ pub trait Upstream {
     /// The part of the client's request that an attempt needs.
     type Context;
 
-    /// Sends one request and takes its whole answer. Dropping the future must give the attempt up at once, on the wire too.
+    /// Sends one request and takes its whole answer. Dropping the future must give the attempt up at once, on the wire
+    /// too.
     ///
-    /// `id` tells the attempt from all others of the client's request. The caller gives it up at `until`, the earlier of its
-    /// call's timeout and its plan's deadline. As it knows the moment, it may say what it was waiting for. It sets `head` to the
-    /// status of its answer as soon as that is known.
+    /// `id` tells the attempt from all others of the client's request. The caller gives the attempt up at `until`, the
+    /// earlier of its call's timeout and its plan's deadline. As the attempt knows that moment, it may say what it was
+    /// waiting for. It sets `head` to the status of its answer as soon as that is known.
     fn attempt(
         &self,
         context: &Self::Context,

@@ -1,5 +1,5 @@
-//! A case: a plan and the script of its upstreams, as plain numbers that a generator can draw. It does not know what must
-//! be true of it.
+//! A case: a plan and the script of its upstreams, as plain numbers that a generator can draw. It must not know what
+//! must be true of it.
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -23,7 +23,7 @@ pub(crate) enum End {
     Refused,
     /// A 503. It may ask for a retry after this many seconds.
     Unavailable(Option<u8>),
-    /// A body that is no use. Another attempt would not help.
+    /// A body that is not valid. Another attempt would not help.
     Invalid,
     /// No end at all.
     Never,
@@ -64,7 +64,7 @@ pub(crate) struct Script {
     pub(crate) optional: bool,
     /// The call's time, in milliseconds, from 1.
     pub(crate) timeout: u16,
-    /// The index of the case's policy that it uses, counted round.
+    /// The index of its policy in the case, modulo the number of policies.
     pub(crate) policy: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The properties themselves: of the events of a plan, of its outcome, and of what its upstreams have seen. It does not know
+//! The properties themselves: of a plan's events, of its outcome, and of what its upstreams have seen. It must not know
 //! how a case is run.
 
 use std::{
@@ -27,9 +27,9 @@ struct Entry {
     settled: u32,
     tried: u32,
     ended: u32,
-    /// Retries and hedges that were announced.
+    /// The number of retries and hedges that were announced.
     announced: u32,
-    /// Those of them that were sent.
+    /// The number of them that were sent.
     extra: u32,
 }
 
@@ -139,7 +139,7 @@ pub(super) fn check_ledger(case: &Case, ledger: &Ledger<'_>, took: Duration) {
         if !rules.repeatable {
             assert_eq!(call.announced, 0, "what may not be repeated is not");
         }
-        // Each try may have a hedge beside it.
+        // Each attempt may have a hedge beside it.
         assert!(call.tried <= 2 * rules.attempts.max(1), "{call:?}");
         if case.time().is_zero() {
             assert_eq!(call.started, 0, "nothing begins when the time is over");
