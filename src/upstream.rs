@@ -1,8 +1,9 @@
 //! The adapter that speaks HTTP/1.1 to upstreams, over connections that awc's connector opens.
 //!
-//! The dialer (`dial`) races a name's addresses, sets TCP_NODELAY and does TLS itself; a pool (`pool`) keeps what is open. An
-//! attempt (`attempt`) writes a request made ready at start (`request`) and feeds what comes to a reader (`reading`) that knows
-//! what an answer is and when it is over. It must not know plans, configuration files or metrics.
+//! The dialer (`dial`) races a name's addresses, sets TCP_NODELAY and does TLS itself. A pool (`pool`) keeps open
+//! connections. An attempt (`attempt`) writes a request that was made ready at start (`request`), and feeds the bytes
+//! that come to a reader (`reading`). The reader knows what an answer is and when it is over. It must not know plans,
+//! configuration files or metrics.
 
 mod address;
 mod addresses;

@@ -9,7 +9,7 @@ use http::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     scheme: Scheme,
-    /// As it was written.
+    /// The text as it was written.
     authority: Authority,
     port: u16,
 }
@@ -90,7 +90,7 @@ impl Address {
     }
 }
 
-/// The port of a scheme (RFC 9110, sections 4.2.1 and 4.2.2).
+/// Returns the port of a scheme (RFC 9110, sections 4.2.1 and 4.2.2).
 fn standard(scheme: &Scheme) -> u16 {
     if *scheme == Scheme::HTTPS { 443 } else { 80 }
 }

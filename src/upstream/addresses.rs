@@ -1,5 +1,6 @@
-//! In which order a name's addresses are tried. The system's order (RFC 6724) is the base; connections begin at each address in
-//! turn, the families alternate (RFC 8305, section 4), and an address that brought no connection comes last for a while.
+//! The order in which a name's addresses are tried. The system's order (RFC 6724) is the base. Connections begin at
+//! each address in turn, and the families alternate (RFC 8305, section 4). An address that brought no connection comes
+//! last for a while.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,23 +11,23 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The time for which an address that brought no connection comes after the others. A dead one then costs one new connection
-/// in half a minute some of its time; one that is back has its share again before most kept connections have ended.
+/// The time for which an address that brought no connection comes after the others. A dead address then slows one new
+/// connection in half a minute. A recovered one has its share again before most kept connections have ended.
 const AVOIDED: Duration = Duration::from_secs(30);
 
-/// The number of addresses that are remembered, a bound on memory alone: a name has rarely more.
+/// The number of addresses that are remembered. It only bounds memory, as a name rarely has more.
 const REMEMBERED: usize = 64;
 
 /// One worker's knowledge of an upstream's addresses.
 pub(super) struct Addresses {
     /// Counts connections, so that each begins at another address.
     turn: Cell<usize>,
-    /// Addresses that brought no connection, and when; the latest is last.
+    /// The addresses that brought no connection, and the times. The latest is last.
     avoided: RefCell<VecDeque<(SocketAddr, Instant)>>,
 }
 
 impl Addresses {
-    /// Begins at any address: the workers of many gateways should not all begin at the same.
+    /// Begins at a random address, so that the workers of many gateways don't all begin at the same.
     pub(super) fn new() -> Self {
         Self::beginning_at(fastrand::usize(..))
     }
@@ -38,7 +39,7 @@ impl Addresses {
         }
     }
 
-    /// The order in which the next connection tries them. None is left out.
+    /// Returns all addresses in the order in which the next connection tries them.
     pub(super) fn order(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
@@ -53,7 +54,7 @@ impl Addresses {
             group.rotate_left(start.unwrap_or_default());
         }
         let first_is_v6 = good.first().is_some_and(SocketAddr::is_ipv6);
-        // Where one family alone has failed, the fault is often its route: its other addresses would cost as much.
+        // If only one family has failed, the cause is often its route. Its other addresses would then cost as much.
         let failed = |v6| avoided.iter().any(|address| address.is_ipv6() == v6);
         let first_is_v6 = first_is_v6 ^ (failed(first_is_v6) && !failed(!first_is_v6));
         let mut order = interleaved(good, first_is_v6);
@@ -62,7 +63,7 @@ impl Addresses {
         order
     }
 
-    /// It failed, or another one that was begun later was quicker.
+    /// Puts an address last that failed, or that was slower than one begun later.
     pub(super) fn avoid(&self, address: SocketAddr) {
         let mut avoided = self.avoided.borrow_mut();
         avoided.retain(|(known, _)| *known != address);
@@ -72,7 +73,7 @@ impl Addresses {
         avoided.push_back((address, Instant::now()));
     }
 
-    /// It brought a connection.
+    /// Notes that an address brought a connection.
     pub(super) fn trust(&self, address: SocketAddr) {
         self.avoided
             .borrow_mut()
@@ -92,7 +93,7 @@ impl Addresses {
     }
 }
 
-/// Takes one of each family in turn for as long as there are both.
+/// Takes one of each family in turn while there are both.
 fn interleaved(addresses: Vec<SocketAddr>, first_is_v6: bool) -> Vec<SocketAddr> {
     let count = addresses.len();
     let (first, second): (Vec<_>, Vec<_>) = addresses
@@ -113,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    /// `4` and `6` are families, the second digit tells addresses of one family apart.
+    /// Makes an address. `4` and `6` are families, and the second digit tells addresses of one family apart.
     fn address(name: u8) -> SocketAddr {
         let ip = match name / 10 {
             4 => format!("192.0.2.{name}"),
@@ -186,7 +187,7 @@ mod tests {
         for _ in 0..4 {
             assert!(known.order(&addresses(&[61, 62, 41, 42]))[0].is_ipv4());
         }
-        // Where both have, neither is to blame.
+        // If both families have failed addresses, neither is to blame.
         known.avoid(address(41));
         let begun: Vec<_> = (0..2)
             .map(|_| known.order(&addresses(&[61, 62, 41, 42]))[0])

@@ -1,4 +1,4 @@
-//! Reads from the head of a rejected answer what its client may need, where its status may become the whole answer's own: the
+//! Reads the fields of a rejected answer that its client may need if its status becomes that of the whole answer: the
 //! challenges of a 401, and the time to ask again. Everything else of an upstream's head stays here. Pure.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -14,13 +14,13 @@ const MOST_CHALLENGES: usize = 4;
 /// The most bytes of an answer's head for all lines that go on. Common challenges take a tenth of it.
 const LONGEST: usize = 1024;
 
-/// The bytes of a line beside its name and its value.
+/// The bytes of a line besides its name and its value.
 const AROUND: usize = ": \r\n".len();
 
 const CHALLENGE: &str = "www-authenticate";
 const RETRY_AFTER: &str = "retry-after";
 
-/// The rejected answers of one upstream of which something is kept.
+/// The rejected answers of one upstream of which some fields are kept.
 pub(super) struct Advised {
     statuses: Vec<StatusCode>,
     /// The names of the upstream's host, in lower case, without a dot at the end.
@@ -28,8 +28,8 @@ pub(super) struct Advised {
 }
 
 impl Advised {
-    /// Those with these statuses, of an upstream whose host has these names: that of its URL and that of its `Host`, with or
-    /// without a port.
+    /// Selects answers with these statuses, of an upstream whose host has these names: that of its URL and that of its
+    /// `Host`, with or without a port.
     pub(super) fn new<'a>(
         statuses: Vec<StatusCode>,
         hosts: impl IntoIterator<Item = &'a str>,
@@ -41,7 +41,7 @@ impl Advised {
         }
     }
 
-    /// Reads what is kept of an answer with this status and this head, which was read once already.
+    /// Reads the fields to keep from an answer with this status and this head. The head has been read once already.
     #[cold]
     pub(super) fn read(&self, status: StatusCode, head: &[u8]) -> Option<Box<Advice>> {
         if !self.statuses.contains(&status) {
@@ -77,8 +77,8 @@ impl Advised {
         (advice != Advice::default()).then(|| Box::new(advice))
     }
 
-    /// Tells whether the text names the upstream's host, or any address: a name may have several, and other names. What a
-    /// backslash hides is read as well.
+    /// Returns true if the text names the upstream's host, or any address: a host may have several, and other names.
+    /// Text behind a backslash is read as well.
     fn tells(&self, value: &[u8]) -> bool {
         let mut text = String::from_utf8_lossy(value).to_ascii_lowercase();
         text.retain(|letter| letter != '\\');
@@ -100,7 +100,7 @@ impl Advised {
         if word.is_address {
             return true;
         }
-        // A name of one word, such as `users`, may well be what a realm is called.
+        // A name of one word, such as `users`, may well be the name of a realm.
         let is_meant = is_authority || word.has_port;
         self.hosts.iter().any(|host| {
             let short = host.split('.').next();
@@ -144,7 +144,8 @@ impl<'a> MaybeHost<'a> {
     }
 }
 
-/// Tells whether it begins as a challenge does, with the name of a scheme, is in visible ASCII, and ends no later than its quotes.
+/// Returns true if it begins as a challenge does, with the name of a scheme, is in visible ASCII, and closes its
+/// quotes.
 fn is_challenge(value: &[u8]) -> bool {
     let is_visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
@@ -156,7 +157,7 @@ fn is_challenge(value: &[u8]) -> bool {
         && is_quoted_well(value)
 }
 
-/// Tells whether every quote is closed; a backslash takes the next character for itself (RFC 9110, section 5.6.4).
+/// Returns true if every quote is closed. A backslash escapes the next character (RFC 9110, section 5.6.4).
 fn is_quoted_well(value: &[u8]) -> bool {
     let mut is_open = false;
     let mut bytes = value.iter();
@@ -170,14 +171,14 @@ fn is_quoted_well(value: &[u8]) -> bool {
     !is_open
 }
 
-/// Tells whether it is a number of seconds, or a date in the one form that may be sent (RFC 9110, section 5.6.7).
+/// Returns true if it is a number of seconds, or a date in the one form that may be sent (RFC 9110, section 5.6.7).
 fn is_time(value: &[u8]) -> bool {
     /// Some three hundred years.
     const MOST_DIGITS: usize = 10;
     let is_number =
         (1..=MOST_DIGITS).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
     let is_date = |text: &str| {
-        // Written again, it is the same: so it has that form, and the right day of the week.
+        // A date that is the same when it is written again has that form, and the right day of the week.
         httpdate::parse_http_date(text).is_ok_and(|date| httpdate::fmt_http_date(date) == text)
     };
     is_number || std::str::from_utf8(value).is_ok_and(is_date)
@@ -282,7 +283,7 @@ mod tests {
             ),
             ("http://users/", "Bearer realm=\"http://users/token\""),
             ("http://users/", "Basic realm=\"users:80\""),
-            // The address that a name has, and any other.
+            // An address of the host, and any other address.
             ("http://users/", "Bearer realm=\"http://127.0.0.1:18098/x\""),
             ("http://users/", "Basic realm=\"[::1]\""),
             // Other ways to write the same name.
@@ -299,7 +300,7 @@ mod tests {
             let fields = format!("WWW-Authenticate: {challenge}\r\n");
             assert_eq!(challenges(url, &fields), [""; 0], "{challenge}");
         }
-        // A realm of that name is no address, and a host that only begins like it is another one.
+        // A realm of that name is not an address, and a host that only begins like it is another host.
         for good in [
             "Basic realm=\"users\"",
             "Bearer realm=\"https://users.example.com/token\", scope=\"a:b c::d 1.2\"",

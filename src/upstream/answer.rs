@@ -1,4 +1,4 @@
-//! Decides what an upstream's whole body is: JSON that may be embedded unread, text, or bytes. Pure.
+//! Decides the kind of an upstream's whole body: JSON that may be embedded unread, text, or bytes. Pure.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::fanout::{Body, Failure, FailureKind, Labels};
 
-/// A byte order mark in UTF-8. It is no part of a text (Encoding Standard, section 6), nor of JSON (RFC 8259, section
+/// A byte order mark in UTF-8. It is not part of a text (Encoding Standard, section 6), nor of JSON (RFC 8259, section
 /// 8.1).
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -64,7 +64,7 @@ impl Described {
     }
 }
 
-/// Decides what `bytes` are. JSON may nest `depth` levels.
+/// Decides the kind of `bytes`. JSON may nest `depth` levels.
 ///
 /// # Errors
 /// `invalid_body` if they are declared as JSON and aren't exactly one JSON value in UTF-8 (RFC 8259), or if the value
@@ -81,7 +81,7 @@ pub(super) fn read(described: Described, bytes: Bytes, depth: usize) -> Result<B
         content_type,
         codings,
     } = more.map(|more| *more).unwrap_or_default();
-    // An empty body is in no coding.
+    // An empty body is not coded.
     let codings = codings.filter(|_| !bytes.is_empty());
     let strange = codings.as_ref().and_then(|codings| codings.strange());
     if kind == Kind::Json {
@@ -144,7 +144,7 @@ fn json(bytes: &Bytes, charset: Charset, depth: usize) -> Result<Body, Failure> 
     }
 }
 
-/// Says why JSON's bytes are not UTF-8, as far as the bytes or their type tell.
+/// Says why JSON's bytes are not UTF-8, as far as the bytes or their type show it.
 fn not_utf_8(bytes: &[u8], foreign: bool) -> &'static str {
     if is_wide(bytes) {
         "the upstream's JSON is in UTF-16 or UTF-32, not in UTF-8"

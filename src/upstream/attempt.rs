@@ -1,5 +1,5 @@
-//! One attempt: a prepared request sent over a service's wire, its whole answer taken, and whatever went wrong named by its
-//! class.
+//! One attempt: sends a prepared request over a service's wire, takes its whole answer, and names a failure by its
+//! class. It must not know the call's other attempts.
 
 use std::{
     future::poll_fn,
@@ -31,11 +31,11 @@ use super::{
 use crate::exchange::ClientContext;
 use crate::fanout::{AttemptId, Failure, FailureKind, HeadStatus, Repeatable, Reply, Upstream};
 
-/// The time that the rest of a failed answer may keep a call waiting: it usually came with the head.
+/// The time that the rest of a failed answer may keep a call waiting. The rest usually came with the head.
 const DRAIN_TIME: Duration = Duration::from_millis(20);
 
-/// The bytes that are read at once, where it isn't known how much is to come. They lie on the stack, so that a call that waits
-/// holds nothing.
+/// The bytes that are read at once if the length of the rest is unknown. They lie on the stack, so a waiting call holds
+/// no buffer.
 const PIECE: usize = 8 * 1024;
 
 /// The way to send one request to its service from one worker thread. Several may share a wire.
@@ -48,9 +48,9 @@ pub struct Adapter {
 
 /// The end of an exchange.
 enum Ended {
-    /// With an answer, or without one that can be had.
+    /// It ended with an answer, or with a failure that sending again does not mend.
     Settled(Result<Reply, Failure>),
-    /// The connection brought not a byte of an answer before it was closed, or bytes that begin none.
+    /// The connection was closed before a byte of an answer came, or it brought bytes that begin no answer.
     Stale(Failure),
 }
 
@@ -80,7 +80,7 @@ impl Adapter {
         self.repeatable == Repeatable::Yes && self.wire.may_resend()
     }
 
-    /// One request and its answer. The connection goes back to the pool if it is still good after that.
+    /// Sends one request and reads its answer. The connection goes back to the pool if it is still good after that.
     async fn exchange(
         &self,
         mut connection: Connection,
@@ -94,13 +94,13 @@ impl Adapter {
         let stream = &mut *connection.stream;
         let done = match self.send(stream, client, id, &mut reading).await {
             Ok(()) => read(stream, &mut reading).await,
-            // It may have answered before it stopped reading. Such an answer is a connection's last.
+            // The upstream may have answered before it stopped reading. Such an answer is a connection's last.
             Err(error) => match read(stream, &mut reading).await {
                 Ok(()) if reading.is_answered() => {
                     reading.spend();
                     Ok(())
                 }
-                // What was read last says more than that nothing could be written.
+                // An error of reading says more than that nothing could be written.
                 read => read.and(Err(error)),
             },
         };
@@ -114,7 +114,7 @@ impl Adapter {
             }
             reading.end(false);
         }
-        // What begins no answer is left over from the one before.
+        // Bytes that begin no answer are left over from the answer before.
         let is_stale = !reading.is_answered() || reading.is_garbled();
         let idle = reading.idle();
         let sent = self.template.body_len();
@@ -180,7 +180,7 @@ impl Upstream for Adapter {
             };
             match self.exchange(connection, client, id, head).await {
                 Ended::Settled(result) => break result,
-                // It had been closed, or something was left over on it. A new one certainly is neither.
+                // It had been closed, or bytes were left over on it. Neither can be true of a new one.
                 Ended::Stale(_) if is_kept && self.may_resend() => self.wire.resent(),
                 Ended::Stale(failure) => break Err(failure),
             }
@@ -190,7 +190,7 @@ impl Upstream for Adapter {
     }
 }
 
-/// The status of the answer, as far as one was read.
+/// Returns the answer's status, if one was read.
 fn status_of(result: &Result<Reply, Failure>) -> Option<StatusCode> {
     match result {
         Ok(reply) => Some(reply.status),
@@ -198,8 +198,8 @@ fn status_of(result: &Result<Reply, Failure>) -> Option<StatusCode> {
     }
 }
 
-/// Sends a large body, and reads whenever it isn't taken: an upstream may answer before it has all of it, and then read no
-/// more. Such an answer is a connection's last, and the rest of the body is not sent.
+/// Sends a large body, and reads while the upstream doesn't take it. An upstream may answer before it has the whole
+/// body, and then read no more. Such an answer is a connection's last, and the rest of the body is not sent.
 async fn send_body(
     stream: &mut dyn Stream,
     mut body: &[u8],
@@ -224,11 +224,11 @@ async fn send_body(
     .await
 }
 
-/// Reads an answer to its end; one that nobody wants, as far as it comes at once.
+/// Reads an answer to its end. If nobody needs the rest, it reads only the bytes that come at once.
 async fn read(stream: &mut dyn Stream, reading: &mut Reading<'_>) -> io::Result<()> {
     while !reading.is_over() {
         if reading.is_drained() {
-            // On the heap, as it is rare. Late or not, the answer's status is all that the call needs.
+            // On the heap, as it is rare. The call needs only the status, even if the rest comes late.
             let _ = Box::pin(timeout(DRAIN_TIME, drain(stream, reading))).await;
             break;
         }
@@ -244,7 +244,7 @@ async fn drain(stream: &mut dyn Stream, reading: &mut Reading<'_>) -> io::Result
     Ok(())
 }
 
-/// Reads what there is, at least a byte or the end.
+/// Reads at least a byte, or the end.
 async fn read_some(stream: &mut dyn Stream, reading: &mut Reading<'_>) -> io::Result<()> {
     if let Some((body, left)) = reading.room() {
         let size = stream.read_buf(&mut body.limit(left)).await?;

@@ -1,5 +1,5 @@
 //! Holds one body as it comes: once, and never beyond its own bound, its request's remaining bytes, or the memory that
-//! there is. It knows nothing of the body's contents.
+//! is left. It must not know the body's contents.
 
 use bytes::Bytes;
 
@@ -85,7 +85,7 @@ impl<'a> Growing<'a> {
         Ok(())
     }
 
-    /// Returns the place for the rest of a body, and the number of bytes that are to come. The body must have begun,
+    /// Returns the buffer for the rest of a body, and the number of bytes that are to come. The body must have begun,
     /// with a known length.
     pub(super) fn room(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         let left = (self.declared as usize).checked_sub(self.bytes.len())?;
@@ -96,7 +96,7 @@ impl<'a> Growing<'a> {
         Some((&mut self.bytes, left))
     }
 
-    /// The most bytes that are held of the body.
+    /// Returns the most bytes that are held of the body.
     const fn most(&self) -> usize {
         self.bounds.own.saturating_add(self.slack as usize)
     }
@@ -130,7 +130,7 @@ impl<'a> Growing<'a> {
     }
 }
 
-/// The failure of a body for which there is no memory. The gateway alone is to blame for it.
+/// Makes the failure of a body for which there is no memory. Only the gateway is to blame for it.
 #[cold]
 pub(super) fn no_memory() -> Failure {
     let detail = "the gateway's memory for bodies is taken by other requests";

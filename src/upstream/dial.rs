@@ -1,5 +1,5 @@
-//! Opens connections to one upstream: its name looked up, its addresses raced, TCP_NODELAY set, TLS done, all within the time of
-//! the attempt that wants one. awc's connector asks for them as a service.
+//! Opens connections to one upstream: looks its name up, races its addresses, sets TCP_NODELAY and does TLS, all within
+//! the time of the attempt that needs one. awc's connector calls it as a service. It must not know requests.
 
 use std::{
     borrow::Cow,
@@ -32,20 +32,20 @@ use super::{
 };
 use crate::fanout::{Failure, FailureKind};
 
-/// The place of an upstream, and the means to get there.
+/// The destination of connections to an upstream: its host and port, and the means to reach them.
 pub(super) struct Destination {
     pub(super) host: Host,
     pub(super) port: u16,
     pub(super) addresses: Addresses,
     /// Set for `https`.
     pub(super) tls: Option<Session>,
-    /// The name, the connection and the handshake, together.
+    /// The time for the name, the connection and the handshake together.
     pub(super) timeout: Duration,
-    /// The end of the attempt that is asking, set whenever it is polled: awc's connector has no place for it.
+    /// The end of the attempt that is asking. It is set at each poll, as awc's connector has no argument for it.
     pub(super) until: Cell<Instant>,
-    /// Told of every connection.
+    /// The observer of every connection.
     pub(super) observer: Rc<dyn ConnectionObserver>,
-    /// The idle connections that are closed where no other can be opened.
+    /// The idle connections that are closed if no other can be opened.
     pub(super) spare: Rc<Spare>,
 }
 
@@ -70,7 +70,7 @@ impl Service<ConnectInfo<Uri>> for Dialer {
     fn call(&self, info: ConnectInfo<Uri>) -> Self::Future {
         let destination = Rc::clone(&self.0);
         let until = destination.until.get();
-        // A spent budget would hide that a connection is there, or make the attempt's timer seem to be the first.
+        // A spent budget would hide a connection that has come, or make the attempt's timer seem to fire first.
         Box::pin(unconstrained(async move {
             let mut is_eased = false;
             let dialled = loop {
@@ -109,7 +109,8 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// The reason why awc's connector brought no connection: the dialer's own word, for as long as it has one.
+/// Returns the reason why awc's connector brought no connection. It is the dialer's own failure, if the error holds
+/// one.
 pub(super) fn why(error: awc::error::ConnectError) -> Failure {
     let own = match error {
         awc::error::ConnectError::Io(error) => error.downcast::<Refused>().ok(),
@@ -136,7 +137,7 @@ enum NoConnection {
 }
 
 impl NoConnection {
-    /// The failure, after the one who looks on was told of it.
+    /// Returns the failure, after reporting it to the observer.
     fn told(self, observer: &dyn ConnectionObserver) -> Failure {
         match self {
             Self::Failed(failure) => {
@@ -220,7 +221,7 @@ impl Destination {
     }
 }
 
-/// Describes to a client a connection that could not be made: never with the address.
+/// Describes to a client a connection that could not be made, never with the address.
 fn lost(error: Option<&io::Error>) -> NoConnection {
     if let Some(shortage) = error.and_then(Shortage::of) {
         return NoConnection::Short(shortage);

@@ -1,5 +1,5 @@
 //! An answer that is taken piece by piece as it comes, for a command that shows it growing. The rules are those of a
-//! whole answer: a cut answer is a failure.
+//! whole answer: a cut answer is a failure. It must not know what the body says.
 
 use bytes::BytesMut;
 use http::StatusCode;

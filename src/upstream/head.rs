@@ -1,5 +1,5 @@
-//! Reads the head of an HTTP/1.x answer for what decides its framing (RFC 9112, section 6.3) and what its body is. Pure:
-//! bytes in, facts out.
+//! Reads the head of an HTTP/1.x answer: the framing (RFC 9112, section 6.3) and the kind of its body. Pure: it takes
+//! bytes and returns facts.
 
 use std::{borrow::Cow, mem::MaybeUninit, time::Duration};
 
@@ -12,25 +12,25 @@ use super::{
     media,
 };
 
-/// The most fields that a head may have: some answers set hundreds of cookies. The space for them is on the stack, and isn't
-/// touched where there are fewer.
+/// The most fields that a head may have, as some answers set hundreds of cookies. The space for them is on the stack,
+/// and isn't touched if there are fewer.
 pub(super) const MAX_FIELDS: usize = 256;
 
 /// The end of an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// There is none: an answer to HEAD, a 204, a 205 or a 304.
+    /// There is no body: an answer to HEAD, a 204, a 205 or a 304.
     None,
-    /// After this many bytes.
+    /// The body ends after this many bytes.
     Length(u64),
-    /// With the last chunk.
+    /// The body ends with the last chunk.
     Chunked,
-    /// With the connection.
+    /// The body ends with the connection.
     Close,
 }
 
 impl Framing {
-    /// The bytes of body there will be, where that is declared.
+    /// Returns the declared length of the body, if there is one.
     pub(super) const fn length(self) -> Option<u64> {
         match self {
             Self::None => Some(0),
@@ -49,18 +49,19 @@ pub(super) struct Head {
     pub(super) status: StatusCode,
     /// The end of the body.
     pub(super) framing: Framing,
-    /// The upstream may take another request on the connection (RFC 9112, section 9.3).
+    /// True if the upstream may take another request on the connection (RFC 9112, section 9.3).
     pub(super) lasts: bool,
-    /// The time that the connection may then wait for it, as far as the upstream says.
+    /// The time that the connection may then wait for the request, as far as the upstream says.
     pub(super) idle: Idle,
     /// The body's type and encoding.
     pub(super) described: Described,
-    /// The time after which it wants to be asked again, in seconds (RFC 9110, section 10.2.3). The other form, a date, is not worth
-    /// trusting two clocks for.
+    /// The time after which the upstream asks for a retry, in seconds (RFC 9110, section 10.2.3). The other form, a
+    /// date, depends on two clocks and is not read.
     pub(super) retry_after: Option<Duration>,
 }
 
-/// Reads the head at the start of `bytes`; `None` while it is not whole. `head_only`: the request's method was HEAD.
+/// Reads the head at the start of `bytes`; `None` while it is not whole. `head_only` means that the request's method
+/// was HEAD.
 pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'static str> {
     let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut answer = httparse::Response::new(&mut []);
@@ -88,7 +89,8 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
         return Err("the answer is chunked in HTTP/1.0");
     }
     let has_body = !head_only && !matches!(status.as_u16(), 100..200 | 204 | 205 | 304);
-    // A 205 has no content (RFC 9110, section 15.3.6), but may have chunks or a length, and what belongs to them may follow.
+    // A 205 has no content (RFC 9110, section 15.3.6). It may still have chunks or a length, and their bytes may
+    // follow.
     let is_over = status != StatusCode::RESET_CONTENT || fields.framing == Framing::Length(0);
     Ok(Some(Head {
         size,
@@ -110,7 +112,7 @@ pub(super) fn parse(bytes: &[u8], head_only: bool) -> Result<Option<Head>, &'sta
 
 /// The facts in a head's fields.
 struct Fields<'a> {
-    /// `Close` where they say nothing.
+    /// `Close` if the fields don't say.
     framing: Framing,
     close: bool,
     keep_alive: bool,
@@ -132,7 +134,7 @@ impl<'a> Fields<'a> {
             retry_after: None,
         };
         for line in lines {
-            // Most fields are of no interest, which their names' lengths tell.
+            // Most fields are of no interest, and the lengths of their names tell which.
             let is = |name: &str| line.name.eq_ignore_ascii_case(name);
             match line.name.len() {
                 10 if is("connection") => fields.connection(line.value),
@@ -165,7 +167,7 @@ impl<'a> Fields<'a> {
     fn frame(&mut self, framing: Framing) -> Result<(), &'static str> {
         match (self.framing, framing) {
             (Framing::Close, framing) => self.framing = framing,
-            // An application and its server may both have said it (RFC 9110, section 8.6).
+            // An application and its server may both have sent the field (RFC 9110, section 8.6).
             (Framing::Length(before), Framing::Length(length)) if before == length => {}
             _ => return Err("the answer says its length more than once"),
         }
@@ -181,9 +183,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A type as text: what is no UTF-8 is taken for ISO-8859-1, as old servers mean it.
+/// Returns a type as text. A type that is not UTF-8 is read as ISO-8859-1, as old servers mean it.
 fn text(value: &[u8]) -> Cow<'_, str> {
-    // By far the most common, and found by one comparison.
+    // By far the most common type, found by one comparison.
     if value == media::PLAIN_JSON.as_bytes() {
         return Cow::Borrowed(media::PLAIN_JSON);
     }
@@ -194,7 +196,7 @@ fn text(value: &[u8]) -> Cow<'_, str> {
     )
 }
 
-/// Of several types the last that is one, as for one field that lists them.
+/// Returns the last valid type of several, as for one field that lists them.
 #[cold]
 fn later<'a>(before: Cow<'a, str>, value: &'a [u8]) -> Cow<'a, str> {
     Some(text(value))
@@ -202,7 +204,7 @@ fn later<'a>(before: Cow<'a, str>, value: &'a [u8]) -> Cow<'a, str> {
         .unwrap_or(before)
 }
 
-/// A length, or the same one several times: two fields may have become one.
+/// Reads a length, or the same one several times: two fields may have become one.
 fn length(value: &[u8]) -> Result<u64, &'static str> {
     const NONE: &str = "the answer's length is not a number";
     if let Some(length) = number(value) {
@@ -218,7 +220,7 @@ fn length(value: &[u8]) -> Result<u64, &'static str> {
     Ok(first)
 }
 
-/// Takes `chunked` alone; empty members of its list mean nothing (RFC 9110, section 5.6.1).
+/// Takes `chunked` alone. Empty members of its list mean nothing (RFC 9110, section 5.6.1).
 fn chunked(value: &[u8]) -> Result<(), &'static str> {
     let members = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     let mut members = members.filter(|member| !member.is_empty());
@@ -231,7 +233,7 @@ fn chunked(value: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Digits and nothing else; a sign is no digit.
+/// Reads digits and nothing else. A sign is not a digit.
 fn number(value: &[u8]) -> Option<u64> {
     let digits = value.trim_ascii();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {

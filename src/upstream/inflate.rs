@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 use super::{body::Growing, broken::protocol, coding::Format, whole::Packed};
 use crate::fanout::{Failure, Reply};
 
-/// The time that it works before others have a turn. It is measured by the clock, as equal amounts of bytes may cost
+/// The time that it works before others have a turn. It is measured by the clock, as the same number of bytes may cost
 /// little or much.
 const TURN: Duration = Duration::from_micros(300);
 

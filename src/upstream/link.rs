@@ -1,4 +1,4 @@
-//! The connection to an upstream, plain or inside TLS, as awc's connector opens it. It knows nothing of HTTP.
+//! The connection to an upstream, plain or inside TLS, as awc's connector opens it. It must not know HTTP.
 
 use std::{
     fmt, io,

@@ -1,6 +1,6 @@
-//! Looks names up on a few threads that run from the start: a process at its limit of threads can't start another one
-//! later. At most one look-up of a name is under way at a time, however many wait for it. A name service that hangs for
-//! one name holds one thread, and the other threads serve the other names.
+//! Looks names up on a few threads that run from the start, as a process at its limit of threads can't start another
+//! one later. At most one look-up of a name is under way at a time, however many wait for it. A name service that hangs
+//! for one name holds one thread, and the other threads serve the other names.
 
 use std::{
     collections::HashMap,
@@ -15,8 +15,9 @@ use tokio::sync::watch;
 
 use super::shortage::Shortage;
 
-/// The most threads that look names up. A gateway has rarely more names, and each gets a thread of its own up to then; of
-/// more names, eight would have to hang at a time to keep another waiting, which still has its turn when one of them ends.
+/// The most threads that look names up. A gateway rarely has more names, and each name gets a thread of its own up to
+/// this number. With more names, another name waits only if eight look-ups hang at a time, and only until one of them
+/// ends.
 pub const LOOK_UPS: usize = 8;
 
 /// Asks for a host's addresses; it may block.
@@ -25,10 +26,11 @@ type Ask = dyn Fn(&str) -> Found + Send + Sync;
 /// The addresses of a host. Their ports mean nothing.
 type Addresses = Arc<[SocketAddr]>;
 
-/// The addresses; none where the name has none or can't be looked up. An error where the gateway is why.
+/// The addresses; none if the name has none or can't be looked up. An error if the gateway is the cause.
 type Found = Result<Addresses, Shortage>;
 
-/// The names of all upstreams, each once, and the threads that look them up. The threads end when nobody has a name any more.
+/// The names of all upstreams, each once, and the threads that look them up. The threads end when the last name is
+/// dropped.
 pub struct Names {
     known: HashMap<Arc<str>, Name>,
     threads: usize,
@@ -38,7 +40,7 @@ pub struct Names {
 }
 
 impl Default for Names {
-    /// Names that the system looks up.
+    /// Makes names that the system looks up.
     fn default() -> Self {
         Self::asking(from_system)
     }
@@ -92,8 +94,8 @@ impl Names {
                 // The lock is held while this thread waits for work. Other free threads wait for the lock.
                 let next = locked(&look_ups).recv();
                 let Ok(look_up) = next else { return };
-                // A look-up that panics is dropped, and those who wait for it learn that. The thread goes on with the
-                // next look-up.
+                // A look-up that panics is dropped, and its waiters learn of that. The thread goes on with the next
+                // look-up.
                 let _ = catch_unwind(AssertUnwindSafe(|| look_up.run(&*ask)));
             }
         };
@@ -117,7 +119,7 @@ pub(super) struct Name {
 type Pending = watch::Receiver<Option<Found>>;
 
 impl Name {
-    /// Joins a look-up that is under way, else begins one.
+    /// Joins a look-up that is under way, or begins one.
     pub(super) async fn find(&self) -> Found {
         let mut pending = self.look_up();
         let found = pending.wait_for(Option::is_some).await;
@@ -128,7 +130,7 @@ impl Name {
     fn look_up(&self) -> Pending {
         // The lock is held for a moment only, never during a look-up.
         let mut under_way = locked(&self.under_way);
-        // A look-up whose sender is gone is over, however it ended.
+        // A look-up whose sender is gone is over, in whatever way it ended.
         if let Some(pending) = &*under_way
             && pending.has_changed().is_ok()
         {

@@ -1,21 +1,23 @@
-//! The ways in which an attempt's surroundings hear of its connections, and pay for a request that is sent again. Knows
-//! nothing of metrics or policies.
+//! Traits through which attempts report their connections, and pay for a request that is sent again. It must not know
+//! metrics or policies.
 
 use crate::fanout::Failure;
 
-/// Told of a service's connections.
+/// An observer of a service's connections.
 pub trait ConnectionObserver {
-    /// A connection was opened.
+    /// Reports that a connection was opened.
     fn opened(&self) {}
-    /// No connection could be opened.
+    /// Reports that no connection could be opened.
     fn unreachable(&self, _failure: &Failure) {}
-    /// No connection could be opened, as this process lacks something for all services, such as file descriptors.
+    /// Reports that no connection could be opened, as this process lacks a resource for all services, such as file
+    /// descriptors.
     fn short(&self, _failure: &Failure) {}
-    /// A pooled connection was closed or brought no answer, and the request was sent again on a new one.
+    /// Reports that a pooled connection was closed or brought no answer, and that the request was sent again on a new
+    /// one.
     fn resent(&self) {}
 }
 
-/// The budget from which requests are paid for that are sent again after a failed answer.
+/// The budget that pays for requests that are sent again after a failed answer.
 pub trait ResendBudget {
     /// Pays for one request. Returns false if the budget has nothing left.
     fn withdraw(&self) -> bool;
@@ -23,7 +25,7 @@ pub trait ResendBudget {
 
 impl ConnectionObserver for () {}
 
-/// A budget without end.
+/// Never runs out.
 impl ResendBudget for () {
     fn withdraw(&self) -> bool {
         true

@@ -1,7 +1,7 @@
-//! One upstream's connections on one worker: opened by awc's connector, kept between requests, closed when they have idled or
-//! lived for too long. It knows nothing of HTTP.
+//! The connections of one upstream on one worker. awc's connector opens them, and they are kept between requests. They
+//! are closed when they have idled or lived for too long. It must not know HTTP.
 //!
-//! awc has a pool too, but gives a connection back to it only at the end of its own exchange, which is not used here.
+//! awc has a pool too, but gives a connection back to it only at the end of awc's own exchange, which is not used here.
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,8 +24,8 @@ use tokio::{
 
 use crate::fanout::Failure;
 
-/// The time that a connection is used at all, so that a changed address is found in time. An upstream whose connections may wait
-/// for longer has said that its address stays.
+/// The longest time for which a connection is used, so that a changed address is found in time. It is longer if
+/// `keep_alive` is: the address of such an upstream is taken to stay.
 const LIFETIME: Duration = Duration::from_secs(75);
 
 /// A connection that bytes go through.
@@ -36,7 +36,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 /// Opens a connection for an attempt that ends at this moment.
 pub(super) type Open = dyn Fn(Instant) -> LocalBoxFuture<'static, Result<Box<dyn Stream>, Failure>>;
 
-/// A connection that somebody uses. Dropping it closes it.
+/// A connection in use. Dropping it closes it.
 pub(super) struct Connection {
     pub(super) stream: Box<dyn Stream>,
     opened: Instant,
@@ -51,9 +51,9 @@ pub(super) struct Pool {
 /// The time for which a connection may wait for its next request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wait {
-    /// For any request.
+    /// The time before any request.
     pub(super) all: Duration,
-    /// For a request that must surely be taken. Not longer than for any.
+    /// The time before a request that must surely be taken. It is not longer than `all`.
     pub(super) sure: Duration,
 }
 
@@ -66,20 +66,20 @@ struct Waiting {
 
 #[derive(Default)]
 struct Idle {
-    /// In the order in which they came back.
+    /// The connections, in the order in which they came back.
     connections: RefCell<VecDeque<Waiting>>,
-    /// The moment at which the task that closes them looks next; it is there while any idle.
+    /// The moment at which the task that closes them looks next. It is set while any connection is idle.
     look: Cell<Option<Instant>>,
-    /// Tells that task to look earlier.
+    /// Makes that task look earlier.
     sooner: Rc<Notify>,
 }
 
-/// The idle connections of one worker to all upstreams. It closes them where it has no descriptor left for another.
+/// The idle connections of one worker to all upstreams. They are closed if there is no descriptor left for another.
 #[derive(Default)]
 pub struct Spare(RefCell<Vec<Weak<Idle>>>);
 
 impl Spare {
-    /// Closes them. Returns whether there were any.
+    /// Closes the connections. Returns true if there were any.
     pub(super) fn close(&self) -> bool {
         let pools = self.0.borrow();
         pools
@@ -93,7 +93,8 @@ impl Spare {
 }
 
 impl Pool {
-    /// An empty pool, whose idle connections are spare. `keep_alive`: the longest time that a connection may wait.
+    /// Makes an empty pool, whose idle connections are spare. `keep_alive` is the longest time that a connection may
+    /// wait.
     pub(super) fn new(open: Box<Open>, keep_alive: Duration, spare: &Spare) -> Self {
         let idle = Rc::default();
         spare.0.borrow_mut().push(Rc::downgrade(&idle));
@@ -104,9 +105,9 @@ impl Pool {
         }
     }
 
-    /// The connection that was used last and still seems good: the others may then idle to their end.
+    /// Takes the connection that was used last and still seems good. The others may then idle to their end.
     pub(super) async fn kept(&self) -> Option<Connection> {
-        // A task that has used up its budget is told that there is nothing to read, whatever there is.
+        // A task that has used up its budget is told that there is nothing to read, even if there is.
         unconstrained(poll_fn(|cx| {
             let now = Instant::now();
             let mut idle = self.idle.connections.borrow_mut();
@@ -120,7 +121,7 @@ impl Pool {
         .await
     }
 
-    /// Returns a connection like [`Pool::kept`], but one that surely takes another request. The others stay.
+    /// Takes a connection like [`Pool::kept`], but one that surely takes another request. The others stay.
     pub(super) async fn sure(&self) -> Option<Connection> {
         unconstrained(poll_fn(|cx| {
             let now = Instant::now();
@@ -142,7 +143,7 @@ impl Pool {
         .await
     }
 
-    /// A new connection, before `until`.
+    /// Opens a new connection before `until`.
     pub(super) async fn open(&self, until: Instant) -> Result<Connection, Failure> {
         let stream = (self.open)(until).await?;
         Ok(Connection {
@@ -151,8 +152,8 @@ impl Pool {
         })
     }
 
-    /// Takes back a connection whose answer was read to its end, to wait for so long. Needs a local set, as every actix worker
-    /// has one.
+    /// Takes back a connection whose answer was read to its end, and lets it wait for this long. Needs a local set, as
+    /// every actix worker has one.
     pub(super) fn keep(&self, connection: Connection, wait: Wait) {
         let now = Instant::now();
         let until = (now + wait.all).min(connection.opened + self.lifetime);
@@ -189,11 +190,11 @@ async fn reap(idle: Weak<Idle>, sooner: Rc<Notify>) {
 }
 
 impl Idle {
-    /// Closes what has idled to its end, and says when the next will have.
+    /// Closes connections that have idled to their end. Returns the moment at which the next one will have.
     fn reap(&self) -> Option<Instant> {
         let mut connections = self.connections.borrow_mut();
         let now = Instant::now();
-        // Each has a time of its own, so the first that came back need not be the first to go.
+        // Each has its own time, so the first that came back may not be the first to go.
         connections.retain(|waiting| now < waiting.until);
         let next = connections.iter().map(|waiting| waiting.until).min();
         self.look.set(next);
@@ -201,7 +202,7 @@ impl Idle {
     }
 }
 
-/// Nothing came on it, no end either: what comes before a request belongs to none.
+/// Returns true if the connection is open and has no unread bytes. Bytes before a request belong to no answer.
 fn is_silent(stream: &mut dyn Stream, cx: &mut Context<'_>) -> bool {
     let mut space = [0; 1];
     let mut byte = ReadBuf::new(&mut space);

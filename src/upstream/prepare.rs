@@ -1,5 +1,5 @@
-//! Services and requests, made ready at start: TLS, the way to awc's connector, and all that a request's attempts have in
-//! common. Nothing here is done for each request.
+//! Services and requests, made ready at start: TLS, the way to awc's connector, and all that a request's attempts have
+//! in common. Nothing here is done for each request. It must not know attempts.
 
 use std::{
     cell::Cell,
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::fanout::Repeatable;
 
-/// A service, and all that its workers share of it, made ready.
+/// A service made ready, with everything of it that workers share.
 #[derive(Clone)]
 pub struct PreparedService {
     service: Arc<Service>,
@@ -56,7 +56,7 @@ pub struct PreparedRequest {
     request: Arc<Request>,
     /// The gateway's own name in `CDN-Loop`.
     hop: Option<HeaderValue>,
-    /// The failures of which more is kept than their status.
+    /// The failures of which fields are kept beside their status.
     advised: Option<Arc<Advised>>,
 }
 
@@ -71,15 +71,15 @@ impl PreparedRequest {
         }
     }
 
-    /// Returns the same request, which names this hop in `CDN-Loop` (RFC 8586).
+    /// Adds the name of this hop in `CDN-Loop` (RFC 8586).
     #[must_use]
     pub fn passing(mut self, hop: HeaderValue) -> Self {
         self.hop = Some(hop);
         self
     }
 
-    /// Returns the same request to this service. Of failures with these statuses more is kept: the fields that their
-    /// clients may need to go on.
+    /// Keeps more of the failures with these statuses from this service: the fields that their clients may need to go
+    /// on.
     #[must_use]
     pub fn advising(mut self, statuses: Vec<StatusCode>, service: &PreparedService) -> Self {
         self.advised = (!statuses.is_empty())
@@ -87,7 +87,7 @@ impl PreparedRequest {
         self
     }
 
-    /// The names of the service's host: in its address, and in a `Host` of the request's own.
+    /// Returns the names of the service's host: in its address, and in the request's own `Host`.
     fn hosts<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a str> {
         let own = self.request.headers.iter();
         let own = own.filter(|(name, _)| *name == HOST);
@@ -116,11 +116,11 @@ impl PreparedRequest {
 }
 
 impl PreparedService {
-    /// Makes a service ready. `sessions` must have been made for it too. Its name joins `names`, as all services
-    /// share the threads that look names up.
+    /// Makes a service ready. `sessions` must have been made for it too. Its name joins `names`, as all services share
+    /// the threads that look names up.
     ///
     /// # Errors
-    /// Fails if the name to verify is no valid name, or if there is no thread to look the host's name up.
+    /// Fails if the name to verify is not valid, or if there is no thread to look the host's name up.
     pub fn new(
         service: Service,
         sessions: &Sessions,

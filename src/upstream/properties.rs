@@ -14,7 +14,7 @@ use super::{
 use crate::exchange::Allowance;
 use crate::fanout::{Body, Failure, FailureKind, HeadStatus, StatusSet};
 
-/// Decides what a body is, for callers outside this part.
+/// Decides the kind of a body, for callers outside this part.
 pub(crate) fn classify(
     content_type: Option<&str>,
     content_encoding: Option<&str>,

@@ -1,5 +1,6 @@
-//! Connects to whichever of a name's addresses takes a connection first ("Happy Eyeballs", RFC 8305, section 5). An address that
-//! swallows what is sent to it costs a fraction of a second, one that refuses costs nothing.
+//! Connects to the first of a name's addresses that takes a connection ("Happy Eyeballs", RFC 8305, section 5). An
+//! address that never answers costs a fraction of a second, and one that refuses costs nothing. It must not know TLS or
+//! HTTP.
 
 use std::{collections::VecDeque, future::Future, io, net::SocketAddr, pin::Pin, time::Duration};
 
@@ -8,27 +9,28 @@ use tokio::time::{Instant, sleep};
 
 use super::{addresses::Addresses, shortage::Shortage};
 
-/// The time that an address has before the next is tried beside it: what RFC 8305 recommends.
+/// The time that an address has before the next is tried beside it, as RFC 8305 recommends.
 const DELAY: Duration = Duration::from_millis(250);
 
-/// The least that RFC 8305 allows. An address that had less has not shown to be slow.
+/// The least that RFC 8305 allows. An address that had less time has not proved to be slow.
 const LEAST: Duration = Duration::from_millis(10);
 
 /// The reason why there is no connection.
 #[derive(Debug)]
 pub(super) enum Lost {
-    /// No address has a connection. The error is that of a shortage of this process if there was one, else the last; `None`
-    /// where there was no address.
+    /// No address took a connection. The error is that of a shortage of this process if there was one, otherwise the
+    /// last. It is `None` if there was no address.
     Failed(Option<io::Error>),
     /// The time was over first.
     Late,
 }
 
-/// Connects to the first of the addresses `found` that answers. The next is tried as soon as one has failed, or when it has taken
-/// 250 ms or half of the time that is left until `end`; the earlier ones go on beside it. Gives up when `over` is.
+/// Connects to the first of the addresses `found` that answers. The next is tried as soon as one has failed, or when it
+/// has taken 250 ms or half of the time that is left until `end`. The earlier ones go on beside it. Gives up when
+/// `over` is.
 ///
-/// The first shortage ends those that are under way, as each holds a descriptor. The address that it hit is tried once more at
-/// once, and they are tried again after all others.
+/// The first shortage ends those that are under way, as each holds a descriptor. The address that hit the shortage is
+/// tried again at once. Those that were ended are tried again after all others.
 pub(super) async fn race<T, F: Future<Output = io::Result<T>>>(
     addresses: &Addresses,
     found: &[SocketAddr],
@@ -40,7 +42,8 @@ pub(super) async fn race<T, F: Future<Output = io::Result<T>>>(
     let mut begun: Vec<(SocketAddr, Instant)> = Vec::new();
     let mut connecting = FuturesUnordered::new();
     let mut last = None;
-    // A shortage has nothing to do with the upstream, so it is what is told, whatever comes of the other addresses.
+    // A shortage has nothing to do with the upstream. So it is the reported error, whatever happens to the other
+    // addresses.
     let mut short = None;
     let mut is_eased = false;
     loop {
@@ -75,7 +78,7 @@ pub(super) async fn race<T, F: Future<Output = io::Result<T>>>(
                                 waiting.push_front(address);
                                 waiting.extend(begun.iter().map(|(one, _)| *one));
                             }
-                            // There is nothing to wait for.
+                            // No connection is under way that could free a descriptor.
                             (true, true) => return Err(Lost::Failed(Some(error))),
                             (false, true) | (true, false) => {}
                         }
@@ -93,7 +96,7 @@ pub(super) async fn race<T, F: Future<Output = io::Result<T>>>(
     }
 }
 
-/// Remembers those that others have overtaken, or the time.
+/// Puts the addresses last that lost to another address, or to the end of the time.
 fn avoid_slow(addresses: &Addresses, begun: impl Iterator<Item = (SocketAddr, Instant)>) {
     for (address, since) in begun {
         if since.elapsed() >= LEAST {

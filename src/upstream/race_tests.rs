@@ -1,4 +1,4 @@
-//! Races on paused time, in a network of three addresses that do as they are told.
+//! Races on paused time, in a network of three addresses that follow a script.
 
 use std::{
     cell::{Cell, RefCell},
@@ -52,7 +52,7 @@ impl Network {
         self
     }
 
-    /// One race within this many milliseconds: which one won, and after how many.
+    /// Runs one race within this many milliseconds. Returns the winner and the time in milliseconds.
     async fn connect(&self, within: u64) -> (Result<usize, Lost>, u64) {
         self.tried.borrow_mut().clear();
         let began = Instant::now();
@@ -202,7 +202,7 @@ async fn a_connection_that_is_given_up_at_once_says_nothing_of_the_address() {
     assert!(given_up.is_err());
     let (won, _) = network.connect(5).await;
     assert!(matches!(won, Err(Lost::Late)));
-    // The third turn, as if nothing had been.
+    // The third turn begins at its own address, as if nothing had failed.
     assert_eq!(network.connect(10_000).await.0.unwrap(), 2);
     assert_eq!(network.connect(10_000).await.0.unwrap(), 0);
 }
@@ -221,7 +221,7 @@ async fn a_dead_address_gives_its_descriptor_to_one_that_has_none() {
     let (won, after) = network.connect(10_000).await;
     assert_eq!((won.unwrap(), after), (1, 251));
     network.assert_tried(&[(0, 0), (1, 250), (1, 250)]);
-    // It was overtaken all the same.
+    // Another address still was faster.
     for _ in 0..10 {
         assert_eq!(network.connect(10_000).await.1, 1);
     }

@@ -1,8 +1,8 @@
-//! Reads one answer out of the pieces in which it comes (RFC 9112, sections 6.3 and 8), and judges it. Pure: it is fed, and
-//! neither reads nor waits itself.
+//! Reads one answer out of the pieces in which it comes (RFC 9112, sections 6.3 and 8), and judges it. Pure: it is fed,
+//! and neither reads nor waits itself.
 //!
-//! An answer that was cut is a failure, and so is one whose end is said twice. Interim answers (1xx) are left out. Bytes after
-//! an answer belong to nobody: its connection is not used again.
+//! An answer that was cut is a failure, and so is one whose end is declared twice. Interim answers (1xx) are left out.
+//! Bytes after an answer belong to no request, so its connection is not used again.
 
 use std::time::Duration;
 
@@ -35,19 +35,19 @@ const DRAIN_BYTES: u64 = 16 * 1024;
 /// The rules for an answer.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
-    /// The request's method was HEAD, so that there is no body whatever the head says.
+    /// True if the request's method was HEAD. There is then no body, whatever the head says.
     pub(super) head_only: bool,
-    /// The statuses that are no failure.
+    /// The statuses that count as success.
     pub(super) success: &'a StatusSet,
-    /// An answer that only the end of its connection ends is refused: nobody can see whether it was cut.
+    /// True if an answer is refused that only the end of its connection ends, as nobody can see if it was cut.
     pub(super) framed: bool,
     /// The bytes that the body may take.
     pub(super) bounds: Bounds<'a>,
     /// The depth to which JSON may nest.
     pub(super) depth: u16,
-    /// Told of the final head.
+    /// Set when the final head has come.
     pub(super) status: &'a HeadStatus,
-    /// The failures of which more is kept than their status, if there are any.
+    /// The failures of which fields are kept beside their status, if there are any.
     pub(super) advised: Option<&'a Advised>,
 }
 
@@ -81,30 +81,30 @@ pub(super) struct Reading<'a> {
     stage: Stage<'a>,
     interim: usize,
     answered: bool,
-    /// True if the first bytes were no HTTP.
+    /// True if the first bytes were not HTTP.
     garbled: bool,
-    /// The connection may take another request after this.
+    /// True if the connection may take another request after this.
     lasts: bool,
-    /// The time that the connection may wait for it, as far as the answer says.
+    /// The time that the connection may wait for that request, as far as the answer says.
     idle: Idle,
 }
 
 /// The part that comes next.
 enum Stage<'a> {
-    /// The final head; this much of it has come.
+    /// The final head. This much of it has come.
     Head(Vec<u8>),
     Body {
         head: Head,
         rest: Rest,
         body: Growing<'a>,
     },
-    /// A body that nobody wants.
+    /// A body that is not needed.
     Drain {
         failure: Failure,
         rest: Rest,
         seen: u64,
     },
-    /// Nothing.
+    /// Nothing follows: the answer is whole.
     Whole {
         head: Head,
         bytes: Bytes,
@@ -126,38 +126,38 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Nothing of the answer is still to come.
+    /// Returns true if nothing of the answer is still to come.
     pub(super) const fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Whole { .. } | Stage::Failed(_))
     }
 
-    /// Tells whether the rest is of no use but to the connection.
+    /// Returns true if only the connection needs the rest.
     pub(super) const fn is_drained(&self) -> bool {
         matches!(self.stage, Stage::Drain { .. })
     }
 
-    /// Something has come.
+    /// Returns true if any bytes have come.
     pub(super) const fn is_answered(&self) -> bool {
         self.answered
     }
 
-    /// The first bytes that came begin no answer. On a connection that was used before they are left over from the answer
-    /// before: a 204 that had a body after all, for instance.
+    /// Returns true if the first bytes begin no answer. On a connection that was used before, they are left over from
+    /// the answer before: a 204 that had a body after all, for instance.
     pub(super) const fn is_garbled(&self) -> bool {
         self.garbled
     }
 
-    /// The time that the connection may wait for another request, as far as the answer says.
+    /// Returns the time that the connection may wait for another request, as far as the answer says.
     pub(super) const fn idle(&self) -> Duration {
         self.idle.time()
     }
 
-    /// The final head has come, or will not.
+    /// Returns true if the final head has come, or will not come.
     pub(super) const fn is_begun(&self) -> bool {
         !matches!(self.stage, Stage::Head(_))
     }
 
-    /// Takes the next piece, which is not empty.
+    /// Takes the next piece, which must not be empty.
     pub(super) fn push(&mut self, piece: &[u8]) {
         self.answered = true;
         let Stage::Head(held) = &mut self.stage else {
@@ -184,18 +184,19 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The connection does not take another request, whatever the answer says.
+    /// Notes that the connection takes no other request, whatever the answer says.
     pub(super) const fn spend(&mut self) {
         self.lasts = false;
     }
 
-    /// Fails, and reads nothing of what is still to come.
+    /// Fails, and ignores everything that is still to come.
     fn fail(&mut self, failure: Failure) {
         self.lasts = false;
         self.stage = Stage::Failed(failure);
     }
 
-    /// The final answer's head, once it is whole, and how many bytes it and interim answers before it take.
+    /// Returns the final answer's head, once it is whole, and the number of bytes that it and the interim answers
+    /// before it take.
     fn final_head(&mut self, bytes: &[u8]) -> Result<(Option<Head>, usize), &'static str> {
         let mut used = 0;
         loop {
@@ -291,7 +292,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The place to which the rest of the body may be read, if that saves a copy, and how much it is.
+    /// Returns the buffer to read the rest of the body into, if that saves a copy, and the length of the rest.
     pub(super) fn room(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         match &mut self.stage {
             Stage::Body {
@@ -303,7 +304,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// So many bytes, at least one, were read to there.
+    /// Notes that this many bytes, at least one, were read into that buffer.
     pub(super) fn filled(&mut self, size: usize) {
         if let Stage::Body {
             rest: Rest::Bytes(left),
@@ -317,7 +318,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The body has come to its end.
+    /// Notes that the body has come to its end.
     fn finish(&mut self) {
         let stage = std::mem::replace(&mut self.stage, Stage::Head(Vec::new()));
         self.stage = match stage {
@@ -330,7 +331,7 @@ impl<'a> Reading<'a> {
         };
     }
 
-    /// Nothing more will come: the upstream has ended the connection, in good order or not.
+    /// Notes that nothing more will come: the upstream has ended the connection, in good order or not.
     pub(super) fn end(&mut self, in_good_order: bool) {
         let failure = match &self.stage {
             Stage::Whole { .. } | Stage::Failed(_) => return,
@@ -350,7 +351,7 @@ impl<'a> Reading<'a> {
         self.fail(failure);
     }
 
-    /// The result before it is judged, once it is over.
+    /// Returns the result before it is judged, once it is over.
     #[cfg(any(test, fuzzing))]
     pub(super) fn whole(self) -> Option<Result<(StatusCode, Bytes), Failure>> {
         match self.stage {
@@ -360,7 +361,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Tells whether the connection may take another request, once this is over.
+    /// Returns true if the connection may take another request, once this is over.
     pub(super) const fn lasts(&self) -> bool {
         self.lasts
     }
@@ -386,7 +387,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// The result, and `true` if the connection may take another request.
+    /// Returns the result, and true if the connection may take another request.
     pub(super) fn outcome(self) -> (Result<Reply, Failure>, bool) {
         match self.stage {
             Stage::Whole { head, bytes, share } => {
@@ -398,7 +399,7 @@ impl<'a> Reading<'a> {
                 (whole::judge(head.status, body, share), self.lasts)
             }
             Stage::Failed(failure) => (Err(failure), self.lasts),
-            // It is not waited for any longer.
+            // The rest is not waited for any longer.
             Stage::Drain { failure, .. } => (Err(failure), false),
             Stage::Head(_) | Stage::Body { .. } => (
                 Err(protocol("the upstream's answer was not read to its end")),
@@ -408,7 +409,8 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Tells whether these bytes, which may be few, begin an HTTP answer. Empty lines before it are let pass, as httparse does.
+/// Returns true if these bytes, which may be few, begin an HTTP answer. Empty lines before it are ignored, as in
+/// httparse.
 fn begins_an_answer(bytes: &[u8]) -> bool {
     let blank = bytes.iter().take_while(|byte| b"\r\n".contains(byte));
     let start = bytes.get(blank.count()..).unwrap_or_default();

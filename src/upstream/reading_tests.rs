@@ -1,4 +1,4 @@
-//! Answers whose first bytes are no HTTP.
+//! Answers whose first bytes are not HTTP.
 
 use super::*;
 use crate::exchange::Allowance;

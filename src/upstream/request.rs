@@ -1,4 +1,4 @@
-//! The bytes of one upstream's requests (RFC 9112, section 3). All but the additions from a client's request is made
+//! The bytes of one upstream's requests (RFC 9112, section 3). All but the additions from a client's request are made
 //! ready at start. Pure.
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use super::{Address, settings::Request};
 use crate::exchange::{ClientContext, REQUEST_ID, TRACE_PARENT, TRACE_STATE};
 use crate::fanout::AttemptId;
 
-/// The sender's name, as RFC 9110 wants it from a client.
+/// The sender's name, as RFC 9110 asks of a client.
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("gather/", env!("CARGO_PKG_VERSION")));
 

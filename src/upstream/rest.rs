@@ -1,4 +1,5 @@
-//! The part of an answer's body that is still to come, by whatever ends it (RFC 9112, section 6.3). Pure: it is fed.
+//! The part of an answer's body that is still to come, with each way in which it can end (RFC 9112, section 6.3). Pure:
+//! it is fed.
 
 use super::{broken::protocol, chunks::Chunks, head::Framing};
 use crate::fanout::Failure;
@@ -28,7 +29,7 @@ impl Rest {
         }
     }
 
-    /// Appends to `data` what of `bytes`, which come next on the wire, belongs to the body.
+    /// Appends the body's part of `bytes`, which come next on the wire, to `data`.
     pub(super) fn take(&mut self, bytes: &[u8], data: &mut Vec<u8>) -> Result<(), Failure> {
         let followed = self.follow(bytes, |bytes| {
             data.extend_from_slice(bytes);

@@ -1,4 +1,4 @@
-//! Roots of trust, shared by all upstreams that name none of their own. It knows nothing of sessions, nor of the roots'
+//! Roots of trust, shared by all upstreams that name no roots of their own. It must not know sessions, nor the roots'
 //! files.
 
 use std::sync::Arc;

@@ -88,7 +88,7 @@ fn serve(mut stream: TcpStream, number: usize, most: usize, told: &Mutex<Vec<(us
     }
 }
 
-/// A budget for so many requests.
+/// A budget for this many requests.
 struct Tokens(Cell<usize>);
 
 impl ResendBudget for Tokens {
@@ -195,7 +195,7 @@ async fn a_request_that_may_not_be_sent_twice_leaves_a_connection_that_is_not_su
             // The last answer was an error.
             attempt(&post).await.unwrap();
             attempt(&post).await.unwrap();
-            // It has waited for more than a quarter of the time.
+            // The connection has waited for more than a quarter of the time.
             sleep(KEEP_ALIVE / 4 + Duration::from_millis(100)).await;
             attempt(&post).await.unwrap();
             attempt(&get).await.unwrap();
@@ -217,7 +217,7 @@ async fn a_large_body_leaves_a_connection_to_requests_that_may_be_sent_twice() {
             let large = wire.open(until).await.unwrap();
             wire.keep(large, Some(StatusCode::OK), 16 * 1024 + 1, idle);
             attempt(&post).await.unwrap();
-            // The last one that came back is the other's.
+            // The last connection that came back is that of the other request.
             let last = wire.kept(Repeatable::Yes).await;
             attempt(&get).await.unwrap();
             drop(last);
@@ -249,7 +249,7 @@ async fn two_requests_pay_for_what_is_sent_again_from_one_budget() {
         .run_until(async {
             let kinds = [
                 attempt(&one).await.unwrap_err().kind,
-                // Its connection is closed, and another is paid for.
+                // The other's connection is closed, and a new attempt is paid for.
                 attempt(&other).await.unwrap_err().kind,
                 attempt(&one).await.unwrap_err().kind,
             ];

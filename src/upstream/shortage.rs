@@ -1,5 +1,5 @@
-//! The things that this process itself can lack for a connection. The upstream has no part in it, whatever its state is, so nothing that it is
-//! judged by may count such a failure.
+//! The resources that this process itself can lack for a connection. The upstream has no part in it. So such a failure
+//! must not count against the upstream.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::fanout::{Failure, FailureKind};
 
-/// A thing that the gateway has no more of.
+/// A resource that the gateway has run out of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shortage {
     /// File descriptors of this process (`EMFILE`).
@@ -25,7 +25,7 @@ pub(super) enum Shortage {
 }
 
 impl Shortage {
-    /// The shortage that an error of the system tells of, if it is one.
+    /// Returns the shortage that an error of the system means, if it is one.
     pub(super) fn of(error: &io::Error) -> Option<Self> {
         match error.raw_os_error()? {
             libc::EMFILE => Some(Self::Descriptors),
@@ -36,13 +36,13 @@ impl Shortage {
         }
     }
 
-    /// The shortage that there is at this moment, for those whose own errors don't tell: a resolver that can't open a socket says
-    /// that it knows no such name.
+    /// Returns the shortage that there is at this moment. It serves callers whose own errors don't show it: a resolver
+    /// that can't open a socket says that it knows no such name.
     pub(super) fn now() -> Option<Self> {
         Self::of(&UnixDatagram::unbound().err()?)
     }
 
-    /// Tells whether no connection to any upstream can be opened. Then each that is closed helps all of them.
+    /// Returns true if no connection to any upstream can be opened. Each one that is closed then helps all of them.
     pub(super) const fn is_everywhere(self) -> bool {
         !matches!(self, Self::Ports)
     }
@@ -63,8 +63,8 @@ impl From<Shortage> for Failure {
     }
 }
 
-/// Connects. An address that can't be reached from here at all fails as such: the system has one error for that and for
-/// having no local port left.
+/// Connects. An address that can't be reached from here at all fails as unreachable. The system has one error for that
+/// and for a lack of local ports.
 pub(super) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let connected = TcpStream::connect(address).await;
     connected.map_err(|error| match Shortage::of(&error) {
@@ -73,7 +73,8 @@ pub(super) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     })
 }
 
-/// Tells whether this machine has an address from which `to` can be reached, such as one of the same family. Nothing is sent.
+/// Returns true if this machine has an address from which `to` can be reached, such as one of the same family. Nothing
+/// is sent.
 fn has_source(to: SocketAddr) -> bool {
     let any: SocketAddr = match to {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),

@@ -1,5 +1,6 @@
 //! The time for making a connection. A process that was stopped (SIGSTOP, a frozen container, a machine that slept)
-//! finds all its timers expired at once, before it has seen what came meanwhile. The time then begins anew.
+//! finds all its timers expired at once, before it has seen what came meanwhile. The time then begins again. It must
+//! not know what is waited for.
 
 use std::{future::Future, pin::Pin, time::Duration};
 

@@ -27,7 +27,7 @@ pub enum TlsError {
     /// No session can be made at all.
     #[error("TLS can't be used: {0}")]
     Material(#[from] rustls::Error),
-    /// The name to expect in the upstream's certificate is no valid name.
+    /// The name to expect in the upstream's certificate is not valid.
     #[error("the name to verify is neither a DNS name nor an IP address: {0}")]
     Name(#[from] InvalidDnsNameError),
 }
@@ -43,7 +43,7 @@ pub(super) struct Session {
 /// share the store of sessions too. rustls keeps a session under the verified name, and resumes it for no other name.
 pub struct Sessions(HashMap<Kind, Arc<ClientConfig>>);
 
-/// The trust and identity, by their places in memory. Upstreams that name the same files share them.
+/// The trust and identity, by their addresses in memory. Upstreams that name the same files share them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Kind {
     roots: Option<usize>,

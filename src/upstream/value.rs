@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-/// The reason why bytes are no valid JSON value.
+/// The reason why bytes are not a valid JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// There is nothing but white space.
@@ -13,7 +13,7 @@ pub(super) enum Fault {
     Deep,
 }
 
-/// Returns the place of the one value in `text`, without the white space around it. At most `most` objects and lists
+/// Returns the range of the one value in `text`, without the white space around it. At most `most` objects and lists
 /// may be open at once.
 pub(super) fn find(text: &str, most: usize) -> Result<Range<usize>, Fault> {
     let mut scan = Scan {
@@ -264,7 +264,7 @@ mod tests {
 
     use super::*;
 
-    /// A depth that nobody asks for.
+    /// A depth beyond any that is asked for.
     const DEEPEST: usize = 1000;
 
     /// Checks the same with serde_json, without a bound on the depth.

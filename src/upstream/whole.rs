@@ -15,7 +15,7 @@ use crate::fanout::{Body, Failure, Reply};
 pub(super) struct Packed<'a> {
     pub(super) format: Format,
     pub(super) bytes: Bytes,
-    /// The place to which the inflated body goes.
+    /// The buffer for the inflated body.
     pub(super) body: Growing<'a>,
     pub(super) rest: Inflated,
 }
@@ -55,7 +55,7 @@ impl Inflated {
     }
 }
 
-/// Makes a reply of a whole body, if there is memory for what it becomes in the answer.
+/// Makes a reply of a whole body, if there is memory for its form in the answer.
 pub(super) fn judge(
     status: StatusCode,
     body: Result<Body, Failure>,
@@ -70,7 +70,8 @@ pub(super) fn judge(
     }
 }
 
-/// The bytes that a long body gains in the answer. To look at a short one twice would cost more than it takes.
+/// Returns the bytes that a long body gains in the answer. A short one gains little, and reading it twice would cost
+/// more.
 fn growth(body: &Body) -> usize {
     const SHORT: usize = 4 * 1024;
     match body {

@@ -1,5 +1,5 @@
-//! The way to one service from one worker: connections that all requests to the service share, and the rules by which they
-//! are kept. Knows nothing of what the requests are.
+//! The way to one service from one worker: the connections that all requests to the service share, and the rules by
+//! which they are kept. It must not know the contents of requests.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -14,12 +14,14 @@ use super::{
 };
 use crate::fanout::{Failure, FailureKind, Party, Repeatable, Reply};
 
-/// A request that may not be sent twice takes a connection only if that has waited for at most this part of `keep_alive`: a
-/// second by default. Of the servers that keep connections at all, those that close earliest do so after two.
+/// The divisor of `keep_alive` that gives the longest wait after which a connection still takes a request that may not
+/// be sent twice: a second by default. Of the servers that keep connections at all, those that close earliest do so
+/// after two.
 const YOUNG: u32 = 4;
 
-/// After a larger body, in bytes, a connection takes no other request that may not be sent twice. A server that has answered
-/// without reading all of it may close the connection without a word. A smaller one comes with its head.
+/// The largest request body, in bytes, after which the connection takes another request that may not be sent twice. A
+/// server that has answered without reading all of a larger one may close the connection without notice. A smaller one
+/// comes with its head.
 const READ_FOR_SURE: usize = SMALL;
 
 /// The connections of one service on one worker, and the worker's memory of how the service answers.
@@ -28,8 +30,8 @@ pub struct Wire {
     pool: Pool,
     /// The time that a connection may wait for its next request.
     keep_alive: Duration,
-    /// True if some request to this service may be sent twice. Without one, no connection waits longer than is of use to
-    /// the others.
+    /// True if some request to this service may be sent twice. Otherwise no connection waits longer than the other
+    /// requests can use it.
     repeats: Cell<bool>,
     /// True if the last attempt that ended here brought a reply.
     answering: Cell<bool>,
@@ -38,10 +40,9 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Opens an empty pool. Needs to be on the thread that will run the attempts.
+    /// Opens an empty pool. It must be called on the thread that will run the attempts.
     ///
-    /// `spare` is shared by all wires of a thread: where descriptors run out, each closes the idle connections of the
-    /// others.
+    /// All wires of a thread share `spare`: if descriptors run out, each closes the idle connections of the others.
     #[must_use]
     pub fn new(
         service: &PreparedService,
@@ -60,7 +61,7 @@ impl Wire {
         }
     }
 
-    /// The service at the other end.
+    /// Returns the service at the other end.
     pub(super) const fn service(&self) -> &PreparedService {
         &self.service
     }
@@ -72,8 +73,8 @@ impl Wire {
         }
     }
 
-    /// Returns a connection that is open already, for a request of this kind. A request that may not be sent twice takes
-    /// only one that surely takes another request.
+    /// Returns a connection that is open already, for a request of this kind. A request that may not be sent twice only
+    /// takes one that surely takes another request.
     pub(super) async fn kept(&self, repeatable: Repeatable) -> Option<Connection> {
         match repeatable {
             Repeatable::Yes => self.pool.kept().await,
@@ -88,16 +89,16 @@ impl Wire {
 
     /// Opens a connection for one request, that no other will use.
     pub(super) async fn open_alone(&self) -> Result<Box<dyn Stream>, Failure> {
-        // Its time is its caller's to bound; the dialer's own limit comes first.
+        // The caller bounds the time. The dialer's own limit comes first.
         let until = Instant::now() + 2 * self.service.connect_timeout();
         Ok(self.pool.open(until).await?.stream)
     }
 
-    /// Takes back a connection whose answer was read to its end. The answer had this status, if it is known, the request
-    /// a body of so many bytes, and the service says for how long the connection may wait.
+    /// Takes back a connection whose answer was read to its end. Needs the answer's status, if it is known, the
+    /// length of the request's body, and the time that the service lets the connection wait.
     ///
-    /// Some servers close a connection without a word once a handler has failed or a request was refused. A request that
-    /// can be sent again survives that, and another never gets such a connection.
+    /// Some servers close a connection without notice once a handler has failed or a request was refused. A request
+    /// that can be sent again survives that, and another never gets such a connection.
     pub(super) fn keep(
         &self,
         connection: Connection,
@@ -117,9 +118,9 @@ impl Wire {
         self.pool.keep(connection, Wait { all, sure });
     }
 
-    /// Returns true if a request whose pooled connection was closed may be sent once more. With a service that answers well,
-    /// that is the connection's end and nothing else, and free. With one that fails it may be another way to fail, and
-    /// counts as what it then is: one more attempt.
+    /// Returns true if a request whose pooled connection was closed may be sent once more. With a service that answers
+    /// well, it is only the end of a connection, and costs nothing. With a service that fails, it may be another
+    /// failure, so the budget pays for it as for one more attempt.
     pub(super) fn may_resend(&self) -> bool {
         self.answering.get() || self.resends.withdraw()
     }
@@ -129,8 +130,8 @@ impl Wire {
         self.observer.resent();
     }
 
-    /// Remembers whether the service answers well. What the gateway itself lacked, memory or a descriptor, says nothing of
-    /// that.
+    /// Remembers if the service answers well. A shortage of the gateway itself, of memory or a descriptor, says nothing
+    /// of that.
     pub(super) fn answered(&self, result: &Result<Reply, Failure>) {
         let is_ours = |failure: &Failure| {
             failure.kind == FailureKind::Overload || failure.fault == Party::Gateway
