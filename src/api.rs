@@ -1,6 +1,6 @@
-//! The HTTP surface: every route is on the page of `routes`, the one middleware is `guard`. Handlers extract, call the core
-//! and respond; causes become problems in `causes` alone. It must not know the adapter: it is generic over the core's
-//! `Upstream`, so its own tests could run on a script.
+//! The HTTP surface: every route is on the page of `routes`, and `guard` is the one middleware. Handlers extract, call
+//! the core and respond. Only `causes` makes problems of causes. It must not know the adapter: it is generic over the
+//! core's `Upstream`, so its own tests could run on a script.
 
 mod account;
 mod aggregate;

@@ -1,17 +1,17 @@
-//! The connections of clients. The rules of HTTP/1.1 for requests, and the bounds on time, are enforced here. actix
-//! brings the codec and the service that answers. Its dispatcher is not used: it is lenient with those rules, bounds
-//! too little of the time, and keeps 16 KiB of buffers for every connection that waits.
+//! The connections of clients. It enforces the rules of HTTP/1.1 for requests, and the bounds on time. actix brings the
+//! codec and the service that answers. Its dispatcher is not used: it is lenient with those rules, bounds too little of
+//! the time, and keeps 16 KiB of buffers for every connection that waits. It must not know the routes.
 //!
-//! - a head is read when the request before it is answered, and is handed on when it is complete and valid; if it is
-//!   not valid, the client is told why and the connection ends;
-//! - a head has `header_timeout`, each on its connection;
-//! - no route takes a body, so a request that announces one is its connection's last; it is never sent `100 Continue`,
+//! - A head is read when the request before it is answered, and is handed on when it is complete and valid. If it is
+//!   not valid, the client is told why and the connection ends.
+//! - A head has `header_timeout`, each on its connection.
+//! - No route takes a body, so a request that announces one is its connection's last. It is never sent `100 Continue`,
 //!   and the parts of the body that come are read for a moment and dropped. A chunked body that turns out to be empty
-//!   counts as none;
-//! - a request for another protocol is ignored, as only HTTP/1.1 is spoken;
-//! - a client that doesn't read its answer has `write_timeout` for each part of it, and is then reset;
-//! - a client that leaves cancels the request for which it waits;
-//! - all other connections end in order: the gateway closes its half, then reads for a moment what still comes.
+//!   counts as none.
+//! - A request for another protocol is ignored, as only HTTP/1.1 is spoken.
+//! - A client that doesn't read its answer has `write_timeout` for each part of it, and is then reset.
+//! - A client that leaves cancels the request for which it waits.
+//! - All other connections end in order: the gateway closes its half, then reads for a moment what still comes.
 //!
 //! A connection that waits owns no buffer: it reads and writes through the worker's own.
 
@@ -66,7 +66,7 @@ where
     /// Never fails.
     pub async fn serve(self: Rc<Self>, tcp: TcpStream) -> Result<(), Infallible> {
         let mut connection = Connection::new(tcp, &self);
-        // An error means that the client has gone, so that nobody is left to tell.
+        // An error means that the client has gone, so there is no one to tell.
         let _ = self.converse(&mut connection).await;
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The OpenAPI document: what this gateway's public listener answers, with the aggregates that are configured. Made once, at
-//! start, from the types of the answers (`compose::types`), the kinds of problems and what `Surface` says; examples are
-//! written by what writes the answers. It must not know where the configuration comes from.
+//! The OpenAPI document: the answers of this gateway's public listener, with the aggregates that are configured. It is
+//! made once, at start, from the types of the answers (`compose::types`), the kinds of problems and the `Surface`. The
+//! code that writes the answers also writes the examples. It must not know where the configuration comes from.
 //!
 //! It is written for those who generate clients from it: `answers` and `parameters` say what they make of what.
 
@@ -76,7 +76,7 @@ pub fn document(surface: &Surface<'_>, version: Version) -> Bytes {
         paths,
         components,
     };
-    // Values of our own making, with texts for keys: writing them can't fail.
+    // These are values of our own making, with texts for keys: writing them can't fail.
     let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();
     text.push(b'\n');
     text.into()

@@ -1,5 +1,5 @@
-//! The notes that the guard, a request's handler and its connection leave each other: one entry among the request's extensions.
-//! It must not know who reads them.
+//! The notes that the guard, a request's handler and its connection leave each other: one entry among the request's
+//! extensions. It must not know who reads them.
 
 use std::{
     cell::{Cell, OnceCell},
@@ -31,11 +31,11 @@ pub(crate) struct Account {
     pub(super) head: usize,
     /// The request's end, for the log line.
     summary: OnceCell<Summary>,
-    /// True if the answer goes on after its head.
+    /// The size of its head if that is large, in bytes; otherwise 0.
     streamed: Cell<bool>,
-    /// Its trace, where anything is traced.
+    /// Its trace, if anything is traced.
     recorder: Option<Box<RequestTrace>>,
-    /// The route that runs an aggregate: what makes the request one to record.
+    /// The route that runs an aggregate. Only such a request is recorded.
     route: Cell<Option<&'static str>>,
 }
 
@@ -53,18 +53,18 @@ impl Account {
         }
     }
 
-    /// Says that it is a request for an aggregate, and by which route it came.
+    /// Notes that it is a request for an aggregate, and the route by which it came.
     pub(super) fn set_route(&self, route: &'static str) {
         self.route.set(Some(route));
     }
 
-    /// Says what is about to run, once.
+    /// Notes what is about to run, once.
     pub(super) fn set_run(&self, aggregate: &Arc<str>, mode: &'static str) {
-        // A handler runs one thing; the first word stands.
+        // A handler runs one thing, so the first note stands.
         let _ = self.running.set((Arc::clone(aggregate), mode));
     }
 
-    /// Says that its outcome will be known at the end of the answer's body only.
+    /// Notes that its outcome is known only at the end of the answer's body.
     pub(super) fn set_streamed(&self) {
         self.streamed.set(true);
     }
@@ -90,7 +90,7 @@ impl Account {
         self.run().map(|(aggregate, _)| aggregate)
     }
 
-    /// Returns the trace that goes upstream, where anything is traced.
+    /// Returns the trace that goes upstream, if anything is traced.
     pub(super) fn trace(&self) -> Option<Rc<Trace>> {
         self.recorder
             .as_ref()
@@ -130,7 +130,7 @@ impl Account {
         }
     }
 
-    /// Says how it ended, once.
+    /// Notes its end, once.
     pub(super) fn set_summary(&self, summary: Summary) {
         let _ = self.summary.set(summary);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
-/// Returns the shortest of `wait` and the times in these fields, over all their lines. A value that is no number of
+/// Returns the shortest of `wait` and the times in these fields, over all their lines. A value that is not a number of
 /// milliseconds is left out and passed to `ignored`.
 #[cold]
 pub(super) fn shortest(

@@ -28,8 +28,8 @@ impl Problem {
         Self::new(ProblemKind::NotFound, detail)
     }
 
-    /// Returns the problem of a run, if it is one. A status that is passed on says more than that the run failed: its client can
-    /// do something about it.
+    /// Returns the problem of a run, if it is one. A status that is passed on takes precedence over the run's failure,
+    /// as its client can act on it.
     pub(super) fn of_run(verdict: Verdict, passed: Option<&Passed<'_>>) -> Option<Self> {
         match (passed, verdict) {
             (Some(passed), _) => {
@@ -81,7 +81,7 @@ impl From<QueryError> for Problem {
     }
 }
 
-/// The member that names the parameter, for programs.
+/// Returns the member that names the parameter, for programs.
 fn parameter(name: &str) -> Vec<u8> {
     let mut members = b"\"parameter\":".to_vec();
     compose::string(&mut members, name);

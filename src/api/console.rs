@@ -1,5 +1,5 @@
-//! `GET /console` and the paths below it: sends the console's files, with the headers that keep the page to itself. It must not
-//! know what is in them.
+//! `GET /console` and the paths below it: sends the console's files, with the headers that keep the page to itself. It
+//! must not know what is in them.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -9,7 +9,7 @@ use actix_web::{
 use super::{methods, problem::Problem};
 use crate::console::Console;
 
-/// Nothing but the console's own files and requests to its own origin, no script in the page, and no frame around it.
+/// Allows only the console's own files and requests to its own origin, no script in the page, and no frame around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -27,7 +27,7 @@ pub(super) fn serve(
         return methods::other(request);
     }
     if is_folder {
-        // Relative, so that a prefix that a proxy took off comes back.
+        // Relative, so that it still holds behind a proxy that removes a prefix.
         return Ok(HttpResponse::PermanentRedirect()
             .insert_header((header::LOCATION, "../console"))
             .finish());
@@ -35,7 +35,7 @@ pub(super) fn serve(
     let Some(file) = file else {
         return Err(Problem::not_found(request));
     };
-    // Weak, as the bytes on the wire may be compressed ones.
+    // Weak, as the bytes on the wire may be compressed.
     let tag = EntityTag::new_weak(file.tag.clone());
     let known = is_known(request, &tag);
     let mut response = match known {

@@ -1,10 +1,10 @@
-//! Tells whether a request has come through this deployment before, by its `CDN-Loop` (RFC 8586). Pure.
+//! Recognises a request that has come through this deployment before, by its `CDN-Loop` (RFC 8586). Pure.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{problem::Problem, problem_kind::ProblemKind};
 
-/// The CDNs and gateways that a request has come through, first to last. Static, so that a look costs no name to be made.
+/// The CDNs and gateways that a request has come through, first to last. It is static, so that a look-up makes no name.
 static CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
 /// Gather's name among them.
@@ -13,14 +13,15 @@ const NAME: &str = "gather";
 const DETAIL: &str = "the request has come through this gateway before, so an upstream leads back to it: give that upstream \
                       the URL of the service itself (gateways that call one another on purpose need different configurations)";
 
-/// The identity shared by all processes with the same upstreams and aggregates, by which they recognise their own requests.
+/// The identity shared by all processes with the same upstreams and aggregates. They recognise their own requests by
+/// it.
 #[derive(Debug, Clone)]
 pub struct Deployment {
     id: String,
 }
 
 impl Deployment {
-    /// A deployment with this number, which should follow from its configuration.
+    /// Makes a deployment with this number, which should follow from its configuration.
     #[must_use]
     pub fn new(id: u64) -> Self {
         Self {
@@ -28,7 +29,7 @@ impl Deployment {
         }
     }
 
-    /// Its member of the list, which every request upstream carries.
+    /// Returns its member of the list, which every request upstream carries.
     ///
     /// # Panics
     /// Never: the text is visible ASCII.
@@ -38,10 +39,10 @@ impl Deployment {
         HeaderValue::from_str(&member).expect("visible ASCII")
     }
 
-    /// Reads the `CDN-Loop` of the client as one value; `None` where there is none.
+    /// Reads the `CDN-Loop` of the client as one value; `None` if there is none.
     ///
     /// # Errors
-    /// When it has come through this deployment, or through a gateway of this name that doesn't say which.
+    /// Fails if the request has come through this deployment, or through a gateway of this name without an id.
     pub(super) fn before(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, Problem> {
         if !headers.contains_key(&CDN_LOOP) {
             return Ok(None);
@@ -70,7 +71,8 @@ impl Deployment {
         Ok(before.filter(|before| !before.is_empty()))
     }
 
-    /// Is true for a member that names this deployment, or a `gather` without an id. A malformed member names nobody.
+    /// Returns true for a member that names this deployment, or a `gather` without an id. A malformed member names
+    /// nothing.
     fn is_named_by(&self, member: &[u8]) -> bool {
         let mut parts = split(member, b';').unwrap_or_default().into_iter();
         let name = parts.next().unwrap_or_default().trim_ascii();
@@ -97,12 +99,12 @@ impl Deployment {
     }
 }
 
-/// The answer to a request that goes in a circle.
+/// Returns the answer to a request that goes in a circle.
 pub(crate) fn looped() -> Problem {
     Problem::new(ProblemKind::LoopDetected, DETAIL)
 }
 
-/// The parts between separators that are not quoted; `None` where a quote doesn't end.
+/// Splits text at separators that are not quoted; `None` if a quote doesn't end.
 fn split(text: &[u8], separator: u8) -> Option<Vec<&[u8]>> {
     let mut parts = Vec::new();
     let (mut start, mut quoted, mut escaped) = (0, false, false);
@@ -122,7 +124,7 @@ fn split(text: &[u8], separator: u8) -> Option<Vec<&[u8]>> {
     (!quoted).then_some(parts)
 }
 
-/// A token as it is, a quoted string without its quotes and escapes (RFC 9110, section 5.6.4).
+/// Returns a token as it is, and a quoted string without its quotes and escapes (RFC 9110, section 5.6.4).
 fn unquoted(value: &[u8]) -> Vec<u8> {
     let value = value.trim_ascii();
     let inner = value
@@ -239,7 +241,7 @@ mod tests {
         ] {
             assert_eq!(before(&[line]), Ok(Some(line.to_owned())), "{line}");
         }
-        // Whatever is appended to it would be within the quote.
+        // Text that is appended to it would be within the quote.
         for line in [
             "a; x=\"1",
             "a; x=\"1, gather; id=00c0ffee00000001",

@@ -1,4 +1,4 @@
-//! A client's text as an answer repeats it: a part of it, if it is long. Pure.
+//! Shortens a client's text for an answer that repeats it. Pure.
 
 use std::borrow::Cow;
 

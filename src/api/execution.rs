@@ -1,5 +1,5 @@
-//! The run of one request of one aggregate: plans it, counts it, runs it, and tells the log how it ended. It must not know how
-//! the answer is delivered.
+//! The run of one request of one aggregate: plans it, counts it, runs it, and notes its end for the log. It must not
+//! know how the answer is delivered.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -42,7 +42,7 @@ pub(super) trait ResultSink {
     fn settled(&self, run: Option<Mode>, call: usize, result: &CallResult);
 }
 
-/// Takes no results: the report has them all.
+/// Takes no results, as the report has them all.
 impl ResultSink for () {
     fn pace(&self) -> Option<&Rc<Pace>> {
         None
@@ -56,7 +56,7 @@ struct Observers<'a, S> {
     metrics: PlanObserver<'a>,
     spans: Option<SpanObserver<'a>>,
     sink: &'a S,
-    /// The mode, where results have to say which run they are of.
+    /// The mode, if results have to say which run they are of.
     run: Option<Mode>,
 }
 
@@ -83,7 +83,7 @@ impl<U: ClientUpstream> Execution<U> {
         &self.gateway.exposed[self.id.0]
     }
 
-    /// Runs what the request asks for: once, or in both modes in turn under one deadline.
+    /// Runs the request's choice: once, or in both modes in turn under one deadline.
     pub(super) async fn run<S: ResultSink>(
         &self,
         run: Run,
@@ -99,7 +99,7 @@ impl<U: ClientUpstream> Execution<U> {
                 let outcome = self.observed(&plan, sink, None).await;
                 Report::Once(outcome, guard)
             }
-            // On the heap: it is larger by far, and a request that runs once would hold as much.
+            // On the heap: it is far larger, and a request that runs once would hold as much.
             Run::Compare => Report::Both(Box::pin(self.compare(choice, deadline, sink)).await?),
         };
         if let Some(account) = &self.account {
@@ -130,7 +130,7 @@ impl<U: ClientUpstream> Execution<U> {
         Ok(Box::new([sequential, concurrent.await?]))
     }
 
-    /// Refuses a comparison where `mode=compare` is not allowed.
+    /// Refuses a comparison if `mode=compare` is not allowed.
     pub(super) fn may_compare(&self) -> Result<(), Problem> {
         if self.exposed().endpoint.compare {
             return Ok(());
@@ -179,7 +179,7 @@ impl<U: ClientUpstream> Execution<U> {
         }
     }
 
-    /// Runs a plan in front of its observers.
+    /// Runs a plan with its observers.
     async fn observed<S: ResultSink>(
         &self,
         plan: &Plan<'_, U>,
@@ -207,7 +207,7 @@ impl<U: ClientUpstream> Execution<U> {
 }
 
 impl Report<'_> {
-    /// Returns the verdict, which the answer's status follows.
+    /// Returns the verdict, which decides the answer's status.
     pub(super) fn verdict(&self) -> Verdict {
         match self {
             Self::Once(outcome, _) => outcome.verdict,
@@ -246,7 +246,7 @@ impl Report<'_> {
         }
     }
 
-    /// Counts the request by its end, now that its answer is composed. `status` is the one that the answer takes from an
+    /// Counts the request by its end, once its answer is composed. `status` is the one that the answer takes from an
     /// upstream, if it takes one.
     pub(super) fn finish(self, status: Option<http::StatusCode>) {
         if let Self::Once(outcome, guard) = self {

@@ -1,5 +1,5 @@
-//! The one middleware, around every route: the request's id, what no route takes, panics, the log line, and the
-//! problems' counter. It must not know what a route answers.
+//! The one middleware, around every route: the request's id, refusals that hold for all routes, panics, the log line,
+//! and the problems' counter. It must not know what a route answers.
 
 use std::{panic::AssertUnwindSafe, rc::Rc};
 
@@ -33,7 +33,7 @@ use crate::{exchange::REQUEST_ID, readiness::Stage};
 /// The largest declared body that is answered as "not taken here" and not as too large.
 const MAX_BODY: u64 = 256 * 1024;
 
-/// Runs a request with an id, a log line and no way to take the worker down.
+/// Runs a request with an id and a log line, and keeps its panics from the worker.
 ///
 /// # Errors
 /// Fails only after a panic. The error is then the answer.
@@ -53,7 +53,7 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
     let last = announces_body(&request);
 
     if let Some(problem) = refusal(&request, last) {
-        // Its client may be sending into the tunnel already: none of that may be taken for a request.
+        // The client may already be sending into the tunnel. None of those bytes may be taken for a request.
         let last = last || *request.method() == Method::CONNECT;
         let mut response = request.into_response(problem.error_response());
         conclude(&mut response, shared, last, &mut line);
@@ -77,7 +77,7 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
     Ok(response)
 }
 
-/// Adds the fields that every answer gets, whatever it is.
+/// Adds the fields that every answer has.
 fn conclude<B>(
     response: &mut ServiceResponse<B>,
     shared: Option<&Shared>,
@@ -92,7 +92,7 @@ fn conclude<B>(
     let head = response.response_mut().head_mut();
     head.headers_mut()
         .insert(REQUEST_ID, line.account.id.0.clone());
-    // A client that keeps its connection would otherwise meet a closed one.
+    // Otherwise a client that keeps its connection would find it closed.
     if last || shared.is_some_and(|shared| shared.readiness.stage() == Stage::Stopping) {
         head.set_connection_type(actix_http::ConnectionType::Close);
     }
@@ -110,7 +110,7 @@ fn announces_body(request: &ServiceRequest) -> bool {
     declared(request) > 0 || request.headers().contains_key(header::TRANSFER_ENCODING)
 }
 
-/// The length of the request's body, as far as it is declared.
+/// Returns the declared length of the request's body.
 fn declared(request: &ServiceRequest) -> u64 {
     let length = request.headers().get(header::CONTENT_LENGTH);
     length
@@ -119,7 +119,7 @@ fn declared(request: &ServiceRequest) -> u64 {
         .unwrap_or(0)
 }
 
-/// The problem with what no route takes.
+/// Returns the problem of a request that no route takes.
 fn refusal(request: &ServiceRequest, has_body: bool) -> Option<Problem> {
     if methods::reads(request.method()) && !has_body {
         return None;
@@ -128,7 +128,7 @@ fn refusal(request: &ServiceRequest, has_body: bool) -> Option<Problem> {
     unknown.or_else(|| refused_body(request).filter(|_| has_body))
 }
 
-/// A body that is too large, or that goes with a method which has none here.
+/// Returns the problem of a body that is too large, or whose method has no body here.
 #[cold]
 fn refused_body(request: &ServiceRequest) -> Option<Problem> {
     let declared = declared(request);

@@ -1,18 +1,19 @@
-//! The size of an answer's head. Proxies refuse a large one, and nginx answers 502 in its place; so all lines are added up here at
-//! their longest, and the fields that grow with the calls get what is left. A test over real sockets (`tests/api/heads.rs`)
-//! holds real heads against it.
+//! The size of an answer's head. Proxies refuse a large head, and nginx answers 502 in its place. So all lines are
+//! added up here at their longest, and the fields that grow with the calls get the rest. A test over real sockets
+//! (`tests/api/heads.rs`) holds real heads against it. It must not know the answers.
 
 use super::request_id;
 
-/// The head that every common proxy takes, in bytes: nginx has one page of memory for it (`proxy_buffer_size`).
+/// The size of head that every common proxy takes, in bytes: nginx has one page of memory for it (`proxy_buffer_size`).
 const TAKEN: usize = 4096;
 
 /// Room for the fields that a second proxy on the way may add, in bytes.
 const ADDED: usize = 300;
 
-/// The lines of any answer to an aggregate, each at its longest. What depends on the answer is here all the same.
+/// The lines of any answer to an aggregate, each at its longest. Lines that only some answers have are here all the
+/// same.
 const LINES: [&str; 19] = [
-    // The longest reason of all statuses that an upstream's may be.
+    // The longest reason phrase of the statuses that an upstream may have.
     "HTTP/1.1 431 Request Header Fields Too Large",
     "connection: keep-alive",
     // A day, the longest time that can be set.
@@ -28,7 +29,7 @@ const LINES: [&str; 19] = [
     "incremental: ?1",
     "x-accel-buffering: no",
     "retry-after: 1",
-    // A year, the longest time that is taken.
+    // A year, the longest time that is accepted.
     "preference-applied: wait=31536000",
     "gather-mode: sequential",
     "gather-outcome: complete",
@@ -55,5 +56,5 @@ const fn total(texts: &[&str]) -> usize {
 pub(crate) const LONGEST_LIST: usize =
     TAKEN - ADDED - total(&LINES) - total(&NAMES) - request_id::LONGEST - LINE_END;
 
-// A change that leaves no room for a few dozen calls has to be thought over.
+// A change that leaves no room for a few dozen calls needs a second thought.
 const _: () = assert!(LONGEST_LIST > 2500);

@@ -1,6 +1,6 @@
-//! The body of an answer on its way out: in pieces, so that it is not copied whole into its connection's buffer, with its permit
-//! among the requests in flight until the last piece has left, and with its memory until that is written. Knows nothing of
-//! what it says.
+//! The body of an answer on its way out. It leaves in pieces, so that it is not copied whole into its connection's
+//! buffer. It keeps its permit among the requests in flight until the last piece has left, and its memory until that
+//! piece is written. It must not know its contents.
 
 use std::{
     convert::Infallible,
@@ -17,22 +17,22 @@ use bytes::Bytes;
 use crate::exchange::Charge;
 use crate::fanout::Permit;
 
-/// The bytes that are handed to the connection at a time. It keeps a buffer of this size for as long as its client does, so not
-/// much more than a socket takes at once.
+/// The bytes that are handed to the connection at a time. The connection keeps a buffer of this size for as long as its
+/// client stays, so it is not much more than a socket takes at once.
 const PIECE: usize = 64 * 1024;
 
 /// Bytes that go out piece by piece.
 pub(super) struct HeldBody {
     rest: Bytes,
-    /// Given back with the last piece: what a slow client has not taken yet still takes memory.
+    /// Given back with the last piece, as bytes that a slow client has not taken yet still take memory.
     permit: Option<Permit>,
-    /// Given back when the connection is done with it: each piece keeps the whole answer in memory.
+    /// Given back when the connection is done with it, as each piece keeps the whole answer in memory.
     _charge: Option<Charge>,
 }
 
 impl HeldBody {
-    /// Returns the same response, which keeps `permit` and `charge` until it has been written, or dropped. Its bodies are gone: what it
-    /// is charged is its own size.
+    /// Makes the response keep `permit` and `charge` until it has been written, or dropped. Its bodies are gone, so it
+    /// is charged only its own size.
     pub(super) fn keeping(
         permit: Permit,
         charge: Option<Charge>,

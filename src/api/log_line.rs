@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{account::Account, gateway::Shared, problem_kind::ProblemKind};
 use crate::timing::Millis;
 
-/// The log line of one request; written once, also when the request is dropped because its client went away.
+/// The log line of one request. It is written once, also if the request is dropped because its client went away.
 pub(super) struct Line {
     pub(super) account: Rc<Account>,
     method: Method,
@@ -28,7 +28,7 @@ impl Line {
         Self {
             account,
             method: request.method().clone(),
-            // The path alone: a query may hold what a log should not.
+            // The path alone, as a query may hold text that a log should not.
             path: request.path().to_owned(),
             began: Instant::now(),
             status: None,
@@ -36,7 +36,7 @@ impl Line {
         }
     }
 
-    /// Counts a panic and writes the line of what it left.
+    /// Counts a panic and writes the line of its request.
     pub(super) fn panicked(&mut self, shared: Option<&Shared>) {
         if let Some(shared) = shared {
             shared.metrics.panicked();
@@ -72,7 +72,7 @@ impl Line {
                 failed = (!run.failed.is_empty()).then_some(run.failed.as_str()),
                 "aggregated"
             ),
-            // Whoever asks for readiness every second would fill the log at a stop.
+            // A probe that asks for readiness every second would fill the log during a stop.
             None if status < 400 || problem == ProblemKind::NotReady.name() => {
                 tracing::debug!(
                     request_id, trace_id, method, path, status, elapsed_ms, "answered"

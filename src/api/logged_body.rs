@@ -1,4 +1,5 @@
-//! The body of a streamed answer with its log line, which is written at the body's end. It must not know what the body says.
+//! The body of a streamed answer with its log line, which is written at the body's end. It must not know what the body
+//! says.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -38,7 +39,7 @@ impl MessageBody for LoggedBody {
         let Ok(polled) = catch_unwind(AssertUnwindSafe(|| body.poll_next(cx))) else {
             this.line
                 .panicked(this.data.as_ref().map(|data| data.get_ref()));
-            // It has begun, so all that is left to say is that it is not whole.
+            // The answer has begun, so it can only say that it is not whole.
             return Poll::Ready(Some(Err("a handler panicked".into())));
         };
         if matches!(polled, Poll::Ready(None)) && this.line.open {

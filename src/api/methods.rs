@@ -1,5 +1,5 @@
-//! The methods of routes. GET and HEAD read each route (RFC 9110, section 9.1), and OPTIONS tells these methods. It
-//! knows no route.
+//! The methods of routes. GET and HEAD read each route (RFC 9110, section 9.1), and OPTIONS lists these methods. It
+//! must not know the routes.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -19,8 +19,8 @@ pub(super) fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Refuses a method that is unknown here (RFC 9110, section 15.6.2), and CONNECT, as the gateway opens no tunnels. For
-/// other methods, their route decides.
+/// Refuses a method that is unknown here (RFC 9110, section 15.6.2), and CONNECT, as the gateway opens no tunnels. The
+/// route decides on other methods.
 pub(super) fn not_implemented(method: &Method) -> Option<Problem> {
     const KNOWN: [&str; 9] = [
         "GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "QUERY",

@@ -1,4 +1,5 @@
-//! The kind of answer that a request wants: the whole, or a stream, by its `Accept`. It must not know how either is made.
+//! The kind of answer that a request wants: the whole, or a stream, by its `Accept`. It must not know how either is
+//! made.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -15,26 +16,26 @@ use crate::compose::{END, Framing};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// The longest silence of a stream of events: well within what balancers and proxies allow a silent connection,
-/// which is 30 s where it is little.
+/// The longest silence of a stream of events. It is well within the time that balancers and proxies allow a silent
+/// connection: at least 30 s.
 pub(super) const HEARTBEATS: Duration = Duration::from_secs(5);
 
 /// The parameter of a media type by which a reader of lines asks for heartbeats, in seconds.
 const HEARTBEAT_PARAMETER: &str = "heartbeat";
 
-/// The distance that heartbeats of lines may have, in seconds.
+/// The range of the time between heartbeats of lines, in seconds.
 const HEARTBEAT_SECONDS: RangeInclusive<u64> = 1..=300;
 
 /// A stream as its client wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wanted {
-    /// The way in which its messages are told apart.
+    /// The framing of its messages.
     pub(super) framing: Framing,
-    /// The longest silence before it says that it is alive.
+    /// The longest silence before it sends a heartbeat.
     pub(super) heartbeats: Option<Duration>,
 }
 
-/// Returns the stream that a request wants: it names one, and doesn't prefer JSON.
+/// Returns the stream that a request wants: the request names one, and doesn't prefer JSON.
 pub(super) fn wanted(request: &HttpRequest) -> Option<Wanted> {
     let field = request.headers().get(header::ACCEPT)?;
     let names = |media_type: &str| {
@@ -42,7 +43,7 @@ pub(super) fn wanted(request: &HttpRequest) -> Option<Wanted> {
         let mut parts = bytes.windows(media_type.len());
         parts.any(|part| part.eq_ignore_ascii_case(media_type.as_bytes()))
     };
-    // Nearly no request does, and reading the field costs more.
+    // Nearly no request names one, and reading the field costs more.
     let named = [Framing::Lines, Framing::Events]
         .iter()
         .any(|framing| names(framing.media_type()));
@@ -57,7 +58,8 @@ pub(super) fn wanted(request: &HttpRequest) -> Option<Wanted> {
             .max_by_key(|item| item.quality)
     };
     let json = item("application/json").map(|item| item.quality);
-    // The most specific range counts (RFC 9110, section 12.5.1). Who names a stream prefers it to what only a range takes.
+    // The most specific range counts (RFC 9110, section 12.5.1). A client that names a stream prefers it to types that
+    // only a range covers.
     let ranged = ["application/*", "*/*"].into_iter().find_map(item);
     let ranged = ranged.map(|item| item.quality);
     let is_preferred = |weight: Quality| match (json, ranged) {
@@ -69,7 +71,7 @@ pub(super) fn wanted(request: &HttpRequest) -> Option<Wanted> {
         .into_iter()
         .filter_map(|framing| Some((framing, item(framing.media_type())?)))
         .filter(|(_, item)| item.quality > Quality::ZERO && is_preferred(item.quality))
-        // The first of those that weigh the same.
+        // Reversed, so that the first of equal weight is taken.
         .rev()
         .max_by_key(|(_, item)| item.quality)
         .map(|(framing, item)| Wanted {
@@ -78,8 +80,8 @@ pub(super) fn wanted(request: &HttpRequest) -> Option<Wanted> {
         })
 }
 
-/// The longest silence of a stream: events have a bound of their own, lines only where their reader asks for one. Who does
-/// has to pass over empty lines.
+/// Returns the longest silence of a stream. Events have a bound of their own. Lines have one only if their reader asks
+/// for it, as the reader then has to skip empty lines.
 fn heartbeats(framing: Framing, item: &QualityItem<Mime>) -> Option<Duration> {
     match framing {
         Framing::Events => Some(HEARTBEATS),
@@ -98,8 +100,8 @@ fn has_more(request: &HttpRequest) -> bool {
     request.headers().get_all(header::ACCEPT).nth(1).is_some()
 }
 
-/// Returns true if a browser connects once more after its stream's end, as `EventSource` does unless it is closed. An answer of
-/// 204 tells it to stop; anything else would run the aggregate again and again.
+/// Returns true if a browser connects again after its stream's end, as `EventSource` does unless it is closed. An
+/// answer of 204 tells it to stop. Any other would run the aggregate again and again.
 pub(super) fn has_ended(request: &HttpRequest, framing: Framing) -> bool {
     let last = request.headers().get(LAST_EVENT_ID);
     framing == Framing::Events && last.is_some_and(|id| id.as_bytes() == END.as_bytes())

@@ -1,5 +1,5 @@
-//! The gateway's words on itself: metrics for Prometheus, liveness and readiness for whoever starts and stops the process, and
-//! the OpenAPI document.
+//! The gateway's answers about itself: metrics for Prometheus, liveness and readiness for the service manager, and the
+//! OpenAPI document. It must not know the aggregates.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -13,7 +13,7 @@ use crate::{
     telemetry::{OPEN_METRICS, TEXT_FORMAT},
 };
 
-/// `GET /metrics`: Prometheus' text format, or OpenMetrics for who would rather have it.
+/// `GET /metrics`: Prometheus' text format, or OpenMetrics for clients that prefer it.
 pub(super) fn metrics(request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let shared = Shared::of(request)?;
     let (text, media_type) = if prefers_open_metrics(request) {
@@ -32,8 +32,8 @@ pub(super) fn metrics(request: &HttpRequest) -> Result<HttpResponse, Problem> {
         .body(text))
 }
 
-/// Tells whether the request names OpenMetrics, in the version that we write, and no other format with a greater weight. A wildcard
-/// asks for the text format, and so does what can't be read: whoever scrapes by hand reads it more easily.
+/// Returns true if the request names OpenMetrics, in the version that we write, and no other format with a greater
+/// weight. A wildcard, or a field that can't be read, means the text format, which a person reads more easily.
 fn prefers_open_metrics(request: &HttpRequest) -> bool {
     let Ok(accept) = header::Accept::parse(request) else {
         return false;
@@ -50,7 +50,7 @@ fn prefers_open_metrics(request: &HttpRequest) -> bool {
         };
         *weight = (*weight).max(Some(item.quality));
     }
-    // What is named is not meant by the wildcard, a format that is named to refuse it neither.
+    // A wildcard does not cover a format that is named, even if it is named to refuse it.
     open > Some(header::Quality::ZERO) && open >= text.or(any)
 }
 
@@ -58,7 +58,7 @@ fn prefers_open_metrics(request: &HttpRequest) -> bool {
 pub(super) fn openapi(document: &Bytes) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/json"))
-        // The next process may have another.
+        // The next process may have another document.
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .body(document.clone())
 }

@@ -1,4 +1,4 @@
-//! Header fields of Gather's own that more than one kind of answer has. It knows no answer.
+//! Gather's own header fields that several kinds of answer have. It must not know the answers.
 
 use actix_web::{
     HttpResponse,

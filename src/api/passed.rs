@@ -1,4 +1,5 @@
-//! The status of an upstream that becomes the answer's own (`pass_status`): whose it is, and what of its answer goes with it.
+//! The status of an upstream that becomes the answer's own (`pass_status`), the call that it comes from, and the fields
+//! that go with it. It must not know how the answer is written.
 
 use actix_web::http::{
     StatusCode,
@@ -19,8 +20,8 @@ pub(super) struct Passed<'a> {
     advice: Option<&'a Advice>,
 }
 
-/// Returns the status that the answer takes from a call, if it takes one: the first in plan order, unless all that was waited
-/// for came. A box, as it is rare.
+/// Returns the status that the answer takes from a call, if it takes one. It is that of the first such call in plan
+/// order, unless every awaited call succeeded. It is boxed, as it is rare.
 #[inline]
 pub(super) fn passed<'a>(all: &[PassStatus], outcome: &'a Outcome) -> Option<Box<Passed<'a>>> {
     if all.is_empty() || outcome.verdict == Verdict::Complete {
@@ -33,7 +34,7 @@ pub(super) fn passed<'a>(all: &[PassStatus], outcome: &'a Outcome) -> Option<Box
 fn first<'a>(all: &[PassStatus], outcome: &'a Outcome) -> Option<Box<Passed<'a>>> {
     outcome.results.iter().find_map(|call| {
         let failure = call.result.as_ref().err()?;
-        // One that was given up may have a status too.
+        // A call that was given up may have a status too.
         let status = failure
             .status
             .filter(|_| failure.kind == FailureKind::Status)?;
@@ -49,7 +50,7 @@ fn first<'a>(all: &[PassStatus], outcome: &'a Outcome) -> Option<Box<Passed<'a>>
 }
 
 impl Passed<'_> {
-    /// The room that its own fields leave in a head for the list of all calls, in bytes.
+    /// Returns the room that its own fields leave in a head for the list of all calls, in bytes.
     pub(super) fn room(&self) -> usize {
         let line = |(name, value): (HeaderName, HeaderValue)| {
             name.as_str().len() + ": \r\n".len() + value.len()

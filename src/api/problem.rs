@@ -27,7 +27,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this kind; `detail` is one sentence for a person and names the thing.
+    /// Makes a problem of this kind. `detail` is one sentence for a person and names the thing.
     #[must_use]
     pub fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
         let status = kind.status();
@@ -44,20 +44,20 @@ impl Problem {
         }
     }
 
-    /// The same problem with extension members: JSON text without braces.
+    /// Adds extension members: JSON text without braces.
     #[must_use]
     pub fn with_members(mut self, members: Vec<u8>) -> Self {
         self.members = members;
         self
     }
 
-    /// The same problem with another status than its kind's own.
+    /// Replaces the status of the problem's kind.
     pub(super) fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
     }
 
-    /// The same problem with further header fields.
+    /// Adds further header fields.
     pub(super) fn with_fields(
         mut self,
         fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
@@ -66,13 +66,13 @@ impl Problem {
         self
     }
 
-    /// The problem's kind.
+    /// Returns the problem's kind.
     #[must_use]
     pub const fn kind(&self) -> ProblemKind {
         self.kind
     }
 
-    /// The body, `application/problem+json`.
+    /// Returns the body, `application/problem+json`.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
         let mut json = self.opened(self.members.len());
@@ -84,7 +84,7 @@ impl Problem {
         json
     }
 
-    /// The answer, with extension members written straight into its body: they may be as large as bodies are.
+    /// Returns the answer. Extension members are written straight into its body, as they may be as large as bodies are.
     pub(super) fn response_with(&self, members: impl FnOnce(&mut Vec<u8>)) -> HttpResponse {
         let mut json = self.opened(0);
         json.push(b',');
@@ -93,7 +93,7 @@ impl Problem {
         self.response(json)
     }
 
-    /// The body without its last brace, and with room for `more` bytes.
+    /// Returns the body without its last brace, and with room for `more` bytes.
     fn opened(&self, more: usize) -> Vec<u8> {
         let mut json = Vec::with_capacity(192 + self.detail.len() + more);
         json.push(b'{');
@@ -114,7 +114,7 @@ impl Problem {
         compose::string(json, &self.detail);
     }
 
-    /// Returns the header fields of the answer, but for those that every answer has.
+    /// Returns the header fields of the answer, except those that every answer has.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let own = [
             (header::CACHE_CONTROL, NO_STORE),
@@ -126,14 +126,14 @@ impl Problem {
     fn response(&self, json: Vec<u8>) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         if self.status.canonical_reason().is_none() {
-            // actix would call it unknown. A reason may be empty (RFC 9112, section 4).
+            // Otherwise actix would write "unknown". A reason may be empty (RFC 9112, section 4).
             response.reason("");
         }
         for field in self.fields() {
             response.append_header(field);
         }
         let mut response = response.body(json);
-        // So that the middleware can count it by its kind.
+        // The middleware counts it by its kind.
         response.extensions_mut().insert(self.kind);
         response
     }
@@ -144,7 +144,7 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// The time after which another process may be ready, or this one less busy. In seconds (RFC 9110, section 10.2.3).
+/// The time after which another process may be ready, or this one less busy, in seconds (RFC 9110, section 10.2.3).
 const SOON: HeaderValue = HeaderValue::from_static("1");
 
 impl fmt::Display for Problem {

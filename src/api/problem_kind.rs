@@ -1,4 +1,4 @@
-//! The types of problems: a stable name, a status and a title for each. It must not know which cause is of which type.
+//! The types of problems: a stable name, a status and a title for each. It must not know which cause has which type.
 
 use actix_web::http::StatusCode;
 
@@ -9,13 +9,13 @@ use crate::{fanout::Blame, telemetry::ProblemId};
 pub enum ProblemKind {
     /// 400: the request is not valid HTTP/1.1.
     MalformedRequest,
-    /// 400: a query parameter that nobody declares.
+    /// 400: a query parameter that no call declares.
     UnknownParameter,
     /// 400: a query parameter given twice.
     RepeatedParameter,
     /// 400: a query parameter without a value.
     EmptyParameter,
-    /// 400: a query parameter's value that means nothing here.
+    /// 400: a query parameter's value that has no meaning here.
     InvalidParameter,
     /// 400: a body where none is taken.
     UnexpectedBody,
@@ -27,7 +27,7 @@ pub enum ProblemKind {
     MethodNotAllowed,
     /// 408: the request's head, or the end of an empty body, did not come in time.
     RequestTimeout,
-    /// 413: the body is larger than any route takes.
+    /// 413: the body is larger than any route accepts.
     BodyTooLarge,
     /// 414: the request target is too long.
     UriTooLong,
@@ -37,7 +37,7 @@ pub enum ProblemKind {
     Internal,
     /// 501: no route knows the method.
     MethodNotImplemented,
-    /// 502: what was waited for did not come.
+    /// 502: the awaited calls did not succeed.
     UpstreamFailed,
     /// 502: the request came from the gateway itself.
     LoopDetected,
@@ -47,9 +47,9 @@ pub enum ProblemKind {
     Overloaded,
     /// 504: the awaited calls did not succeed in time.
     UpstreamTimeout,
-    /// 505: another version of HTTP than 1.
+    /// 505: a version of HTTP other than 1.
     VersionNotSupported,
-    /// An upstream's own status, where the configuration says that it is the answer's.
+    /// An upstream's own status that the configuration makes the answer's.
     UpstreamStatus,
 }
 
@@ -86,25 +86,25 @@ impl ProblemKind {
         Self::UpstreamStatus,
     ];
 
-    /// The names of all kinds, for the metric's label, in the order of their [`ProblemId`]s.
+    /// Returns the names of all kinds, for the metric's label, in the order of their [`ProblemId`]s.
     #[must_use]
     pub fn names() -> [&'static str; Self::ALL.len()] {
         Self::ALL.map(|kind| kind.facts().0)
     }
 
-    /// The last part of the problem's `type`.
+    /// Returns the last part of the problem's `type`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.facts().0
     }
 
-    /// The answer's status; of an upstream's status, which is as many, one that stands for all.
+    /// Returns the answer's status. For an upstream's status, which varies, it is one that stands for all.
     #[must_use]
     pub const fn status(self) -> StatusCode {
         self.facts().1
     }
 
-    /// Name, status and title.
+    /// Returns name, status and title.
     pub(super) const fn facts(self) -> (&'static str, StatusCode, &'static str) {
         use StatusCode as S;
         match self {

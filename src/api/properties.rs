@@ -54,7 +54,7 @@ fn value<'a>(pairs: &'a Pairs<'_>, name: &str) -> Option<&'a str> {
     Some(&pair.1)
 }
 
-/// Checks the two readers beside the query's own.
+/// Checks the two other readers.
 fn check_texts(text: &str) {
     if let Some(seconds) = preferred_wait(text) {
         assert!(seconds > 0 && text.contains('='));
@@ -138,7 +138,7 @@ fn check_forwarded(query: &Query<'_>, text: &str, declared: &[String]) {
     }
 }
 
-/// An aggregate with three calls that are never made.
+/// Makes an aggregate with three calls that are never made.
 fn aggregate() -> Aggregate<Scripted> {
     let upstream = Rc::new(Scripted::new([]));
     let policy = policy(PolicySettings::default());

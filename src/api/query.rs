@@ -59,7 +59,7 @@ pub enum QueryError {
         /// The parameter.
         name: &'static str,
     },
-    /// The parameter's value means nothing.
+    /// The parameter's value has no meaning.
     #[error("parameter `{name}` is `{}`, expected {expected}", excerpt(.found))]
     Invalid {
         /// The parameter.

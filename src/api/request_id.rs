@@ -1,5 +1,5 @@
-//! The id of a request: the caller's if it is harmless, or else a new one. It goes to the caller, to upstreams and to
-//! the log.
+//! The id of a request: the caller's if it is harmless, otherwise a new one. It goes to the caller, to upstreams and to
+//! the log. It must not know the request.
 
 use actix_web::http::header::HeaderValue;
 

@@ -1,5 +1,5 @@
-//! An aggregate's answer as a stream: each result leaves the moment it is settled. It must not know how the calls are run, nor
-//! how the bytes leave.
+//! An aggregate's answer as a stream: each result leaves the moment it is settled. It must not know how the calls are
+//! run, nor how the bytes leave.
 
 use std::{rc::Rc, time::Duration};
 
@@ -26,9 +26,9 @@ use crate::{
 };
 
 const GATHER_CALLS: HeaderName = HeaderName::from_static("gather-calls");
-/// Asks whoever is on the way to pass each piece on as it comes (RFC 10036).
+/// Asks proxies on the way to pass each piece on as it comes (RFC 10036).
 const INCREMENTAL: HeaderName = HeaderName::from_static("incremental");
-/// The same for nginx.
+/// Asks nginx for the same.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Answers a browser whose stream has ended, unless its request is refused.
@@ -58,14 +58,14 @@ where
     let (mode, names) = announced(&execution, &query, wait)?;
     let mut response = HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, framing.media_type()))
-        // Whoever transforms a stream holds it back.
+        // A proxy that transforms a stream holds it back.
         .insert_header((header::CACHE_CONTROL, "no-store, no-transform"))
         .insert_header((header::VARY, "accept"))
         .insert_header((INCREMENTAL, "?1"))
         .insert_header((ACCEL_BUFFERING, "no"))
         .finish();
     put(&mut response, GATHER_MODE, mode);
-    // In part it would be taken for the whole. Each result has its call's name.
+    // A part of the list would be taken for the whole. Each result has its call's name.
     if names.len() <= LONGEST_LIST {
         put(&mut response, GATHER_CALLS, &names);
     }
@@ -92,7 +92,8 @@ where
     Ok(response.map_body(|_, _| BoxBody::new(body)))
 }
 
-/// Returns the stream's mode and the names of its calls. A mistake in the request has to be told before the stream begins.
+/// Returns the stream's mode and the names of its calls. An error in the request has to be reported before the stream
+/// begins.
 fn announced<U: ClientUpstream>(
     execution: &Execution<U>,
     query: &Query<'_>,

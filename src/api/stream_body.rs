@@ -1,5 +1,6 @@
-//! The body of a streamed answer. It owns its run and drives it itself, so nothing is spawned: a body that is dropped, because
-//! its client has gone, cancels what runs, and one that nobody reads from makes its run wait. It must not know what runs.
+//! The body of a streamed answer. It owns its run and drives it itself, so nothing is spawned. A body that is dropped,
+//! because its client has gone, cancels its run. A body that nobody reads makes its run wait. It must not know what
+//! runs.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -25,11 +26,11 @@ use crate::{
 /// The bytes that may wait for their client before the run waits too. They may be more by one result.
 const ROOM: usize = 4 * 1024;
 
-/// The bytes that are handed to the connection at a time. It holds one such piece beside what its client has not taken, in a
-/// buffer that grows by doubling.
+/// The bytes that are handed to the connection at a time. The connection holds one such piece besides the bytes that
+/// its client has not taken, in a buffer that grows by doubling.
 const PIECE: usize = 2 * 1024;
 
-/// The time that a run may be left alone without a doubt about what its attempts did meanwhile.
+/// The longest time without a poll after which the run's attempts can still be judged.
 const UNNOTICED: Duration = Duration::from_millis(50);
 
 /// The bytes that wait to be sent.
@@ -58,12 +59,13 @@ impl Outbox {
         self.pace.full(bytes.len() >= ROOM);
     }
 
-    /// Charges `allowance` no more than what waits to be sent: the bodies of results that were passed on are not kept.
+    /// Charges `allowance` only for the bytes that wait to be sent, as the bodies of results that were passed on are
+    /// not kept.
     pub(super) fn passed_on(&self, allowance: &Allowance) {
         allowance.passed_on(self.bytes.borrow().len());
     }
 
-    /// Keeps the charge for what is still to be sent.
+    /// Keeps the charge for the bytes that are still to be sent.
     pub(super) fn keep(&self, allowance: Allowance) {
         self.passed_on(&allowance);
         if let Some(charge) = allowance.into_charge() {
@@ -71,7 +73,7 @@ impl Outbox {
         }
     }
 
-    /// Takes all bytes. After it there is room again.
+    /// Takes all bytes. There is then room again.
     fn take(&self) -> Bytes {
         self.pace.full(false);
         self.bytes.take().into()
@@ -80,7 +82,7 @@ impl Outbox {
 
 /// The body of a streamed answer.
 pub(super) struct Stream {
-    /// Until it is over.
+    /// The run, until it is over.
     run: Option<LocalBoxFuture<'static, ()>>,
     outbox: Rc<Outbox>,
     /// The bytes that were taken from the outbox and not handed over yet.

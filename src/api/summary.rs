@@ -1,4 +1,4 @@
-//! The end of an aggregate's request in a few words, for the log line. It must not know how a line is written.
+//! A short summary of the end of an aggregate's request, for the log line. It must not know how a line is written.
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
@@ -39,7 +39,7 @@ impl Summary {
         }
     }
 
-    /// Names and classes of the calls that failed by themselves, and the statuses that were the failures.
+    /// Lists the calls that failed by themselves, with their classes, and the statuses that caused the failures.
     fn failed<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> String {
         let mut text = String::new();
         let calls = outcomes.into_iter().flat_map(|outcome| &outcome.results);

@@ -1,4 +1,5 @@
-//! Reads the trace context and the span attributes of a request (W3C Trace Context, OpenTelemetry's conventions).
+//! Reads the trace context and the span attributes of a request (W3C Trace Context, OpenTelemetry's conventions). It
+//! must not know who records them.
 
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
-//! The shapes of what is written here, as types: for the OpenAPI document, which describes them, and for the commands, which read
-//! them. `json` and `stream` write without them; a test (`tests/api/openapi.rs`) holds what they write against these.
+//! The shapes of the answers, as types: for the OpenAPI document, which describes them, and for the commands, which
+//! read them. `json` and `stream` write without them. A test (`tests/api/openapi.rs`) checks their output against these
+//! types.
 //!
-//! An upstream's JSON is skipped, as not all of it can be made into a value. serde's `untagged`, and `flatten` around a call's
-//! result, would try to: there they are for the schemas alone, and `try_from` says how the shape is read.
+//! An upstream's JSON is skipped, as not all of it can be made into a value. serde's `untagged`, and `flatten` around a
+//! call's result, would try to. They are there for the schemas alone, and `try_from` says how the shape is read.
 #![expect(
     missing_docs,
     reason = "what a type says of itself is not said again of a field"
@@ -19,7 +20,7 @@ use utoipa::{
 
 use crate::fanout::{Blame, FailureKind, Mode, Verdict};
 
-/// One of these texts.
+/// Makes the schema of a text that is one of these.
 fn names(description: &str, names: impl Iterator<Item = &'static str>) -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(utoipa::openapi::Type::String)
@@ -96,7 +97,8 @@ pub struct Summary {
     /// The time of the whole run, in milliseconds.
     #[schema(minimum = 0.0)]
     pub elapsed_ms: f64,
-    /// The sum of the calls' times, in milliseconds. It is their cost one after another, if none of them was cut off.
+    /// The sum of the calls' times, in milliseconds. It is the time that they take one after another, if none of them
+    /// was cut off.
     #[schema(minimum = 0.0)]
     pub sequential_ms: f64,
 }
@@ -106,7 +108,7 @@ pub struct Summary {
 pub struct Run {
     #[serde(flatten)]
     pub summary: Summary,
-    /// One for each call, in plan order whatever the order of arrival.
+    /// One result for each call, in plan order.
     #[schema(min_items = 1)]
     pub results: Vec<CallReport>,
 }
@@ -121,7 +123,7 @@ pub enum CallReport {
 }
 
 impl CallReport {
-    /// The members that each result has.
+    /// Returns the members that each result has.
     #[must_use]
     pub const fn times(&self) -> &CallTimes {
         match self {
@@ -131,7 +133,7 @@ impl CallReport {
     }
 }
 
-/// All members that a call's result may have, to read it by.
+/// All members that a call's result may have, for reading it.
 #[derive(Deserialize)]
 struct CallMembers {
     name: String,
@@ -187,15 +189,16 @@ impl TryFrom<CallMembers> for CallReport {
 pub struct CallTimes {
     /// The call's name in its aggregate.
     pub name: String,
-    /// The call's start, in milliseconds from the run's beginning; for one that never began, the moment at which it was given up.
+    /// The call's start, in milliseconds from the run's beginning. For a call that never began, the moment at which it
+    /// was given up.
     #[schema(minimum = 0.0)]
     pub start_ms: f64,
-    /// The call's time, in milliseconds, with all attempts and pauses; 0 for one that never began.
+    /// The call's time, in milliseconds, with all attempts and pauses; 0 for a call that never began.
     #[schema(minimum = 0.0)]
     pub elapsed_ms: f64,
-    /// The number of attempts sent, retries and hedges included; 0 for one that never began or was refused.
+    /// The number of attempts sent, retries and hedges included; 0 for a call that never began or was refused.
     pub attempts: u32,
-    /// The number of them that were sent beside a slow one, if any were.
+    /// The number of them that were sent beside a slow attempt, if any were.
     #[schema(minimum = 1, nullable = false)]
     pub hedges: Option<u32>,
 }
@@ -210,13 +213,13 @@ pub struct Succeeded {
     /// The upstream's status.
     #[schema(minimum = 100, maximum = 999)]
     pub status: u16,
-    /// The upstream's body: JSON as it came, a text as a string, anything else in base64, `null` for none.
+    /// The upstream's body: JSON as it came, a text as a string, other bytes in base64, `null` if there is none.
     #[schema(value_type = Value)]
     pub body: IgnoredAny,
-    /// The upstream's, if the body is not JSON.
+    /// The upstream's `Content-Type`, if the body is not JSON.
     #[schema(nullable = false)]
     pub content_type: Option<String>,
-    /// The words of the upstream's `Content-Encoding`, if a body in base64 may still be encoded so.
+    /// The value of the upstream's `Content-Encoding`, if a body in base64 may still have that encoding.
     #[schema(nullable = false)]
     pub content_encoding: Option<String>,
     #[schema(nullable = false)]
@@ -289,25 +292,25 @@ fn speedup() -> utoipa::openapi::Object {
         .build()
 }
 
-/// Says that both modes were run.
+/// The mode of an answer for which both modes were run.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CompareMode {
     Compare,
 }
 
-/// A call's result as a stream tells it.
+/// A call's result in a stream.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Box<RawValue>")]
 pub struct StreamedResult {
-    /// Of a comparison, which run it is of.
+    /// The run that it belongs to, in a comparison.
     pub mode: Option<RunMode>,
-    /// The call's place in the plan, from 0.
+    /// The call's index in the plan, from 0.
     pub index: u32,
     pub result: CallReport,
 }
 
-/// One of two, as a result without a stream is: generators make nothing of a choice within a whole.
+/// One of two shapes, as for a result without a stream. Generators ignore a choice within a combined schema.
 impl PartialSchema for StreamedResult {
     fn schema() -> RefOr<Schema> {
         OneOfBuilder::new()
@@ -331,18 +334,18 @@ impl ToSchema for StreamedResult {
     }
 }
 
-/// The place of a streamed call result: its index in the plan, and its run in a comparison.
+/// The position of a streamed call result: its index in the plan, and its run in a comparison.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "a shape, not a value")]
 struct StreamedPlace {
-    /// Of a comparison, which run it is of.
+    /// The run that it belongs to, in a comparison.
     #[schema(nullable = false)]
     mode: Option<RunMode>,
-    /// The call's place in the plan, from 0.
+    /// The call's index in the plan, from 0.
     index: u32,
 }
 
-/// A call that succeeded, as a stream tells it.
+/// A call that succeeded, in a stream.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "a shape, not a value")]
 struct StreamedSucceeded {
@@ -352,7 +355,7 @@ struct StreamedSucceeded {
     call: Succeeded,
 }
 
-/// A call that failed, as a stream tells it.
+/// A call that failed, in a stream.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "a shape, not a value")]
 struct StreamedFailed {
@@ -381,7 +384,7 @@ impl TryFrom<Box<RawValue>> for StreamedResult {
     }
 }
 
-/// The last message of a stream of one run: all but the results. Of a run that failed, or whose answer would have an
+/// The last message of a stream of one run: all members but the results. If the run failed, or its answer would have an
 /// upstream's status, it has a problem's members too.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct StreamedOutcome {
@@ -391,8 +394,8 @@ pub struct StreamedOutcome {
     pub end: StreamEnd,
 }
 
-/// The last message of a stream of a comparison: all but the results. Where a run failed, or
-/// the answer would have an upstream's status, it has a problem's members too.
+/// The last message of a stream of a comparison: all members but the results. If a run failed, or the answer would have
+/// an upstream's status, it has a problem's members too.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct StreamedComparison {
     /// The aggregate's name.
@@ -402,7 +405,7 @@ pub struct StreamedComparison {
     /// The time of both runs together, in milliseconds.
     #[schema(minimum = 0.0)]
     pub elapsed_ms: f64,
-    /// The sum of the times of all calls of both, in milliseconds.
+    /// The sum of the times of all calls of both runs, in milliseconds.
     #[schema(minimum = 0.0)]
     pub sequential_ms: f64,
     /// The run of one call after another.
@@ -418,19 +421,19 @@ pub struct StreamedComparison {
 /// The members that only the end of a stream can have.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct StreamEnd {
-    /// The value that the header `Server-Timing` has on an answer that is no stream.
+    /// The value of the header `Server-Timing` on the same answer without a stream.
     pub server_timing: String,
-    /// Of a problem: its type.
+    /// A problem's type.
     #[serde(rename = "type")]
     #[schema(nullable = false)]
     pub kind: Option<String>,
-    /// Of a problem: its title.
+    /// A problem's title.
     #[schema(nullable = false)]
     pub title: Option<String>,
-    /// Of a problem: the status that the answer would have had without a stream.
+    /// A problem's status: the one that the answer would have had without a stream.
     #[schema(nullable = false)]
     pub status: Option<u16>,
-    /// Of a problem: one sentence for a person.
+    /// A problem's one sentence for a person.
     #[schema(nullable = false)]
     pub detail: Option<String>,
 }

@@ -8,7 +8,7 @@ use crate::api::Account;
 
 /// The request of an answer, for the log line about a client that doesn't read it.
 pub(super) enum Asked {
-    /// The request itself, which is only released a little later. Looking for its account would cost every answer.
+    /// The request itself, which is released only a little later. Looking for its account would cost every answer.
     Request(HttpRequest),
     /// A stream's account, which exists in any case. A stream may last long, so its request is not held.
     Stream(Option<Rc<Account>>),

@@ -1,4 +1,4 @@
-//! The bounds on a client's time, and on the size of its requests. It knows no connection.
+//! The bounds on a client's time, and on the size of its requests. It must not know connections.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ pub(super) const SPACE: usize = 16 * 1024;
 /// The bounds on a client's time, and on the size of its heads.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Time for a head, from its first byte. For a connection's first head, from the connection's start.
+    /// The time for a head, from its first byte. For a connection's first head, from the connection's start.
     pub head: Duration,
-    /// Time for each 64 KiB of an answer, or for the rest of it.
+    /// The time for each 64 KiB of an answer, or for the rest of it.
     pub write: Duration,
-    /// Time until the next request.
+    /// The time until the next request.
     pub idle: Duration,
     /// True if each answer tells the client the value of `idle`.
     pub tells_idle: bool,
@@ -29,7 +29,7 @@ pub struct Patience {
     pub fields: usize,
 }
 
-/// The meaning of a client that closes its half of the connection after its request.
+/// The meaning of a client's half-close: the client closes its half of the connection after its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HalfClose {
     /// The client has left. Most clients close both halves at once, and the two can't be told apart until something is

@@ -1,5 +1,5 @@
-//! One timer for everything that a connection waits for. It is moved as seldom as possible: most things happen long
-//! before their time is over, so a timer that goes off checks if its time still matters. It does not know what it
+//! One timer for everything that a connection waits for. It is moved as seldom as possible. Most things happen long
+//! before their time is over, so a timer that goes off checks if its time still matters. It must not know what it
 //! times.
 //!
 //! A process that was stopped for a while sees overdue timers before its sockets. So a time that was over long ago is

@@ -1,5 +1,5 @@
-//! One connection of a client: the next request on it, the departure of the client, and the connection's end. It knows
-//! neither who answers nor how an answer is sent.
+//! One connection of a client: the next request on it, the departure of the client, and the connection's end. It must
+//! not know who answers, nor how an answer is sent.
 
 use std::{
     fmt::Write as _,
@@ -277,7 +277,7 @@ impl Connection {
         self.part_with(edge, &last).await
     }
 
-    /// Ends the connection in order, whatever the client is still sending.
+    /// Ends the connection in order, even if the client is still sending.
     pub(super) async fn part<S>(&mut self, edge: &Edge<S>) -> io::Result<()> {
         self.part_with(edge, b"").await
     }

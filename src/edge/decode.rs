@@ -1,5 +1,5 @@
 //! The request in a head, as actix's codec reads it. If a head has more fields than the codec takes, the codec gets
-//! only the framing, and the other fields are read here. It knows nothing of connections.
+//! only the framing, and the other fields are read here. It must not know connections.
 
 use actix_codec::Decoder as _;
 use actix_http::{

@@ -1,5 +1,5 @@
 //! Changes to a valid head before actix's codec reads it. They hide parts that the codec doesn't know, or that mean
-//! more to it than here. An ordinary head needs none. It knows nothing of requests.
+//! more to it than here. An ordinary head needs none. It must not know requests.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ impl Edit {
     }
 }
 
-/// Makes these edits, which must not overlap and must be in the order of their places. Returns the number of bytes
+/// Makes these edits, which must not overlap and must be in the order of their positions. Returns the number of bytes
 /// removed.
 #[cold]
 pub(super) fn apply(edits: &[Edit], bytes: &mut BytesMut) -> usize {

@@ -1,4 +1,5 @@
-//! The faults that a request's head can have, and the problem that the client is told for each.
+//! The faults that a request's head can have, and the problem that the client is told for each. It must not know how a
+//! head is read.
 
 use std::borrow::Cow;
 

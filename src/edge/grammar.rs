@@ -1,5 +1,5 @@
 //! The grammar of a request's head, line by line (RFC 9110, RFC 9112, RFC 3986): the bytes that are allowed at each
-//! place. It knows neither the order of lines nor their meaning together.
+//! position. It must not know the order of lines, nor their meaning together.
 
 use super::{bounds::MAX_TARGET, fault::Fault};
 

@@ -1,6 +1,5 @@
-//! One request's head as it comes, checked completely before any other part sees it (RFC 9112, RFC 9110). Every head
-//! that passes here is also accepted by the codec's own parser, which reads the same in it. It knows neither sockets
-//! nor timers.
+//! One request's head as it comes, checked completely before any other part sees it (RFC 9112, RFC 9110). The codec's
+//! own parser also accepts every head that passes here, and reads the same in it. It must not know sockets or timers.
 
 use std::ops::Range;
 
@@ -22,28 +21,28 @@ const MAX_EMPTY: usize = 4 * b"\r\n".len();
 /// A complete and valid head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
-    /// The head's place in the bytes that were read. Empty lines before it are left out (RFC 9112, section 2.2). A
+    /// The head's range in the bytes that were read. Empty lines before it are left out (RFC 9112, section 2.2). A
     /// chunked body without content is included.
     pub(super) range: Range<usize>,
     /// True if a body follows the head.
     pub(super) body: bool,
     /// The number of its fields, including those after an empty body.
     pub(super) fields: usize,
-    /// The edits that hide parts from the codec, in the order of their places.
+    /// The edits that hide parts from the codec, in the order of their positions.
     pub(super) edits: Vec<Edit>,
 }
 
-/// A line without its end, and its place including the end.
+/// A line without its end, and its range including the end.
 type Line<'a> = (&'a [u8], Range<usize>);
 
 /// Reads one head. Every byte is looked at once, however many pieces it comes in.
 #[derive(Debug, Default)]
 pub(super) struct Heads {
-    /// The place of the head's first byte.
+    /// The index of the head's first byte.
     start: usize,
     /// The end of the lines that are checked.
     line: usize,
-    /// The end of the bytes that were searched. No line ends between `line` and this place.
+    /// The end of the bytes that were searched. No line ends between `line` and this index.
     scanned: usize,
     request: Option<RequestLine>,
     /// The end of the head, set while a chunked body is looked at.
@@ -57,7 +56,7 @@ struct Seen {
     fields: usize,
     host: bool,
     length: Option<u64>,
-    /// The place of the line with `Transfer-Encoding`.
+    /// The range of the line with `Transfer-Encoding`.
     coding: Option<Range<usize>>,
     expects: bool,
     /// True once the last chunk's line has come. Trailers follow it.
@@ -158,7 +157,7 @@ impl Heads {
         if old_post && seen.length.is_none() {
             return Err(Fault::NoLengthInHttp10);
         }
-        // A client that expects an answer before it sends the body gets the answer now.
+        // A client that expects an answer before it sends the body gets the answer at once.
         if seen.coding.is_some() && !seen.expects && reads(request.method) {
             self.ended = Some(self.line);
             return self.read_body(self.line, held, max_fields);

@@ -1,6 +1,6 @@
 //! The grammar of an empty chunked body: the last chunk alone, with its extensions (RFC 9112, section 7.1). Proxies
-//! that speak HTTP/2 to their clients announce such a body if they can't know that no body comes. It knows nothing of
-//! the request.
+//! that speak HTTP/2 to their clients announce such a body if they can't know that no body comes. It must not know the
+//! request.
 
 use super::{fault::Fault, grammar};
 
@@ -41,8 +41,8 @@ pub(super) fn check(line: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Checks a line of the trailer section, which adds nothing to what is known of the request (RFC 9110, section 6.5.1).
-/// A trailer about the request's end or its host is refused: its sender wants it to be taken for a field of the head.
+/// Checks a line of the trailer section, which adds nothing to the request (RFC 9110, section 6.5.1). A trailer about
+/// the request's end or its host is refused: its sender wants it to be taken for a field of the head.
 pub(super) fn check_trailer(line: &[u8]) -> Result<(), Fault> {
     let (name, _) = grammar::field(line)?;
     let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());

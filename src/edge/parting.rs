@@ -1,6 +1,7 @@
 //! The end of a connection in order: the last bytes are written, the sending half is closed, and incoming bytes are
 //! read for a moment. Otherwise the kernel would answer unread bytes, or bytes that come a moment later, with a reset.
-//! The reset can overtake the last answer (RFC 9112, section 9.6), and costs a proxy's own client its connection.
+//! The reset can overtake the last answer (RFC 9112, section 9.6), and costs a proxy's own client its connection. It
+//! must not know answers.
 
 use std::{
     cell::RefCell,

@@ -36,7 +36,7 @@ pub fn heads(bytes: &[u8]) {
     }
 }
 
-/// Reads the bytes in pieces that end at these places, as they would come.
+/// Reads the bytes in pieces that end at these indices, as they would come.
 pub(super) fn in_pieces(bytes: &[u8], ends: &[usize]) -> Result<Option<Head>, Fault> {
     let mut heads = Heads::default();
     for end in ends.iter().copied().chain([bytes.len()]) {

@@ -1,5 +1,5 @@
-//! The watch for a reset on a connection whose client has closed its half. A read tells nothing any more: it ends at
-//! once, for ever. Writing belongs to the answer, and there may be nothing to write for a long time.
+//! The watch for a reset on a connection whose client has closed its half. A read shows nothing any more, as it always
+//! ends at once. Writing belongs to the answer, and there may be nothing to write for a long time.
 
 use std::{
     future::{Future, pending},
@@ -24,7 +24,7 @@ impl Reset {
             match watched {
                 // An error of the watch itself means that the worker ends.
                 Ok(tcp) => _ = tcp.ready(Interest::ERROR).await,
-                // There are no more descriptors. Only a failing write can tell now.
+                // There are no more descriptors. Only a failing write can show the reset now.
                 Err(_) => pending().await,
             }
         }))

@@ -1,5 +1,5 @@
-//! An answer on its way to the client. A small one leaves in one piece, and a large one is not copied. It knows neither
-//! the answer's contents nor what comes after it.
+//! An answer on its way to the client. A small one leaves in one piece, and a large one is not copied. It must not know
+//! the answer's contents, nor what comes after it.
 
 use std::{
     future::poll_fn,
@@ -19,10 +19,10 @@ use tokio::{io::AsyncWrite as _, time::Instant};
 
 use super::{asked::Asked, bounds::SPACE, connection::Connection, keep_alive::KEPT, worker::Edge};
 
-/// The bytes of an answer that a client must take within `write_timeout`, as long as there are so many left.
+/// The bytes of an answer that a client must take within `write_timeout`, if that many are left.
 const WRITE_PART: usize = 64 * 1024;
 
-/// The reason for which an answer did not reach its client whole.
+/// The reason why an answer did not reach its client whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unsent {
     /// The client has gone.
@@ -97,7 +97,7 @@ impl Connection {
             })?;
         }
         self.write(edge, &mut sending).await?;
-        // The next answer finds the buffer in its place.
+        // The next answer uses the buffer again.
         edge.gathered.set(sending.gathered);
         Ok(())
     }
@@ -157,7 +157,7 @@ impl Connection {
                 encoded.map_err(|_| Unsent::Broken)
             }
             Some(0) => Ok(()),
-            // The client would go on waiting, unless the connection ends.
+            // The client goes on waiting unless the connection ends.
             Some(_) => Err(Unsent::Broken),
         }
     }
@@ -172,7 +172,7 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Unsent>>> {
         if let Poll::Ready(piece) = body.poll_next(cx) {
-            // The reason is not told: a body that breaks off breaks its connection.
+            // The reason is dropped: a body that breaks off breaks its connection.
             return Poll::Ready(piece.map(|piece| piece.map_err(|_| Unsent::Broken)));
         }
         if let Poll::Ready(Err(unsent)) = self.poll_write(edge, sending, cx) {

@@ -149,7 +149,7 @@ async fn a_body_that_breaks_off_ends_its_connection_in_order_where_its_chunks_sh
     let mut rest = Vec::new();
     let read = timeout(SOON, client.read_to_end(&mut rest)).await;
     assert_eq!((read.unwrap().unwrap(), &rest[..]), (0, &b""[..]));
-    // The bytes that are on their way meet no reset.
+    // The bytes that are on their way are not answered with a reset.
     client.write_all(PLAIN.as_bytes()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(client.take_error().unwrap().is_none());

@@ -60,8 +60,8 @@ impl<S> Edge<S> {
         }
     }
 
-    /// Waits until the server has begun to stop, and a connection has looked for bytes two more times. So a request
-    /// that was sent before the stop is answered, even if the reactor had not seen it by then.
+    /// Waits until the server has begun to stop, and a connection has looked for bytes two more times. A request that
+    /// was sent before the stop is then answered, even if the reactor had not seen it by then.
     pub(super) async fn stopping(&self) {
         self.stopping.notified().await;
         yield_now().await;

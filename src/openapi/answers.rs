@@ -1,7 +1,8 @@
-//! The answers of an aggregate: its run whole or as a stream, or the problem of one that failed.
+//! The answers of an aggregate: its run, whole or as a stream, or the problem of a run that failed. It must not know
+//! the aggregate's parameters.
 //!
-//! Generated clients make one type of all that an operation answers with success. So nothing is among it that a client
-//! doesn't get unless it asks for it by hand: before OpenAPI 3.2 no stream, and never the 204 that ends an `EventSource`.
+//! Generated clients make one type of all successful answers of an operation. So these are only answers that a client
+//! gets without asking by hand: before OpenAPI 3.2 no stream, and never the 204 that ends an `EventSource`.
 
 use serde_json::{Map, Value, json};
 
@@ -24,7 +25,7 @@ pub(super) const WHOLE: [&str; 5] = [
 /// The fields of every answer of an aggregate.
 pub(super) const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
 
-/// The answers of runs, by status; to HEAD they have no body and are no streams.
+/// Returns the answers of runs, by status. Answers to HEAD have no body and are not streams.
 pub(super) fn of(
     endpoint: &Endpoint,
     surface: &Surface<'_>,
@@ -92,7 +93,7 @@ fn good_head(compressed: &[&str]) -> Value {
 }
 
 fn good(endpoint: &Endpoint, compressed: &[&str], version: Version) -> Value {
-    // A stream has in its last message what is not known at its beginning.
+    // A stream has the fields that are unknown at its beginning in its last message.
     let always = [&ALWAYS[..], &["Gather-Mode"]].concat();
     let mut sometimes = WHOLE.to_vec();
     sometimes.retain(|name| !always.contains(name));
@@ -103,7 +104,7 @@ fn good(endpoint: &Endpoint, compressed: &[&str], version: Version) -> Value {
         "Preference-Applied",
     ]);
     sometimes.extend(["Vary", "Content-Encoding"].iter().filter(|name| {
-        // A stream depends on `Accept`, whether or not anything is compressed.
+        // A stream depends on `Accept`, even if nothing is compressed.
         **name == "Vary" || compressed.contains(name)
     }));
     let mut whole = json!({
@@ -124,7 +125,7 @@ fn good(endpoint: &Endpoint, compressed: &[&str], version: Version) -> Value {
     })
 }
 
-/// The schema of a run, or of a comparison too where the aggregate may be compared.
+/// Returns the schema of a run, or of a run or a comparison if the aggregate may be compared.
 pub(super) fn either(endpoint: &Endpoint, run: &str, comparison: &str) -> Value {
     match endpoint.compare {
         true => {

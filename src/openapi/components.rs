@@ -1,4 +1,4 @@
-//! The document's components: references to them, and which of them are used. It must not know what they describe.
+//! The document's components: references to them, and the removal of unused ones. It must not know what they describe.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ pub(super) fn reference(kind: &str, name: &str) -> Value {
     json!({"$ref": format!("#/components/{kind}/{name}")})
 }
 
-/// Removes the components that no path leads to: not every gateway compares, or has its operational routes here.
+/// Removes the components that no path leads to. Not every gateway compares, or has its operational routes here.
 pub(super) fn keep_what_is_used(components: &mut Value, paths: [Option<&Value>; 2]) {
     let mut used = BTreeSet::new();
     let mut open = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn keep_what_is_used(components: &mut Value, paths: [Option<&Value>; 
     }
 }
 
-/// The pointers, from `components`, of all that `value` refers to.
+/// Collects the pointers, from `components`, of everything that `value` refers to.
 fn references(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {

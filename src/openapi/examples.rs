@@ -1,4 +1,5 @@
-//! Examples, written by what writes the real answers, so that they can't drift from them.
+//! Examples, written by the code that writes the real answers, so that they can't drift from them. It must not know
+//! where they are shown.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ use crate::{
     timing::server_timing,
 };
 
-/// An example of a problem of this kind.
+/// Returns an example of a problem of this kind.
 pub(super) fn problem(kind: ProblemKind) -> Value {
     let problem = match kind {
         ProblemKind::MalformedRequest => Fault::Target.problem(),
@@ -66,13 +67,13 @@ pub(super) fn problem(kind: ProblemKind) -> Value {
     parsed(&problem.json())
 }
 
-/// One run of `endpoint` that went well, as an answer shows it.
+/// Returns a successful run of `endpoint`, as an answer shows it.
 pub(super) fn run(endpoint: &Endpoint) -> Value {
     let outcome = outcome(endpoint, endpoint.rules.mode, None);
     object(|json| compose::members(json, &endpoint.name, &outcome))
 }
 
-/// A comparison that went well.
+/// Returns a successful comparison.
 pub(super) fn comparison(endpoint: &Endpoint) -> Value {
     let [sequential, concurrent] = Mode::ALL.map(|mode| outcome(endpoint, mode, None));
     let runs = Comparison {
@@ -82,7 +83,7 @@ pub(super) fn comparison(endpoint: &Endpoint) -> Value {
     object(|json| compose::comparison(json, &endpoint.name, runs))
 }
 
-/// A run that failed, as the problem that it is.
+/// Returns a failed run, as a problem.
 pub(super) fn failure(endpoint: &Endpoint, blame: Blame) -> Value {
     let outcome = outcome(endpoint, endpoint.rules.mode, Some(blame));
     object(|json| {
@@ -92,7 +93,7 @@ pub(super) fn failure(endpoint: &Endpoint, blame: Blame) -> Value {
     })
 }
 
-/// A run whose answer has the status of this call, as the problem that it is.
+/// Returns a run whose answer has the status of this call, as a problem.
 pub(super) fn passed(endpoint: &Endpoint, status: StatusCode, call: &str) -> Value {
     // Where a few successes are enough, all have to fail.
     let failed = match endpoint.rules.completion {
@@ -120,7 +121,7 @@ pub(super) fn passed(endpoint: &Endpoint, status: StatusCode, call: &str) -> Val
     })
 }
 
-/// A stream of one run that went well.
+/// Returns a stream of one successful run.
 pub(super) fn stream(endpoint: &Endpoint, framing: Framing) -> String {
     let outcome = outcome(endpoint, endpoint.rules.mode, None);
     let mut text = Vec::new();
@@ -139,7 +140,7 @@ pub(super) fn stream(endpoint: &Endpoint, framing: Framing) -> String {
 /// The most calls that an example shows.
 const SHOWN: usize = 3;
 
-/// A run of the first calls of `endpoint`, of which each takes longer than the one before it.
+/// Makes a run of the first calls of `endpoint`. Each takes longer than the one before it.
 fn outcome(endpoint: &Endpoint, mode: Mode, failed: Option<Blame>) -> Outcome {
     let calls = endpoint.names().take(SHOWN);
     let needed = match endpoint.rules.completion {
@@ -207,7 +208,7 @@ fn object(write: impl FnOnce(&mut Vec<u8>)) -> Value {
     parsed(&json)
 }
 
-/// Parses JSON that is written here: a test reads all of it.
+/// Parses JSON that is written here. A test reads all of it.
 fn parsed(json: &[u8]) -> Value {
     serde_json::from_slice(json).unwrap_or_default()
 }

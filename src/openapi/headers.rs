@@ -1,14 +1,14 @@
-//! The header fields of answers.
+//! The header fields of answers. It must not know which answer has which.
 
 use serde_json::{Map, Value, json};
 
 use super::components::reference;
 use crate::fanout::{Blame, Verdict};
 
-/// A field: name, what it says, its schema.
+/// A field: its name, its description and its schema.
 type Field = (&'static str, &'static str, Value);
 
-/// The fields that answers of aggregates may have.
+/// Returns the fields that answers of aggregates may have.
 fn of_runs() -> Vec<Field> {
     let millis = || json!({"type": "number", "minimum": 0, "examples": [2001.913]});
     let verdicts = [
@@ -67,7 +67,7 @@ fn of_runs() -> Vec<Field> {
     ]
 }
 
-/// The fields that other answers may have too.
+/// Returns the fields that other answers may have too.
 fn of_any() -> Vec<Field> {
     let text = || json!({"type": "string"});
     vec![
@@ -121,10 +121,10 @@ fn of_any() -> Vec<Field> {
     ]
 }
 
-/// The component of a `Retry-After` that is an upstream's.
+/// The component of a `Retry-After` that comes from an upstream.
 pub(super) const PASSED_RETRY_AFTER: &str = "Retry-After.passed";
 
-/// Fields as components: each that is always there, and the same where it need not be.
+/// Returns the fields as components: each as a required field, and as an optional one.
 pub(super) fn components() -> Map<String, Value> {
     let mut all = Map::new();
     for (name, description, schema) in of_runs().into_iter().chain(of_any()) {
@@ -148,7 +148,7 @@ pub(super) fn optional(name: &str) -> String {
     format!("{name}.optional")
 }
 
-/// The fields of an answer: those that it always has and those that it may have.
+/// Returns the fields of an answer: those that it always has and those that it may have.
 pub(super) fn of(always: &[&str], sometimes: &[&str]) -> Value {
     let always = always
         .iter()

@@ -1,4 +1,4 @@
-//! The paths of the public listener, each with GET and HEAD.
+//! The paths of the public listener, each with GET and HEAD. It must not know what is in the answers.
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ use crate::{
     telemetry::{OPEN_METRICS, TEXT_FORMAT},
 };
 
-/// The aggregate that `/aggregate` alone means.
+/// The aggregate that `/aggregate` without a name means.
 const DEFAULT: &str = "default";
 
 /// All paths.
@@ -76,7 +76,7 @@ fn aggregate(endpoint: &Endpoint, surface: &Surface<'_>, version: Version, id: &
     })
 }
 
-/// The calls' names, as far as a person reads them.
+/// Lists the calls' names, as many as a person reads.
 fn shortened(endpoint: &Endpoint) -> String {
     const SHOWN: usize = 20;
     let names = endpoint.names().take(SHOWN);
@@ -88,7 +88,7 @@ fn shortened(endpoint: &Endpoint) -> String {
     }
 }
 
-/// A route that says something of the gateway: its name, what it does, and its 200.
+/// A route that answers about the gateway itself: its name, its purpose, and its 200.
 struct About {
     id: &'static str,
     summary: &'static str,
@@ -97,7 +97,7 @@ struct About {
     good: &'static str,
     headers: Value,
     content: Value,
-    /// True if a client may ask whether its copy is still the same.
+    /// True if a client may ask if its copy is still the same.
     kept: bool,
 }
 
@@ -192,7 +192,7 @@ fn ready() -> Value {
     .item()
 }
 
-/// An object whose one member is true.
+/// Returns an object whose one member is true.
 fn yes(member: &str) -> Value {
     json!({"application/json": {
         "schema": {

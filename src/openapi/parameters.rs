@@ -1,7 +1,8 @@
-//! The parts of a request: query parameters and header fields.
+//! The parts of a request: query parameters and header fields. It must not know the answers.
 //!
-//! Generators name a type for each list of words, so lists are components: else there is one for each operation. No
-//! parameter has a `default`: clients that are generated would send it, and go on so when the configuration is another.
+//! Generators name a type for each list of words, so lists are components: otherwise each operation would have its own.
+//! No parameter has a `default`: generated clients would send it, and still send it after the configuration has
+//! changed.
 
 use http::HeaderName;
 use serde_json::{Map, Value, json};
@@ -9,19 +10,20 @@ use serde_json::{Map, Value, json};
 use super::{components::reference, surface::Surface};
 use crate::{endpoint::Endpoint, fanout::PARAMETERS};
 
-/// Any field value that is no malformed request (RFC 9110, section 5.5).
+/// Any field value that is valid in a request (RFC 9110, section 5.5).
 const FIELD_VALUE: &str = r"^[\t\x20-\x7e\x80-\xff]*$";
 
-/// Fields that OpenAPI takes from elsewhere: a parameter of such a name is to be ignored.
+/// Fields that OpenAPI takes from elsewhere. It ignores a parameter with such a name.
 const NO_PARAMETERS: [&str; 3] = ["accept", "authorization", "content-type"];
 
-/// The pattern of a duration, as far as there can be one: no pattern adds up units, and none below can pass a year.
+/// The pattern of a duration. It is stricter than the parser: no pattern adds up units, and no match here can pass a
+/// year.
 const DURATION: &str = "^[1-9][0-9]{0,6}(ms|s)$|^[1-9][0-9]{0,3}m$|^[1-9][0-9]{0,2}h$";
 
 /// The fields that any aggregate reads, by the name of the component.
 const OWN_FIELDS: [&str; 2] = ["X-Request-Id", "Prefer"];
 
-/// The fields that Gather itself reads.
+/// Returns the fields that Gather itself reads.
 pub(super) fn components() -> Map<String, Value> {
     let about = [
         "The request's id, kept if it is 1 to 128 of `A-Z a-z 0-9 - _ . : ~ + / = @`; any other is replaced.",
@@ -48,7 +50,7 @@ fn field(name: &str, description: &str, example: Option<&str>) -> Value {
     field
 }
 
-/// The parameters of a route that says something of the gateway; `kept` is for one whose answers a client may keep.
+/// Returns the parameters of a route about the gateway itself. `kept` is for one whose answers a client may keep.
 pub(super) fn of_gateway(kept: bool) -> Value {
     let id = reference("parameters", "X-Request-Id");
     match kept {
@@ -57,7 +59,7 @@ pub(super) fn of_gateway(kept: bool) -> Value {
     }
 }
 
-/// All that an aggregate takes.
+/// Returns all parameters of an aggregate.
 pub(super) fn of_aggregate(endpoint: &Endpoint) -> Value {
     let own = PARAMETERS.map(|name| match name {
         "mode" => mode(endpoint),
@@ -75,7 +77,7 @@ pub(super) fn of_aggregate(endpoint: &Endpoint) -> Value {
             "description": "Passed on as it comes, each time it is given, to the calls that take it.",
             "style": "form",
             "explode": true,
-            // Once as a rule, so that it needs no list.
+            // Given once as a rule, so that it needs no list.
             "schema": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
         })
     }));
@@ -99,7 +101,7 @@ pub(super) fn of_aggregate(endpoint: &Endpoint) -> Value {
     all.into()
 }
 
-/// The fields that are passed on and can't be parameters here.
+/// Returns the fields that are passed on and can't be parameters here.
 pub(super) fn unsaid(endpoint: &Endpoint) -> Vec<&str> {
     let names = endpoint.forward_headers.iter().map(|name| name.as_str());
     names.filter(|name| NO_PARAMETERS.contains(name)).collect()
@@ -146,16 +148,16 @@ pub(super) fn schemas(surface: &Surface<'_>) -> Map<String, Value> {
 /// The component of the modes of an aggregate.
 const MODES: &str = "RequestedMode";
 
-/// The component of the modes of one that may be compared.
+/// The component of the modes of an aggregate that may be compared.
 const MODES_AND_COMPARE: &str = "RequestedModeOrCompare";
 
-/// The component of the words for what is waited for.
+/// The component of the words for the awaited condition.
 const WAIT_FOR: &str = "WaitFor";
 
-/// The same where no call is required.
+/// The same if no call is required.
 const WAIT_FOR_OPTIONAL: &str = "WaitForOptional";
 
-/// The component of the names of an aggregate's calls. It has the name as it is configured, so that no two are the same.
+/// Returns the component of the names of an aggregate's calls. It has the name as configured, so no two are the same.
 fn call_of(endpoint: &Endpoint) -> String {
     format!("{}_call", endpoint.name)
 }

@@ -1,5 +1,5 @@
-//! The answers of an aggregate whose status is an upstream's (`pass_status`), beside or together with those that have the
-//! same status for a reason of the gateway's own.
+//! The answers of an aggregate whose status is an upstream's (`pass_status`). They stand beside those of the gateway,
+//! or are joined with those that have the same status. It must not know why a status is passed on.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::{
 /// The name of the example, which is the problem's.
 const NAME: &str = ProblemKind::UpstreamStatus.name();
 
-/// Adds them to what `responses` has already; to HEAD they have no body.
+/// Adds these answers to `responses`. Answers to HEAD have no body.
 pub(super) fn put(
     responses: &mut Map<String, Value>,
     endpoint: &Endpoint,
@@ -74,7 +74,7 @@ fn response(
     response
 }
 
-/// A response itself, where this refers to one.
+/// Returns the response itself, even if this is a reference to one.
 fn resolved(response: Value) -> Value {
     let name = response["$ref"]
         .as_str()
@@ -85,7 +85,7 @@ fn resolved(response: Value) -> Value {
     }
 }
 
-/// Two answers with the same status as one.
+/// Joins two answers with the same status.
 fn joined(before: Value, own: Value) -> Value {
     let kind = "application/problem+json";
     let text = |response: &Value| {
@@ -106,7 +106,7 @@ fn joined(before: Value, own: Value) -> Value {
     both
 }
 
-/// The fields of both: what only one of them always has may be missing.
+/// Joins the fields of both. A field that only one of them always has becomes optional.
 fn joined_fields(before: &Value, own: &Value) -> Value {
     let mut all = Map::new();
     for fields in [before, own] {

@@ -1,4 +1,5 @@
-//! Problems: the schema of their bodies, and an answer for each status with an example of each kind.
+//! Problems: the schema of their bodies, and an answer for each status with an example of each kind. It must not know
+//! what causes them.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -43,12 +44,12 @@ struct Problem {
     status: u16,
     /// One sentence for a person, which names the thing.
     detail: String,
-    /// The parameter that it is about, where it is about one.
+    /// The parameter that it is about, if it is about one.
     #[schema(nullable = false)]
     parameter: Option<String>,
 }
 
-/// The reason why `/readyz` says no.
+/// The reason why `/readyz` answers 503.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "a shape, not a value")]
 struct NotReady {
@@ -59,7 +60,7 @@ struct NotReady {
     reason: Reason,
 }
 
-/// The stage in which no traffic is taken.
+/// The stage in which the gateway takes no traffic.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Reason {
@@ -100,7 +101,7 @@ pub(super) fn put_schemas(all: &mut Vec<(String, RefOr<Schema>)>) {
     put::<FailedComparison>(all);
 }
 
-/// Problems of one status, by the name of the component that describes them.
+/// The problems of one status, by the name of the component that describes them.
 type Group = (&'static str, &'static [ProblemKind]);
 
 /// The problems that any route may answer with.
@@ -169,7 +170,7 @@ fn fields(kinds: &[ProblemKind]) -> Value {
     headers::of(&always, &[])
 }
 
-/// The answers, as components.
+/// Returns the answers, as components.
 pub(super) fn responses() -> Map<String, Value> {
     let groups = [MALFORMED, BAD_REQUEST, NOT_READY, OVERLOADED].into_iter();
     groups
@@ -196,7 +197,7 @@ pub(super) fn responses() -> Map<String, Value> {
         .collect()
 }
 
-/// A route's problems by status; to HEAD they have no body.
+/// Returns a route's problems by status. Answers to HEAD have no body.
 pub(super) fn of(route: Route, head: bool) -> Map<String, Value> {
     route
         .groups()

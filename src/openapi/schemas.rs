@@ -11,7 +11,7 @@ use crate::{
     compose::types::{Comparison, Run, StreamedComparison, StreamedOutcome, StreamedResult},
 };
 
-/// The schemas of answers, by name.
+/// Returns the schemas of answers, by name.
 pub(super) fn schemas() -> Map<String, Value> {
     let mut all = Vec::new();
     put::<Run>(&mut all);
@@ -27,7 +27,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     for schema in all.values_mut() {
         make_constants(schema);
     }
-    // Some kinds are no route's own.
+    // Some kinds belong to no route.
     all["Problem"]["examples"] = ProblemKind::ALL
         .into_iter()
         // It has members of its own.
@@ -37,7 +37,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     all
 }
 
-/// Writes a list of one truth value as `const`, for which utoipa has no word. Generators make an enumeration of a list.
+/// Writes a list of one truth value as `const`, which utoipa can't express. Generators make an enumeration of a list.
 fn make_constants(schema: &mut Value) {
     match schema {
         Value::Object(members) => {

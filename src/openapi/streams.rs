@@ -1,6 +1,8 @@
-//! The streams of aggregates. OpenAPI 3.2 has `itemSchema` for the messages of one, so there each is among what its operation
-//! answers. 3.1 would have programs take it for one more body of the same answer, so there a path item among the components
-//! describes the streams of all aggregates; it is on no path, and clients that are generated have its types alone.
+//! The streams of aggregates. It must not know how they are sent.
+//!
+//! OpenAPI 3.2 has `itemSchema` for the messages of a stream, so each stream is among its operation's answers. With
+//! 3.1, programs would take it for one more body of the same answer. So there a path item among the components
+//! describes the streams of all aggregates. It is on no path, and generated clients have only its types.
 
 use serde_json::{Map, Value, json};
 
@@ -15,7 +17,7 @@ pub(super) const ABOUT: &str = "Where `Accept` names `application/x-ndjson` or `
 
 const FRAMINGS: [Framing; 2] = [Framing::Lines, Framing::Events];
 
-/// An aggregate's streams by their media types, as OpenAPI 3.2 has them.
+/// Returns an aggregate's streams by their media types, as OpenAPI 3.2 has them.
 pub(super) fn of(endpoint: &Endpoint) -> Map<String, Value> {
     FRAMINGS
         .into_iter()
@@ -57,7 +59,7 @@ pub(super) fn path_items(surface: &Surface<'_>) -> Option<Value> {
     Some(json!({"Streamed": {"get": operation}}))
 }
 
-/// A message of a stream; `compare` is for one of `mode=compare` too.
+/// Returns a message of a stream. `compare` adds those of `mode=compare`.
 fn message(framing: Framing, compare: bool) -> Value {
     match framing {
         Framing::Lines => line(compare),
@@ -112,7 +114,7 @@ fn event(compare: bool) -> Value {
     })
 }
 
-/// The last messages that there may be.
+/// Returns the possible last messages.
 fn outcomes(compare: bool) -> Vec<Value> {
     let names: &[_] = match compare {
         true => &["StreamedOutcome", "StreamedComparison"],
