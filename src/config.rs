@@ -1,6 +1,6 @@
-//! The configuration: layers of files and environment → `Raw` structs that mirror the file → the checked
-//! [`Config`]. The only code that knows serde's view of the settings and the environment; it must not know what
-//! is done with them. Every mistake is told in one go, with its file and key path.
+//! The configuration: layers of files and environment → `Raw` structs that mirror the file → the checked [`Config`].
+//! Only this code knows serde's view of the settings and the environment. It must not know how they are used. It
+//! reports every mistake in one go, with its file and key path.
 
 mod aggregates;
 mod calls;
@@ -68,12 +68,12 @@ use self::{
 };
 use crate::upstream::Roots;
 
-/// Loads a configuration from files (TOML, YAML or JSON, by their endings), each over the one before, and the
-/// variables of `environment` that begin with `GATHER__` over all of them. Reads the files that it names, too. With
-/// `surroundings`, where the configuration is for this process, what is odd in them and in its other variables is warned of.
+/// Loads a configuration from files (TOML, YAML or JSON, by their endings), each over the one before, and the variables
+/// of `environment` that begin with `GATHER__` over all of them. Reads the files that it names, too. With
+/// `surroundings`, for a configuration of this process, it also warns of oddities in them and in the other variables.
 ///
 /// # Errors
-/// Every mistake that was found. When a file can't be read or parsed at all, only such mistakes of all files.
+/// Fails with every mistake that was found. If a file can't be read or parsed at all, only such mistakes of all files.
 pub fn load(
     files: &[PathBuf],
     environment: impl IntoIterator<Item = (String, String)>,
@@ -101,11 +101,11 @@ fn note(stray: &[(String, String)], warnings: &mut Report) {
     }
 }
 
-/// Loads a configuration from TOML that is no file, such as a built-in one. `origin` names it in mistakes; paths
-/// in it are relative to the working directory. No variable `GATHER__…` plays a part.
+/// Loads a configuration from TOML that is not a file, such as a built-in one. `origin` names it in mistakes. Paths in
+/// it are relative to the working directory. Variables `GATHER__…` are not used.
 ///
 /// # Errors
-/// Every mistake that was found.
+/// Fails with every mistake that was found.
 pub fn load_text(origin: &str, toml: &str) -> Result<Config, Mistakes> {
     let origin = Origin {
         name: origin.to_owned(),
@@ -120,10 +120,11 @@ pub fn load_text(origin: &str, toml: &str) -> Result<Config, Mistakes> {
     finish(layers, None, &[])
 }
 
-/// The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, for a command without a configuration; `None` where neither is set.
+/// Returns the roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, for a command without a configuration; `None` if
+/// neither is set.
 ///
 /// # Errors
-/// What makes a variable name no roots.
+/// Fails with every reason why a variable names no roots.
 pub fn roots() -> Result<Option<Roots>, Mistakes> {
     match trust::Variables::of_the_process().roots() {
         Ok(named) => Ok(named.map(|named| named.roots)),
@@ -147,7 +148,7 @@ fn finish(
         warnings: &mut warnings,
     };
     let config = decoded.raw.and_then(|raw| check::check(raw, &mut review));
-    // What only follows from a mistake is odd too.
+    // Oddities that only follow from a mistake are not reported.
     let mut descriptors = None;
     if let Some(config) = config.as_ref().filter(|_| review.report.len() == 0) {
         let limit = surroundings.and_then(|surroundings| surroundings.open_files);
@@ -166,14 +167,14 @@ fn finish(
     }
 }
 
-/// The JSON Schema (draft 2020-12) of a configuration file, for editors.
+/// Returns the JSON Schema (draft 2020-12) of a configuration file, for editors.
 #[must_use]
 pub fn schema() -> serde_json::Value {
     schema::of_the_file()
 }
 
-/// The configuration in force, as a TOML file: complete, with the defaults, and without a secret: header values (but those
-/// of a few harmless headers), bodies and the values in URLs' queries are `***`. It loads again.
+/// Writes the configuration in force as a TOML file: complete, with the defaults, and without secrets. Header values
+/// (except those of a few harmless headers), bodies and the values in URLs' queries are `***`. The file loads again.
 #[must_use]
 pub fn effective(config: &Config) -> String {
     // Raw structs hold nothing that TOML can't.

@@ -1,5 +1,5 @@
-//! Checks `[aggregates.NAME]`: that its calls name upstreams, and that it does not wait for more than it calls.
-//! Knows of upstreams only their names.
+//! Checks `[aggregates.NAME]`: that its calls name upstreams, and that it waits for no more than it calls. Of upstreams
+//! it must know only the names.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -23,9 +23,9 @@ use crate::fanout::{Completion, Mode, Need, OnFailure, Rules, UpstreamId};
 
 /// The aggregates that could be made, and the deadlines that are known.
 pub(super) struct Checked {
-    /// By name.
+    /// The aggregates, by name.
     pub(super) checked: Vec<Aggregate>,
-    /// By the aggregate's name; without those that were refused.
+    /// The deadlines, by the aggregate's name, without those that were refused.
     pub(super) deadlines: BTreeMap<String, Duration>,
 }
 
@@ -222,11 +222,11 @@ fn calls(
             pass_status,
         })
     });
-    // All of them first: each may have a mistake of its own.
+    // All of them first, as each may have a mistake of its own.
     checked.collect::<Vec<_>>().into_iter().collect()
 }
 
-/// The id of an upstream: its place among all.
+/// Returns the id of an upstream: its index among all.
 fn place(
     path: &KeyPath,
     name: &str,
@@ -235,7 +235,7 @@ fn place(
 ) -> Option<UpstreamId> {
     let place = upstreams.iter().position(|known| known == name);
     let place = place.map(UpstreamId);
-    // When the whole table was refused nobody knows what is in it.
+    // If the whole table was refused, its names are unknown.
     if place.is_none() && !review.refused.contains(&KeyPath::of(["upstreams"])) {
         let hint = match nearest(name, upstreams.iter().map(String::as_str)) {
             Some(meant) => format!(", did you mean `{meant}`?"),

@@ -1,5 +1,4 @@
-//! The forms in which a file writes a call and what an aggregate waits for. Knows nothing of whether they make
-//! sense.
+//! The forms in which a file writes a call and the awaited condition. It must not know if they make sense.
 
 use std::{borrow::Cow, fmt};
 
@@ -18,7 +17,7 @@ pub(super) enum RawCall {
     Name(String),
     /// A table.
     Table(RawCallTable),
-    /// An entry that has been refused already; its place in the list is kept.
+    /// An entry that was refused before. It keeps its index in the list.
     Refused,
 }
 
@@ -31,11 +30,11 @@ pub(super) struct RawCallTable {
     pub(super) upstream: Option<String>,
     /// The call's own name in the answer, once per aggregate. Default: the upstream's.
     pub(super) name: Option<String>,
-    /// Lets the aggregate do without it: with `on_failure = "fail"` its failure ends nothing, and
+    /// Lets the aggregate do without it. With `on_failure = "fail"` its failure does not end the aggregate, and
     /// `wait_for = "required"` does not wait for it. Default `false`.
     pub(super) optional: Option<bool>,
-    /// Statuses from 400 to 599 which, where the call fails with one and is not optional, become the answer's own, as
-    /// a problem. Those that are about a connection, such as 407, are refused. Default: none.
+    /// Statuses from 400 to 599 that become the answer's own, as a problem, if the call fails with one and is not
+    /// optional. Those that are about a connection, such as 407, are refused. Default: none.
     #[schemars(with = "Option<Vec<Passable>>", extend("uniqueItems" = true))]
     pub(super) pass_status: Option<Vec<Option<Passable>>>,
 }

@@ -1,5 +1,5 @@
-//! From the raw structs to a checked `Config`: defaults, ranges, and what must fit together. Notes every mistake
-//! and goes on. Knows nothing of formats and layers.
+//! Turns the raw structs into a checked `Config`: defaults, ranges, and settings that must fit together. It notes every
+//! mistake and goes on. It must not know formats and layers.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::upstream::Roots;
 
-/// The checked configuration. `None`, or a mistake in the review, when there is none.
+/// Returns the checked configuration. It is `None`, or the review has a mistake, if there is none.
 pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
     let upstreams = upstreams::check(raw.upstreams, raw.defaults, review);
     let names = review.names(&KeyPath::of(["upstreams"]));
@@ -87,7 +87,7 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
     })
 }
 
-/// An upstream that is the gateway itself makes requests of requests without end.
+/// Refuses an upstream that is the gateway itself, as it would make requests of requests without end.
 fn refuse_loops(listen: SocketAddr, upstreams: &[Checked], review: &mut Review<'_>) {
     for Checked { settings, .. } in upstreams {
         if loops::leads_to(&settings.url(), listen) {
@@ -100,7 +100,7 @@ fn refuse_loops(listen: SocketAddr, upstreams: &[Checked], review: &mut Review<'
     }
 }
 
-/// The roots that the environment names, where anything relies on them. Notes what is odd about them.
+/// Returns the roots that the environment names, if any upstream relies on them. Notes oddities in them.
 fn roots(
     upstreams: &[Checked],
     tracing: Option<&Tracing>,
@@ -222,7 +222,7 @@ fn admin(raw: RawAdmin, public: Option<Listen>, review: &mut Review<'_>) -> Opti
     Some(Admin { listen })
 }
 
-/// Tells whether two listeners can't both be had. One on all addresses leaves its port to no other.
+/// Returns true if two listeners can't both be opened. One on all addresses leaves its port to no other.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() != 0 && one.port() == other.port() && (everywhere || one.ip() == other.ip())

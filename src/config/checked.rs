@@ -1,5 +1,5 @@
-//! The configuration as the rest of Gather takes it: checked, complete, nothing optional that has a default. Knows
-//! nothing of files, layers and texts.
+//! The configuration as the rest of Gather takes it: checked, complete, nothing optional that has a default. It must
+//! not know files, layers and texts.
 
 use std::{
     collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc,
@@ -21,13 +21,13 @@ use crate::{
 pub struct Config {
     /// The settings that only a restart changes.
     pub process: Process,
-    /// The settings of which another set may take the place while the process runs.
+    /// The settings that a reload may replace while the process runs.
     pub services: Services,
     /// The files that it was read from, as they were named, in their order.
     pub files: Vec<String>,
-    /// Sentences on things that are odd, and no mistakes.
+    /// Sentences about oddities that are not mistakes.
     pub warnings: Vec<Mistake>,
-    /// The shares of the file descriptors that the warnings reckon with. `None` where the limit was not known.
+    /// The shares of the file descriptors on which the warnings are based. `None` if the limit was not known.
     pub descriptors: Option<Descriptors>,
 }
 
@@ -36,7 +36,7 @@ pub struct Config {
 pub struct Process {
     /// The public listener and how it stops.
     pub server: Server,
-    /// The operational listener, where it is one of its own.
+    /// The operational listener, if there is one.
     pub admin: Option<Admin>,
     /// The log's level and format.
     pub log: Log,
@@ -52,20 +52,20 @@ pub struct Services {
     /// The aggregates, by name. At least one.
     pub aggregates: Vec<Aggregate>,
     /// The files that the upstreams' [`TlsSettings`](upstream::TlsSettings) were read from, by the upstream's name.
-    /// Only for showing them.
+    /// They are only for display.
     pub tls_files: BTreeMap<Arc<str>, TlsFiles>,
-    /// The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name in the place of the system's, where anything relies on them.
+    /// The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead of the system's, if any upstream relies on them.
     pub roots: Option<upstream::Roots>,
 }
 
 impl Services {
-    /// The upstreams with their ids, in order.
+    /// Returns the upstreams with their ids, in order.
     pub(super) fn each(&self) -> impl Iterator<Item = (UpstreamId, &upstream::Settings)> {
         let upstreams = self.upstreams.iter().enumerate();
         upstreams.map(|(place, upstream)| (UpstreamId(place), upstream))
     }
 
-    /// The upstream that a call calls.
+    /// Returns the upstream that a call calls.
     pub(super) fn called(&self, call: &Call) -> Option<&upstream::Settings> {
         self.upstreams.get(call.upstream.0)
     }
@@ -74,13 +74,13 @@ impl Services {
 /// The public listener and how it stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// The listener's address; port 0 takes a free one.
+    /// The listener's address. Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Threads that serve requests, 1 to 512.
+    /// The number of threads that serve requests, 1 to 512.
     pub workers: NonZeroUsize,
-    /// Open connections from clients, over all workers.
+    /// The most open connections from clients, over all workers.
     pub max_connections: NonZeroUsize,
-    /// Aggregates answered at a time, over all workers.
+    /// The most aggregates answered at a time, over all workers.
     pub max_in_flight: NonZeroUsize,
     /// The most bytes that the bodies and answers of all requests hold together.
     pub memory: u64,
@@ -92,7 +92,7 @@ pub struct Server {
     pub write_timeout: Duration,
     /// The time for which a client's idle connection is kept.
     pub keep_alive: Duration,
-    /// Set where clients are served that close their half of the connection after the request.
+    /// True if clients are served that close their half of the connection after the request.
     pub half_close: bool,
     /// Request header fields that say, in milliseconds, how long their caller will wait.
     pub deadline_headers: Vec<HeaderName>,
@@ -102,15 +102,15 @@ pub struct Server {
     pub grace: Duration,
     /// True if another process may listen on the same address at the same time.
     pub reuse_port: bool,
-    /// True if answers are compressed for clients that take it.
+    /// True if answers are compressed for clients that accept it.
     pub compression: bool,
     /// True if the console is served, a page that runs aggregates.
     pub console: bool,
 }
 
 impl Server {
-    /// Tells whether answers say for how long an idle connection is kept: where that is not the default, and at least the second
-    /// in which it is counted.
+    /// Returns true if answers say for how long an idle connection is kept: if that is not the default, and at least a
+    /// second, which is its unit.
     #[must_use]
     pub fn tells_keep_alive(&self) -> bool {
         self.keep_alive != defaults::CLIENT_KEEP_ALIVE && self.keep_alive >= Duration::from_secs(1)
@@ -138,7 +138,7 @@ pub struct Log {
 pub struct Tracing {
     /// The collector's URL for traces, with its path; without it nothing is traced.
     pub otlp_endpoint: Option<Uri>,
-    /// The share of the requests that is recorded where their caller has not decided, from 0 to 1.
+    /// The share of the requests that is recorded if their caller has not decided, from 0 to 1.
     pub sample: f64,
 }
 
@@ -161,9 +161,9 @@ pub enum LogFormat {
 pub enum LogLevel {
     /// Nothing at all.
     Off,
-    /// Lines that somebody has to look at.
+    /// Lines that an operator must look at.
     Error,
-    /// Lines that somebody may have to look at.
+    /// Lines that an operator may have to look at.
     Warn,
     /// One line a request, starts and stops.
     #[default]
@@ -194,11 +194,11 @@ pub struct Aggregate {
 pub struct Call {
     /// Its name in the answer, `[a-z][a-z0-9_]*`.
     pub name: Arc<str>,
-    /// The upstream that it calls: its place in [`Services::upstreams`].
+    /// The id of the upstream that it calls: its index in [`Services::upstreams`].
     pub upstream: UpstreamId,
     /// The aggregate's need of it: required or optional.
     pub need: Need,
-    /// The statuses, 400 to 599, that become the answer's own where the call is not optional; each once.
+    /// The statuses, 400 to 599, that become the answer's own if the call is not optional; each once.
     pub pass_status: Vec<StatusCode>,
 }
 

@@ -1,5 +1,5 @@
-//! From the tree of layers to the raw structs, without any coercion, and with every mistake in one go: what is
-//! refused is noted, taken out, and the rest is read again. Knows nothing of what settings mean.
+//! Turns the tree of layers into the raw structs, without any coercion, and with every mistake in one go. A refused
+//! value is noted and taken out, and the rest is read again. It must not know what settings mean.
 
 use std::collections::BTreeSet;
 
@@ -17,22 +17,22 @@ use super::{
     spelling::{Keys, Unknown},
 };
 
-/// The most mistakes that are looked for: a file with more is no configuration, and each costs a pass.
+/// The most mistakes that are looked for. A file with more is not a configuration, and each costs a pass.
 const MOST_MISTAKES: usize = 1000;
 
 /// The settings that could be read.
 pub(super) struct Decoded {
-    /// The settings, less what was refused. `None` after so many mistakes that it gave up.
+    /// The settings, without the refused ones. `None` after so many mistakes that it gave up.
     pub(super) raw: Option<RawConfig>,
-    /// The paths of what was refused, and of keys that a misspelt one was probably meant to be. That they are
-    /// absent is no mistake of its own.
+    /// The paths of refused values, and of keys that a misspelt one was probably meant to be. If such a key is absent,
+    /// that is not another mistake.
     pub(super) refused: BTreeSet<KeyPath>,
     /// The settings that upstreams have from `[defaults]`.
     pub(super) inherited: Inherited,
 }
 
-/// Reads the settings from their tree. Variables are replaced by the TOML value that they hold, where their
-/// text alone does not fit.
+/// Reads the settings from their tree. A variable is replaced by the TOML value that it holds, if its text alone does
+/// not fit.
 pub(super) fn decode(layers: &mut Layers, report: &mut Report) -> Decoded {
     let mut refused = BTreeSet::new();
     let mut json = to_json(&layers.tree, &KeyPath::default(), &mut |path, found| {
@@ -75,8 +75,8 @@ pub(super) fn decode(layers: &mut Layers, report: &mut Report) -> Decoded {
     }
 }
 
-/// Lays `[defaults]` under each upstream of a file that could be read, and reads it again. Only now, so that a mistake in
-/// `[defaults]` is one, however many upstreams there are.
+/// Lays `[defaults]` under each upstream of a file that could be read, and reads it again. It comes last, so that a
+/// mistake in `[defaults]` is reported once, however many upstreams there are.
 fn inherit(raw: RawConfig, mut json: Json, refused: BTreeSet<KeyPath>) -> Decoded {
     let inherited = Inherited::lay(&mut json, &refused);
     let raw = if inherited.is_empty() {
@@ -125,7 +125,8 @@ fn take_out_unknown(
     }
 }
 
-/// The same tree as JSON values. `odd` hears of what no setting can be; it is left out, or null in a list.
+/// Returns the same tree as JSON values. `odd` is called for values that no setting can have. They are left out, or
+/// null in a list.
 fn to_json(value: &Value, path: &KeyPath, odd: &mut dyn FnMut(&KeyPath, &str)) -> Json {
     match &value.kind {
         ValueKind::Nil => {
@@ -176,7 +177,7 @@ fn key_path(path: &serde_path_to_error::Path) -> KeyPath {
         .collect()
 }
 
-/// A variable's text as the TOML value that it holds, if `path` is what the variable set.
+/// Returns a variable's text as the TOML value that it holds, if the variable set `path`.
 fn reread(layers: &Layers, path: &KeyPath) -> Option<Value> {
     let name = layers.variables.get(path)?;
     match &layers.get(path)?.kind {
@@ -220,7 +221,7 @@ fn refusal(error: &str, layers: &Layers, path: &KeyPath) -> String {
     format!("found {found}, expected {expected}{quotes}")
 }
 
-/// A value as it may be shown: what may be a secret only by its kind.
+/// Returns a value as it may be shown. If it may be a secret, only its kind is shown.
 fn shown(value: &Value, path: &KeyPath, layers: &Layers) -> String {
     const LONGEST: usize = 40;
     let cut = |text: &str| text.chars().take(LONGEST).collect::<String>();
@@ -244,7 +245,7 @@ fn shown(value: &Value, path: &KeyPath, layers: &Layers) -> String {
     }
 }
 
-/// Tells whether a value at `path` may be a secret, or hold one: credentials, and a text in the place of a whole table.
+/// Returns true if a value at `path` may be a secret, or hold one: credentials, or a text in place of a whole table.
 fn may_be_secret(path: &KeyPath) -> bool {
     let steps = path.steps();
     let table = match steps.first() {
@@ -257,14 +258,14 @@ fn may_be_secret(path: &KeyPath) -> bool {
     steps.len() <= table || steps.iter().skip(table).any(credentials)
 }
 
-/// Puts a value in the place of the one at `path`.
+/// Replaces the value at `path`.
 fn put(json: &mut Json, path: &KeyPath, value: Json) {
     if let Some(place) = find(json, path) {
         *place = value;
     }
 }
 
-/// Takes out what stands at `path`; a list keeps its length. `false` when nothing stands there.
+/// Takes out the value at `path`. A list keeps its length. Returns false if there is no value.
 fn take_out(json: &mut Json, path: &KeyPath) -> bool {
     let Some((last, table)) = path.split_last() else {
         return false;

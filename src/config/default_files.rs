@@ -1,4 +1,4 @@
-//! The files that are read when none is named. Knows nothing of what is in them.
+//! The files that are read if none is named. It must not know what is in them.
 
 use std::{
     io,
@@ -7,24 +7,24 @@ use std::{
 
 use super::Mistake;
 
-/// The places of a configuration when none is named, in the order in which they are tried.
+/// The paths of a configuration if none is named, in the order in which they are tried.
 pub const DEFAULT_FILES: [&str; 3] = [
     "gather.toml",
     "config/gather.toml",
     "/etc/gather/gather.toml",
 ];
 
-/// The other endings that a file may have where it is named.
+/// The other endings that a named file may have.
 const OTHER_ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// There is no configuration where one is looked for.
+/// No default file exists.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "there is no configuration: none of {}, {} and {} exists; {}",
     DEFAULT_FILES[0], DEFAULT_FILES[1], DEFAULT_FILES[2], what_to_do(.passed_over)
 )]
 pub struct NoConfiguration {
-    /// Files that are there and are read only where they are named.
+    /// Files that exist and are read only if they are named.
     passed_over: Vec<PathBuf>,
 }
 
@@ -35,11 +35,11 @@ fn what_to_do(passed_over: &[PathBuf]) -> String {
     }
 }
 
-/// The file to load when none is named: the first of [`DEFAULT_FILES`] that exists. Beside it, a warning for each file that is
-/// easily taken for it and is not read.
+/// Returns the file to load if none is named: the first of [`DEFAULT_FILES`] that exists. Also returns a warning for
+/// each file that is easily taken for it and is not read.
 ///
 /// # Errors
-/// When none of them exists.
+/// Fails if none of them exists.
 pub fn default_files() -> Result<(PathBuf, Vec<Mistake>), NoConfiguration> {
     look(&DEFAULT_FILES.map(Path::new))
 }
@@ -66,7 +66,7 @@ fn look(files: &[&Path]) -> Result<(PathBuf, Vec<Mistake>), NoConfiguration> {
     ))
 }
 
-/// Tells whether a file is there. One that can't be looked at is: loading it says why.
+/// Returns true if a file exists, even if it can't be looked at: loading it says why.
 fn is_there(file: &Path) -> bool {
     let none = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
     match file.metadata() {
@@ -86,7 +86,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let all = ["a.toml", "config/a.toml", "c.toml"].map(|name| place.path().join(name));
         let all = all.each_ref().map(PathBuf::as_path);
-        // `config` is somebody else's file.
+        // `config` is a file of another program.
         fs::write(place.path().join("config"), "").unwrap();
         let error = look(&all).unwrap_err().to_string();
         for name in DEFAULT_FILES {

@@ -1,5 +1,5 @@
-//! The file descriptors that a configuration needs, and what is said where it lets in more than there are. Knows nothing of how
-//! they are divided.
+//! The file descriptors that a configuration needs, and the warning if it lets in more than there are. It must not know
+//! how they are divided.
 
 use std::net::IpAddr;
 
@@ -14,31 +14,31 @@ use super::{
 use crate::upstream::{LOOK_UPS, Settings};
 
 impl Descriptors {
-    /// Divides what this process may have at the moment.
+    /// Divides the descriptors that this process may have at the moment.
     ///
     /// # Errors
-    /// When it is too little to serve at all.
+    /// Fails if they are too few to serve at all.
     pub fn now(config: &Config) -> Result<Self, TooFew> {
         let limit = rlimit::Resource::NOFILE.get_soft();
         Self::within(limit.unwrap_or(UNLIMITED), config)
     }
 
-    /// Divides so many.
+    /// Divides this many descriptors.
     pub(super) fn within(limit: u64, config: &Config) -> Result<Self, TooFew> {
         let limit = usize::try_from(limit.min(UNLIMITED)).unwrap_or(usize::MAX);
         Self::divide(limit, Needs::of(config))
     }
 
-    /// The warning as one line, for the log.
+    /// Returns the warning as one line, for the log.
     #[must_use]
     pub fn warning_line(&self, config: &Config) -> Option<String> {
         let (path, message) = self.warning(config)?;
         Some(format!("{path}: {message}"))
     }
 
-    /// Warns of a configuration that lets in more than the limit allows, with the place of the setting. The default of
-    /// `max_connections` is no demand: it is told of only where fewer clients are served than requests may be in flight by
-    /// default.
+    /// Warns of a configuration that lets in more than the limit allows, with the path of the setting. The default of
+    /// `max_connections` is not a demand. It leads to a warning only if fewer clients are served than requests may be
+    /// in flight by default.
     pub(super) fn warning(&self, config: &Config) -> Option<(KeyPath, String)> {
         let server = &config.process.server;
         if let Some(fitting) = self.fitting {
@@ -89,7 +89,7 @@ impl Descriptors {
         Some((KeyPath::of(["server", "max_connections"]), message))
     }
 
-    /// Warns of the widest aggregate, of which not even one request gets all its calls.
+    /// Warns of the widest aggregate if not even one request gets all its calls.
     fn too_wide(&self, fitting: usize, config: &Config) -> Option<(KeyPath, String)> {
         let width = |aggregate: &&Aggregate| width(aggregate, &config.services);
         let widest = config.services.aggregates.iter().max_by_key(width)?;
@@ -106,7 +106,7 @@ impl Descriptors {
     }
 }
 
-/// A count of things, in words.
+/// Writes a count of things in words.
 fn count(count: usize, thing: &str) -> String {
     match count {
         1 => format!("1 {thing}"),
@@ -131,7 +131,7 @@ impl Needs {
             own: OWN + MARGIN + admin + names.min(LOOK_UPS) * OWN_A_NAME,
             workers,
             operated: config.process.admin.is_some(),
-            // A connection whose client has closed its half is watched by a second descriptor.
+            // A second descriptor watches a connection whose client has closed its half.
             client: 1 + usize::from(server.half_close),
             calls: calls.max().unwrap_or(1),
             attempts: (config.services.upstreams.iter())
@@ -143,7 +143,7 @@ impl Needs {
     }
 }
 
-/// The most attempts of one request at a time. Clients may ask for `mode=concurrent` of any aggregate.
+/// Returns the most attempts of one request at a time. Clients may ask for `mode=concurrent` of any aggregate.
 fn width(aggregate: &Aggregate, services: &Services) -> usize {
     let at_a_time = aggregate.rules.concurrency.get();
     let called = aggregate.calls.iter();

@@ -1,14 +1,15 @@
-//! The file descriptors that this process may have, and how many of them clients may take. A request needs one for its client and
-//! one for each of its calls at a time, so clients get no more than leaves every request its calls. Knows nothing of a configuration.
+//! Divides the file descriptors of this process between clients and their calls. A request needs one for its client and
+//! one for each of its calls at a time. So clients get only as many as leave every request its calls. It must not know
+//! a configuration.
 
 use std::num::NonZeroUsize;
 
-/// The descriptors of the process itself. An idle gateway was counted at 12 beside those of its workers, with 1 to 32 of them:
-/// standard streams, the log, signals, the listener. A listener that is shared is held by one more.
+/// The descriptors of the process itself: standard streams, the log, signals, the listener. An idle gateway was counted
+/// at 12 besides those of its workers, with 1 to 32 workers. A shared listener holds one more.
 pub(super) const OWN: usize = 13;
 
-/// The margin beyond what was counted: spans on their way, files of `/proc` that a scrape reads, the leaving of a shared listener.
-/// Three at a time were seen.
+/// The margin beyond the counted ones: spans on their way, files of `/proc` that a scrape reads, the leaving of a
+/// shared listener. Three at a time were seen.
 pub(super) const MARGIN: usize = 8;
 
 /// The descriptors of a worker that has no client, as counted: two event queues and their alarms.
@@ -23,17 +24,17 @@ pub(super) const OWN_A_NAME: usize = 4;
 /// The most connections to the admin listener. Probes and scrapers are few.
 const ADMIN_CONNECTIONS: usize = 64;
 
-/// The part of all descriptors that the admin listener may have where there are few, as a divisor.
+/// The divisor of all descriptors that gives the share of the admin listener, if there are few.
 const ADMIN_PART: usize = 16;
 
-/// The part of what is left that clients have at least, as a divisor. Where a request has so many calls that this leaves too few
-/// for them, fewer requests are let in at a time.
+/// The divisor of the remaining descriptors that gives the least share of clients. If a request has so many calls that
+/// the rest is too little for them, fewer requests are let in at a time.
 const CLIENTS_PART: usize = 64;
 
-/// The least of that part. Where it is less, clients wait for a connection, and no request is refused.
+/// The least of that share. If it is less, clients wait for a connection, and no request is refused.
 const LEAST_IDLE: usize = 8;
 
-/// The limit from which on nobody counts descriptors.
+/// The limit from which descriptors are not counted.
 pub(super) const UNLIMITED: u64 = 1 << 32;
 
 /// The ways in which the limit is raised.
@@ -53,10 +54,11 @@ pub struct TooFew {
 }
 
 impl TooFew {
-    /// Checks that this process may have as many as servers of other kinds need: `listeners`, their `workers` over all, and `more`.
+    /// Checks that this process may have as many as other servers need: `listeners`, their `workers` over all, and
+    /// `more`.
     ///
     /// # Errors
-    /// When it may not.
+    /// Fails if it may not.
     pub fn check(
         (listeners, workers): (usize, usize),
         more: usize,
@@ -85,20 +87,21 @@ impl TooFew {
     }
 }
 
-/// The shares that clients, the admin listener and requests have of the descriptors.
+/// The shares of the descriptors that clients, the admin listener and requests have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descriptors {
-    /// All that the process may have.
+    /// All descriptors that the process may have.
     pub(super) limit: usize,
-    /// Worker threads: fewer than are configured where each could not have a client with all calls of a request.
+    /// Worker threads. They are fewer than configured if each could not have a client with all calls of a request.
     pub workers: NonZeroUsize,
-    /// Calls of one request at a time that there are descriptors for, where these are too few for the widest aggregate.
+    /// The calls of one request at a time for which there are descriptors. Set if they are too few for the widest
+    /// aggregate.
     pub(super) fitting: Option<usize>,
-    /// Connections of clients, over all workers.
+    /// The most connections of clients, over all workers.
     pub clients: NonZeroUsize,
-    /// Connections to the admin listener.
+    /// The most connections to the admin listener.
     pub admin_connections: NonZeroUsize,
-    /// Requests for aggregates at a time.
+    /// The most requests for aggregates at a time.
     pub requests: NonZeroUsize,
 }
 
@@ -108,22 +111,22 @@ pub(super) struct Needs {
     /// The process and its look-ups, without workers.
     pub(super) own: usize,
     pub(super) workers: usize,
-    /// Set where there is an admin listener.
+    /// True if there is an admin listener.
     pub(super) operated: bool,
-    /// One client.
+    /// The descriptors of one client.
     pub(super) client: usize,
     /// The calls of one request that are made at a time.
     pub(super) calls: usize,
-    /// All attempts that upstreams let be in flight.
+    /// The most attempts that upstreams let be in flight.
     pub(super) attempts: usize,
-    /// The clients that are configured.
+    /// The configured number of clients.
     pub(super) max_connections: usize,
-    /// The requests that are configured.
+    /// The configured number of requests.
     pub(super) max_in_flight: usize,
 }
 
 impl Descriptors {
-    /// Divides so many among these needs.
+    /// Divides this many descriptors among these needs.
     pub(super) fn divide(limit: usize, needs: Needs) -> Result<Self, TooFew> {
         let least = needs.least();
         let Some(spare) = limit.checked_sub(least) else {
@@ -143,9 +146,10 @@ impl Descriptors {
             false => 0,
         };
         let rest = |workers| limit - needs.own - workers * OWN_A_WORKER - admin_connections;
-        // What all requests together ever need, however many clients there are.
+        // The most that all requests together ever need, however many clients there are.
         let most = (needs.max_in_flight.saturating_mul(needs.calls)).min(needs.attempts);
-        // A worker has one client at least. Where all of them can't have their calls, fewer workers let clients wait instead.
+        // A worker has at least one client. If all of them can't have their calls, there are fewer workers, and clients
+        // wait instead.
         let fits = |&workers: &usize| {
             let calls = most.min(workers.saturating_mul(needs.calls));
             rest(workers) >= calls.saturating_add(workers * needs.client)
@@ -159,7 +163,7 @@ impl Descriptors {
         let clients = (rest / (needs.client + needs.calls))
             .max(rest.saturating_sub(most) / needs.client)
             .max(idle / needs.client)
-            // One request at least has all its calls.
+            // At least one request has all its calls.
             .min(rest.saturating_sub(most.min(needs.calls)) / needs.client);
         let clients = clients - clients % workers;
         let clients = clients.clamp(workers, needs.max_connections.max(workers));
@@ -181,7 +185,8 @@ impl Descriptors {
 }
 
 impl Needs {
-    /// The fewest with which anything is answered: a client a worker, one call, and one connection to the admin listener.
+    /// Returns the fewest with which anything is answered: a client for each worker, one call, and one connection to
+    /// the admin listener.
     pub(super) fn least(&self) -> usize {
         let each = OWN_A_WORKER + self.client;
         self.own + usize::from(self.operated) + self.workers.saturating_mul(each) + 1

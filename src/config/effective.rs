@@ -1,5 +1,5 @@
-//! A checked configuration written back as a file: complete, with the defaults, and without its secrets. Knows
-//! nothing of where a value came from.
+//! Writes a checked configuration back as a file: complete, with the defaults, and without its secrets. It must not
+//! know where a value came from.
 
 use std::path::Path;
 
@@ -26,10 +26,10 @@ use crate::{
     upstream::Settings,
 };
 
-/// The text in the place of a secret.
+/// The text in place of a secret.
 const MASK: &str = "***";
 
-/// The raw form of `config`, masked.
+/// Returns the raw form of `config`, masked.
 pub(super) fn raw(config: &Config) -> RawConfig {
     let Process {
         server,
@@ -173,7 +173,7 @@ fn breaker(breaker: BreakerSettings) -> Table<RawBreaker> {
     })
 }
 
-/// `method` of a file takes no others.
+/// The file's `method` accepts no others.
 fn method(method: &Method) -> RawMethod {
     match *method {
         Method::HEAD => RawMethod::Head,
@@ -186,7 +186,7 @@ fn method(method: &Method) -> RawMethod {
     }
 }
 
-/// Whole classes as such, the rest one by one.
+/// Writes whole classes as such, and the rest one by one.
 fn statuses(set: &StatusSet) -> Texts {
     let holds = |status: u16| StatusCode::from_u16(status).is_ok_and(|status| set.contains(status));
     let mut texts = Texts::new();

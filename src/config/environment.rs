@@ -1,5 +1,5 @@
-//! The environment as a layer of settings: `GATHER__SERVER__LISTEN=…` is `server.listen`. Knows nothing of what
-//! settings there are. The `config` crate has such a source too, but there a value no longer knows its variable.
+//! The environment as a layer of settings: `GATHER__SERVER__LISTEN=…` is `server.listen`. It must not know which
+//! settings exist. The `config` crate has such a source too, but its values no longer know their variables.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use config::{Map, Value, ValueKind};
 
 use super::mistake::{KeyPath, Report, Step};
 
-/// The beginning of a variable's name that makes it a setting; two underscores also go between the keys.
+/// The prefix of a variable that is a setting. Two underscores also go between the keys.
 pub(super) const PREFIX: &str = "GATHER__";
 
 /// The settings in the environment.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
-    /// Its settings, as texts in tables.
+    /// The settings, as texts in tables.
     pub(super) tree: Map<String, Value>,
     /// The variable that set each path.
     pub(super) names: BTreeMap<KeyPath, String>,
@@ -21,7 +21,7 @@ pub(super) struct Variables {
     pub(super) texts: BTreeMap<KeyPath, String>,
 }
 
-/// The settings in `environment`. Two variables that say different things of one key are a mistake.
+/// Reads the settings in `environment`. Two variables that set one key differently are a mistake.
 pub(super) fn read(
     environment: impl IntoIterator<Item = (String, String)>,
     report: &mut Report,
@@ -72,7 +72,7 @@ pub(super) fn read(
     }
 }
 
-/// An error: a value that is no table stands in the way of a key.
+/// The error for a key whose path goes through a value that is not a table.
 struct NoTable;
 
 fn set(node: &mut Value, steps: &[Step], name: &String, text: String) -> Result<(), NoTable> {
@@ -93,18 +93,18 @@ fn set(node: &mut Value, steps: &[Step], name: &String, text: String) -> Result<
     set(child, rest, name, text)
 }
 
-/// Tells whether a text has quotes around it, as a file of variables gives them to a program that does not know them.
+/// Returns true if a text has quotes around it, as a file of variables has for a program that keeps them.
 pub(super) fn is_quoted(text: &str) -> bool {
     let text = text.trim();
     let with = |quote| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
     with('"') || with('\'')
 }
 
-/// A word on quotes around a value, where they are no part of it.
+/// The hint at quotes around a value that are not meant to be part of it.
 pub(super) const QUOTES: &str =
     "the value has quotes around it; docker's --env-file does not take them off";
 
-/// The value that `text` stands for, read as TOML: a number, a list, a table. `None` when it is none.
+/// Returns the value that `text` stands for, read as TOML: a number, a list, a table. `None` if it is not one.
 pub(super) fn toml_value(origin: &str, text: &str) -> Option<Value> {
     from_toml(&origin.to_owned(), text.parse().ok()?)
 }

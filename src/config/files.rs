@@ -1,12 +1,12 @@
-//! Reads files that a configuration is made of, within bounds and with one clear sentence when it can't. Knows
-//! nothing of what is in them.
+//! Reads the files that a configuration is made of, within bounds, and says in one clear sentence why one can't be
+//! read. It must not know what is in them.
 
 use std::{fs, io, io::Read, path::Path};
 
-/// The largest file taken. A configuration is a few kilobytes; a gigabyte is the wrong file.
+/// The largest file that is read. A configuration is a few kilobytes, and a gigabyte is the wrong file.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// The bytes of a file, or what is wrong with it.
+/// Returns the bytes of a file, or the reason why it can't be read.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let told = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -27,7 +27,7 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The text of a file, without a byte order mark, or what is wrong with it.
+/// Returns the text of a file, without a byte order mark, or the reason why it can't be read.
 pub(super) fn text(path: &Path) -> Result<String, String> {
     let text = String::from_utf8(bytes(path)?).map_err(|error| {
         format!(

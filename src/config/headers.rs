@@ -1,4 +1,4 @@
-//! The headers that a configuration may set or forward. Knows nothing of how they are sent. A value is never quoted.
+//! The headers that a configuration may set or forward. It must not know how they are sent. A value is never quoted.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use crate::{
     upstream::Request,
 };
 
-/// Headers that belong to one connection or frame a message (RFC 9110, section 7.6.1): the gateway's own business.
+/// Headers that belong to one connection or frame a message (RFC 9110, section 7.6.1). The gateway writes them itself.
 const FRAMING: [&str; 9] = [
     "connection",
     "content-length",
-    // Nobody here waits for an interim answer before the body is sent.
+    // Attempts don't wait for an interim answer before the body is sent.
     "expect",
     "keep-alive",
     "proxy-connection",
@@ -24,7 +24,7 @@ const FRAMING: [&str; 9] = [
     "upgrade",
 ];
 
-/// Headers that say something else to the gateway or to whoever is on the way (RFC 9110, RFC 7240, RFC 7239, RFC 8586).
+/// Headers that mean something else to the gateway or to proxies on the way (RFC 9110, RFC 7240, RFC 7239, RFC 8586).
 const WITH_A_MEANING: [&str; 19] = [
     "accept",
     "accept-encoding",
@@ -47,7 +47,7 @@ const WITH_A_MEANING: [&str; 19] = [
     "via",
 ];
 
-/// Headers whose values are no secrets.
+/// Headers whose values are not secret.
 const SHOWN: [&str; 6] = [
     "accept",
     "accept-language",
@@ -60,12 +60,12 @@ const SHOWN: [&str; 6] = [
 /// Fixed headers by their names in lower case.
 pub(super) type Headers = BTreeMap<String, (HeaderName, HeaderValue)>;
 
-/// Tells whether a header's value may be shown.
+/// Returns true if a header's value may be shown.
 pub(super) fn is_shown(name: &HeaderName) -> bool {
     SHOWN.contains(&name.as_str())
 }
 
-/// The fixed headers of `raw`, less those that are refused.
+/// Returns the fixed headers of `raw`, without those that are refused.
 pub(super) fn fixed(
     path: &KeyPath,
     raw: Option<BTreeMap<String, String>>,
@@ -98,7 +98,7 @@ pub(super) fn fixed(
     headers
 }
 
-/// The word on a value of which nothing is there, as where a shell has put an unset variable.
+/// Returns the hint for a value that is missing, as if a shell had put an unset variable there.
 fn missing(name: &HeaderName, value: &str) -> Option<&'static str> {
     let value = value.trim();
     let takes_credentials = ["authorization", "proxy-authorization"].contains(&name.as_str());
@@ -113,7 +113,7 @@ fn missing(name: &HeaderName, value: &str) -> Option<&'static str> {
     )
 }
 
-/// The headers to forward, less those that are refused.
+/// Returns the headers to forward, without those that are refused.
 pub(super) fn forwarded(path: &KeyPath, raw: Texts, review: &mut Review<'_>) -> Vec<HeaderName> {
     let mut names = Vec::new();
     for (index, written) in raw.into_iter().enumerate() {
@@ -134,7 +134,7 @@ pub(super) fn forwarded(path: &KeyPath, raw: Texts, review: &mut Review<'_>) -> 
     names
 }
 
-/// The headers in which callers say something to the gateway itself, less those that are refused.
+/// Returns the headers by which callers set their time for the gateway itself, without those that are refused.
 pub(super) fn of_callers(path: &KeyPath, raw: Texts, review: &mut Review<'_>) -> Vec<HeaderName> {
     let mut names = Vec::new();
     for (index, written) in raw.into_iter().enumerate() {
@@ -157,9 +157,9 @@ pub(super) fn of_callers(path: &KeyPath, raw: Texts, review: &mut Review<'_>) ->
     names
 }
 
-/// Puts a trace's context into force. Who traces sends its own with every attempt, whatever is configured; who doesn't passes
-/// the client's on, as a gateway must not cut a trace. A state belongs to its parent, so a fixed parent has none of the
-/// client's.
+/// Decides the trace context of a request. A gateway that traces sends its own context with every attempt, whatever is
+/// configured. One that doesn't trace passes the client's on, as a gateway must not cut a trace. A state belongs to its
+/// parent, so a fixed parent takes none of the client's state.
 pub(super) fn keep_trace_context(is_traced: bool, request: &mut Request) {
     let Request {
         headers,

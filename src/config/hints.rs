@@ -1,5 +1,5 @@
-//! Says more of a mistake where it is known what is meant by it: a key that stands in another table, goes by another name or
-//! is not there yet. Knows nothing of values.
+//! Adds a hint to a mistake whose meaning is known: a key of another table, a key with another name here, or one that
+//! does not exist yet. It must not know values.
 
 use super::{
     mistake::{KeyPath, Step},
@@ -7,7 +7,7 @@ use super::{
     stray::variable,
 };
 
-/// The word on an unknown key that has another name here, if it is one that people write.
+/// Returns the hint for an unknown key that people write for another name.
 pub(super) fn other_name(path: &KeyPath) -> Option<String> {
     let keys: Vec<_> = path.steps().iter().filter_map(key).collect();
     let word = match keys.as_slice() {
@@ -36,7 +36,8 @@ pub(super) fn other_name(path: &KeyPath) -> Option<String> {
     Some(word.to_owned())
 }
 
-/// The word on an unknown key that belongs in another table, or was set by a variable with an underscore too few.
+/// Returns the hint for an unknown key that belongs in another table, or that a variable with an underscore too few
+/// set.
 pub(super) fn other_place(path: &KeyPath, by_variable: bool) -> Option<String> {
     let keys: Vec<_> = path.steps().iter().filter_map(key).collect();
     let known = Keys::of_the_file();

@@ -1,5 +1,5 @@
-//! Lays `[defaults]` under each upstream in the tree of values, and remembers which settings came from there. Knows no
-//! setting but `headers`, which is laid name by name.
+//! Lays `[defaults]` under each upstream in the tree of values, and remembers which settings came from there. It must
+//! not know the settings, except `headers`, which is laid name by name.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::mistake::{KeyPath, Step};
 
-/// The table of settings for every upstream that does not say otherwise.
+/// The table of settings for every upstream without its own.
 pub(super) const DEFAULTS: &str = "defaults";
 
 /// The table of upstreams by name.
@@ -18,8 +18,8 @@ pub(super) const UPSTREAMS: &str = "upstreams";
 pub(super) struct Inherited(BTreeSet<Vec<Step>>);
 
 impl Inherited {
-    /// Gives each upstream of `file` the defaults that it does not set itself. One that it sets in a way that was refused is not
-    /// given. One that was refused in `[defaults]` counts as inherited too.
+    /// Gives each upstream of `file` the defaults that it does not set itself. A setting that was refused in the
+    /// upstream is not replaced. One that was refused in `[defaults]` counts as inherited too.
     pub(super) fn lay(file: &mut Json, refused: &BTreeSet<KeyPath>) -> Self {
         let mut inherited = Self::default();
         let defaults = file.get(DEFAULTS).and_then(Json::as_object).cloned();
@@ -74,12 +74,13 @@ impl Inherited {
         self.0.insert(path.steps().to_vec());
     }
 
-    /// True if no upstream has anything from `[defaults]`.
+    /// Returns true if no upstream has a setting from `[defaults]`.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The path at which a setting is written: for an inherited one, and for all in it, that in `[defaults]`.
+    /// Returns the path at which a setting is written. For an inherited setting, and for everything in it, that is in
+    /// `[defaults]`.
     pub(super) fn written_at(&self, path: &KeyPath) -> KeyPath {
         let steps = path.steps();
         // `upstreams.NAME.KEY`, or `upstreams.NAME.headers.HEADER`.

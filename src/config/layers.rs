@@ -1,5 +1,5 @@
-//! The layers of a configuration, laid one over the other: the files in their order, as the `config` crate reads
-//! them, then the environment. Knows where every value comes from, and nothing of what it means.
+//! The layers of a configuration, laid one over the other: the files in their order, as the `config` crate reads them,
+//! then the environment. It knows where every value comes from, and must not know what it means.
 
 use std::{
     collections::BTreeMap,
@@ -48,10 +48,10 @@ pub(super) struct Text<'a> {
 }
 
 impl Layers {
-    /// Reads the files and the environment. What can't be read at all is noted in `report`.
+    /// Reads the files and the environment. Parts that can't be read are noted in `report`.
     ///
     /// # Errors
-    /// Every file that can't be read or parsed, and the variables that contradict each other.
+    /// Fails with every file that can't be read or parsed, and the variables that contradict each other.
     pub(super) fn read(
         paths: &[PathBuf],
         environment: impl IntoIterator<Item = (String, String)>,
@@ -64,7 +64,7 @@ impl Layers {
                 directory: path.parent().unwrap_or(Path::new("")).to_owned(),
             };
             report.expect_origin(&origin.name);
-            // Read first: a directory or a file that isn't there is that, whatever its ending.
+            // Read first: for a directory or a missing file, that is the mistake, whatever its ending.
             let read = files::text(path)
                 .and_then(|text| syntax::format_of(path).map(|format| (format, text)));
             match read {
@@ -84,10 +84,10 @@ impl Layers {
         stack.finish(environment, report)
     }
 
-    /// The same from one text, without files and environment.
+    /// Reads the same from one text, without files and environment.
     ///
     /// # Errors
-    /// When it can't be parsed.
+    /// Fails if it can't be parsed.
     pub(super) fn of_text(text: Text<'_>) -> Result<Self, Mistakes> {
         let mut report = Report::default();
         let mut stack = Stack::default();
@@ -95,7 +95,7 @@ impl Layers {
         stack.finish([], report)
     }
 
-    /// A report that tells mistakes in the order of these layers.
+    /// Returns a report that lists mistakes in the order of these layers.
     pub(super) fn report(&self) -> Report {
         let mut report = Report::default();
         for file in &self.files {
@@ -109,17 +109,17 @@ impl Layers {
         report
     }
 
-    /// The files, as they were named, in their order.
+    /// Returns the files, as they were named, in their order.
     pub(super) fn files(&self) -> Vec<String> {
         self.files.iter().map(|file| file.name.clone()).collect()
     }
 
-    /// The value at a path.
+    /// Returns the value at a path.
     pub(super) fn get(&self, path: &KeyPath) -> Option<&Value> {
         path.steps().iter().try_fold(&self.tree, child)
     }
 
-    /// The origin of the value at a path; for one that is not there, that of the table around it.
+    /// Returns the origin of the value at a path. For a missing value, it is that of the table around it.
     pub(super) fn origin(&self, path: &KeyPath) -> &str {
         let mut origin = self
             .files
@@ -133,7 +133,7 @@ impl Layers {
         origin
     }
 
-    /// The number at a path as it was written; `None` for one that has no other form, and for all else.
+    /// Returns the number at a path as it was written; `None` if it has no other form, or is not a number.
     pub(super) fn written(&self, path: &KeyPath) -> Option<String> {
         let value = self.get(path)?;
         let steps = path.steps();
@@ -147,21 +147,21 @@ impl Layers {
         })
     }
 
-    /// Tells whether the value at a path is a variable's whole text, and has quotes around it.
+    /// Returns true if the value at a path is a variable's whole text, and has quotes around it.
     pub(super) fn is_quoted_variable(&self, path: &KeyPath) -> bool {
         let of_path = |source: &&Source| matches!(&source.kind, Kind::Variable(set) if set == path);
         let source = self.sources.iter().find(of_path);
         source.is_some_and(|source| environment::is_quoted(&source.text))
     }
 
-    /// The directory that a path written at `path` is relative to: the file's own, else the working directory.
+    /// Returns the directory to which a path written at `path` is relative: the file's own, or the working directory.
     pub(super) fn directory(&self, path: &KeyPath) -> &Path {
         let origin = self.origin(path);
         let file = self.files.iter().find(|file| file.name == origin);
         file.map_or(Path::new(""), |file| &file.directory)
     }
 
-    /// Puts another value in the place of the one at `path`.
+    /// Replaces the value at a path.
     pub(super) fn replace(&mut self, path: &KeyPath, value: Value) {
         let place = path.steps().iter().try_fold(&mut self.tree, |node, step| {
             match (&mut node.kind, step) {
@@ -239,11 +239,11 @@ impl Stack {
     }
 }
 
-/// Lays a value over another: tables key by key, all else in one piece. `texts` says that `above` may be a text
+/// Lays a value over another: tables key by key, and other values in one piece. With `texts`, `above` may be a text
 /// that stands for a table, as the environment's are.
 ///
-/// `config`'s own builder does the same but for two things that its users would stumble over: it reads a key such
-/// as `"server.listen"` as a path, and it forgets where tables come from.
+/// `config`'s own builder does the same, except for two things that would confuse its users. It reads a key such as
+/// `"server.listen"` as a path, and it forgets where tables come from.
 fn overlay(key: &str, below: &mut Value, mut above: Value, texts: bool) {
     let ValueKind::Table(into) = &mut below.kind else {
         *below = above;
@@ -259,8 +259,8 @@ fn overlay(key: &str, below: &mut Value, mut above: Value, texts: bool) {
     };
     for (name, value) in from {
         if key == "headers" {
-            // A header's name is the same in any case, and the environment has only one. Twice in one layer stays
-            // twice, and is refused later.
+            // A header's name is the same in any case, and the environment has only one. A name that is twice in one
+            // layer stays twice, and is refused later.
             into.retain(|other, old| {
                 *other == name
                     || !other.eq_ignore_ascii_case(&name)

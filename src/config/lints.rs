@@ -1,5 +1,5 @@
-//! Looks for settings that are valid and probably not what is meant: one that makes another idle, or one that does not fit where
-//! the gateway runs. Each rule is a function of its own. Knows nothing of how settings are read.
+//! Looks for settings that are valid and probably not meant: one that leaves another without effect, or one that does
+//! not fit where the gateway runs. Each rule is a function of its own. It must not know how settings are read.
 
 mod attempts;
 mod container;
@@ -18,7 +18,7 @@ use super::{
     surroundings::Surroundings,
 };
 
-/// A rule about settings of this kind: notes a warning for each place that it finds.
+/// A rule about settings of this kind. It notes a warning for each case that it finds.
 type Rule<T> = fn(&T, &mut Review<'_>);
 
 /// The rules about services alone.
@@ -57,8 +57,8 @@ const OF_BOTH: [Rule<Config>; 2] = [
     memory::answers_beyond_the_memory,
 ];
 
-/// Notes the warnings of a configuration, and, where they are known, of it in its surroundings and with its shares of the file
-/// descriptors.
+/// Notes the warnings of a configuration. If its surroundings and its shares of the file descriptors are known, it
+/// notes those that depend on them too.
 pub(super) fn look(
     config: &Config,
     surroundings: Option<&Surroundings>,
@@ -93,8 +93,8 @@ pub(super) fn look(
 mod tests {
     use crate::config::load_text;
 
-    /// The warnings of a configuration with two upstreams, `users` and `orders`, and an aggregate `home` of both. `settings` begins
-    /// in the table of `users`, `more` in that of the aggregate, after its calls.
+    /// Returns the warnings of a configuration with two upstreams, `users` and `orders`, and an aggregate `home` of
+    /// both. `settings` begins in the table of `users`, `more` in that of the aggregate, after its calls.
     pub(in crate::config) fn warned(settings: &str, more: &str) -> Vec<String> {
         let text = format!(
             "[upstreams.orders]\nurl = 'http://orders'\n[upstreams.users]\nurl = 'http://users'\n{settings}\n\
@@ -103,7 +103,7 @@ mod tests {
         warned_of(&text)
     }
 
-    /// The warnings of a configuration, without the name of its file.
+    /// Returns the warnings of a configuration, without the name of its file.
     pub(in crate::config) fn warned_of(text: &str) -> Vec<String> {
         let config =
             load_text("x.toml", text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
@@ -112,7 +112,7 @@ mod tests {
         bare.collect()
     }
 
-    /// Asserts that just this place is warned of, with these words somewhere in the sentence.
+    /// Asserts that there is one warning, at this path, with these words somewhere in the sentence.
     pub(in crate::config) fn assert_one(warned: &[String], place: &str, words: &str) {
         let [warning] = warned else {
             panic!("{place}: {warned:#?}");

@@ -1,5 +1,5 @@
-//! Finds upstreams that are the gateway itself, as far as that is visible without the network. It knows nothing of the
-//! measures against the others.
+//! Finds upstreams that are the gateway itself, as far as that is visible without the network. It must not know the
+//! measures against other loops.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -96,7 +96,7 @@ fn is_own(address: IpAddr) -> bool {
         || !address.is_multicast() && can_be_bound(address) && !can_be_bound(nobodys)
 }
 
-/// Tells whether a host is this very one, as far as it can be told without a look-up.
+/// Returns true if a host is this very one, as far as that is visible without a look-up.
 pub(super) fn is_this_host(host: &str) -> bool {
     (addresses(host).into_iter()).any(|address| address.is_loopback() || address.is_unspecified())
 }

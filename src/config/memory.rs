@@ -1,10 +1,10 @@
-//! The most memory that a configuration's requests may take, beside what there is for them. Knows nothing of files.
+//! The most memory that a configuration's requests may take, beside the memory that there is. It must not know files.
 
 use std::fmt;
 
 use super::checked::{Aggregate, Services};
 
-/// The number of times that a body is held: as it came, and in the answer. Only JSON is no longer there than it was.
+/// The number of times that a body is held: as it came, and in the answer. Only JSON does not grow in the answer.
 const COPIES: u64 = 2;
 
 /// The most that one request takes.
@@ -16,7 +16,8 @@ pub struct Most<'a> {
     pub bytes: u64,
 }
 
-/// The memory of the largest request: each body is as large as `max_body` of its upstream and of the aggregate let it be.
+/// Returns the memory of the largest request, in which each body is as large as `max_body` of its upstream and of the
+/// aggregate allows.
 #[must_use]
 pub fn most(services: &Services) -> Option<Most<'_>> {
     let mosts = (services.aggregates.iter()).map(|aggregate| Most {
@@ -26,7 +27,7 @@ pub fn most(services: &Services) -> Option<Most<'_>> {
     mosts.max_by_key(|most| most.bytes)
 }
 
-/// The most that one request of an aggregate takes, in bytes.
+/// Returns the most bytes that one request of an aggregate takes.
 pub(super) fn most_of(aggregate: &Aggregate, services: &Services) -> u64 {
     let calls = aggregate.calls.iter();
     let bodies = calls
@@ -52,7 +53,8 @@ pub(super) mod tests {
     use super::*;
     use crate::config::{Config, load_text};
 
-    /// Two upstreams and an aggregate of both, with more settings of the server and of the aggregate.
+    /// Makes a configuration with two upstreams and an aggregate of both, with more settings of the server and of the
+    /// aggregate.
     pub(in crate::config) fn config(server: &str, aggregate: &str) -> Config {
         let text = format!(
             "[server]\n{server}\n[upstreams.users]\nurl = 'http://users'\n[upstreams.orders]\nurl = 'http://orders'\n\

@@ -1,20 +1,20 @@
-//! Reads how much memory this process may have: the least of what its control groups allow (version 2 and 1) and what the
-//! machine has. Knows nothing of who asks.
+//! Reads how much memory this process may have: the least of the limits of its control groups (version 2 and 1) and the
+//! machine's memory. It must not know who asks.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// The memory that is assumed where nothing tells of it: a small machine's.
+/// The memory that is assumed if it is unknown: a small machine's.
 const UNKNOWN: u64 = 1 << 30;
 
-/// The memory that this process may have, in bytes.
+/// Returns the memory that this process may have, in bytes.
 pub(super) fn memory_limit() -> u64 {
     limit(|path| fs::read_to_string(path).ok()).unwrap_or(UNKNOWN)
 }
 
-/// The same of a system whose files `read` returns; `None` where no file tells.
+/// Returns the same for a system whose files `read` returns; `None` if no file says it.
 fn limit(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let machine = read(Path::new("/proc/meminfo")).and_then(|text| total(&text));
     let groups = groups(&read)
@@ -23,7 +23,7 @@ fn limit(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     groups.chain(machine).min()
 }
 
-/// The machine's memory, by `/proc/meminfo`.
+/// Returns the machine's memory, by `/proc/meminfo`.
 fn total(text: &str) -> Option<u64> {
     let line = text
         .lines()
@@ -50,8 +50,8 @@ struct Group {
 }
 
 impl Group {
-    /// The limits of this group and of each group around it. Files that say `max`, or nothing, say nothing here. A limit of
-    /// version 1 that nobody has set is larger than any machine's memory.
+    /// Returns the limits of this group and of each group around it. Files with `max`, or without a value, set no
+    /// limit. An unset limit of version 1 is larger than any machine's memory.
     fn limits(&self, read: impl Fn(&Path) -> Option<String>) -> Vec<u64> {
         let around = self.own.ancestors();
         let around = around.take_while(|group| group.starts_with(&self.top));
@@ -63,7 +63,7 @@ impl Group {
             .filter_map(|group| read(&group.join(name))?.trim().parse().ok())
             .collect();
         if self.version == Version::One {
-            // It knows of groups around it that can't be seen from a container.
+            // It includes groups around it that can't be seen from a container.
             let stat = read(&self.own.join("memory.stat")).unwrap_or_default();
             let hierarchical = stat
                 .lines()
@@ -74,7 +74,7 @@ impl Group {
     }
 }
 
-/// This process's groups in all hierarchies that may bound memory.
+/// Returns this process's groups in all hierarchies that may bound memory.
 fn groups(read: &impl Fn(&Path) -> Option<String>) -> Vec<Group> {
     let file = |path| read(Path::new(path)).unwrap_or_default();
     let (paths, mounts) = (file("/proc/self/cgroup"), file("/proc/self/mountinfo"));
@@ -86,7 +86,7 @@ fn groups(read: &impl Fn(&Path) -> Option<String>) -> Vec<Group> {
             let path = path_of(version)?;
             let below = match Path::new(path).strip_prefix(&root) {
                 Ok(below) => below,
-                // A container may see its own group alone, under a path that only the host knows.
+                // A container may see only its own group, under a path that only the host knows.
                 Err(_) if root.parent().is_some() && !root.starts_with("/..") => Path::new(""),
                 Err(_) => return None,
             };
@@ -100,7 +100,7 @@ fn groups(read: &impl Fn(&Path) -> Option<String>) -> Vec<Group> {
         .collect()
 }
 
-/// The path that a line of `/proc/self/cgroup` gives for this version.
+/// Returns the path that a line of `/proc/self/cgroup` gives for this version.
 fn path(line: &str, version: Version) -> Option<&str> {
     let mut fields = line.splitn(3, ':');
     let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
@@ -111,7 +111,7 @@ fn path(line: &str, version: Version) -> Option<&str> {
     is_it.then_some(path)
 }
 
-/// The version of a hierarchy, the group that is mounted and where, by a line of `/proc/self/mountinfo`.
+/// Reads a line of `/proc/self/mountinfo`: the version of a hierarchy, the group that is mounted, and where.
 fn mount(line: &str) -> Option<(Version, PathBuf, PathBuf)> {
     let (place, kind) = line.split_once(" - ")?;
     let mut kind = kind.split(' ');
@@ -130,7 +130,7 @@ fn mount(line: &str) -> Option<(Version, PathBuf, PathBuf)> {
     Some((version, unescaped(root), unescaped(top)))
 }
 
-/// The kernel writes spaces, tabs, line ends and backslashes of a path in octal.
+/// Unescapes a path: the kernel writes spaces, tabs, line ends and backslashes in octal.
 fn unescaped(path: &str) -> PathBuf {
     let known = [
         ("\\040", " "),
@@ -235,7 +235,7 @@ mod tests {
         for (path, root, own) in [
             // Its namespace begins at the group.
             ("/", "/", "/mnt/my groups"),
-            // The host's path, of which the container sees its own group.
+            // The host's path; the container sees only its own group.
             ("/docker/x", "/docker/x", "/mnt/my groups"),
             ("/docker/x/y", "/docker/x", "/mnt/my groups/y"),
             ("/system.slice/x", "/docker/x", "/mnt/my groups"),
@@ -250,7 +250,7 @@ mod tests {
             ];
             assert_eq!(of(&files), Some(32 * MIB), "{path} {root}");
         }
-        // Another's group, beside its own.
+        // The group of another container, beside its own.
         let files = [
             MACHINE,
             ("/proc/self/cgroup", "0::/\n"),

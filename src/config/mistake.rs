@@ -1,17 +1,17 @@
-//! The mistakes of a configuration: each with its file, its key path and what to do about it, and the
-//! report that gathers them all. Knows nothing of what the settings mean.
+//! The mistakes of a configuration: each with its file, its key path and a way to mend it, and the report that gathers
+//! them all. It must not know what the settings mean.
 
 use std::{collections::BTreeSet, fmt, path::PathBuf};
 
-/// One thing that is wrong, in one line.
+/// One mistake, in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// The file, as it was named, or the environment variable.
     pub origin: String,
-    /// The key path, such as `upstreams.users.timeout` or `aggregates.home.calls[1]` (counted from 0). Empty when
-    /// the mistake is in the file as a whole.
+    /// The key path, such as `upstreams.users.timeout` or `aggregates.home.calls[1]` (counted from 0). Empty if the
+    /// mistake is in the file as a whole.
     pub path: String,
-    /// The value found, and what is allowed. Holds no header value, no body, no key and no credentials.
+    /// The value found, and the allowed values. Holds no header value, no body, no key and no credentials.
     pub message: String,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Mistake {
                 f.write_str(": ")?;
             }
             for character in part.chars() {
-                // One line each, whatever a key or a file name holds.
+                // One line each, even if a key or a file name has line breaks.
                 if character.is_control() {
                     write!(f, "{}", character.escape_default())?;
                 } else {
@@ -43,17 +43,17 @@ impl fmt::Display for Mistake {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistakes {
     found: Vec<Mistake>,
-    /// The warnings, as far as they could be seen. They may be why there are mistakes.
+    /// The warnings, as far as they could be found. They may explain the mistakes.
     pub warnings: Vec<Mistake>,
 }
 
 impl Mistakes {
-    /// The mistakes one by one.
+    /// Returns the mistakes one by one.
     pub fn iter(&self) -> std::slice::Iter<'_, Mistake> {
         self.found.iter()
     }
 
-    /// The same mistakes beside these warnings.
+    /// Returns the same mistakes with these warnings.
     pub(super) fn beside(self, warnings: Vec<Mistake>) -> Self {
         Self { warnings, ..self }
     }
@@ -69,7 +69,7 @@ impl<'a> IntoIterator for &'a Mistakes {
 }
 
 impl fmt::Display for Mistakes {
-    /// One line a mistake, without a line break at the end.
+    /// Writes one line for each mistake, without a line break at the end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, mistake) in self.found.iter().enumerate() {
             if place > 0 {
@@ -106,7 +106,7 @@ pub(super) enum Step {
 pub(super) struct KeyPath(Vec<Step>);
 
 impl KeyPath {
-    /// The path of these keys, from the root.
+    /// Returns the path of these keys, from the root.
     pub(super) fn of<const N: usize>(keys: [&str; N]) -> Self {
         Self(
             keys.into_iter()
@@ -115,30 +115,30 @@ impl KeyPath {
         )
     }
 
-    /// This path and one step more.
+    /// Returns this path and one more step.
     pub(super) fn then(&self, step: Step) -> Self {
         let mut longer = self.clone();
         longer.0.push(step);
         longer
     }
 
-    /// This path and one key more.
+    /// Returns this path and one more key.
     pub(super) fn key(&self, key: &str) -> Self {
         self.then(Step::Key(key.to_owned()))
     }
 
-    /// This path and one place of a list more.
+    /// Returns this path and one more index of a list.
     pub(super) fn index(&self, index: usize) -> Self {
         self.then(Step::Index(index))
     }
 
-    /// The last step and the path that it is taken from. `None` for the root.
+    /// Returns the last step and the path before it. `None` for the root.
     pub(super) fn split_last(&self) -> Option<(&Step, Self)> {
         let (last, before) = self.0.split_last()?;
         Some((last, Self(before.to_vec())))
     }
 
-    /// Its steps from the root.
+    /// Returns its steps from the root.
     pub(super) fn steps(&self) -> &[Step] {
         &self.0
     }
@@ -184,13 +184,13 @@ pub(super) struct Origin {
 /// Gathers mistakes and puts them in order.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// The order in which mistakes are told: the files as given, then the variables.
+    /// The order in which mistakes are listed: the files as given, then the variables.
     origins: Vec<String>,
     found: BTreeSet<(usize, KeyPath, String, String)>,
 }
 
 impl Report {
-    /// Notes a mistake. The same one twice, as when a default is refused for two upstreams, is one.
+    /// Notes a mistake. The same mistake twice, as when a default is refused for two upstreams, counts once.
     pub(super) fn add(&mut self, origin: &str, path: &KeyPath, message: impl Into<String>) {
         let rank = match self.origins.iter().position(|known| known == origin) {
             Some(rank) => rank,
@@ -203,19 +203,19 @@ impl Report {
         self.found.insert(entry);
     }
 
-    /// Fixes an origin's place in the order.
+    /// Fixes an origin's position in the order.
     pub(super) fn expect_origin(&mut self, origin: &str) {
         if !self.origins.iter().any(|known| known == origin) {
             self.origins.push(origin.to_owned());
         }
     }
 
-    /// The number of them so far.
+    /// Returns the number of mistakes so far.
     pub(super) fn len(&self) -> usize {
         self.found.len()
     }
 
-    /// The notes, in order.
+    /// Returns the mistakes, in order.
     pub(super) fn into_found(self) -> impl Iterator<Item = Mistake> {
         let mistake = |(_, path, message, origin): (usize, KeyPath, String, String)| Mistake {
             origin,
@@ -225,7 +225,8 @@ impl Report {
         self.found.into_iter().map(mistake)
     }
 
-    /// `value`, or every mistake if there is one. No value without a mistake can't be; it is told as one.
+    /// Returns `value`, or every mistake if there is one. A missing value without a mistake can't happen; it is
+    /// reported as a mistake.
     pub(super) fn into_result<T>(mut self, value: Option<T>) -> Result<T, Mistakes> {
         match value {
             Some(value) if self.found.is_empty() => return Ok(value),
@@ -238,7 +239,7 @@ impl Report {
     }
 }
 
-/// The name nearest to `word`, if one is near enough to be a slip of the fingers.
+/// Returns the name nearest to `word`, if one is near enough to be a typing error.
 pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     names

@@ -1,6 +1,6 @@
-//! The names that upstreams, aggregates and calls may have. Knows nothing of which there are.
+//! The names that upstreams, aggregates and calls may have. It must not know which names exist.
 
-/// A name that may be used and is nearest to one that may not, such as `user_service` for `user-service`.
+/// Returns the nearest allowed name, such as `user_service` for `user-service`.
 pub(super) fn usable_name(name: &str) -> Option<String> {
     let name: String = name
         .trim_matches(|c: char| !c.is_ascii_alphanumeric())
@@ -13,7 +13,7 @@ pub(super) fn usable_name(name: &str) -> Option<String> {
     is_name(&name).then_some(name)
 }
 
-/// Tells whether this is a name for an upstream, an aggregate or a call.
+/// Returns true if this is a name for an upstream, an aggregate or a call.
 pub(super) fn is_name(name: &str) -> bool {
     let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(rest) && name.len() <= 64

@@ -1,5 +1,5 @@
-//! The statuses of a call that become the answer's own: how a file writes them, which of them mean anything coming from
-//! here, and which never happen. Knows nothing of how they are handed on.
+//! The statuses of a call that become the answer's own: the form in a file, and the refusal of those that would mislead
+//! or never happen. It must not know how they are passed on.
 
 use std::{borrow::Cow, fmt};
 
@@ -20,8 +20,8 @@ use super::{
 #[serde(transparent)]
 pub(super) struct Passable(u16);
 
-/// The statuses that are about the gateway's own connection to the upstream, or need a field that only the gateway's own
-/// answer could fill. In the gateway's name they would mislead its clients.
+/// The statuses that are about the gateway's own connection to the upstream, or that need a field only the gateway
+/// itself could fill. As the gateway's own statuses they would mislead its clients.
 const OF_THE_HOP: [(u16, &str); 8] = [
     (405, "the methods of this gateway, which takes GET"),
     (407, "the way through a proxy"),
@@ -75,7 +75,7 @@ impl JsonSchema for Passable {
     }
 }
 
-/// The statuses of one call, in the order in which they are written. `path` is the call's.
+/// Returns the statuses of one call, in the order in which they are written. `path` is the call's.
 pub(super) fn of_call(
     path: &KeyPath,
     raw: Option<Vec<Option<Passable>>>,
@@ -107,7 +107,7 @@ pub(super) fn of_call(
     statuses
 }
 
-/// The raw form of what is in force.
+/// Returns the raw form of the statuses in force.
 pub(super) fn raw(statuses: &[StatusCode]) -> Option<Vec<Option<Passable>>> {
     let all = statuses.iter();
     let all = all.map(|status| Some(Passable(status.as_u16())));

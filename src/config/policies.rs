@@ -1,5 +1,5 @@
-//! Checks `retry`, `hedge`, `budget` and `breaker` of an upstream: how a call is made of attempts. Knows nothing of where
-//! the upstream is or what is sent to it.
+//! Checks `retry`, `hedge`, `budget` and `breaker` of an upstream: how a call is made of attempts. It must not know
+//! where the upstream is, nor what is sent to it.
 
 use std::num::NonZeroU32;
 

@@ -1,5 +1,5 @@
-//! The kinds of value that only `retry`, `hedge`, `budget` and `breaker` have: a time or a percentile, a number or a share, a
-//! ratio. Knows nothing of whether they fit together.
+//! The kinds of value that only `retry`, `hedge`, `budget` and `breaker` have: a time or a percentile, a number or a
+//! share, a ratio. It must not know if they fit together.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::quantities::HumanDuration;
 
-/// The most tries of one call.
+/// The most attempts of one call.
 pub(super) const MOST_ATTEMPTS: usize = 10;
 
 /// The most failures in a row that a breaker may wait for.

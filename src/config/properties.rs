@@ -1,5 +1,6 @@
-//! Properties of every text of a configuration, whatever is in it: it is taken, and what is in force of it loads again to
-//! the same without a secret in it; or it is refused, with mistakes that each say where and what.
+//! Properties of every text of a configuration, whatever is in it. Either it is accepted: its configuration in force
+//! then loads again to the same, and shows no secret. Or it is refused, with mistakes that each have a place and a
+//! reason.
 
 use config::FileFormat;
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,13 +16,13 @@ use super::{
 
 const FORMATS: [FileFormat; 3] = [FileFormat::Toml, FileFormat::Yaml, FileFormat::Json];
 
-/// The text in the place of a secret.
+/// The text in place of a secret.
 const MASK: &str = "***";
 
 /// Reads `bytes` as a file in each format, and as a duration and a size.
 ///
 /// # Panics
-/// When something does not hold.
+/// Panics if a property does not hold.
 pub fn config(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     check_quantity::<HumanDuration>(&text);
@@ -32,7 +33,7 @@ pub fn config(bytes: &[u8]) {
             Ok(config) => check_taken(config),
             Err(mistakes) => check_mistakes(mistakes),
         }
-        // Tables have no order of their own in memory; what is said of them has.
+        // Tables have no order of their own in memory, but the messages about them have.
         let told = |result: &Result<Config, Mistakes>| match result {
             Ok(config) => effective(config),
             Err(mistakes) => mistakes.to_string(),
@@ -94,7 +95,7 @@ fn check_taken(config: &Config) {
     check_masked(&shown);
 }
 
-/// Each value that may be a secret is masked, by another reading than that which masked it.
+/// Checks that each value that may be a secret is masked. It reads the text by other code than the masking.
 fn check_masked(shown: &str) {
     let shown: Value = toml::from_str(shown).expect("TOML");
     let upstreams = shown["upstreams"].as_object().expect("a table");
@@ -115,7 +116,7 @@ fn check_masked(shown: &str) {
     }
 }
 
-/// A quantity is written back as what it is.
+/// Checks that a quantity is written back with the same value.
 fn check_quantity<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(text: &str) {
     let Ok(quantity) = T::deserialize(Value::from(text)) else {
         return;

@@ -1,5 +1,5 @@
 //! Quantities with their units, as text: durations and sizes. A bare number is refused, with a hint at the right form.
-//! It knows no setting.
+//! It must not know the settings.
 
 use std::{borrow::Cow, ops::RangeInclusive, time::Duration};
 
@@ -14,7 +14,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// The largest size. A body is held in memory, and a larger size is a mistake in the unit.
 pub(super) const LARGEST: u64 = 1024 * 1024 * 1024;
 
-/// A duration as a file has it.
+/// Returns a duration as a file writes it.
 pub(super) fn quoted(duration: Duration) -> String {
     format!("\"{}\"", humantime::format_duration(duration))
 }

@@ -1,5 +1,5 @@
-//! The file as it is written: one struct a table, everything optional, unknown keys denied. The doc comments are
-//! the descriptions in the JSON Schema. Knows nothing of what makes sense; `check` does.
+//! The file as it is written: one struct for each table, everything optional, unknown keys denied. The doc comments are
+//! the descriptions in the JSON Schema. It must not know what makes sense; `check` does.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -19,7 +19,7 @@ use super::{
 /// Upstreams and aggregates by their names.
 pub(super) type Named<T> = BTreeMap<String, Table<T>>;
 
-/// A list of texts. An entry that has been refused leaves `None` in its place.
+/// A list of texts. An entry that was refused leaves `None` in its place.
 pub(super) type Texts = Vec<Option<String>>;
 
 /// The configuration of Gather, an HTTP aggregation gateway.
@@ -27,18 +27,18 @@ pub(super) type Texts = Vec<Option<String>>;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Gather configuration")]
 pub(super) struct RawConfig {
-    /// For editors: where this schema is. Gather does not read it.
+    /// The location of this schema, for editors. Gather does not read it.
     #[serde(rename = "$schema")]
     pub(super) schema: Option<String>,
     /// The public listener and how it stops.
     pub(super) server: Option<Table<RawServer>>,
-    /// A listener of its own for `/metrics`, `/livez` and `/readyz`, which are then not on the public one.
+    /// A separate listener for `/metrics`, `/livez` and `/readyz`, which are then not on the public one.
     pub(super) admin: Option<Table<RawAdmin>>,
     /// The log's level and format.
     pub(super) log: Option<Table<RawLog>>,
     /// Spans and where they go.
     pub(super) tracing: Option<Table<RawTracing>>,
-    /// Settings for every upstream that does not say otherwise: any setting of an upstream but `url`.
+    /// Settings for every upstream without its own: any setting of an upstream but `url`.
     #[schemars(with = "Option<Defaults>")]
     pub(super) defaults: Option<Table<RawUpstream>>,
     /// The HTTP services that may be called, by name (`[a-z][a-z0-9_]*`). At least one.
@@ -57,14 +57,14 @@ pub(super) struct RawConfig {
 pub(super) struct RawServer {
     /// An IP address and a port; port 0 takes a free one. Default `127.0.0.1:8080`.
     pub(super) listen: Option<Listen>,
-    /// Threads that serve requests. Default: one a core.
+    /// The number of threads that serve requests. Default: one for each core.
     pub(super) workers: Option<Count<1, MOST_WORKERS>>,
-    /// Open connections from clients, over all workers. Default 25000.
+    /// The most open connections from clients, over all workers. Default 25000.
     pub(super) max_connections: Option<Count<1, MOST_CONNECTIONS>>,
-    /// Aggregates answered at a time, over all workers; beyond it 503. Default 4096.
+    /// The most aggregates answered at a time, over all workers; beyond it 503. Default 4096.
     pub(super) max_in_flight: Option<Count<1, MOST_CONNECTIONS>>,
-    /// The most bytes that the bodies and answers of all requests may hold together; beyond it 503. Default: half of what
-    /// the container may have, or else of the machine's memory.
+    /// The most bytes that the bodies and answers of all requests may hold together; beyond it 503. Default: half of
+    /// what the container may have, otherwise half of the machine's memory.
     pub(super) memory: Option<MemorySize>,
     /// The most header fields of a request; beyond it 431. Default 100.
     pub(super) max_headers: Option<Count<1, MOST_HEADERS>>,
@@ -74,21 +74,21 @@ pub(super) struct RawServer {
     pub(super) write_timeout: Option<HumanDuration>,
     /// The time for which a client's idle connection is kept. Default `75s`.
     pub(super) keep_alive: Option<HumanDuration>,
-    /// Serves clients that close their half of the connection after the request. Default `false`: such a
-    /// client has left, and its calls are cancelled.
+    /// Serves clients that close their half of the connection after the request. Default `false`: such a client has
+    /// left, and its calls are cancelled.
     pub(super) half_close: Option<bool>,
     /// Request header fields in which a caller says how many milliseconds it will wait, such as
     /// `x-envoy-expected-rq-timeout-ms`. They shorten the deadline as `timeout` does. Default: none.
     pub(super) deadline_headers: Option<Texts>,
-    /// The time that requests in flight get at a stop. Default: the longest deadline and 5s; not shorter than the longest
-    /// deadline.
+    /// The time that requests in flight get at a stop. Default: the longest deadline and 5s. Not shorter than the
+    /// longest deadline.
     pub(super) drain: Option<HumanDuration>,
     /// The time for which `/readyz` says 503 before the listener closes at a stop; may be `0s`. Default `3s`.
     pub(super) grace: Option<HumanDuration>,
     /// Lets another process listen on the same address at the same time (`SO_REUSEPORT`), so that it can take
     /// over without a pause. Default `false`: a second process by mistake fails.
     pub(super) reuse_port: Option<bool>,
-    /// Compresses answers (gzip, brotli) for clients that take it. Default `false`.
+    /// Compresses answers (gzip, brotli) for clients that accept it. Default `false`.
     pub(super) compression: Option<bool>,
     /// Serves `/console`, a page that runs aggregates and draws them. Default `true`.
     pub(super) console: Option<bool>,
@@ -119,10 +119,10 @@ pub(super) struct RawLog {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Tracing")]
 pub(super) struct RawTracing {
-    /// A collector that takes OTLP over HTTP, such as `http://collector:4318`; without a path it is asked at `/v1/traces`.
-    /// Default: none, and nothing is traced.
+    /// A collector that accepts OTLP over HTTP, such as `http://collector:4318`. Without a path it is asked at
+    /// `/v1/traces`. Default: none, and nothing is traced.
     pub(super) otlp_endpoint: Option<String>,
-    /// The share of the requests that is recorded, from 0 to 1, where their caller has not decided. Default 1.
+    /// The share of the requests that is recorded, from 0 to 1, if their caller has not decided. Default 1.
     pub(super) sample: Option<Ratio>,
 }
 
@@ -131,8 +131,8 @@ pub(super) struct RawTracing {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Tls")]
 pub(super) struct RawTls {
-    /// A PEM file with the only roots to trust. Default: those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else the
-    /// system's, else Mozilla's.
+    /// A PEM file with the only roots to trust. Default: those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, otherwise
+    /// the system's, otherwise Mozilla's.
     pub(super) ca: Option<String>,
     /// A PEM file with a client certificate and its chain. Only with `key`.
     pub(super) cert: Option<String>,
@@ -147,13 +147,14 @@ pub(super) struct RawTls {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Retry")]
 pub(super) struct RawRetry {
-    /// Tries in all. Default 1: no retry.
+    /// The number of attempts in all. Default 1: no retry.
     pub(super) attempts: Option<Count<1, MOST_ATTEMPTS>>,
-    /// The longest first pause; it doubles with each further one, up to 10s. The pause itself is anything from zero up
+    /// The longest first pause. It doubles with each further one, up to 10s. The pause itself is anything from zero up
     /// to that. Default `25ms`.
     pub(super) backoff: Option<HumanDuration>,
-    /// After which failures: `connect`, `tls`, `timeout`, `protocol`, `too_large`, `invalid_body`, or statuses. Default
-    /// `["connect", "timeout", "protocol", "429", "502", "503", "504"]`, so not after a 500; `"5xx"` is for all of them.
+    /// The failures to retry after: `connect`, `tls`, `timeout`, `protocol`, `too_large`, `invalid_body`, or statuses.
+    /// Default `["connect", "timeout", "protocol", "429", "502", "503", "504"]`, so not after a 500; `"5xx"` is for all
+    /// of them.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) on: Option<Texts>,
 }
@@ -174,11 +175,11 @@ pub(super) struct RawHedge {
 pub(super) struct RawBudget {
     /// Extra attempts a call, from 0 to 1. Default 0.2.
     pub(super) ratio: Option<Ratio>,
-    /// Extra attempts a second that are allowed in any case. Default 10.
+    /// Extra attempts a second that are always allowed. Default 10.
     pub(super) min_per_second: Option<Count<0, MOST_EXTRA>>,
 }
 
-/// A circuit breaker: it refuses attempts when too many have failed.
+/// A circuit breaker: it refuses attempts if too many have failed.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Breaker")]
@@ -216,22 +217,22 @@ pub(super) struct RawUpstream {
     pub(super) method: Option<RawMethod>,
     /// A fixed body, for a method other than `GET` and `HEAD`.
     pub(super) body: Option<String>,
-    /// One attempt, from its start to the last byte of the answer. Default `5s`.
+    /// The time of one attempt, from its start to the last byte of the answer. Default `5s`.
     pub(super) timeout: Option<HumanDuration>,
-    /// Looking up the name, connecting and the TLS handshake. Default `1s`.
+    /// The time to look up the name, connect and do the TLS handshake. Default `1s`.
     pub(super) connect_timeout: Option<HumanDuration>,
-    /// The time that a connection may wait for its next request, up to 1h; `0s` keeps none. Below the time after which
-    /// the upstream closes it. Default `4s`.
+    /// The time that a connection may wait for its next request, up to 1h; `0s` keeps none. Set it below the time after
+    /// which the upstream closes it. Default `4s`.
     pub(super) keep_alive: Option<HumanDuration>,
-    /// The largest body taken, from 1B to 1GiB. Default `1MiB`.
+    /// The largest body accepted, from 1B to 1GiB. Default `1MiB`.
     pub(super) max_body: Option<Size>,
-    /// The depth to which its JSON may nest, from 1 to 1000; deeper is `invalid_body`. Default 64, which common
-    /// clients read.
+    /// The depth to which its JSON may nest, from 1 to 1000; deeper is `invalid_body`. Default 64, which common clients
+    /// can read.
     pub(super) max_depth: Option<Count<1, MOST_DEPTH>>,
-    /// Refuses answers that only the end of their connection ends: nobody can see whether such an answer
-    /// was cut short. Default `false`.
+    /// Refuses answers that only the end of their connection ends, as nobody can see if such an answer was cut short.
+    /// Default `false`.
     pub(super) framed: Option<bool>,
-    /// Asks it for gzip or brotli. Default `false`. What comes compressed is inflated in any case.
+    /// Asks it for gzip or brotli. Default `false`. Compressed bodies are inflated in any case.
     pub(super) compressed: Option<bool>,
     /// The statuses that count as success: `"404"`, or `"2xx"` for a class. Default `["2xx"]`.
     #[schemars(
@@ -239,7 +240,7 @@ pub(super) struct RawUpstream {
         inner(regex(pattern = "^([1-5][0-9][0-9]|[1-5]xx)$"))
     )]
     pub(super) success: Option<Texts>,
-    /// Attempts at a time, over all workers. Default 4096.
+    /// The most attempts at a time, over all workers. Default 4096.
     pub(super) max_in_flight: Option<Count<1, MOST_CONNECTIONS>>,
     /// Retries of a call. Default: none. For idempotent methods only. Not after a 500, unless `on` says so.
     pub(super) retry: Option<Table<RawRetry>>,
@@ -247,7 +248,7 @@ pub(super) struct RawUpstream {
     pub(super) hedge: Option<Table<RawHedge>>,
     /// The load that retries and hedges together may add.
     pub(super) budget: Option<Table<RawBudget>>,
-    /// A circuit breaker: it refuses attempts when too many have failed. Default: none.
+    /// A circuit breaker: it refuses attempts if too many have failed. Default: none.
     pub(super) breaker: Option<Table<RawBreaker>>,
     /// The client's headers that go upstream. Default: none. Without tracing, `traceparent` and `tracestate` go
     /// too, unless `headers` sets them.
@@ -258,11 +259,11 @@ pub(super) struct RawUpstream {
     pub(super) forward_query: Option<Texts>,
     /// Fixed headers of every attempt. Those of `[defaults]` are added, name by name.
     pub(super) headers: Option<BTreeMap<String, String>>,
-    /// Trust and client certificate, for `https`. Takes the place of the table in `[defaults]` as a whole.
+    /// Trust and client certificate, for `https`. Replaces the table in `[defaults]` as a whole.
     pub(super) tls: Option<Table<RawTls>>,
 }
 
-/// The schema of `[defaults]`: that of an upstream, less what only an upstream has.
+/// The schema of `[defaults]`: that of an upstream, without the keys that only an upstream has.
 pub(super) struct Defaults;
 
 impl JsonSchema for Defaults {
@@ -314,10 +315,11 @@ pub(super) struct RawAggregate {
     pub(super) concurrency: Option<Count<1, MOST_CALLS>>,
     /// The time for all calls together. Default `10s`.
     pub(super) deadline: Option<HumanDuration>,
-    /// The bodies of all its calls together, from 1B to 1GiB; what does not fit is `too_large`. Default `16MiB`.
+    /// The most bytes of the bodies of all its calls together, from 1B to 1GiB; a body that does not fit is
+    /// `too_large`. Default `16MiB`.
     pub(super) max_body: Option<Size>,
-    /// `all`: every call settles. `required`: every call that is not optional does, and the rest are cancelled. `first` or a
-    /// number: that many succeed, and the rest are cancelled. Default `all`.
+    /// The condition to wait for. `all`: every call settles. `required`: every call that is not optional settles, and
+    /// the rest are cancelled. `first` or a number: that many succeed, and the rest are cancelled. Default `all`.
     pub(super) wait_for: Option<WaitFor>,
     /// `partial`: a failed call is reported in its place. `fail`: it ends the aggregate, unless the call is
     /// `optional`. Default `partial`.

@@ -1,5 +1,5 @@
-//! A check's view of the settings: the raw values with what became of those that are absent, and a place for mistakes.
-//! Knows no setting.
+//! A check's view of the settings: the raw values, the reasons for absent ones, and a place for mistakes. It must not
+//! know the settings.
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
@@ -16,16 +16,16 @@ use super::{
 /// The state of a setting.
 #[derive(Debug, Clone)]
 pub(super) enum Slot<T> {
-    /// Nobody has set it.
+    /// It is not set.
     Absent,
-    /// It has been set, and refused: nothing can be said of what depends on it.
+    /// It was set, and refused. Nothing can be said of settings that depend on it.
     Refused,
-    /// It has been set.
+    /// It was set.
     Given(T),
 }
 
 impl<T> Slot<T> {
-    /// The value, if one was given.
+    /// Returns the value, if one was given.
     pub(super) fn given(self) -> Option<T> {
         match self {
             Self::Given(value) => Some(value),
@@ -33,12 +33,12 @@ impl<T> Slot<T> {
         }
     }
 
-    /// The value, if one was given, else `built_in`. One that was refused has its mistake already.
+    /// Returns the value, if one was given, otherwise `built_in`. A refused value has its mistake already.
     pub(super) fn unwrap_or(self, built_in: T) -> T {
         self.given().unwrap_or(built_in)
     }
 
-    /// This, or `below` when nobody has set it.
+    /// Returns this, or `below` if it is not set.
     pub(super) fn or(self, below: Self) -> Self {
         match self {
             Self::Absent => below,
@@ -46,7 +46,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// The same state with what `check` makes of the value; `None` is refused.
+    /// Applies `check` to the value. `None` means refused.
     pub(super) fn and_then<U>(self, check: impl FnOnce(T) -> Option<U>) -> Slot<U> {
         match self {
             Self::Given(value) => check(value).map_or(Slot::Refused, Slot::Given),
@@ -62,34 +62,34 @@ pub(super) struct Review<'a> {
     pub(super) refused: &'a BTreeSet<KeyPath>,
     pub(super) inherited: &'a Inherited,
     pub(super) report: &'a mut Report,
-    /// Things that are odd and no mistake.
+    /// Oddities that are not mistakes.
     pub(super) warnings: &'a mut Report,
 }
 
 impl Review<'_> {
-    /// Notes what is wrong at `path`, in the place where it is written.
+    /// Notes a mistake at `path`, with the place where the setting is written.
     pub(super) fn mistake(&mut self, path: &KeyPath, message: impl Into<String>) {
         let path = self.written_at(path);
         self.report.add(self.layers.origin(&path), &path, message);
     }
 
-    /// Notes what is odd at `path` and no mistake, in the place where it is written.
+    /// Notes an oddity at `path` that is not a mistake, with the place where the setting is written.
     pub(super) fn warning(&mut self, path: &KeyPath, message: impl Into<String>) {
         let path = self.written_at(path);
         self.warnings.add(self.layers.origin(&path), &path, message);
     }
 
-    /// The path at which a setting is written: `[defaults]` has those that an upstream does not set itself.
+    /// Returns the path at which a setting is written: in `[defaults]`, if an upstream does not set it itself.
     pub(super) fn written_at(&self, path: &KeyPath) -> KeyPath {
         self.inherited.written_at(path)
     }
 
-    /// Tells whether a setting is written at `path` itself, refused or not, and not in `[defaults]`.
+    /// Returns true if a setting is written at `path` itself, refused or not, and not in `[defaults]`.
     pub(super) fn is_own(&self, path: &KeyPath) -> bool {
         self.layers.get(path).is_some()
     }
 
-    /// The state of the setting at `path`, whose raw value is `raw`.
+    /// Returns the state of the setting at `path`, whose raw value is `raw`.
     pub(super) fn slot<T>(&self, path: &KeyPath, raw: Option<T>) -> Slot<T> {
         match raw {
             Some(value) => Slot::Given(value),
@@ -98,7 +98,7 @@ impl Review<'_> {
         }
     }
 
-    /// The same for a duration, which must be longer than zero.
+    /// Returns the same for a duration, which must be longer than zero.
     pub(super) fn duration(
         &mut self,
         path: &KeyPath,
@@ -112,17 +112,17 @@ impl Review<'_> {
         })
     }
 
-    /// Tells whether the setting at `path` has been refused, there or in `[defaults]`.
+    /// Returns true if the setting at `path` was refused, there or in `[defaults]`.
     pub(super) fn is_refused(&self, path: &KeyPath) -> bool {
         self.refused.contains(&self.written_at(path))
     }
 
-    /// Tells whether anything is set at `path`, refused or not, there or in `[defaults]`.
+    /// Returns true if there is a setting at `path`, refused or not, there or in `[defaults]`.
     pub(super) fn is_set(&self, path: &KeyPath) -> bool {
         self.layers.get(&self.written_at(path)).is_some()
     }
 
-    /// The names in a table of tables, those of refused ones too, in order.
+    /// Returns the names in a table of tables, including those of refused tables, in order.
     pub(super) fn names(&self, path: &KeyPath) -> Vec<String> {
         let mut names = match self.layers.get(path).map(|value| &value.kind) {
             Some(ValueKind::Table(table)) => table.keys().cloned().collect(),
@@ -132,12 +132,12 @@ impl Review<'_> {
         names
     }
 
-    /// The directory that a path written at `path` is relative to.
+    /// Returns the directory to which a path written at `path` is relative.
     pub(super) fn directory(&self, path: &KeyPath) -> &Path {
         self.layers.directory(&self.written_at(path))
     }
 
-    /// Notes it when `name` is none for an upstream, an aggregate or a call.
+    /// Reports `name` if it is not a valid upstream, aggregate or call name.
     pub(super) fn check_name(&mut self, path: &KeyPath, name: &str) {
         if !names::is_name(name) {
             let rule = "expected a name that begins with a letter and goes on with letters, digits and _, all in lower case, \

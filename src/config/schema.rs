@@ -1,17 +1,17 @@
-//! The JSON Schema of the configuration file, from the raw structs. Knows nothing of values.
+//! The JSON Schema of the configuration file, from the raw structs. It must not know values.
 
 use serde_json::Value;
 
 use super::raw::RawConfig;
 
-/// The schema (draft 2020-12) of a file.
+/// Returns the schema (draft 2020-12) of a file.
 pub(super) fn of_the_file() -> Value {
     let mut schema = schemars::schema_for!(RawConfig).to_value();
     deny_null(&mut schema);
     schema
 }
 
-/// An absent key is fine and a null is refused, so an `Option` must not become "or null".
+/// Removes "or null" from optional keys: an absent key is fine and a null is refused.
 fn deny_null(node: &mut Value) {
     match node {
         Value::Array(values) => values.iter_mut().for_each(deny_null),

@@ -1,5 +1,5 @@
-//! The keys that a file may have, as the schema knows them, those that it may not, and the one that some words spell. Knows
-//! no value.
+//! The keys that a file may have, as the schema knows them, the unknown keys of a file, and the key that some words
+//! spell. It must not know values.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use super::{
     schema,
 };
 
-/// The tables whose keys stand for themselves, without a name between them. Where a key is in two of them, the first is meant.
+/// The tables whose keys have no name between them. If a key is in two of them, the first is meant.
 const TABLES: [&str; 5] = ["server", "log", "defaults", "tracing", "admin"];
 
 /// All keys of a file.
@@ -25,13 +25,13 @@ pub(super) struct Unknown<'a> {
 }
 
 impl Keys {
-    /// Those of the schema.
+    /// Returns the keys of the schema.
     pub(super) fn of_the_file() -> &'static Self {
         static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys(schema::of_the_file()));
         &KEYS
     }
 
-    /// The keys of `file` that no table has, each in the place where it stands. Nothing is said of what is below one.
+    /// Returns the keys of `file` that no table has, each with its path. Nothing below an unknown key is reported.
     pub(super) fn unknown(&self, file: &Value) -> Vec<Unknown<'_>> {
         let mut found = Vec::new();
         self.note_unknown(&self.0, file, &KeyPath::default(), &mut found);
@@ -73,7 +73,7 @@ impl Keys {
         }
     }
 
-    /// The form of a schema that a value has: where there are several, the one for a table or a list.
+    /// Returns the form of a schema that a value has. If there are several, it is the one for a table or a list.
     fn form<'a>(&'a self, schema: &'a Value, value: &Value) -> Option<&'a Value> {
         let schema = self.resolve(schema);
         let Some(forms) = schema.get("anyOf").and_then(Value::as_array) else {
@@ -88,8 +88,8 @@ impl Keys {
         forms.find(|form| form["type"] == kind)
     }
 
-    /// The setting that `words` spell, whatever stands between them: `log`, `level` are `log.level`. A key that the words
-    /// have alone is looked for in every table, and a slip of the fingers is forgiven.
+    /// Returns the setting that `words` spell, whatever separates them: `log`, `level` are `log.level`. Words that are
+    /// a key alone are looked for in every table, and a typing error is forgiven.
     pub(super) fn spelt(&self, words: &[&str]) -> Option<KeyPath> {
         let whole = self.below(&self.0, words).map(|steps| {
             let steps = steps.into_iter().rev().map(Step::Key);
@@ -101,14 +101,14 @@ impl Keys {
             .or_else(|| self.nearly(&key))
     }
 
-    /// The table that has this key, of those that have no names in them.
+    /// Returns the table that has this key, of those that have no names in them.
     pub(super) fn table_of(&self, key: &str) -> Option<&'static str> {
         TABLES
             .into_iter()
             .find(|table| self.in_table(table).contains(&key))
     }
 
-    /// Tells whether a table with this name in the schema, such as `Upstream`, has this key.
+    /// Returns true if a table with this name in the schema, such as `Upstream`, has this key.
     pub(super) fn has(&self, definition: &str, key: &str) -> bool {
         let place = format!("/$defs/{definition}/properties");
         self.0
@@ -134,7 +134,7 @@ impl Keys {
             .unwrap_or_default()
     }
 
-    /// The keys from `node` on that `words` spell, the last one first.
+    /// Returns the keys from `node` on that `words` spell, the last one first.
     fn below(&self, node: &Value, words: &[&str]) -> Option<Vec<String>> {
         if words.is_empty() {
             return Some(Vec::new());

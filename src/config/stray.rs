@@ -1,4 +1,5 @@
-//! Finds variables that look like settings and are none, such as `GATHER_LOG_LEVEL` with one underscore. A value is never told.
+//! Finds variables that look like settings and are not, such as `GATHER_LOG_LEVEL` with one underscore. A value is
+//! never shown.
 
 use super::{environment::PREFIX, mistake::KeyPath, mistake::Step, spelling::Keys};
 
@@ -9,7 +10,7 @@ const OF_TESTS: [&str; 2] = ["GATHER_DRILL_", "GATHER_TEST_"];
 const ADDRESSES: [&str; 6] = ["addr", "address", "bind", "host", "listen", "port"];
 const FILES: [&str; 4] = ["config", "config_file", "config_path", "configuration"];
 
-/// The variables of `environment` that nobody reads though somebody may think so, each with what to do about it.
+/// Returns the variables of `environment` that look like settings and are not read, each with a way to mend it.
 pub(super) fn find(environment: &[(String, String)]) -> Vec<(String, String)> {
     let looks_ours = |name: &str| {
         let start = name.get(.."GATHER_".len()).unwrap_or_default();
@@ -46,7 +47,7 @@ fn message(name: &str, keys: &Keys) -> Option<String> {
     if FILES.contains(&words.join("_").as_str()) {
         return Some("sets nothing: a file is named with -c".to_owned());
     }
-    // In another case it may well be somebody else's.
+    // In another case it may well belong to another program.
     let is_upper = !name.contains(|c: char| c.is_ascii_lowercase());
     is_upper.then(|| format!("{rule}; rename it if it is not for Gather"))
 }
@@ -56,7 +57,7 @@ fn meant(words: &[&str], keys: &Keys) -> Option<KeyPath> {
     if words == ["log"] {
         return Some(KeyPath::of(["log", "level"]));
     }
-    // A whole table is seldom meant.
+    // A whole table is rarely meant.
     let spelt = keys.spelt(words).filter(|path| path.steps().len() > 1);
     spelt.or_else(|| {
         if !ADDRESSES.contains(last) || before.len() > 1 {
@@ -69,7 +70,7 @@ fn meant(words: &[&str], keys: &Keys) -> Option<KeyPath> {
     })
 }
 
-/// The variable that sets a path; `None` for a path that no variable can name.
+/// Returns the variable that sets a path; `None` for a path that no variable can name.
 pub(super) fn variable(path: &KeyPath) -> Option<String> {
     let keys = path.steps().iter().map(|step| match step {
         Step::Key(key) if !key.contains("__") => Some(key.to_ascii_uppercase()),
@@ -81,7 +82,7 @@ pub(super) fn variable(path: &KeyPath) -> Option<String> {
     ))
 }
 
-/// Tells whether Kubernetes made this variable for a Service of which the name begins with `gather`, as it does for every
+/// Returns true if Kubernetes made this variable for a Service whose name begins with `gather`, as it does for every
 /// Service of a namespace, or Docker for a link.
 fn is_service_link(name: &str, value: &str) -> bool {
     const TRANSPORTS: [&str; 3] = ["TCP", "UDP", "SCTP"];

@@ -1,5 +1,5 @@
-//! The surroundings of a gateway, as far as a warning depends on them: a container, and the limits of open files and of memory.
-//! Knows no setting.
+//! The surroundings of a gateway, as far as a warning depends on them: a container, and the limits of open files and of
+//! memory. It must not know the settings.
 
 use std::{env, fs, path::Path};
 
@@ -10,16 +10,16 @@ use super::memory_limit::memory_limit;
 /// The place where a gateway runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Surroundings {
-    /// Loopback is the container's own, not the machine's.
+    /// True in a container, where loopback is the container's own, not the machine's.
     pub in_container: bool,
-    /// The most files and sockets that the process may ever have open. `None` where nobody knows.
+    /// The most files and sockets that the process may ever have open. `None` if that is unknown.
     pub open_files: Option<u64>,
-    /// The bytes of memory that the process may have at most. `None` where nobody knows.
+    /// The most bytes of memory that the process may have. `None` if that is unknown.
     pub memory: Option<u64>,
 }
 
 impl Surroundings {
-    /// Those of this process.
+    /// Returns the surroundings of this process.
     #[must_use]
     pub fn of_this_process() -> Self {
         Self {
@@ -31,15 +31,15 @@ impl Surroundings {
     }
 }
 
-/// Tells whether the file system below `root` is that of a container: Docker and Podman leave a file in it, and with the first
-/// version of control groups their names show.
+/// Returns true if the file system below `root` is that of a container. Docker and Podman leave a file in it, and with
+/// the first version of control groups their names show.
 fn is_container(root: &Path) -> bool {
     let marks = [".dockerenv", "run/.containerenv"];
     let cgroup = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     marks.iter().any(|mark| root.join(mark).exists()) || cgroup.lines().any(is_of_container)
 }
 
-/// Tells whether a line of `/proc/self/cgroup` names a container.
+/// Returns true if a line of `/proc/self/cgroup` names a container.
 fn is_of_container(line: &str) -> bool {
     let scopes = ["docker-", "libpod-", "crio-", "cri-containerd-"];
     line.split(['/', ':']).any(|part| {

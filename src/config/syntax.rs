@@ -1,6 +1,6 @@
 //! Reads one file's text (TOML, YAML or JSON) as a tree of values. The `config` crate does that, after a check for
-//! mistakes that it would accept silently: keys written twice, dates that become text, tags. It knows nothing of
-//! settings. A message never quotes the text, as a secret may be there.
+//! mistakes that it would accept silently: keys written twice, dates that become text, tags. It must not know settings.
+//! A message never quotes the text, as a secret may be there.
 
 use std::{collections::BTreeSet, fmt, path::Path};
 
@@ -345,7 +345,7 @@ mod tests {
         ] {
             assert_eq!(flaws(format, &text).len(), 1);
         }
-        // This is eight thousand million values in a kilobyte.
+        // These are eight thousand million values in a kilobyte.
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x]\n".to_owned();
         for step in 1..11 {
             let before = format!("*a{}, ", step - 1).repeat(8);

@@ -1,4 +1,4 @@
-//! The configuration as a whole: from files and variables to what is in force, or to what is said of them.
+//! The configuration as a whole: from files and variables to the configuration in force, or to the messages about it.
 
 mod descriptors;
 mod in_force;
@@ -12,7 +12,7 @@ use std::{fs, time::Duration};
 use super::{Config, LogFormat, LogLevel, Mistakes, load, load_text};
 use crate::fanout::{Completion, Mode, OnFailure};
 
-/// The least that is a configuration, to which a test adds what it is about.
+/// The smallest configuration, to which a test adds its own settings.
 const LEAST: &str = r#"
 [upstreams.users]
 url = "http://users:8080/ping"
@@ -30,7 +30,7 @@ fn lines(result: Result<Config, Mistakes>) -> Vec<String> {
         .collect()
 }
 
-/// The mistakes of a file, without its name.
+/// Returns the mistakes of a file, without its name.
 fn said(text: &str) -> Vec<String> {
     let lines = lines(load_text("x.toml", text));
     lines
@@ -39,12 +39,12 @@ fn said(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The mistakes of the least configuration with one more text after it.
+/// Returns the mistakes of the smallest configuration with one more text after it.
 fn said_with(more: &str) -> Vec<String> {
     said(&format!("{LEAST}{more}"))
 }
 
-/// The mistakes of the least configuration with one more setting of the upstream `users`.
+/// Returns the mistakes of the smallest configuration with one more setting of the upstream `users`.
 fn said_of_users(setting: &str) -> Vec<String> {
     said(&LEAST.replacen(
         "[upstreams.users]\n",
@@ -53,7 +53,7 @@ fn said_of_users(setting: &str) -> Vec<String> {
     ))
 }
 
-/// All of a configuration but the names of its files.
+/// Returns all of a configuration except the names of its files.
 fn but_for_files(config: &Config) -> String {
     let mut nameless = config.clone();
     nameless.files.clear();
@@ -93,7 +93,7 @@ fn the_least_configuration_gets_every_default() {
         (config.process.log.format, config.process.log.level),
         (LogFormat::Text, LogLevel::Info)
     );
-    // By name, and the calls find their upstreams by place.
+    // In the order of names, and the calls find their upstreams by index.
     let [orders, users] = config.services.upstreams.as_slice() else {
         panic!()
     };

@@ -1,4 +1,4 @@
-//! Reads the files that an upstream's `tls` table names: roots, a client certificate, its key. It knows nothing of
+//! Reads the files that an upstream's `tls` table names: roots, a client certificate, its key. It must not know
 //! connections. A file's contents are never quoted. A file that several tables name is read once, and shared.
 
 use std::{
@@ -30,14 +30,14 @@ pub(super) struct Tls {
     pub(super) files: TlsFiles,
 }
 
-/// The files read so far, by their paths, or else the mistakes in them.
+/// The files read so far, by their paths, or the mistakes in them.
 #[derive(Default)]
 pub(super) struct Material {
     roots: BTreeMap<PathBuf, Result<Arc<RootCertStore>, Vec<String>>>,
     identities: BTreeMap<(PathBuf, PathBuf), Identity>,
 }
 
-/// A certificate with its key, or else the mistake in each.
+/// A certificate with its key, or the mistake in each.
 #[derive(Clone)]
 struct Identity {
     pair: Option<Arc<CertifiedKey>>,
@@ -112,7 +112,7 @@ pub(super) fn read(
     tls
 }
 
-/// Returns the place of a file that is named at `path`.
+/// Returns the path of a file that is named at `path`.
 fn place(path: &KeyPath, file: &str, review: &Review<'_>) -> PathBuf {
     review.directory(path).join(file)
 }

@@ -1,4 +1,4 @@
-//! Checks `[tracing]`. It knows nothing of what is sent.
+//! Checks `[tracing]`. It must not know what is sent.
 
 use http::{Uri, uri::PathAndQuery};
 

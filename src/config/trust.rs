@@ -1,5 +1,5 @@
 //! The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead of the system's. Their files must exist: a user who
-//! names roots must not get other roots silently. It knows nothing of who relies on the roots.
+//! names roots must not get other roots silently. It must not know who relies on the roots.
 
 use std::{
     env,

@@ -1,4 +1,4 @@
-//! The rules for the URL of an upstream. Its messages never quote the URL: credentials may stand in it.
+//! The rules for the URL of an upstream. Its messages never quote the URL, as it may hold credentials.
 
 use std::net::Ipv6Addr;
 
@@ -6,12 +6,12 @@ use http::Uri;
 
 use super::environment;
 
-/// The words for what is expected in general.
+/// The words for the expected form.
 pub(super) const EXPECTED: &str = r#"a URL such as "http://users:8080/ping""#;
 
-/// The URL, or what is wrong with it.
+/// Reads the URL, or returns the mistake in it.
 ///
-/// `http::Uri` alone is no check: it drops a fragment without a word, and takes a port such as `99999` for none.
+/// `http::Uri` alone is not enough: it drops a fragment silently, and ignores a port such as `99999`.
 pub(super) fn parse(text: &str) -> Result<Uri, String> {
     if environment::is_quoted(text) {
         return Err(format!("{}; expected {EXPECTED}", environment::QUOTES));
@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str) -> Result<Uri, String> {
         return Err(match scheme {
             "http" | "https" => format!("found no host, expected {EXPECTED}"),
             "" => format!("found no scheme, expected http:// or https://, {EXPECTED}"),
-            // `users:8080/ping` has a host there, `user:password@host` a name.
+            // In `users:8080/ping` the first part is a host, in `user:password@host` a user name.
             _ if !text.contains("://")
                 && !matches!(scheme, "unix" | "file" | "data" | "mailto") =>
             {
@@ -84,8 +84,8 @@ pub(super) fn parse(text: &str) -> Result<Uri, String> {
     Ok(uri)
 }
 
-/// Refuses what no path and no query of a URL has (RFC 3986, section 3.3 and 3.4). Brackets and bars are taken as browsers
-/// and servers take them.
+/// Refuses characters that a URL's path and query can't have (RFC 3986, sections 3.3 and 3.4). Brackets and bars are
+/// accepted, as browsers and servers do.
 fn check_characters(text: &str) -> Result<(), String> {
     for (place, found) in text.char_indices() {
         match found {
@@ -107,7 +107,7 @@ fn check_characters(text: &str) -> Result<(), String> {
             }
             '[' | ']' | '|' => {}
             _ if found.is_ascii_alphanumeric() || "-._~:/?@!$&'()*+,;=".contains(found) => {}
-            // A control character would not show.
+            // A control character would be invisible.
             _ => {
                 let shown = match found.is_control() {
                     true => found.escape_default().to_string(),
@@ -123,14 +123,14 @@ fn check_characters(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The character as a URL has it.
+/// Returns the character as a URL writes it.
 fn encoded(character: char) -> String {
     let mut bytes = [0; 4];
     let bytes = character.encode_utf8(&mut bytes).bytes();
     bytes.map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// The URL with the values of its query masked.
+/// Returns the URL with the values of its query masked.
 pub(super) fn masked(url: &Uri) -> String {
     let whole = url.to_string();
     match whole.split_once('?') {

@@ -1,5 +1,5 @@
-//! The kinds of value that a file may hold: tables, counts, texts, addresses. Each takes its own form and no other:
-//! no number for a text, no fraction for a count, no list for a table. Knows no setting.
+//! The kinds of value that a file may hold: tables, counts, texts, addresses. Each accepts only its own form: no number
+//! for a text, no fraction for a count, no list for a table. It must not know the settings.
 
 use std::{borrow::Cow, fmt, marker::PhantomData, net::SocketAddr, num::NonZeroUsize};
 
@@ -94,7 +94,7 @@ impl<const MIN: usize, const MAX: usize> JsonSchema for Count<MIN, MAX> {
     }
 }
 
-/// A count as the checked types have it. The raw type has checked its range.
+/// Returns a count as the checked types have it. The raw type has checked its range.
 pub(super) fn count<const MIN: usize, const MAX: usize>(
     raw: Option<Count<MIN, MAX>>,
     default: usize,
@@ -103,13 +103,13 @@ pub(super) fn count<const MIN: usize, const MAX: usize>(
     NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Takes text only, and tells a number how it would be written.
+/// Accepts only text, and shows for a number how it would be written.
 pub(super) struct Text<T> {
-    /// The words for what is expected of anything that is no text.
+    /// The words for the expected form, if the value is not text.
     pub(super) expected: &'static str,
-    /// The unit that a bare number lacks, if it is that.
+    /// The unit that a bare number lacks.
     pub(super) unit: Option<&'static str>,
-    /// The value, or what was expected instead.
+    /// Reads the value, or returns the expected form.
     pub(super) parse: fn(&str) -> Result<T, &'static str>,
 }
 
@@ -128,7 +128,7 @@ impl<T> Visitor<'_> for Text<T> {
         let found = Unexpected::Unsigned(number);
         Err(match self.unit {
             Some(unit) => {
-                // Who writes 800 has milliseconds in mind as often as not.
+                // A user who writes 800 may well mean milliseconds.
                 let likelier = match (unit, number) {
                     ("s", 100..) => format!("\"{number}ms\" or "),
                     _ => String::new(),

@@ -1,5 +1,5 @@
 //! The written form of a number, for a message about it: as values, `4.0` and `4` look the same. It is looked up only
-//! if something is wrong with the number. It knows nothing of settings.
+//! if something is wrong with the number. It must not know settings.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Checks a YAML text before it is loaded. The text must be bounded: `config` and its parser build all values of
 //! aliases in full, and go down into nested values by recursion. So a few kilobytes could exhaust memory or the stack.
-//! Tags are reported too, as `config` and its parser ignore them. It knows nothing of settings.
+//! Tags are reported too, as `config` and its parser ignore them. It must not know settings.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,7 @@ struct Open {
     place: Place,
 }
 
-/// The place of the next value in a list or table.
+/// The kind of the next value in a list or table.
 enum Place {
     List(usize),
     /// The next scalar is a key.
@@ -57,8 +57,8 @@ struct Tagged {
     message: String,
 }
 
-/// Finds the first excess in `text`, or else every tag without effect, each with its place. Invalid YAML has neither
-/// here, as its parser reports it.
+/// Finds the first excess in `text`, or every tag without effect, each with its path. Invalid YAML has neither here, as
+/// its parser reports it.
 pub(super) fn flaws(text: &str) -> Vec<(KeyPath, String)> {
     let mut walk = Walk::default();
     let mut parser = Parser::new_from_str(text);
@@ -78,7 +78,7 @@ pub(super) fn flaws(text: &str) -> Vec<(KeyPath, String)> {
     if walk.refused.is_empty() {
         return Vec::new();
     }
-    // An event has the place of its value, which may be lines below its tag.
+    // An event has the position of its value, which may be lines below its tag.
     let tokens = Scanner::new(text.chars());
     let tags = tokens.filter_map(|Token(place, token)| {
         matches!(token, TokenType::Tag(..)).then(|| (place.line(), place.col() + 1))
@@ -94,7 +94,7 @@ pub(super) fn flaws(text: &str) -> Vec<(KeyPath, String)> {
     told.collect()
 }
 
-/// The walk through a text, as far as it has been read.
+/// The state of the walk through a text, as far as it has been read.
 #[derive(Default)]
 struct Walk {
     open: Vec<Open>,

@@ -1,4 +1,5 @@
-//! The names of header fields that come in with a request and go upstream with its attempts. It must not know who reads them.
+//! The names of header fields that come in with a request and go upstream with its attempts. It must not know who reads
+//! them.
 
 use http::HeaderName;
 

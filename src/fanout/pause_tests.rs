@@ -28,8 +28,8 @@ impl Observer for Bench {
 }
 
 impl Bench {
-    /// Eight calls of two seconds each, and a breaker that opens at the first failure. All are answered this long after the
-    /// first of them began.
+    /// Makes eight calls of two seconds each, and a breaker that opens at the first failure. All are answered this long
+    /// after the first of them began.
     fn answered_after(answer: Duration, settings: PolicySettings) -> Self {
         let upstream = Rc::new(Scripted::new([Step {
             when: When::AfterFirst(answer),

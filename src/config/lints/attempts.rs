@@ -1,4 +1,4 @@
-//! Retries, hedges, budgets and breakers of which one keeps another from ever happening.
+//! Warns of retries, hedges, budgets and breakers of which one keeps another from ever happening.
 
 use http::StatusCode;
 
@@ -9,7 +9,7 @@ use crate::{
     upstream::Settings,
 };
 
-/// `attempts` counts the first try too, so that 1, the default, is no retry.
+/// Warns of retries without a second attempt: `attempts` counts the first too, so 1, the default, means no retry.
 pub(super) fn retries_without_a_second_attempt(services: &Services, review: &mut Review<'_>) {
     let defaults = KeyPath::of(["defaults", "retry"]);
     for (place, upstreams) in by_place(services, "retry", review) {
@@ -17,7 +17,7 @@ pub(super) fn retries_without_a_second_attempt(services: &Services, review: &mut
         let single = |upstream: &Settings| upstream.service.policy.retry.attempts.get() == 1;
         let all = ["attempts", "backoff", "on"];
         let is_whole = all.iter().all(|key| review.is_set(&place.key(key)));
-        // As `check --print` has it.
+        // As `check --print` writes it.
         let is_default =
             |upstream: &Settings| is_whole && upstream.service.policy.retry == Retry::default();
         let is_idle = |upstream: &Settings| single(upstream) && !is_default(upstream);
@@ -28,7 +28,7 @@ pub(super) fn retries_without_a_second_attempt(services: &Services, review: &mut
     }
 }
 
-/// Statuses after which to retry, among those that are a success.
+/// Warns of statuses to retry after that count as success.
 pub(super) fn retries_after_a_success(services: &Services, review: &mut Review<'_>) {
     for upstream in sent_again(services) {
         let Some(place) = written(upstream, "retry", review).map(|place| place.key("on")) else {
@@ -51,7 +51,8 @@ pub(super) fn retries_after_a_success(services: &Services, review: &mut Review<'
     }
 }
 
-/// A pause is anything from zero to its bound, and no attempt begins after the deadline.
+/// Warns of pauses that end after every deadline: a pause is anything from zero to its bound, and no attempt begins
+/// after the deadline.
 pub(super) fn retries_that_pause_for_too_long(services: &Services, review: &mut Review<'_>) {
     for (place, upstreams) in by_place(services, "retry", review) {
         let deadlines = upstreams
@@ -79,7 +80,7 @@ pub(super) fn retries_that_pause_for_too_long(services: &Services, review: &mut 
     }
 }
 
-/// A budget of nothing.
+/// Warns of a budget that allows nothing.
 pub(super) fn budgets_that_allow_nothing(services: &Services, review: &mut Review<'_>) {
     for upstream in sent_again(services) {
         let budget = upstream.service.policy.budget;
@@ -94,7 +95,7 @@ pub(super) fn budgets_that_allow_nothing(services: &Services, review: &mut Revie
     }
 }
 
-/// A second attempt at a time where one is the most.
+/// Warns of a second attempt at a time with a ceiling of one.
 pub(super) fn hedges_beyond_the_ceiling(services: &Services, review: &mut Review<'_>) {
     for upstream in sent_again(services) {
         let place = written(upstream, "hedge", review);
@@ -110,7 +111,7 @@ pub(super) fn hedges_beyond_the_ceiling(services: &Services, review: &mut Review
     }
 }
 
-/// One call alone opens it, and then the call's own last attempts are refused.
+/// Warns of a breaker that one call alone opens: the call's own last attempts are then refused.
 pub(super) fn breakers_that_open_before_the_last_attempt(
     services: &Services,
     review: &mut Review<'_>,
@@ -134,7 +135,7 @@ pub(super) fn breakers_that_open_before_the_last_attempt(
     }
 }
 
-/// A share says nothing below a number of attempts, and an upstream that hangs ends few.
+/// Warns of a breaker that never sees enough: a share needs a number of attempts, and an upstream that hangs ends few.
 pub(super) fn breakers_that_never_see_enough(services: &Services, review: &mut Review<'_>) {
     for upstream in &services.upstreams {
         let PolicySettings {
@@ -160,7 +161,7 @@ pub(super) fn breakers_that_never_see_enough(services: &Services, review: &mut R
     }
 }
 
-/// The upstreams whose requests may be sent more than once, and are meant to be.
+/// Returns the upstreams whose requests may be sent more than once, and whose settings ask for it.
 fn sent_again(services: &Services) -> impl Iterator<Item = &Settings> {
     services.upstreams.iter().filter(|upstream| {
         let policy = &upstream.service.policy;

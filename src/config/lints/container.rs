@@ -1,4 +1,4 @@
-//! Loopback in a container, which is the container itself. Knows nothing of how it is found out that there is one.
+//! Warns of loopback in a container, which is the container itself. It must not know how a container is recognised.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use http::Uri;
 
 use crate::config::{checked::Config, loops, mistake::KeyPath, review::Review};
 
-/// Notes addresses that lead to loopback, and listeners that are there alone.
+/// Warns of addresses that lead to loopback, and of listeners that are only there.
 pub(super) fn look(config: &Config, review: &mut Review<'_>) {
     for upstream in &config.services.upstreams {
         let path = KeyPath::of(["upstreams", &upstream.service.name, "url"]);

@@ -1,11 +1,11 @@
-//! Memory that is not there: the machine has less than `server.memory`, or that is less than a request takes.
+//! Warns of memory that does not exist: the machine has less than `server.memory`, or a request takes more than that.
 
 use crate::{
     config::{Bytes, checked::Config, memory::most_of, mistake::KeyPath, review::Review},
     exchange::{fixed, large},
 };
 
-/// An aggregate whose requests are all refused, as each takes more from its start than all may have.
+/// Warns of an aggregate whose requests are all refused, as each takes more from its start than all may have.
 pub(super) fn requests_beyond_the_memory(config: &Config, review: &mut Review<'_>) {
     let memory = config.process.server.memory;
     for aggregate in &config.services.aggregates {
@@ -23,7 +23,7 @@ pub(super) fn requests_beyond_the_memory(config: &Config, review: &mut Review<'_
     }
 }
 
-/// An aggregate whose largest answer is never held.
+/// Warns of an aggregate whose largest answer never fits.
 pub(super) fn answers_beyond_the_memory(config: &Config, review: &mut Review<'_>) {
     let memory = config.process.server.memory;
     let there = large(usize::try_from(memory).unwrap_or(usize::MAX)) as u64;
@@ -43,7 +43,7 @@ pub(super) fn answers_beyond_the_memory(config: &Config, review: &mut Review<'_>
     }
 }
 
-/// Notes it where bodies and answers alone may take all that there is: the system ends the process before it refuses a request.
+/// Warns if bodies and answers alone may take all memory: the system ends the process before it refuses a request.
 pub(super) fn look(config: &Config, there: u64, review: &mut Review<'_>) {
     let path = KeyPath::of(["server", "memory"]);
     if config.process.server.memory >= there && review.is_set(&path) {

@@ -1,4 +1,4 @@
-//! Finds where a setting of an upstream is written, and who calls an upstream. Knows no rule.
+//! Finds where a setting of an upstream is written, and who calls an upstream. It must not know the rules.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     upstream::Settings,
 };
 
-/// The upstreams that take a setting from the same place, by that place: their own table, or `[defaults]`.
+/// Returns the upstreams by the path at which a setting of theirs is written: in their own table, or in `[defaults]`.
 pub(super) fn by_place<'a>(
     services: &'a Services,
     key: &str,
@@ -27,13 +27,13 @@ pub(super) fn by_place<'a>(
     places
 }
 
-/// The place where a setting of an upstream is written; `None` where nobody has set it.
+/// Returns the path at which a setting of an upstream is written; `None` if it is not set.
 pub(super) fn written(upstream: &Settings, key: &str, review: &Review<'_>) -> Option<KeyPath> {
     let path = KeyPath::of(["upstreams", &upstream.service.name, key]);
     review.is_set(&path).then(|| review.written_at(&path))
 }
 
-/// The aggregates that call the upstream with this index.
+/// Returns the aggregates that call the upstream with this index.
 pub(super) fn callers(
     services: &Services,
     upstream: UpstreamId,
@@ -44,7 +44,7 @@ pub(super) fn callers(
     services.aggregates.iter().filter(calls)
 }
 
-/// The longest deadline under which an upstream is called; `None` for one that nobody calls.
+/// Returns the longest deadline under which an upstream is called; `None` if no aggregate calls it.
 pub(super) fn longest_deadline(services: &Services, upstream: UpstreamId) -> Option<Duration> {
     callers(services, upstream)
         .map(|aggregate| aggregate.rules.deadline)

@@ -1,4 +1,4 @@
-//! Aggregates of which every request loses a call or ends sooner than it is meant to, or of which no status is passed on.
+//! Warns of aggregates whose every request loses a call or ends too soon, and of statuses that are never passed on.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{
     fanout::{Completion, Mode, Need, OnFailure},
 };
 
-/// More calls of one upstream at once than it may have attempts.
+/// Warns of more calls of one upstream at once than it may have attempts.
 pub(super) fn calls_beyond_the_ceiling(services: &Services, review: &mut Review<'_>) {
     for aggregate in &services.aggregates {
         if aggregate.rules.mode == Mode::Sequential {
@@ -42,7 +42,7 @@ pub(super) fn calls_beyond_the_ceiling(services: &Services, review: &mut Review<
     }
 }
 
-/// So many calls as succeed first, but the first that fails ends them all.
+/// Warns of a race for a few successes that the first failure ends.
 pub(super) fn races_that_the_first_failure_ends(services: &Services, review: &mut Review<'_>) {
     for aggregate in &services.aggregates {
         let calls = aggregate.calls.len();
@@ -60,7 +60,7 @@ pub(super) fn races_that_the_first_failure_ends(services: &Services, review: &mu
     }
 }
 
-/// An upstream's bound that somebody has raised above what all bodies of an aggregate may have by default.
+/// Warns of an upstream's bound that is set above the default bound of all bodies of an aggregate.
 pub(super) fn bodies_beyond_the_sum(services: &Services, review: &mut Review<'_>) {
     for aggregate in &services.aggregates {
         if aggregate.max_body != defaults::MAX_BODIES {
@@ -86,7 +86,7 @@ pub(super) fn bodies_beyond_the_sum(services: &Services, review: &mut Review<'_>
     }
 }
 
-/// Statuses that are to become the answer's own, of a call that never makes a request fail.
+/// Warns of statuses that are to become the answer's own, of a call that never makes a request fail.
 pub(super) fn statuses_of_optional_calls(services: &Services, review: &mut Review<'_>) {
     for aggregate in &services.aggregates {
         for (index, call) in aggregate.calls.iter().enumerate() {
@@ -98,7 +98,7 @@ pub(super) fn statuses_of_optional_calls(services: &Services, review: &mut Revie
     }
 }
 
-/// Statuses that never are a failure, and so never the answer's own.
+/// Warns of statuses that never are a failure, and so never become the answer's own.
 pub(super) fn statuses_that_are_a_success(services: &Services, review: &mut Review<'_>) {
     for aggregate in &services.aggregates {
         for (index, call) in aggregate.calls.iter().enumerate() {
@@ -118,7 +118,7 @@ pub(super) fn statuses_that_are_a_success(services: &Services, review: &mut Revi
     }
 }
 
-/// The path of a call's statuses.
+/// Returns the path of a call's statuses.
 fn pass_status(aggregate: &Aggregate, call: usize) -> KeyPath {
     KeyPath::of(["aggregates", &aggregate.name, "calls"])
         .index(call)

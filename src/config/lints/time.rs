@@ -1,4 +1,4 @@
-//! Times of which one is always over before another begins to matter.
+//! Warns of times of which one is always over before another begins to matter.
 
 use super::places::{by_place, longest_deadline};
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
     upstream::{Request, Service, Settings},
 };
 
-/// A call that the deadline cuts off has failed of the deadline, which says nothing of the upstream: its breaker does not count
-/// it, and there is no time for a retry.
+/// Warns of a timeout that the deadline cuts off. Such a call fails with `deadline`, which says nothing of the
+/// upstream: its breaker does not count it, and there is no time for a retry.
 pub(super) fn hangs_are_cut_off_by_the_deadline(services: &Services, review: &mut Review<'_>) {
     for aggregate in &services.aggregates {
         for (_, upstream) in cut_off(services, aggregate) {
@@ -39,7 +39,7 @@ pub(super) fn hangs_are_cut_off_by_the_deadline(services: &Services, review: &mu
     }
 }
 
-/// A timeout that somebody has chosen, and that no aggregate leaves the time for.
+/// Warns of a timeout that is set, and for which no aggregate leaves the time.
 pub(super) fn timeouts_beyond_every_deadline(services: &Services, review: &mut Review<'_>) {
     for (place, upstreams) in by_place(services, "timeout", review) {
         let longest = upstreams
@@ -52,7 +52,7 @@ pub(super) fn timeouts_beyond_every_deadline(services: &Services, review: &mut R
             upstream.service.policy.breaker.is_some() || retries_hangs(upstream)
         };
         let has_effect = |&(_, upstream): &(UpstreamId, &Settings)| {
-            // A default that is written out is nobody's choice.
+            // A default that is written out is not a choice.
             upstream.request.timeout <= longest
                 || upstream.request.timeout == Request::TIMEOUT
                 || told(upstream)
@@ -70,7 +70,7 @@ pub(super) fn timeouts_beyond_every_deadline(services: &Services, review: &mut R
     }
 }
 
-/// Connecting takes place within the attempt.
+/// Warns of a `connect_timeout` above the timeout, as connecting is part of the attempt.
 pub(super) fn connect_timeouts_beyond_the_timeout(services: &Services, review: &mut Review<'_>) {
     for (place, upstreams) in by_place(services, "connect_timeout", review) {
         let is_idle = |upstream: &Settings| {
@@ -90,7 +90,7 @@ pub(super) fn connect_timeouts_beyond_the_timeout(services: &Services, review: &
     }
 }
 
-/// A second attempt that would begin when the first is over.
+/// Warns of a second attempt that would begin after the first is over.
 pub(super) fn hedges_that_come_too_late(services: &Services, review: &mut Review<'_>) {
     for (place, upstreams) in by_place(services, "hedge", review) {
         let late = upstreams.iter().map(|&(index, upstream)| {
@@ -114,14 +114,14 @@ pub(super) fn hedges_that_come_too_late(services: &Services, review: &mut Review
     }
 }
 
-/// One after the other, and the first may take all the time there is.
+/// Warns of sequential calls of which one may take all the time that there is.
 pub(super) fn calls_that_leave_nothing_to_the_next(services: &Services, review: &mut Review<'_>) {
     for aggregate in &services.aggregates {
         if aggregate.rules.mode != Mode::Sequential {
             continue;
         }
         let last = aggregate.calls.len() - 1;
-        // Those after the first that takes it all have the same trouble, and the same cure.
+        // Those after the first such call have the same problem, and the same cure.
         let hogs = cut_off(services, aggregate).find(|&(index, _)| index < last);
         if let Some((index, upstream)) = hogs {
             let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
@@ -137,7 +137,7 @@ pub(super) fn calls_that_leave_nothing_to_the_next(services: &Services, review: 
     }
 }
 
-/// The calls whose timeout is never over before the deadline is, with their places.
+/// Returns the calls whose timeout is never over before the deadline is, with their indices.
 fn cut_off<'a>(
     services: &'a Services,
     aggregate: &'a Aggregate,
@@ -145,11 +145,11 @@ fn cut_off<'a>(
     let calls = aggregate.calls.iter().enumerate();
     calls
         .filter_map(|(index, call)| Some((index, services.called(call)?)))
-        // They begin together at best.
+        // At best, they begin together.
         .filter(|(_, upstream)| upstream.request.timeout >= aggregate.rules.deadline)
 }
 
-/// Tells whether an attempt that has hung is meant to be tried again.
+/// Returns true if the settings ask for a retry of an attempt that hangs.
 fn retries_hangs(upstream: &Settings) -> bool {
     let policy = &upstream.service.policy;
     upstream.request.repeatable() == Repeatable::Yes

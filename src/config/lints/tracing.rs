@@ -1,4 +1,4 @@
-//! Collectors and samples that can't be what is meant.
+//! Warns of collectors and samples that are probably not meant.
 
 use crate::{
     config::{checked::Process, defaults, mistake::KeyPath, review::Review},
@@ -8,7 +8,7 @@ use crate::{
 /// The port of OTLP over gRPC.
 const GRPC: u16 = 4317;
 
-/// A collector's port that speaks another protocol.
+/// Warns of a collector's port that speaks another protocol.
 pub(super) fn ports_of_something_else(process: &Process, review: &mut Review<'_>) {
     let endpoint = process.tracing.otlp_endpoint.as_ref();
     let address = endpoint.and_then(Address::of);
@@ -19,7 +19,7 @@ pub(super) fn ports_of_something_else(process: &Process, review: &mut Review<'_>
     }
 }
 
-/// A share of no traces.
+/// Warns of a share of no traces.
 pub(super) fn samples_of_nothing(process: &Process, review: &mut Review<'_>) {
     let is_chosen = (process.tracing.sample - defaults::SAMPLE).abs() > f64::EPSILON;
     if is_chosen && process.tracing.otlp_endpoint.is_none() {

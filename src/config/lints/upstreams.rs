@@ -1,11 +1,11 @@
-//! Upstreams that can't be what is meant.
+//! Warns of upstreams that are probably not meant.
 
 use http::StatusCode;
 
 use super::places::{callers, written};
 use crate::config::{checked::Services, mistake::KeyPath, review::Review};
 
-/// An upstream that stands in no `calls`.
+/// Warns of an upstream that is in no `calls`.
 pub(super) fn upstreams_without_a_caller(services: &Services, review: &mut Review<'_>) {
     for (id, upstream) in services.each() {
         if callers(services, id).next().is_none() {
@@ -16,7 +16,7 @@ pub(super) fn upstreams_without_a_caller(services: &Services, review: &mut Revie
     }
 }
 
-/// `success` takes the place of the default, so `["404"]` makes each 200 a failure.
+/// Warns of a `success` without a 2xx: it replaces the default, so `["404"]` makes each 200 a failure.
 pub(super) fn successes_without_a_2xx(services: &Services, review: &mut Review<'_>) {
     for upstream in &services.upstreams {
         let has_any = (200..300)
@@ -30,7 +30,7 @@ pub(super) fn successes_without_a_2xx(services: &Services, review: &mut Review<'
     }
 }
 
-/// A port that speaks another protocol than the scheme.
+/// Warns of a port that speaks another protocol than the scheme.
 pub(super) fn ports_of_something_else(services: &Services, review: &mut Review<'_>) {
     for upstream in &services.upstreams {
         let path = KeyPath::of(["upstreams", &upstream.service.name, "url"]);

@@ -21,7 +21,7 @@ fn three(server: &str) -> Config {
     ))
 }
 
-/// The most that all together have open.
+/// Returns the most that all together have open.
 fn open(shares: &Descriptors, needs: Needs) -> usize {
     let in_flight = shares.requests.get().min(shares.clients.get());
     let admin_connections = if needs.operated {

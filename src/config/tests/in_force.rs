@@ -156,7 +156,7 @@ fn the_example_names_every_setting_and_its_commented_defaults_are_the_defaults()
             assert!(text.contains(&format!("{key} = ")), "{table}.{key}");
         }
     }
-    // With every default spelt out it is the same, but for what depends on the machine.
+    // With every default spelt out it is the same, except for values that depend on the machine.
     let mut spelt = String::new();
     for line in text.lines() {
         let setting = line.strip_prefix("# ").filter(|line| {

@@ -1,4 +1,4 @@
-//! Every mistake in one go, none for what only follows, and nothing coerced.
+//! Every mistake in one go, none that only follows from another, and nothing coerced.
 
 use std::fs;
 
@@ -253,7 +253,7 @@ fn a_null_is_no_default() {
 #[test]
 fn what_follows_from_a_mistake_is_not_told_as_another() {
     for (text, only) in [
-        // The upstream is there, whatever is wrong with it.
+        // The upstream exists, even if it has mistakes.
         (
             "[upstreams.a]\nurl = 5\n[aggregates.x]\ncalls = ['a']",
             "upstreams.a.url: found a number, expected a string",
@@ -287,12 +287,12 @@ fn what_follows_from_a_mistake_is_not_told_as_another() {
             "[upstreams.a]\nurl = 'http://a'\n[aggregates.x]\ncalls = [{ upstream = 5 }]",
             "aggregates.x.calls[0].upstream: found 5",
         ),
-        // A method that is unknown may well take a body.
+        // An unknown method may well take a body.
         (
             "[upstreams.a]\nurl = 'http://a'\nbody = 'x'\nmethod = 'post'\n[aggregates.x]\ncalls = ['a']",
             "upstreams.a.method: found \"post\", expected one of `GET`",
         ),
-        // A deadline that is unknown may well be shorter than this.
+        // An unknown deadline may well be shorter than this.
         (
             "[server]\ndrain = '1s'\n[upstreams.a]\nurl = 'http://a'\n[aggregates.x]\ncalls = ['a']\ndeadline = 1",
             "aggregates.x.deadline: found 1",

@@ -1,4 +1,4 @@
-//! Each thing that is refused, with its key path and what is said of it.
+//! Each kind of refusal, with its key path and its message.
 
 use super::{LEAST, lines, said, said_of_users, said_with};
 use crate::config::load_text;

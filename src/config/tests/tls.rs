@@ -13,7 +13,7 @@ fn identity() -> (String, String) {
     (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
-/// A directory with `conf/gather.toml`, in which the upstream `orders` has this table, and files beside it.
+/// Loads `conf/gather.toml` from a directory with these files. Its upstream `orders` has this table.
 fn load_with(tls: &str, files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Config, Mistakes>) {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir(place.path().join("conf")).unwrap();
