@@ -1,4 +1,5 @@
 //! Counts the connections of clients as they come and go. Each costs two atomic operations, and a request costs none.
+//! It must not know a connection's requests.
 
 use std::num::NonZeroUsize;
 
@@ -17,11 +18,11 @@ impl Clients {
     pub(super) fn register(registry: &Registry, most: NonZeroUsize) -> Result<Self, Error> {
         let open = IntGauge::new(
             "gather_client_connections",
-            "Open connections from clients, those to the admin listener left out.",
+            "Open connections from clients, without those to the admin listener.",
         )?;
         let limit = IntGauge::new(
             "gather_client_connections_limit",
-            "The most of them: `server.max_connections`, or fewer where file descriptors are few. More wait.",
+            "The most open connections: `server.max_connections`, or fewer if there are few file descriptors. Further clients wait.",
         )?;
         limit.set(i64::try_from(most.get()).unwrap_or(i64::MAX));
         registry.register(Box::new(open.clone()))?;
@@ -29,7 +30,7 @@ impl Clients {
         Ok(Self(open))
     }
 
-    /// Counts another one.
+    /// Counts another connection.
     #[must_use]
     pub fn connected(&self) -> Connected {
         self.0.inc();

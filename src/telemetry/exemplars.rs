@@ -1,11 +1,12 @@
-//! For each bucket of a histogram, the last request in it whose trace is recorded: what leads from a slow bucket to a trace.
+//! Keeps the last recorded request of each bucket of a histogram. It leads from a slow bucket to a trace. It must not
+//! know what is measured.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// An observation that can be looked at.
+/// An observation with a recorded trace.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Exemplar {
     /// Its trace.
@@ -16,13 +17,13 @@ pub(super) struct Exemplar {
     pub(super) at: f64,
 }
 
-/// One histogram's. Empty, and without memory of its own, until the first is noted.
+/// The exemplars of one histogram. It is empty, and without memory of its own, until the first is noted.
 #[derive(Debug, Default)]
 pub(super) struct Exemplars(Mutex<Vec<Option<Exemplar>>>);
 
 impl Exemplars {
-    /// Notes an observation for the bucket among those with these upper `bounds` that it falls into. Never waits: of two at a
-    /// time, or while they are read, one is as good as the other.
+    /// Notes an observation for its bucket, which the upper `bounds` give. Never waits: if it comes at the same time as
+    /// another, or as a reader, it is dropped.
     #[allow(
         clippy::disallowed_methods,
         reason = "the time of day, which others compare"
@@ -38,13 +39,13 @@ impl Exemplars {
             at: now.unwrap_or_default().as_secs_f64(),
         };
         if buckets.is_empty() {
-            // One more than bounds: the last has none.
+            // One more than there are bounds, as the last bucket has none.
             buckets.resize(bounds.len() + 1, None);
         }
         buckets[bounds.partition_point(|&bound| bound < value)] = Some(exemplar);
     }
 
-    /// The one of a bucket.
+    /// Returns the exemplar of a bucket.
     pub(super) fn of(&self, bucket: usize) -> Option<Exemplar> {
         let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *buckets.get(bucket)?

@@ -27,7 +27,7 @@ use queue::Queue;
 static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
     IntCounter::new(
         "gather_log_lines_dropped_total",
-        "Log lines that were lost: nobody reads them as fast as they are written.",
+        "Log lines that were lost, as they were read more slowly than written.",
     )
     .expect("the name is a metric's")
 });
@@ -35,7 +35,7 @@ static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
 /// The queue for lines, once logging has started.
 static LINES: OnceLock<Queue> = OnceLock::new();
 
-/// Tells twice a second that a connection can't be accepted, for as long as there are no file descriptors.
+/// The target that reports twice a second that a connection can't be accepted, while there are no file descriptors.
 const ACCEPTOR: &str = "actix_server::accept";
 
 /// The time in which the acceptor may write one line.
@@ -116,8 +116,8 @@ pub fn start(settings: Settings) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Selects the lines that are written at this level. Its own hint of a level makes that the level of the whole process, so that
-/// a line that is off costs one comparison.
+/// Selects the lines that are written at this level. It hints at that level for the whole process, so that a line that
+/// is off costs one comparison.
 fn filter<S: tracing::Subscriber>(level: LevelFilter) -> impl Filter<S> {
     // Libraries log a client's bad request as an error. It is logged once, at the edge.
     let libraries = level.min(LevelFilter::WARN);
@@ -128,7 +128,7 @@ fn filter<S: tracing::Subscriber>(level: LevelFilter) -> impl Filter<S> {
     levels.and(patient_acceptor())
 }
 
-/// Lets everything through but most of what the acceptor says. Only that is asked for more than once.
+/// Lets everything through except most lines of the acceptor. Only the acceptor's lines are checked more than once.
 fn patient_acceptor<S: tracing::Subscriber>() -> impl Filter<S> {
     let last: Mutex<Option<Instant>> = Mutex::default();
     let is_acceptor = |metadata: &Metadata<'_>| metadata.target() == ACCEPTOR;
@@ -147,7 +147,7 @@ fn patient_acceptor<S: tracing::Subscriber>() -> impl Filter<S> {
         true => Interest::sometimes(),
         false => Interest::always(),
     })
-    // Two filters have a hint together only where each has one. This one turns off no level.
+    // Two filters have a hint together only if each has one. This one turns off no level.
     .with_max_level_hint(LevelFilter::TRACE)
 }
 

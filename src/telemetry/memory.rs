@@ -1,5 +1,5 @@
 //! Two gauges of the memory of all requests: how much is charged, and the limit. They are set only when the metrics are
-//! read, so they cost requests nothing.
+//! read, so they cost requests nothing. It must not know who is charged.
 
 use prometheus::{
     Error, IntGauge,
@@ -23,11 +23,11 @@ impl Charged {
         Ok(Self {
             charged: IntGauge::new(
                 "gather_memory_bytes",
-                "What the requests in flight, their bodies and their answers are charged of `server.memory`.",
+                "The bytes of `server.memory` charged to the requests in flight, their bodies and their answers.",
             )?,
             limit: IntGauge::new(
                 "gather_memory_limit_bytes",
-                "`server.memory`: what they may take together.",
+                "`server.memory`: the bytes that they may take together.",
             )?,
             memory,
         })

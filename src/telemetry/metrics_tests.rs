@@ -1,4 +1,4 @@
-//! The metrics after what has happened.
+//! The metrics after requests and attempts.
 
 use std::{
     sync::Arc,
@@ -41,7 +41,7 @@ fn complete() -> Outcome {
     }
 }
 
-/// The end of an attempt of one millisecond.
+/// Returns the end of an attempt of one millisecond.
 fn finished(status: Option<StatusCode>, result: Result<(), FailureKind>) -> Event<'static> {
     Event::AttemptFinished {
         call: 0,
@@ -258,7 +258,7 @@ fn a_failure_of_the_status_counts_by_the_class_of_the_status() {
         (404, Err(FailureKind::Status)),
         (500, Err(FailureKind::Status)),
         (777, Err(FailureKind::Status)),
-        // It was answered with a good status, and its body was no good.
+        // The status was good, but the body was not valid.
         (200, Err(FailureKind::InvalidBody)),
         (404, Ok(())),
     ] {
@@ -315,7 +315,7 @@ fn a_problem_counts_under_the_name_of_its_id() {
 fn a_name_that_is_resolved_again_counts_on_in_the_same_series() {
     let metrics = Arc::new(Metrics::new(&[]).unwrap());
     let first = metrics.resolve(["home", "search"], [("users", TIMEOUT), ("mail", TIMEOUT)]);
-    // The ids have moved.
+    // The ids are different now.
     let second = metrics.resolve(["new", "home"], [("mail", TIMEOUT)]);
     first.aggregate(AggregateId(0)).shed();
     second.aggregate(AggregateId(1)).shed();

@@ -1,4 +1,5 @@
-//! The letter of OpenMetrics 1.0. What a real Prometheus and the reference parser make of it is in `tests/peers`.
+//! The rules of OpenMetrics 1.0, to the letter. `tests/peers` checks it with a real Prometheus and the reference
+//! parser.
 
 use prometheus::{
     Counter, Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry,

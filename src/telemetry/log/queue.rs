@@ -1,5 +1,5 @@
 //! Carries log lines to standard error: a bounded queue, and one thread that writes its lines. No caller waits for the
-//! reader of the log. Lines beyond the bound are dropped and counted. It knows nothing of what a line says.
+//! reader of the log. Lines beyond the bound are dropped and counted. It must not know what a line says.
 
 use std::{
     io::{self, Write},

@@ -31,7 +31,7 @@ pub(super) enum End {
     Failed,
     /// The client went away.
     Cancelled,
-    /// The answer has an upstream's status below 500, whatever the verdict. Only the client can do something about it.
+    /// The answer has an upstream's status below 500, whatever the verdict. Only the client can act on it.
     Passed,
 }
 
@@ -68,11 +68,11 @@ impl From<Verdict> for End {
 /// The metrics of one aggregate. All generations that have it share them.
 #[derive(Debug)]
 pub struct AggregateMetrics {
-    /// By mode, then by [`End`].
+    /// The counters, by mode, then by [`End`].
     pub(super) requests: [[IntCounter; End::ALL.len()]; Mode::ALL.len()],
-    /// By mode.
+    /// The histograms, by mode.
     pub(super) duration: [Histogram; Mode::ALL.len()],
-    /// By mode, of `duration`.
+    /// The exemplars of `duration`, by mode.
     pub(super) exemplars: [Exemplars; Mode::ALL.len()],
     pub(super) sequential: Counter,
     pub(super) saved: Counter,
@@ -105,20 +105,20 @@ impl AggregateFamilies {
         Ok(Self {
             requests: by(&["aggregate", "mode", "outcome"]).counters(
                 "gather_requests_total",
-                "Aggregates answered, by what came of them.",
+                "Aggregates answered, by outcome.",
             )?,
             duration: by(&["aggregate", "mode"]).histograms(
                 REQUEST_DURATION,
-                "From an aggregate's request to its composed answer.",
+                "The time from an aggregate's request to its composed answer.",
                 &DURATIONS,
             )?,
             sequential: family.seconds(
                 "gather_sequential_seconds_total",
-                "The sum of the calls' times: what they cost one after another.",
+                "The sum of the calls' times: the time that they take one after another.",
             )?,
             saved: family.seconds(
                 "gather_concurrent_saved_seconds_total",
-                "How much of the calls' times concurrent mode saved.",
+                "The part of the calls' times that concurrent mode saved.",
             )?,
             overhead: family.histograms(
                 "gather_overhead_seconds",

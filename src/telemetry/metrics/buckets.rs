@@ -1,8 +1,8 @@
-//! The upper bounds of the histograms' buckets, in seconds.
+//! The upper bounds of the histograms' buckets, in seconds. It must not know the metrics.
 
 /// 100 µs to 60 s. From 50 ms to 1 s, where services answer, each bound is about four fifths of the next. So a
-/// percentile is close to the truth there, and 80 % of a usual timeout is a bound. A bound is searched for from the
-/// smallest on, so another one costs only observations that are slower than it.
+/// percentile is close to the truth there, and 80 % of a usual timeout is a bound. The search for a bucket begins with
+/// the smallest bound, so another bound costs only observations that are slower than it.
 pub(super) const DURATIONS: [f64; 33] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.064, 0.08, 0.1, 0.125,
     0.16, 0.2, 0.25, 0.32, 0.4, 0.5, 0.64, 0.8, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 20.0,

@@ -1,4 +1,5 @@
-//! The metrics of one generation of the configuration: those of its aggregates and upstreams, looked up once.
+//! The metrics of one generation of the configuration: those of its aggregates and upstreams, looked up once. It must
+//! not know what else a generation has.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,9 +12,9 @@ use crate::fanout::{AggregateId, Mode, UpstreamId};
 #[derive(Debug)]
 pub struct GenerationMetrics {
     process: Arc<Metrics>,
-    /// In the order of their ids.
+    /// The metrics of the aggregates, in the order of their ids.
     aggregates: Vec<Arc<AggregateMetrics>>,
-    /// In the order of their ids.
+    /// The metrics of the upstreams, in the order of their ids.
     upstreams: Vec<Arc<UpstreamMetrics>>,
 }
 

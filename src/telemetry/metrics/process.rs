@@ -65,7 +65,7 @@ impl Process {
             deadline_headers_ignored: counter(
                 registry,
                 "gather_deadline_headers_ignored_total",
-                "Values of a configured deadline header that were no number of milliseconds.",
+                "Values of a configured deadline header that were not a number of milliseconds.",
             )?,
             ready: gauge(
                 registry,
@@ -108,7 +108,7 @@ impl Metrics {
     }
 }
 
-/// Returns a gauge of the moment of this start, in seconds since 1970. The collector's own `process_start_time_seconds`
+/// Returns a gauge of the time of this start, in seconds since 1970. The collector's own `process_start_time_seconds`
 /// needs `/proc/stat`, which a service with `ProcSubset=pid` does not see.
 #[allow(
     clippy::disallowed_methods,
@@ -117,7 +117,7 @@ impl Metrics {
 fn start_time() -> Result<Gauge, Error> {
     let start = Gauge::new(
         "gather_start_time_seconds",
-        "When the gateway began to serve, in seconds since 1970.",
+        "The time at which the gateway began to serve, in seconds since 1970.",
     )?;
     // A clock before 1970 is set wrongly. The gauge is zero then.
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -1,4 +1,5 @@
-//! Decides which refused retries and hedges of an upstream get a line in the log: the first one after a quiet time.
+//! Decides which refused retries and hedges of an upstream get a line in the log: the first one after a quiet time. It
+//! must not know the reasons.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -67,7 +67,7 @@ impl<'a> RequestGuard<'a> {
         self
     }
 
-    /// Counts the request by its outcome. To be called when its answer is composed.
+    /// Counts the request by its outcome. It must be called when its answer is composed.
     pub fn finish(mut self, outcome: &Outcome) {
         self.open = false;
         self.count(match self.passed {
@@ -104,7 +104,7 @@ impl<'a> RequestGuard<'a> {
 impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
         if self.open {
-            // A panic before the answer is not the client's doing.
+            // A panic before the answer was not caused by the client.
             let panicked = std::thread::panicking();
             self.count(if panicked {
                 End::Failed

@@ -20,7 +20,7 @@ use crate::fanout::{Cause, Circuit, Event, FailureKind, Observer, Refusal, Upstr
 /// A class of statuses that an attempt can fail with, as the label `result` names it.
 #[derive(Debug, Clone, Copy)]
 enum StatusClass {
-    /// Fails where `success` is narrower.
+    /// A status that fails only because `success` is narrower.
     Successful,
     Redirection,
     ClientError,
@@ -51,7 +51,7 @@ impl From<StatusCode> for StatusClass {
             ..300 => Self::Successful,
             300..400 => Self::Redirection,
             400..500 => Self::ClientError,
-            // RFC 9110, section 15: a status beyond 599 is taken for a failure of the server.
+            // RFC 9110, section 15: a status beyond 599 means a failure of the server.
             500.. => Self::ServerError,
         }
     }
@@ -63,7 +63,7 @@ pub struct UpstreamMetrics {
     name: String,
     retries: IntCounter,
     hedges: IntCounter,
-    /// By reason.
+    /// The counters of refused attempts, by reason.
     refused: [IntCounter; Refusal::ALL.len()],
     refusals: Refusals,
     circuit: IntGauge,
@@ -71,9 +71,9 @@ pub struct UpstreamMetrics {
     timeout: Gauge,
     duration: Histogram,
     ok: IntCounter,
-    /// By kind. That of a status is the last of `statuses`.
+    /// The counters of failures, by kind. That of a status is the last of `statuses`.
     failed: [IntCounter; FailureKind::ALL.len()],
-    /// By class.
+    /// The counters of failures with a status, by class.
     statuses: [IntCounter; StatusClass::ALL.len()],
     opened: IntCounter,
     resent: IntCounter,
@@ -124,7 +124,7 @@ impl UpstreamMetrics {
             Ok(()) => self.ok.inc(),
             Err(kind) => self.failed(kind, status),
         }
-        // The time until the gateway gave up is not the upstream's.
+        // The time until the gateway gave up says nothing of the upstream.
         if !matches!(result, Err(kind) if kind.is_given_up()) {
             self.duration.observe(elapsed.as_secs_f64());
         }
@@ -228,21 +228,21 @@ impl UpstreamFamilies {
         Ok(Self {
             attempts: by(&["upstream", "result"]).counters(
                 "gather_attempts_total",
-                "Attempts, by `ok` or their failure; that of a status by its class.",
+                "Attempts, by `ok` or the kind of failure; a failed status by its class.",
             )?,
             refused: by(&["upstream", "reason"]).counters(
                 "gather_extra_attempts_refused_total",
-                "Retries and hedges that were due and not sent, by what kept them back.",
+                "Retries and hedges that were due and not sent, by the reason.",
             )?,
             duration: family.histograms(
                 "gather_attempt_duration_seconds",
-                "From an attempt's start to the last byte of its answer; cancelled ones left out.",
+                "The time from an attempt's start to the last byte of its answer, without cancelled attempts.",
                 &DURATIONS,
             )?,
-            in_flight: family.gauges("gather_attempts_in_flight", "Attempts under way now.")?,
+            in_flight: family.gauges("gather_attempts_in_flight", "Attempts in flight now.")?,
             timeout: family.fractional_gauges(
                 "gather_attempt_timeout_seconds",
-                "How long an attempt may take, by the configuration.",
+                "The configured time limit of an attempt.",
             )?,
             opened: family.counters(
                 "gather_connections_opened_total",

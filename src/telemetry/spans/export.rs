@@ -1,5 +1,6 @@
 //! Sends spans in batches, each a POST of OTLP in protobuf. That happens on the SDK's own thread, where blocking does
-//! no harm. Spans that can't be sent are counted. The first failure is logged, and then the return to success.
+//! no harm. Spans that can't be sent are counted. The first failure is logged, and then the return to success. It must
+//! not know what spans say.
 
 use std::{
     future::{Future, ready},

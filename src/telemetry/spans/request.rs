@@ -1,4 +1,5 @@
-//! The trace of one request, from the caller's context to the spans of the request, its calls and their attempts.
+//! The trace of one request, from the caller's context to the spans of the request, its calls and their attempts. It
+//! must not know how spans are sent.
 
 use std::{
     borrow::Cow,
@@ -156,7 +157,7 @@ impl RequestTrace {
         }
         let error = match answered.status {
             _ if answered.cancelled => Some(Cow::Borrowed("cancelled")),
-            // By the conventions, a client's mistake is no error of the server.
+            // By the conventions, a client's mistake is not an error of the server.
             Some(status) if status.is_server_error() => {
                 Some(Cow::Owned(status.as_str().to_owned()))
             }
@@ -331,8 +332,8 @@ impl Observer for SpanObserver<'_> {
     }
 }
 
-/// Adds the result to the attributes, and returns the error that it means. A call that the plan itself gave up is no
-/// error.
+/// Adds the result to the attributes, and returns the error that it means. A call that the plan itself gave up is not
+/// an error.
 fn add_result(
     attributes: &mut Vec<KeyValue>,
     status: Option<StatusCode>,
