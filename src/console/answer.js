@@ -1,16 +1,16 @@
-// What the gateway answered, for one run at a time: the stream's JSON and headers, the answer that is no stream, and the command
-// that asks for the same.
+// The gateway's answer to one run at a time: the stream's JSON and headers, the answer that is not a stream, and the
+// command that asks for the same.
 
 import { commands } from "./curl.js";
 import { byId, make, table, write } from "./dom.js";
 import { joined, pretty } from "./json.js";
 
-/** The longest text that is laid out and shown: a page is slow with more. */
+/** The longest text that is laid out and shown, as more makes a page slow. */
 const SHOWN = 200_000;
 
 const TITLES = { sequential: "Sequential", concurrent: "Concurrent" };
 
-/** What a part is, said above it. */
+/** The note above each part. */
 const NOTES = {
   json: "Put together from the stream that this page asks for, to draw each call as it ends.",
   refused: "The answer that came instead of a stream.",
@@ -20,12 +20,17 @@ const NOTES = {
 };
 
 export class Answer {
-  /** By mode: `{ run, url, comparison, fields, wished, status, headers, text, plain }`; `fields` are the header fields that
-      were sent, `wished` those that were entered. */
+  /**
+   * Keeps by mode `{ run, url, comparison, fields, wished, status, headers, text, plain }`. `fields` are the header
+   * fields that were sent, `wished` those that were entered.
+   */
   #kept = new Map();
   /** The mode that the reader has chosen, while it is there. */
   #picked = null;
-  /** Runs the aggregate again for its answer in one piece; resolves to what `whole` does, or null where it may not now. */
+  /**
+   * Runs the aggregate again for its answer in one piece. Resolves to the value of `whole`, or to null if it may not
+   * now.
+   */
   #ask;
 
   constructor(ask) {
@@ -39,7 +44,7 @@ export class Answer {
     byId("copy").addEventListener("click", () => this.#copy());
   }
 
-  /** Has these answers to show: those that are there are drawn, the others come. */
+  /** Shows these answers: those that have come are drawn, the others later. */
   show(answers) {
     this.#kept = answers;
     byId("answer").hidden = answers.size === 0;
@@ -75,7 +80,7 @@ export class Answer {
     try {
       shown = this.#part(kept, part);
     } catch (error) {
-      // A text that is longer than the browser can have, for one.
+      // A text that is longer than the browser allows, for example.
       shown = [make("p", { class: "muted" }, `This can't be shown here (${error.message}): ask with curl.`)];
     }
     byId("answer-body").replaceChildren(...shown);
@@ -95,7 +100,7 @@ export class Answer {
     }
   }
 
-  /** The answer in one piece, or the button that asks for it. */
+  /** Makes the answer in one piece, or the button that asks for it. */
   #plain(kept) {
     if (kept.plain !== null && kept.plain.error === undefined) {
       const { status, text } = kept.plain;
@@ -137,13 +142,13 @@ export class Answer {
   }
 }
 
-/** The JSON that a run's lines make. */
+/** Returns the JSON that a run's lines make. */
 function streamed(run) {
   const lines = run.calls.filter((call) => call.line !== null).map((call) => call.line);
   return joined(lines, run.outcomeLine);
 }
 
-/** JSON laid out where that is possible, else as it came. */
+/** Returns JSON laid out if that is possible, otherwise as it came. */
 function json(text, what) {
   const isLong = text.length > SHOWN;
   const begun = isLong ? text.slice(0, SHOWN) : text;
@@ -169,7 +174,7 @@ function headers({ status, headers }, caption) {
   return make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": caption }, shown);
 }
 
-/** Copies it where that is allowed; else marks it, so that the keyboard does. */
+/** Copies it if that is allowed. Otherwise selects it for the keyboard. */
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,4 +1,5 @@
-// The page: asks what can be run, runs what is chosen, one mode after the other, and gives what comes to those who show it.
+// The page: asks what can be run, runs the choice, one mode after the other, and passes the results to the parts that
+// show them.
 
 import { Answer } from "./answer.js";
 import { called, limit, options, sendable, target } from "./choice.js";
@@ -12,10 +13,10 @@ import { ENDS, Run } from "./run.js";
 import { count, time } from "./scale.js";
 import { shownRatio, Waterfall } from "./waterfall.js";
 
-/** How often bars move for who wants less motion, in milliseconds. */
+/** The time between two moves of bars, in milliseconds, for a user who wants less motion. */
 const CALM = 500;
 
-/** As much of the timeline as has to be seen while it is drawn, in pixels: a heading, an axis and some bars. */
+/** The part of the timeline that must be visible while it is drawn, in pixels: a heading, an axis and some bars. */
 const ENOUGH = 320;
 
 const TITLES = { sequential: "Sequential", concurrent: "Concurrent" };
@@ -26,7 +27,7 @@ const records = new Records(storage());
 const history = new History(records);
 const lessMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** What is shown: runs of one aggregate with one set of options, by mode. */
+/** The runs that are shown: runs of one aggregate with one set of options, by mode. */
 let shown = { key: null, runs: new Map(), kept: new Map(), began: new Map() };
 /** The choice that was run last. */
 let latest = null;
@@ -60,7 +61,7 @@ async function run(choice) {
         }
         const run = await one(choice, mode);
         if (run.end === ENDS.refused || run.end === ENDS.unreachable) {
-          // The other mode would only say it again.
+          // The other mode would end in the same way.
           break;
         }
       }
@@ -75,7 +76,7 @@ async function run(choice) {
   }
 }
 
-/** Does something that can be stopped, and says so for as long as it lasts, however it ends. */
+/** Runs a task that can be stopped, and shows that for as long as it lasts, however it ends. */
 async function busy(act) {
   stopping = new AbortController();
   form.isRunning = true;
@@ -91,7 +92,7 @@ async function busy(act) {
   }
 }
 
-/** Asks for a run's answer once more, in one piece; null while something else runs. */
+/** Asks for a run's answer once more, in one piece. Returns null while something else runs. */
 async function again({ url, fields, run }) {
   if (document.body.dataset.running) {
     return null;
@@ -150,8 +151,10 @@ async function one(choice, mode) {
   return run;
 }
 
-/** Scrolls to a run that would else be drawn out of sight, as on a phone, where it is below the form. Who has scrolled away from
-    the timeline since the first run began wants to see something else. */
+/**
+ * Scrolls to a run that would otherwise be drawn out of sight, as on a phone, where it is below the form. It does not
+ * if the user has scrolled away from the timeline since the first run began.
+ */
 function reveal(mode, isFirst) {
   const { top, bottom } = byId("results").getBoundingClientRect();
   if (isFirst && (top < 0 || top + ENOUGH > innerHeight)) {
@@ -164,14 +167,14 @@ function reveal(mode, isFirst) {
 
 const sorted = (entries) => new Map(entries.sort(([a], [b]) => (a < b ? 1 : -1)));
 
-/** Tells of a call that failed; successes are told all together. */
+/** Announces a call that failed. Successes are announced all together. */
 function tell({ name, ok, failure, detail }) {
   if (ok === false && failure !== "cancelled" && failure !== "skipped") {
     announce(`${name} failed: ${failure}. ${detail ?? ""}`);
   }
 }
 
-/** What came of the run that ended last, in a sentence. */
+/** Returns a sentence about the run that ended last. */
 function last() {
   const sentences = [...shown.runs.values()]
     .filter((run) => run.isOver)
@@ -197,7 +200,7 @@ function keep(choice, run, clock) {
   history.draw();
 }
 
-/** The time that the axis has to reach, as far as earlier runs tell. */
+/** Returns the time that the axis has to reach, as far as earlier runs show it. */
 function expected(choice) {
   const times = choice.modes.flatMap((mode) => {
     const past = records.times(choice.aggregate.name, options(choice), mode);
@@ -214,7 +217,7 @@ function draw(choice) {
   waterfall.draw(clocks, expected(choice));
 }
 
-/** Draws each frame, or every half second for who wants less motion, until it is stopped. */
+/** Draws each frame until it is stopped, or every half second for a user who wants less motion. */
 function follow(choice) {
   let going = true;
   let before = -Infinity;

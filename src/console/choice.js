@@ -1,13 +1,13 @@
-// What has been chosen to run, as addresses and as words. A choice is `{ aggregate, modes, concurrency, timeout, waitFor, calls,
-// parameters, headers }`: the aggregate as the gateway lists it, the modes in turn, null for each of the next four that is left as
-// configured, and what is passed on to upstreams, as lists of names and values.
+// The choice of a run, as addresses and as words. A choice is `{ aggregate, modes, concurrency, timeout, waitFor,
+// calls, parameters, headers }`: the aggregate as the gateway lists it, and the modes in turn. Each of the next four is
+// null if it is left as configured. The last two are lists of names and values to pass on to upstreams.
 
 import { whyNot } from "./forbidden.js";
 
 /** The longest list of names that is written out. */
 const LONGEST = 40;
 
-/** The address that runs it in this mode, relative to the page. */
+/** Returns the address that runs it in this mode, relative to the page. */
 export function target(choice, mode) {
   const { aggregate, concurrency, timeout, waitFor, calls, parameters } = choice;
   const path = aggregate.name === "default" ? "aggregate" : `aggregate/${aggregate.name}`;
@@ -30,20 +30,22 @@ export function target(choice, mode) {
   return `${path}?${query.join("&")}`;
 }
 
-/** The header fields of it that this page may send. */
+/** Returns its header fields that this page may send. */
 export const sendable = ({ headers }) => headers.filter(([name]) => whyNot(name) === null);
 
-/** The calls that it makes. */
+/** Returns the calls that it makes. */
 export const called = (choice) => choice.calls ?? choice.aggregate.calls;
 
-/** The most calls at a time in this mode. */
+/** Returns the most calls at a time in this mode. */
 export function limit(choice, mode) {
   const most = Math.min(choice.concurrency ?? Infinity, choice.aggregate.concurrency);
   return mode === "sequential" ? 1 : most;
 }
 
-/** What differs from the configuration, in words; empty where nothing does. What has equal words is comparable. They are kept, so
-    they have no value of what is passed on, which may be a secret. */
+/**
+ * Describes the differences from the configuration; empty if there are none. Choices with equal words can be compared.
+ * The words are kept, so they hold no value that is passed on, which may be a secret.
+ */
 export function options({ concurrency, timeout, waitFor, calls, parameters, headers }) {
   const words = [];
   if (concurrency !== null) {
@@ -66,7 +68,7 @@ export function options({ concurrency, timeout, waitFor, calls, parameters, head
   return words.join(" · ");
 }
 
-/** A few letters that tell long texts apart. */
+/** Returns a few letters that tell long texts apart. */
 function digest(text) {
   let hash = 0;
   for (const letter of text) {

@@ -1,12 +1,14 @@
-// The commands that do in a shell what the page does.
+// The shell commands that do the same as the page.
 
-/** `text` as one word of a POSIX shell, whatever is in it. */
+/** Returns `text` as one word of a POSIX shell, whatever is in it. */
 export function quoted(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** Both ways to ask for the answer at `url` with these header fields, and `comparison`, the URL that runs both modes, where
-    there is one. */
+/**
+ * Returns both ways to ask for the answer at `url` with these header fields. `comparison` is the URL that runs both
+ * modes, if there is one.
+ */
 export function commands(url, comparison = null, fields = []) {
   const headers = fields.map(([name, value]) => `-H ${quoted(`${name}: ${value}`)} `).join("");
   const both = comparison

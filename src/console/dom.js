@@ -2,15 +2,18 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** The element of this id. */
+/** Returns the element with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** A new element: attributes by name (`class`, `aria-label`, …; those that are null or false are left out), children as nodes or texts. */
+/**
+ * Makes an element: attributes by name (`class`, `aria-label`, …; those that are null or false are left out), children
+ * as nodes or texts.
+ */
 export function make(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
-/** The same in the SVG namespace. */
+/** Makes an element in the SVG namespace. */
 export function draw(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
@@ -25,14 +28,17 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** Sets a text where it differs, so that nobody is told what hasn't changed. */
+/** Sets a text if it differs, so that an unchanged text is not announced. */
 export function write(element, text) {
   if (element.textContent !== text) {
     element.textContent = text;
   }
 }
 
-/** A table with a caption for those who don't see it; `rows` are lists of texts or nodes, the first of each names its row. */
+/**
+ * Makes a table with a caption for screen readers. `rows` are lists of texts or nodes, and the first of each names its
+ * row.
+ */
 export function table(caption, columns, rows) {
   const head = make("tr", {}, ...columns.map((column) => make("th", { scope: "col" }, column)));
   const body = rows.map(([first, ...rest]) =>
@@ -49,7 +55,7 @@ export function table(caption, columns, rows) {
 
 const announcer = byId("announcer");
 
-/** Tells it to those who listen rather than look. */
+/** Announces a text to screen readers. */
 export function announce(text) {
   announcer.textContent = text;
 }

@@ -1,14 +1,17 @@
-// One request to the gateway, read as a stream: each line is given on the moment it is here. Knows nothing of what lines mean.
+// One request to the gateway, read as a stream: each line is passed on as soon as it is here. It must not know what
+// lines mean.
 
 import { read as readJson } from "./json.js";
 import { Lines } from "./lines.js";
 
-/** The longest part of a strange answer that is shown. */
+/** The longest part of an unexpected answer that is shown. */
 const SHOWN = 400;
 
 /**
- * Asks `url` with these header fields, a list of names and values. `head` gets the response, then `line` each line; `line` says whether it was the last.
- * Resolves to `{ end: null }` after the last line, else to one of the ends of a run, with `problem` where one is known.
+ * Asks `url` with these header fields, a list of names and values. `head` gets the response, then `line` gets each line
+ * and returns true for the last one.
+ * Resolves to `{ end: null }` after the last line, otherwise to one of the ends of a run, with `problem` if one is
+ * known.
  */
 export async function exchange(url, fields, signal, head, line) {
   try {
@@ -76,7 +79,7 @@ export async function whole(url, fields, signal) {
   }
 }
 
-/** What a refusal says of itself: a problem (RFC 9457), or whatever stands between here and the gateway. */
+/** Returns the description in a refusal: a problem (RFC 9457), or the answer of a proxy on the way. */
 async function refusal(response, type) {
   const text = await response.text();
   const status = response.status;
@@ -84,7 +87,7 @@ async function refusal(response, type) {
     try {
       return { ...readJson(text), status, text };
     } catch {
-      // Shown as it is.
+      // It is shown as it is.
     }
   }
   return {

@@ -1,11 +1,11 @@
-// Prometheus' text format, read: samples by the name of their metric. What can't be read is left out, as one strange line
+// Reads Prometheus' text format: samples by the name of their metric. Lines that can't be read are left out, as one
 // must not hide the others.
 
 const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?$/;
 const LABEL = /\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?/y;
 const ESCAPES = { n: "\n", "\\": "\\", '"': '"' };
 
-/** A map from a metric's name to its samples, each `{ labels, value }`. */
+/** Returns a map from a metric's name to its samples, each `{ labels, value }`. */
 export function parse(text) {
   const metrics = new Map();
   for (const line of text.split("\n")) {
@@ -44,7 +44,7 @@ function numberOf(text) {
   return special === undefined && Number.isNaN(number) ? null : number;
 }
 
-/** The sum of a metric's samples that `take` takes by their labels; zero where there are none. */
+/** Returns the sum of a metric's samples that `take` selects by their labels; zero if there are none. */
 export function sum(metrics, name, take = () => true) {
   const samples = metrics.get(name) ?? [];
   return samples

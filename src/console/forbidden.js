@@ -1,5 +1,5 @@
-// Header fields that a browser sets itself and lets no page set (the Fetch standard's forbidden request-headers), and those that
-// this page needs for itself.
+// Header fields that a browser sets itself and lets no page set (the Fetch standard's forbidden request-headers), and
+// fields that this page itself needs.
 
 const NAMES = new Set([
   "accept-charset",
@@ -23,12 +23,12 @@ const NAMES = new Set([
   "trailer",
   "transfer-encoding",
   "upgrade",
-  // The standard leaves it to the page, Chromium does not.
+  // The standard lets the page set it, but Chromium does not.
   "user-agent",
   "via",
 ]);
 
-/** Why this page can't set the field; null where it can. */
+/** Returns the reason why this page can't set the field; null if it can. */
 export function whyNot(name) {
   const lower = name.toLowerCase();
   if (lower === "accept") {

@@ -1,4 +1,4 @@
-// The form: shows what the chosen aggregate allows, and makes a choice of what was entered, or says what is wrong with it.
+// The form: shows what the chosen aggregate allows, and makes a choice of what was entered, or shows the mistake in it.
 
 import { byId, make, write } from "./dom.js";
 import { Forwarded } from "./forwarded.js";
@@ -17,7 +17,7 @@ export class Form {
   #run = byId("run");
   #stop = byId("stop");
 
-  /** `run` is called with each choice, `stop` when what runs is no longer wanted. */
+  /** Calls `run` with each choice, and `stop` when the run is no longer wanted. */
   constructor(aggregates, { run, stop }) {
     this.#aggregates = aggregates;
     const names = aggregates.map(({ name }) => make("option", { value: name }, name));
@@ -42,7 +42,7 @@ export class Form {
     this.#show();
   }
 
-  /** Whether something runs. The button stays where the focus is, and does nothing meanwhile. */
+  /** Shows if something runs. The button stays where the focus is, and does nothing meanwhile. */
   set isRunning(running) {
     this.#run.setAttribute("aria-disabled", String(running));
     write(this.#run, running ? "Running…" : "Run");
@@ -94,7 +94,7 @@ export class Form {
     return [...this.#form.querySelectorAll("input[name=call]")];
   }
 
-  /** What was chosen; null after it has been said what is wrong. */
+  /** Returns the choice; null after it has shown a mistake. */
   #choice() {
     const aggregate = this.#aggregate;
     const concurrency = byId("concurrency").value.trim();
@@ -142,7 +142,7 @@ export class Form {
   }
 }
 
-/** What ends a run, where that is not that all calls have settled. */
+/** Describes what ends a run, unless it waits for all calls to settle. */
 function waits(needed) {
   if (needed === null) {
     return "";
@@ -153,7 +153,7 @@ function waits(needed) {
   return `, ends with ${needed} ${needed === 1 ? "success" : "successes"}`;
 }
 
-/** Whom a call of another name calls, and whether it may fail. */
+/** Names the upstream of a call with another name, and notes if the call may fail. */
 function note({ name, upstream, optional }) {
   const notes = [name === upstream ? "" : upstream, optional ? "optional" : ""];
   const text = notes.filter((note) => note !== "").join(", ");

@@ -1,20 +1,21 @@
-// Fields for what an aggregate passes on to its upstreams: query parameters and headers, by the names that it declares.
+// The input fields for values that an aggregate passes on to its upstreams: query parameters and headers, by the names
+// that it declares.
 
 import { byId, make, write } from "./dom.js";
 import { whyNot } from "./forbidden.js";
 import { count } from "./scale.js";
 
-/** A caller's trace context goes on everywhere, and is seldom written by hand. */
+/** A caller's trace context, which goes on everywhere, and is rarely written by hand. */
 const TRACE = new Set(["traceparent", "tracestate"]);
 
-/** What a header's value may be, in a browser and in a shell alike. */
+/** The values that a header may have, in a browser and in a shell alike. */
 const VALUE = /^[\t\x20-\x7e]*$/;
 
 export class Forwarded {
-  /** Each `{ kind, name, input }`, `kind` one of `query` and `header`. */
+  /** The fields, each `{ kind, name, input }`, with a `kind` of `query` or `header`. */
   #fields = [];
 
-  /** Shows the fields of this aggregate; a value stays where the next one has the same field. */
+  /** Shows the fields of this aggregate. A value stays if the next aggregate has the same field. */
   show({ forward_query: query, forward_headers: headers }) {
     const before = new Map(this.#fields.map(({ input }) => [input.id, input.value]));
     const ordered = [...headers].sort((a, b) => TRACE.has(a) - TRACE.has(b));
@@ -32,7 +33,7 @@ export class Forwarded {
     byId("forwarded-fields").replaceChildren(...this.#fields.map(({ group }) => group));
   }
 
-  /** What was entered: `{ parameters, headers }`, lists of names and values; or `{ wrong, input }`. */
+  /** Returns what was entered: `{ parameters, headers }`, lists of names and values; or `{ wrong, input }`. */
   read() {
     const entered = this.#fields.filter(({ input }) => input.value !== "");
     const wrong = entered.find(({ kind, input }) => kind === "header" && !VALUE.test(input.value));

@@ -1,4 +1,4 @@
-// The runs that were made, as two tables: what they took by aggregate and mode, and each of them.
+// The runs so far, as two tables: their times by aggregate and mode, and each run.
 
 import { announce, byId, make, table, write } from "./dom.js";
 import { count, time } from "./scale.js";
@@ -45,7 +45,7 @@ export class History {
   }
 }
 
-/** An aggregate's name, and what differs from its configuration. */
+/** Makes an aggregate's name with its differences from the configuration. */
 export function named(aggregate, options) {
   const name = make("span", { class: "mono" }, aggregate);
   return options === "" ? name : make("span", {}, name, " ", make("small", {}, options));

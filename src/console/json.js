@@ -1,16 +1,16 @@
-// JSON text, read and laid out without making values of what upstreams wrote: 12345678901234567890 and 1.50 stay what they are,
-// where JSON.parse would make other numbers of them, and no depth, length or lone surrogate can be too much. Nothing here calls
-// itself, so nothing overflows.
+// Reads and lays out JSON text without making values of what upstreams wrote. 12345678901234567890 and 1.50 stay as
+// they are, while JSON.parse would make other numbers of them. Any depth, length or lone surrogate is allowed. Nothing
+// here calls itself, so nothing overflows.
 
 const INDENT = "  ";
 
-/** Text that is nested deeper is not laid out: its indentation would be longer than itself. */
+/** The deepest nesting that is laid out. Indentation beyond it would be longer than the text. */
 const DEEPEST = 100;
 
 /** The longest text that comes out, for the same reason. */
 const LONGEST = 1_000_000;
 
-/** The place behind the string that begins at `at`; the end of the text where it doesn't end. */
+/** Returns the index after the string that begins at `at`; the end of the text if the string doesn't end. */
 function behindString(text, at) {
   let end = text.indexOf('"', at + 1);
   while (end !== -1) {
@@ -29,7 +29,7 @@ function behindString(text, at) {
 const MARKS = new Set("{}[],:");
 const SPACE = /\s/;
 
-/** Strings whole, single marks, and everything else between them. */
+/** Yields whole strings, single marks, and everything else between them. */
 function* tokens(text) {
   let at = 0;
   while (at < text.length) {
@@ -51,8 +51,10 @@ function* tokens(text) {
   }
 }
 
-/** Valid JSON `text` with one member a line; null where it is nested too deeply or gets too long. Anything else comes out with
-    other whitespace, and is not judged. */
+/**
+ * Returns valid JSON `text` with one member a line; null if it is nested too deeply or gets too long. Other text comes
+ * out with other whitespace, and is not judged.
+ */
 export function pretty(text) {
   const parts = [];
   let length = 0;
@@ -62,7 +64,7 @@ export function pretty(text) {
     length += part.length;
   };
   const line = () => put("\n" + INDENT.repeat(depth));
-  // The mark that opened, until it is known whether anything is between it and the one that closes.
+  // The opening mark, until it is known if anything is between it and the closing one.
   let opened = null;
   for (const token of tokens(text)) {
     if (opened !== null) {
@@ -100,8 +102,10 @@ export function pretty(text) {
   return parts.join("");
 }
 
-/** The members of the JSON object `text` by name, each value as it was written and not judged. Of two with one name, the last.
-    Throws a SyntaxError where it is no object, or is cut. */
+/**
+ * Returns the members of the JSON object `text` by name, each value as it was written and not judged. Of two with one
+ * name, it takes the last. Throws a SyntaxError if it is not an object, or is cut.
+ */
 export function members(text) {
   const found = new Map();
   const wrong = () => new SyntaxError("this is no whole JSON object");
@@ -144,7 +148,10 @@ export function members(text) {
   return found;
 }
 
-/** The place of the comma or the bracket that ends the value which begins at `at`; the end of the text where it doesn't end. */
+/**
+ * Returns the index of the comma or the bracket that ends the value which begins at `at`; the end of the text if the
+ * value doesn't end.
+ */
 function behindValue(text, at) {
   let depth = 0;
   let place = at;
@@ -166,16 +173,16 @@ function behindValue(text, at) {
   return place;
 }
 
-/** The members that hold what upstreams have sent: kept as text, and never made values of. */
+/** The members with data of upstreams. They are kept as text, and no values are made of them. */
 const THEIRS = new Set(["body", "results"]);
 
-/** What the gateway itself says in an object: its members but for those that hold what upstreams have sent. */
+/** Reads the gateway's own members of an object, without those with data of upstreams. */
 export function read(text) {
   const own = [...members(text)].filter(([name]) => !THEIRS.has(name));
   return Object.fromEntries(own.map(([name, value]) => [name, JSON.parse(value)]));
 }
 
-/** The JSON that a stream's lines make: its last one with the results put into it. */
+/** Returns the JSON that a stream's lines make: its last line with the results put into it. */
 export function joined(results, outcome) {
   if (outcome === null) {
     return results.join("\n");

@@ -1,10 +1,10 @@
-// Newline-delimited JSON from pieces of text that end anywhere: in the middle of a line, or of none.
+// Splits newline-delimited JSON from pieces of text that end anywhere, even in the middle of a line.
 
 export class Lines {
-  /** The line that has begun, in its pieces: joined once it is whole, as a long one comes in many. */
+  /** The line that has begun, in its pieces. They are joined once it is whole, as a long line comes in many. */
   #begun = [];
 
-  /** The whole lines that this piece ends, without empty ones. */
+  /** Returns the whole lines that this piece ends, without empty ones. */
   push(piece) {
     const parts = piece.split("\n");
     const begun = parts.pop();
@@ -16,7 +16,7 @@ export class Lines {
     return parts.filter((line) => line.trim() !== "");
   }
 
-  /** What came after the last newline: empty, unless the text was cut. */
+  /** Returns the text after the last newline: empty, unless the text was cut. */
   get rest() {
     return this.#begun.join("");
   }

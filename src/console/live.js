@@ -1,17 +1,17 @@
-// What the gateway is at, from its own metrics: asked for every two seconds while the page is seen, and not otherwise.
+// The gateway's activity, from its own metrics. It asks every two seconds while the page is visible, and not otherwise.
 
 import { byId, draw, make, write } from "./dom.js";
 import { parse, sum } from "./exposition.js";
 import { Series, paths, rate } from "./series.js";
 
 const EVERY = 2000;
-/** One minute. */
+/** The number of readings in one minute. */
 const MOST = 30;
 const [WIDTH, HEIGHT] = [160, 32];
 
 /** A breaker's states by their numbers. */
 const STATES = ["closed", "half-open", "open"];
-/** Results that are nobody's failure. */
+/** Results that do not count as failures. */
 const FINE = new Set(["ok", "cancelled", "skipped"]);
 
 export class Live {
@@ -26,7 +26,7 @@ export class Live {
   #last = { requests: null, failures: null };
   #timer = null;
 
-  /** Begins to ask, or says why it doesn't; `guarded` names the upstreams that have a breaker. */
+  /** Begins to ask, or shows why it doesn't. `guarded` names the upstreams that have a breaker. */
   start(isServed, guarded) {
     this.#guarded = new Set(guarded);
     if (!isServed) {
@@ -48,7 +48,7 @@ export class Live {
     byId("tiles").hidden = sentence !== "";
   }
 
-  /** Asks now and later while the page is seen; a page that is not seen stops asking. */
+  /** Asks now and later while the page is visible. A hidden page stops asking. */
   #next() {
     clearTimeout(this.#timer);
     if (document.visibilityState === "visible") {
@@ -103,7 +103,7 @@ export class Live {
   }
 }
 
-/** A number with a line that shows where it comes from. */
+/** Makes a number with a line that shows its last values. */
 function tile(title, unit) {
   const number = make("span", { class: "number" }, "–");
   const area = draw("path", { class: "area" });

@@ -1,14 +1,14 @@
-// The runs that were made, in this browser: the last hundred, kept over a reload where the browser allows it, and what they
-// took at the median and at the ninetieth percentile.
+// The last hundred runs in this browser, kept over a reload if the browser allows it, and their times at the median and
+// at the ninetieth percentile.
 
-/** How many are kept. */
+/** The number of runs that are kept. */
 export const MOST = 100;
 
 const KEY = "gather.console.runs";
 
 const ANSWERED = new Set(["complete", "partial"]);
 
-/** The nearest-rank percentile (0 < `share` <= 1) of numbers in any order; null of none. */
+/** Returns the nearest-rank percentile (0 < `share` <= 1) of numbers in any order; null if there are none. */
 export function percentile(numbers, share) {
   if (numbers.length === 0) {
     return null;
@@ -21,13 +21,13 @@ export class Records {
   #storage;
   #runs;
 
-  /** `storage` is the browser's, or null where there is none. */
+  /** Takes the browser's `storage`, or null if there is none. */
   constructor(storage) {
     this.#storage = storage;
     this.#runs = read(storage);
   }
 
-  /** The runs, oldest first: `{ at, aggregate, options, mode, outcome, elapsed, calls, ok }`. */
+  /** Returns the runs, oldest first: `{ at, aggregate, options, mode, outcome, elapsed, calls, ok }`. */
   get runs() {
     return this.#runs;
   }
@@ -42,7 +42,10 @@ export class Records {
     this.#keep();
   }
 
-  /** What the answered runs (`complete` or `partial`) of one aggregate, with one set of options and in one mode, took. */
+  /**
+   * Returns the times of the answered runs (`complete` or `partial`) of one aggregate, with one set of options and in
+   * one mode.
+   */
   times(aggregate, options, mode) {
     return this.#runs
       .filter((run) => run.aggregate === aggregate && run.options === options)
@@ -50,7 +53,7 @@ export class Records {
       .map((run) => run.elapsed);
   }
 
-  /** One row for each aggregate, set of options and mode, those that ran last first. */
+  /** Returns one row for each aggregate, set of options and mode, those that ran last first. */
   summary() {
     const rows = new Map();
     for (const { aggregate, options, mode } of [...this.#runs].reverse()) {
@@ -84,7 +87,7 @@ export class Records {
     try {
       this.#storage?.setItem(KEY, JSON.stringify(this.#runs));
     } catch {
-      // Full or forbidden: they last as long as the page.
+      // The storage is full or forbidden: the runs last as long as the page.
     }
   }
 }
@@ -98,7 +101,7 @@ function read(storage) {
   }
 }
 
-/** Whether it is what another version would have written as well. */
+/** Returns true for a run in the form that this version writes. Another version may have written it. */
 function isRun(run) {
   const texts = ["aggregate", "options", "mode", "outcome"];
   const numbers = ["at", "elapsed", "calls", "ok"];

@@ -1,9 +1,10 @@
-// The state of one run: which calls wait, which are under way and which have settled, from the lines of its stream. Times are
-// milliseconds of the gateway's clock, which begins with the run; `clock` is this page's, which begins when it asks.
+// The state of one run, from the lines of its stream: which calls wait, which are under way and which have settled.
+// Times are milliseconds of the gateway's clock, which begins with the run. `clock` is this page's, which begins when
+// it asks.
 
 import { read } from "./json.js";
 
-/** How a run ended other than by its last line. */
+/** The ends of a run without its last line. */
 export const ENDS = {
   refused: "refused",
   unreachable: "unreachable",
@@ -12,17 +13,17 @@ export const ENDS = {
 };
 
 export class Run {
-  /** `calls` are those of the plan in order, `limit` the most at a time. */
+  /** Begins a run. `calls` are those of the plan in order, `limit` the most at a time. */
   constructor(mode, calls, limit) {
     this.mode = mode;
     this.calls = calls.map((call) => ({ ...call, began: null, result: null, line: null }));
-    /** The last line, read and as it came. */
+    /** The last line, both read and as it came. */
     this.outcome = null;
     this.outcomeLine = null;
-    /** One of `ENDS`, and what there is to say of it: `{ title, detail, … }`. */
+    /** One of `ENDS`, and its description: `{ title, detail, … }`. */
     this.end = null;
     this.problem = null;
-    /** What the line that came last says, without an upstream's body. */
+    /** The content of the latest line, without an upstream's body. */
     this.latest = null;
     /** The request's id, once it is known. */
     this.id = null;
@@ -31,21 +32,21 @@ export class Run {
   }
 
   #limit;
-  /** How far this page's clock is ahead of the gateway's: the way there and back. */
+  /** The time by which this page's clock is ahead of the gateway's: the way there and back. */
   #ahead = null;
-  /** The time of an end that had no last line. */
+  /** The time of an end without a last line. */
   #ended = null;
 
   get isOver() {
     return this.outcome !== null || this.end !== null;
   }
 
-  /** `complete`, `partial`, `failed`, one of `ENDS`, or null while it runs. */
+  /** Returns `complete`, `partial`, `failed`, one of `ENDS`, or null while it runs. */
   get verdict() {
     return this.end ?? this.outcome?.outcome ?? null;
   }
 
-  /** Takes the plan's names as the gateway says them, in case that the page's are older. */
+  /** Takes the plan's names from the gateway, in case the page's are older. */
   plan(names) {
     if (names.length === this.calls.length && names.every((name, at) => name === this.calls[at].name)) {
       return;
@@ -63,7 +64,7 @@ export class Run {
     this.#begin(0);
   }
 
-  /** Takes one line, and says whether it was the last one. */
+  /** Takes one line, and returns true for the last one. */
   take(line, clock) {
     const value = read(line);
     value.elapsed_ms = time(value.elapsed_ms);
@@ -96,7 +97,7 @@ export class Run {
     this.problem = problem;
   }
 
-  /** As many calls as may be are under way from `at` on. */
+  /** Marks as many calls as allowed as under way from `at` on. */
   #begin(at) {
     let under = this.calls.filter((call) => call.began !== null && call.result === null).length;
     for (const call of this.calls) {
@@ -110,7 +111,7 @@ export class Run {
     }
   }
 
-  /** How long it has run, or took. */
+  /** Returns the time that it has run, or took. */
   elapsed(clock) {
     if (this.outcome !== null) {
       return this.outcome.elapsed_ms;
@@ -124,8 +125,11 @@ export class Run {
     return ends.reduce((last, end) => Math.max(last, end), Math.max(0, clock - (this.#ahead ?? 0)));
   }
 
-  /** Where a call's bar is, and what it says: `{ state, start, length }`, `state` one of `waiting`, `running`, `ok`, `failed`,
-      `idle` (given up or never begun, by nobody's fault) and `lost` (the run ended before its result came). */
+  /**
+   * Returns the position and the state of a call's bar: `{ state, start, length }`. `state` is one of `waiting`,
+   * `running`, `ok`, `failed`, `idle` (given up or never begun, without a failure) and `lost` (the run ended before its
+   * result came).
+   */
   span(call, now) {
     if (call.result !== null) {
       const { ok, failure, start_ms: start, elapsed_ms: length } = call.result;
@@ -142,11 +146,11 @@ export class Run {
     return { state: "running", start: call.began, length: Math.max(0, now - call.began) };
   }
 
-  /** How many calls have succeeded. */
+  /** Returns the number of calls that have succeeded. */
   get ok() {
     return this.calls.filter((call) => call.result?.ok).length;
   }
 }
 
-/** A time as a line says it; none where it says something else. */
+/** Reads a time from a line; zero if it is not a number. */
 const time = (value) => (Number.isFinite(value) ? value : 0);

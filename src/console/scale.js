@@ -1,8 +1,8 @@
-// Times on an axis: how far it reaches, where its marks are, and how times and counts are written. All in milliseconds.
+// Times on an axis: its length, its marks, and the written form of times and counts. All in milliseconds.
 
 const STEPS = [1, 1.5, 2, 3, 5, 7.5, 10];
 
-/** The next round time that is not less: an axis that grows in steps, so that bars are seen to grow. */
+/** Returns the next round time that is not less. The axis grows in steps, so that bars are seen to grow. */
 export function ceiling(time) {
   if (!(time > 0)) {
     return 1;
@@ -12,7 +12,10 @@ export function ceiling(time) {
   return step * power;
 }
 
-/** The distance between marks on an axis of this length, so that after zero there is one at least and `most` (2 or more) at most. */
+/**
+ * Returns the distance between marks on an axis of this length. After zero there are then at least one mark and at most
+ * `most` (2 or more).
+ */
 export function step(length, most) {
   if (!(length > 0)) {
     return 1;
@@ -21,14 +24,14 @@ export function step(length, most) {
   return [1, 2, 2.5, 5, 10].map((step) => step * power).find((step) => length / step <= most + 1e-9);
 }
 
-/** The marks, zero among them. */
+/** Returns the marks, including zero. */
 export function marks(length, most) {
   const distance = step(length, most);
   const count = Math.floor(length / distance + 1e-9);
   return Array.from({ length: count + 1 }, (_, index) => index * distance);
 }
 
-/** A measured time: `0.04 ms`, `3.2 ms`, `301 ms`, `2.00 s`, `125 s`. */
+/** Writes a measured time: `0.04 ms`, `3.2 ms`, `301 ms`, `2.00 s`, `125 s`. */
 export function time(ms) {
   if (!Number.isFinite(ms)) {
     return "–";
@@ -45,17 +48,17 @@ export function time(ms) {
   return ms < 99_950 ? `${(ms / 1000).toFixed(2)} s` : `${(ms / 1000).toFixed(0)} s`;
 }
 
-/** A time on the axis, or a configured one: without more digits than it needs. */
+/** Writes a time on the axis, or a configured one, without more digits than it needs. */
 export function round(ms) {
   const plain = (number) => String(Number(number.toPrecision(6)));
   return ms >= 1000 ? `${plain(ms / 1000)} s` : `${plain(ms)} ms`;
 }
 
-/** How many times as fast the second is, in words; null where that is no number. */
+/** Says in words how many times as fast the second is; null if that is not a number. */
 export function ratio(slow, fast) {
   const times = slow / fast;
   return Number.isFinite(times) && times > 0 ? times.toFixed(2) : null;
 }
 
-/** So many of them: `1 call`, `3 calls`. */
+/** Writes a count of things: `1 call`, `3 calls`. */
 export const count = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;

@@ -1,4 +1,4 @@
-// The last values of something that is measured again and again, and the line that they draw.
+// The last values of a repeated measurement, and the line that they draw.
 
 export class Series {
   #values = [];
@@ -20,8 +20,10 @@ export class Series {
   }
 }
 
-/** Events a second between two readings of counters, each `{ at, value }` with `at` in milliseconds; null before the second.
-    A counter that has gone back began anew with a new process. */
+/**
+ * Returns events a second between two readings of counters, each `{ at, value }` with `at` in milliseconds; null before
+ * the second reading. A counter that has gone back began again with a new process.
+ */
 export function rate(before, now) {
   if (before === null || now.at <= before.at) {
     return null;
@@ -30,8 +32,10 @@ export function rate(before, now) {
   return (more * 1000) / (now.at - before.at);
 }
 
-/** The line and the area under it as SVG paths in a box of `width` by `height`; the newest value is at the right edge, the
-    largest at the top, and `most` values fill the width. */
+/**
+ * Returns the line and the area under it as SVG paths in a box of `width` by `height`. The newest value is at the right
+ * edge, the largest at the top, and `most` values fill the width.
+ */
 export function paths(values, most, width, height) {
   if (values.length === 0) {
     return { line: "", area: "" };

@@ -1,5 +1,5 @@
-// Runs drawn as bars on one axis of time: a list for each run, an item for each call. While a run goes on, `draw` moves what is
-// under way and nothing else; an item is written once more when its call has settled.
+// Draws runs as bars on one axis of time: a list for each run, an item for each call. While a run goes on, `draw` moves
+// only what is under way. An item is written once more when its call has settled.
 
 import { byId, make, write } from "./dom.js";
 import { ceiling, count, marks, ratio, round, step, time } from "./scale.js";
@@ -7,10 +7,10 @@ import { ceiling, count, marks, ratio, round, step, time } from "./scale.js";
 const TITLES = { sequential: "Sequential", concurrent: "Concurrent" };
 const ABOUT = { sequential: "one call after another", concurrent: "all calls at once" };
 
-/** A mark for each state, for those who don't tell colours apart. */
+/** A mark for each state, for users who don't tell colours apart. */
 const SIGNS = { waiting: "○", running: "◔", ok: "✓", failed: "✕", idle: "–", lost: "?" };
 
-/** How often the figures of what goes on are written, in milliseconds: nobody reads them sixty times a second. */
+/** The time between two writes of changing figures, in milliseconds, as sixty a second can't be read. */
 const FIGURES = 100;
 
 /** The room for one mark's label on the axis, in pixels. */
@@ -19,7 +19,7 @@ const LABEL = 72;
 export class Waterfall {
   #chart = byId("chart");
   #axis = make("div", { class: "axis", "aria-hidden": "true" });
-  /** What is drawn of each run, by mode. */
+  /** The drawn parts of each run, by mode. */
   #views = new Map();
   #marks = "";
   #figured = -Infinity;
@@ -33,12 +33,14 @@ export class Waterfall {
     byId("nothing").hidden = runs.length > 0;
   }
 
-  /** Draws everything as of this time; `clocks` has this page's clock of each run by mode, `expected` the time that the
-      slowest one will take, as far as that is known. */
+  /**
+   * Draws everything as of this time. `clocks` has this page's clock of each run by mode. `expected` is the time that
+   * the slowest one will take, as far as it is known.
+   */
   draw(clocks, expected) {
     const runs = [...this.#views.values()].map(({ run }) => run);
     const times = runs.map((run) => run.elapsed(clocks[run.mode] ?? 0));
-    // What has ended fits exactly; what goes on has room to grow.
+    // An ended run fits exactly, and a run that goes on has room to grow.
     const room = runs.map((run, at) => (run.isOver ? times[at] : ceiling(Math.max(times[at], expected))));
     this.#measure(Math.max(...room, 1e-3));
     const now = performance.now();
@@ -71,7 +73,7 @@ export class Waterfall {
     this.#axis.replaceChildren(...labels);
   }
 
-  /** How many times as fast, once both are complete: else the ratio would compare different things. */
+  /** Shows how many times as fast, once both are complete. Otherwise the ratio would compare different things. */
   #compare() {
     const [slow, fast] = ["sequential", "concurrent"].map((mode) => this.#views.get(mode)?.run);
     const times =
@@ -92,7 +94,7 @@ export class Waterfall {
   }
 }
 
-/** The ratio's words as they are shown. */
+/** Returns the ratio's words as they are shown. */
 export const shownRatio = () => byId("ratio").textContent;
 
 function view(run) {
@@ -113,7 +115,7 @@ function view(run) {
   return shown;
 }
 
-/** The items of a run's calls, made anew when the gateway has named others. */
+/** Returns the items of a run's calls. They are made again if the gateway has named other calls. */
 function items(shown) {
   shown.names = shown.run.calls.map((call) => call.name).join();
   shown.items = shown.run.calls.map((call) => {
@@ -175,7 +177,7 @@ function drawCall({ item, bar, begins, took, said, more }, call, { state, start,
   more.hidden = sentence === "";
 }
 
-/** What became of a call, in one or two words. */
+/** Describes the end of a call in one or two words. */
 function words(call, state) {
   const { result } = call;
   if (result === null) {
@@ -187,7 +189,7 @@ function words(call, state) {
   return result.failure === "status" ? `status ${result.status}` : result.failure;
 }
 
-/** How often it was tried, where that was more than once. */
+/** Describes how often it was tried, if that was more than once. */
 function tries(result) {
   if (result === null || result.attempts <= 1) {
     return "";
@@ -196,7 +198,7 @@ function tries(result) {
   return count(result.attempts, "attempt") + (hedges > 0 ? `, ${count(hedges, "hedge")}` : "");
 }
 
-/** A problem's title, status, detail and id. */
+/** Returns a problem's title, status, detail and id. */
 function told({ title, status, detail, type }, id) {
   const name = type?.replace("urn:gather:problem:", "");
   const facts = [status && `status ${status}`, name, id && `request ${id}`].filter((fact) => fact);
