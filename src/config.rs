@@ -68,8 +68,8 @@ use self::{
 };
 use crate::upstream::Roots;
 
-/// Loads a configuration from files (TOML, YAML or JSON, by their endings), each over the one before, and the variables
-/// of `environment` that begin with `GATHER__` over all of them. Reads the files that it names, too. With
+/// Loads a configuration from files (TOML, YAML or JSON, by their endings), each over the one before. The variables of
+/// `environment` that begin with `GATHER__` go over all of them. Reads the files that it names, too. With
 /// `surroundings`, for a configuration of this process, it also warns of oddities in them and in the other variables.
 ///
 /// # Errors

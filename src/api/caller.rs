@@ -21,7 +21,7 @@ pub(super) fn shortest(
         if millis.is_none() {
             ignored();
         }
-        // Senders use zero for "no time-out", so zero is no bound.
+        // Senders use zero for "no time-out", so zero sets no bound.
         millis.filter(|millis| *millis > 0)
     });
     times.map(Duration::from_millis).chain(wait).min()

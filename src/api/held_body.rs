@@ -17,8 +17,8 @@ use bytes::Bytes;
 use crate::exchange::Charge;
 use crate::fanout::Permit;
 
-/// The bytes that are handed to the connection at a time. The connection keeps a buffer of this size for as long as its
-/// client stays, so it is not much more than a socket takes at once.
+/// The bytes that are handed to the connection at a time. The connection keeps a buffer of this size as long as its
+/// client stays. So it is not much more than a socket takes at once.
 const PIECE: usize = 64 * 1024;
 
 /// Bytes that go out piece by piece.

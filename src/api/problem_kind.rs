@@ -17,7 +17,7 @@ pub enum ProblemKind {
     EmptyParameter,
     /// 400: a query parameter's value that has no meaning here.
     InvalidParameter,
-    /// 400: a body where none is taken.
+    /// 400: a body with a request that takes none.
     UnexpectedBody,
     /// 404: no such route.
     NotFound,

@@ -1,6 +1,6 @@
 //! Properties of every query, whatever its contents. A query is accepted, or refused with a 400 that names one of its
 //! parameters. Its choices stay within what is allowed. Only declared parameters are passed on, and nothing is smuggled
-//! along with them.
+//! along with them. It must not know who makes the queries.
 
 use std::{borrow::Cow, num::NonZeroUsize, rc::Rc, time::Duration};
 

@@ -1,6 +1,6 @@
 //! The shapes of the answers, as types: for the OpenAPI document, which describes them, and for the commands, which
 //! read them. `json` and `stream` write without them. A test (`tests/api/openapi.rs`) checks their output against these
-//! types.
+//! types. It must not know how the answers are made.
 //!
 //! An upstream's JSON is skipped, as not all of it can be made into a value. serde's `untagged`, and `flatten` around a
 //! call's result, would try to. They are there for the schemas alone, and `try_from` says how the shape is read.

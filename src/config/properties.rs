@@ -1,6 +1,6 @@
 //! Properties of every text of a configuration, whatever is in it. Either it is accepted: its configuration in force
 //! then loads again to the same, and shows no secret. Or it is refused, with mistakes that each have a place and a
-//! reason.
+//! reason. It must not know who makes the texts.
 
 use config::FileFormat;
 use serde::{Serialize, de::DeserializeOwned};

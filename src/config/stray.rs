@@ -1,5 +1,5 @@
 //! Finds variables that look like settings and are not, such as `GATHER_LOG_LEVEL` with one underscore. A value is
-//! never shown.
+//! never shown. It must not know how variables become settings.
 
 use super::{environment::PREFIX, mistake::KeyPath, mistake::Step, spelling::Keys};
 
@@ -82,8 +82,8 @@ pub(super) fn variable(path: &KeyPath) -> Option<String> {
     ))
 }
 
-/// Returns true if Kubernetes made this variable for a Service whose name begins with `gather`, as it does for every
-/// Service of a namespace, or Docker for a link.
+/// Returns true if Kubernetes made this variable for a Service whose name begins with `gather`, or Docker for a link.
+/// Kubernetes makes some for every Service of a namespace.
 fn is_service_link(name: &str, value: &str) -> bool {
     const TRANSPORTS: [&str; 3] = ["TCP", "UDP", "SCTP"];
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,5 @@
-//! The rules for the URL of an upstream. Its messages never quote the URL, as it may hold credentials.
+//! The rules for the URL of an upstream. Its messages never quote the URL, as it may hold credentials. It must not know
+//! where the URL is used.
 
 use std::net::Ipv6Addr;
 

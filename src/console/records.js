@@ -1,5 +1,5 @@
-// The last hundred runs in this browser, kept over a reload if the browser allows it, and their times at the median and
-// at the ninetieth percentile.
+// The last hundred runs in this browser, and their times at the median and at the ninetieth percentile. They are kept
+// over a reload if the browser allows it.
 
 /** The number of runs that are kept. */
 export const MOST = 100;

@@ -1,5 +1,5 @@
 //! Properties of every head, whatever its contents: the pieces in which it comes make no difference, and the codec's
-//! parser reads the same in a head that passes.
+//! parser reads the same in a head that passes. It must not know who makes the heads.
 
 use bytes::{Buf as _, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Uri};

@@ -1,5 +1,6 @@
 //! The watch for a reset on a connection whose client has closed its half. A read shows nothing any more, as it always
-//! ends at once. Writing belongs to the answer, and there may be nothing to write for a long time.
+//! ends at once. Writing belongs to the answer, and there may be nothing to write for a long time. It must not know
+//! requests or answers.
 
 use std::{
     future::{Future, pending},

@@ -1,5 +1,6 @@
 //! The bytes of bodies that one request may hold, over all its calls and their attempts. A body draws the bytes that
-//! have come or are announced. A body that comes to nothing gives its bytes back. Nothing waits.
+//! have come or are announced. A body that is not kept gives its bytes back. Nothing waits. It must not know what the
+//! bodies say.
 //!
 //! Besides its own bound, a request has a charge on the memory that all requests share. The charge counts each body
 //! twice, as it is copied into the answer.

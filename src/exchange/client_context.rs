@@ -1,5 +1,5 @@
 //! The parts of the client's request that its calls need: those that may go upstream (nothing else does), and the room
-//! that is left for its answer.
+//! that is left for its answer. It must not know who calls.
 
 use std::rc::Rc;
 

@@ -1,5 +1,6 @@
 //! The load that retries and hedges may add to an upstream's, over all workers. It is a token bucket: calls fill it and
-//! extra attempts empty it. If an upstream fails entirely, the extra load stays within the ratio and the floor.
+//! extra attempts empty it. If an upstream fails entirely, the extra load stays within the ratio and the floor. It must
+//! not know calls or attempts.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 

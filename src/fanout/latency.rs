@@ -1,6 +1,6 @@
 //! A small running estimate of an upstream's latency, which the workers share. It counts answers in buckets that grow
 //! by an eighth. It halves the counts now and then, so that the past fades. Recording takes two atomic additions, and a
-//! calculation now and then. Reading takes one load.
+//! calculation now and then. Reading takes one load. It must not know what an answer is.
 
 use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering},

@@ -1,5 +1,5 @@
 //! A bound on the number of things of one kind that are under way, counted over all workers: attempts to an upstream,
-//! requests of the gateway. It refuses at once, and nothing waits.
+//! requests of the gateway. It refuses at once, and nothing waits. It must not know what it counts.
 
 use std::{
     num::NonZeroUsize,

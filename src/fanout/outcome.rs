@@ -1,4 +1,5 @@
-//! The outcome of a plan: every call's result in plan order, the verdict, and the sums that the answer shows.
+//! The outcome of a plan: every call's result in plan order, the verdict, and the sums that the answer shows. It must
+//! not know how an answer is written.
 
 use std::{sync::Arc, time::Duration};
 

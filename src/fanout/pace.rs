@@ -1,4 +1,5 @@
-//! The pace of a plan whose results are taken one by one while it runs: no faster than they are taken.
+//! The pace of a plan whose results are taken one by one while it runs: no faster than they are taken. It must not know
+//! results or their reader.
 
 use std::{cell::Cell, future::poll_fn, task::Poll};
 

@@ -1,5 +1,5 @@
 //! The state of one upstream that all workers share: its ceiling, its budget for extra attempts, its breaker and its
-//! latency. It is made once at start. Nothing in it waits or locks.
+//! latency. It is made once at start. Nothing in it waits or locks. It must not know calls or plans.
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Sets of HTTP statuses, as policies name them.
+//! Sets of HTTP statuses, as policies name them. It must not know what they are used for.
 
 use std::{fmt, str::FromStr as _};
 

@@ -1,4 +1,5 @@
-//! Log lines on standard error, as text or as JSON. Standard output is for the commands' own results.
+//! Log lines on standard error, as text or as JSON. Standard output is for the commands' own results. It must not know
+//! what is logged.
 //!
 //! The log belongs to the process, as its standard error does. It is the only part of telemetry that is not made anew
 //! for each gateway.

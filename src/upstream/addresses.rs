@@ -1,6 +1,6 @@
 //! The order in which a name's addresses are tried. The system's order (RFC 6724) is the base. Connections begin at
 //! each address in turn, and the families alternate (RFC 8305, section 4). An address that brought no connection comes
-//! last for a while.
+//! last for a while. It must not know how a connection is made.
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,4 +1,4 @@
-//! The failure of an answer that breaks the rules of HTTP.
+//! The failure of an answer that breaks the rules of HTTP. It must not know the rules.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
 //! Takes a chunked body (RFC 9112, section 7.1) apart, to its end. Pure: bytes in, data out, nothing kept.
 
-/// The longest size line with its extensions, and the longest trailers, in bytes. Nobody needs more.
+/// The longest size line with its extensions, and the longest trailers, in bytes. No answer needs more.
 const MAX_ASIDE: usize = 16 * 1024;
 
 const INVALID: &str = "the upstream's chunks are not valid HTTP/1.1";

@@ -28,7 +28,7 @@ impl Format {
 /// The codings that the fields of one answer name. It is not made if they name no coding, or only `identity`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Codings {
-    /// The codings' words in order, with commas between them. Text that is no valid word is left out.
+    /// The codings' words in order, with commas between them. Text that is not a valid word is left out.
     words: String,
     /// The words that IANA knows as codings.
     known: Vec<&'static str>,
@@ -86,7 +86,7 @@ impl Codings {
     }
 }
 
-/// Returns a registered coding by its name or its alias. Other words are no codings, and their bytes are taken as they
+/// Returns a registered coding by its name or its alias. Other words are not codings, and their bytes are taken as they
 /// are.
 fn known(word: &str) -> Option<&'static str> {
     let codings = [

@@ -1,6 +1,7 @@
 //! Looks names up on a few threads that run from the start, as a process at its limit of threads can't start another
 //! one later. At most one look-up of a name is under way at a time, however many wait for it. A name service that hangs
-//! for one name holds one thread, and the other threads serve the other names.
+//! for one name holds one thread, and the other threads serve the other names. It must not know what the addresses are
+//! for.
 
 use std::{
     collections::HashMap,

@@ -57,7 +57,7 @@ pub(super) struct Wait {
     pub(super) sure: Duration,
 }
 
-/// A connection that nobody uses, and the ends of its [`Wait`].
+/// An idle connection, and the ends of its [`Wait`].
 struct Waiting {
     connection: Connection,
     until: Instant,

@@ -1,5 +1,6 @@
 //! Properties of every answer of an upstream, whatever its bytes and however they arrive. The reader always finds the
-//! same in it, never more than there was, and the same as a plain reading of RFC 9112.
+//! same in it, never more than there was, and the same as a plain reading of RFC 9112. It must not know who makes the
+//! bytes.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -277,7 +278,7 @@ fn plain_chunks(body: &[u8]) -> Option<Plain> {
     Some(plain)
 }
 
-/// Returns the first line and the bytes after it. `Some(None)` while it is not complete, `None` if it is no line.
+/// Returns the first line and the bytes after it. `Some(None)` while it is not complete, `None` if it is not a line.
 #[expect(clippy::option_option, reason = "refused, not there yet, there")]
 fn line(bytes: &[u8]) -> Option<Option<(&[u8], &[u8])>> {
     let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {

@@ -25,9 +25,9 @@ pub(super) enum Lost {
     Late,
 }
 
-/// Connects to the first of the addresses `found` that answers. The next is tried as soon as one has failed, or when it
-/// has taken 250 ms or half of the time that is left until `end`. The earlier ones go on beside it. Gives up when
-/// `over` is.
+/// Connects to the first of the addresses `found` that answers. The next is tried as soon as one has failed, or has
+/// taken 250 ms or half of the time that is left until `end`. The earlier ones go on beside it. Gives up when
+/// `over` is ready.
 ///
 /// The first shortage ends those that are under way, as each holds a descriptor. The address that hit the shortage is
 /// tried again at once. Those that were ended are tried again after all others.

@@ -48,7 +48,7 @@ impl Roots {
         }
     }
 
-    /// Returns true if nobody is trusted.
+    /// Returns true if there are no roots to trust.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.store.is_empty()

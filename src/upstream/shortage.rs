@@ -1,5 +1,5 @@
 //! The resources that this process itself can lack for a connection. The upstream has no part in it. So such a failure
-//! must not count against the upstream.
+//! must not count against the upstream. It must not know upstreams.
 
 use std::{
     io,

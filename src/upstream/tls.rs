@@ -1,4 +1,5 @@
-//! Trust and identity towards `https` upstreams. They are made once at start, and nothing is read for a connection.
+//! Trust and identity towards `https` upstreams. They are made once at start, and nothing is read for a connection. It
+//! must not know requests.
 
 use std::{collections::HashMap, sync::Arc};
 

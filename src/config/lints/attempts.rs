@@ -1,4 +1,5 @@
-//! Warns of retries, hedges, budgets and breakers of which one keeps another from ever happening.
+//! Warns of retries, hedges, budgets and breakers of which one keeps another from ever happening. It must not know how
+//! settings are read.
 
 use http::StatusCode;
 

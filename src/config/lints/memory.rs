@@ -1,4 +1,5 @@
 //! Warns of memory that does not exist: the machine has less than `server.memory`, or a request takes more than that.
+//! It must not know how the memory is measured.
 
 use crate::{
     config::{Bytes, checked::Config, memory::most_of, mistake::KeyPath, review::Review},

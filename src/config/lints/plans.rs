@@ -1,4 +1,5 @@
-//! Warns of aggregates whose every request loses a call or ends too soon, and of statuses that are never passed on.
+//! Warns of aggregates whose every request loses a call or ends too soon, and of statuses that are never passed on. It
+//! must not know how settings are read.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Warns of times of which one is always over before another begins to matter.
+//! Warns of times of which one is always over before another begins to matter. It must not know how settings are read.
 
 use super::places::{by_place, longest_deadline};
 use crate::{

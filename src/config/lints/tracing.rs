@@ -1,4 +1,4 @@
-//! Warns of collectors and samples that are probably not meant.
+//! Warns of collectors and samples that are probably not meant. It must not know how settings are read.
 
 use crate::{
     config::{checked::Process, defaults, mistake::KeyPath, review::Review},

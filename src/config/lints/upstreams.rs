@@ -1,4 +1,4 @@
-//! Warns of upstreams that are probably not meant.
+//! Warns of upstreams that are probably not meant. It must not know how settings are read.
 
 use http::StatusCode;
 

@@ -1,5 +1,5 @@
 //! The sender of spans: this gateway, as described by `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`. The SDK reads
-//! the latter too, but leaves its values percent-encoded.
+//! the latter too, but leaves its values percent-encoded. It must not know the spans.
 
 use std::env;
 
