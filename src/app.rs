@@ -4,7 +4,7 @@ mod deployment;
 mod endpoints;
 mod generation;
 mod listen;
-mod watch;
+mod reach;
 
 use std::{
     cell::LazyCell,

@@ -68,7 +68,7 @@ impl Default for Settings {
     }
 }
 
-/// An event that a [`Watch`] is told.
+/// An event that a [`PingObserver`] is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
     /// A request to `/ping` begins.
@@ -79,7 +79,7 @@ pub enum Seen {
 
 /// A function that is told about every well-formed request to `/ping`: one `Ended` for each `Started`. The server's
 /// threads call it, so it must not block.
-pub type Watch = Arc<dyn Fn(Seen) + Send + Sync>;
+pub type PingObserver = Arc<dyn Fn(Seen) + Send + Sync>;
 
 /// Returns a function that adds the routes of the dummy upstream to the caller's own [`App`], such as a test server.
 pub fn configure(settings: Settings) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
@@ -97,7 +97,7 @@ pub fn serve(
     listener: TcpListener,
     settings: Settings,
     workers: usize,
-    watch: Option<Watch>,
+    watch: Option<PingObserver>,
 ) -> io::Result<Server> {
     let server = HttpServer::new(move || App::new().configure(routes(settings, watch.clone())))
         .workers(workers.max(1))
@@ -111,7 +111,7 @@ pub fn serve(
 
 fn routes(
     settings: Settings,
-    watch: Option<Watch>,
+    watch: Option<PingObserver>,
 ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
     let reads = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
     move |config| {
@@ -134,7 +134,11 @@ fn routes(
     }
 }
 
-async fn ping(request: HttpRequest, settings: Settings, watch: Option<Watch>) -> HttpResponse {
+async fn ping(
+    request: HttpRequest,
+    settings: Settings,
+    watch: Option<PingObserver>,
+) -> HttpResponse {
     let wanted = match query::wanted(settings, request.query_string()) {
         Ok(wanted) => wanted,
         Err(mistakes) => {
@@ -142,7 +146,7 @@ async fn ping(request: HttpRequest, settings: Settings, watch: Option<Watch>) ->
             return problem(StatusCode::BAD_REQUEST, &all.join("; "));
         }
     };
-    let _guard = watch.map(Watched::start);
+    let _guard = watch.map(Observed::start);
     let delay = spread(wanted.settings.delay, wanted.settings.jitter);
     // A timer waits at least a millisecond. An upstream without a delay must not wait.
     if !delay.is_zero() {
@@ -260,16 +264,16 @@ fn problem(status: StatusCode, detail: &str) -> HttpResponse {
 }
 
 /// Tells the watch about the end of a request, even if the request is dropped while it waits.
-struct Watched(Watch);
+struct Observed(PingObserver);
 
-impl Watched {
-    fn start(watch: Watch) -> Self {
+impl Observed {
+    fn start(watch: PingObserver) -> Self {
         watch(Seen::Started);
         Self(watch)
     }
 }
 
-impl Drop for Watched {
+impl Drop for Observed {
     fn drop(&mut self) {
         (self.0)(Seen::Ended);
     }

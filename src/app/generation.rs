@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{
     deployment,
     endpoints::{endpoints, passed_on},
-    watch::{Counting, Reach},
+    reach::{Counting, Reach},
 };
 use crate::{
     api::{Deployment, Exposed, Gateway, Optional, Parts, Routes},

@@ -2,7 +2,7 @@
 
 mod lines;
 mod live;
-mod watch;
+mod view;
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use clap::Args;
 use http::{HeaderValue, StatusCode, header};
 use tokio::time::{interval, timeout};
 
-use self::{lines::Lines, live::Announced, watch::Watch};
+use self::{lines::Lines, live::Announced, view::LiveView};
 use super::{
     Done,
     answer::{self, Answer},
@@ -72,9 +72,9 @@ impl Call {
         let accept = (header::ACCEPT, HeaderValue::from_static(ACCEPT));
         let client = client::Client::asking(url, self.asked.max_time, vec![accept])?;
         let stop = serve::on_signal(Signals::to_stop()?);
-        let mut watch = Watch::begin();
+        let mut view = LiveView::begin();
         let ended = tokio::select! {
-            ended = timeout(self.asked.max_time, self.follow(&client, &mut watch)) => {
+            ended = timeout(self.asked.max_time, self.follow(&client, &mut view)) => {
                 ended.unwrap_or_else(|_| {
                     let within = humantime::format_duration(self.asked.max_time);
                     Err(anyhow!("no whole answer from {} within {within}", self.url))
@@ -82,14 +82,14 @@ impl Call {
             }
             () = stop => Err(anyhow!("stopped; the gateway has been told by the closed connection")),
         };
-        watch.end(ended)
+        view.end(ended)
     }
 
     /// Takes the answer as it comes. Returns the whole answer if the gateway doesn't stream.
     async fn follow(
         &self,
         client: &client::Client,
-        watch: &mut Watch,
+        view: &mut LiveView,
     ) -> anyhow::Result<Option<Reply>> {
         let mut following = client.follow().await?;
         let is_stream = following
@@ -108,14 +108,14 @@ impl Call {
                 },
             }));
         }
-        watch.announce(self.announced(&following));
+        view.announce(self.announced(&following));
         let mut lines = Lines::default();
         let mut ticks = interval(TICK);
         loop {
             let piece = tokio::select! {
                 piece = following.piece() => piece,
                 _ = ticks.tick() => {
-                    watch.paint()?;
+                    view.paint()?;
                     continue;
                 }
             };
@@ -124,15 +124,15 @@ impl Call {
                     let mut has_news = false;
                     lines.push(&piece, |message| {
                         has_news = true;
-                        watch.take(message)
+                        view.take(message)
                     })?;
                     if has_news {
-                        watch.paint()?;
+                        view.paint()?;
                     }
                 }
                 Ok(None) => return Ok(None),
                 // The number of results so far says more than the error.
-                Err(_) => return watch.broken(),
+                Err(_) => return view.broken(),
             }
         }
     }

@@ -30,7 +30,7 @@ use crate::{
     app::Application,
     config::{self, TooFew},
     fanout::{Mode, Reply},
-    ping::{self, Seen, Watch},
+    ping::{self, PingObserver, Seen},
     shutdown::Signals,
     telemetry::log,
 };
@@ -123,7 +123,7 @@ impl Demo {
                 let address = listener.local_addr()?;
                 let stage = Arc::new(AtomicU8::new(0));
                 let seen = Arc::clone(&stage);
-                let watch: Watch = Arc::new(move |event| {
+                let watch: PingObserver = Arc::new(move |event| {
                     let stage = match event {
                         Seen::Started => STARTED,
                         Seen::Ended => ENDED,

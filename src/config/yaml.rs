@@ -39,11 +39,11 @@ struct Open {
     /// The number of values before it.
     before: usize,
     depth: usize,
-    place: Place,
+    place: Position,
 }
 
 /// The kind of the next value in a list or table.
-enum Place {
+enum Position {
     List(usize),
     /// The next scalar is a key.
     Key,
@@ -121,12 +121,12 @@ impl Walk {
             }
             Event::SequenceStart(anchor, tag) => {
                 self.look_at(tag.as_ref(), |tag| effect_on(tag, "seq"));
-                self.opens(anchor, Place::List(0));
+                self.opens(anchor, Position::List(0));
                 None
             }
             Event::MappingStart(anchor, tag) => {
                 self.look_at(tag.as_ref(), |tag| effect_on(tag, "map"));
-                self.opens(anchor, Place::Key);
+                self.opens(anchor, Position::Key);
                 None
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
@@ -170,7 +170,7 @@ impl Walk {
         Ok(())
     }
 
-    fn opens(&mut self, anchor: usize, place: Place) {
+    fn opens(&mut self, anchor: usize, place: Position) {
         self.open.push(Open {
             anchor,
             before: self.values,
@@ -186,18 +186,18 @@ impl Walk {
             return;
         };
         *place = match place {
-            Place::List(index) => Place::List(*index + 1),
-            Place::Key => Place::Value(text.unwrap_or_default()),
-            Place::Value(_) => Place::Key,
+            Position::List(index) => Position::List(*index + 1),
+            Position::Key => Position::Value(text.unwrap_or_default()),
+            Position::Value(_) => Position::Key,
         };
     }
 
     fn path(&self) -> KeyPath {
         let steps = self.open.iter().map(|open| &open.place);
         steps.fold(KeyPath::default(), |path, place| match place {
-            Place::List(index) => path.index(*index),
-            Place::Key => path,
-            Place::Value(key) => path.key(key),
+            Position::List(index) => path.index(*index),
+            Position::Key => path,
+            Position::Value(key) => path.key(key),
         })
     }
 

@@ -18,7 +18,8 @@ use tokio::{
 };
 
 use super::{
-    BadParameter, Seen, Settings, Watch, parse_body_bytes, parse_delay, parse_fail_rate, serve,
+    BadParameter, PingObserver, Seen, Settings, parse_body_bytes, parse_delay, parse_fail_rate,
+    serve,
 };
 
 const INSTANT: Settings = Settings {
@@ -55,7 +56,7 @@ impl Answer {
     }
 }
 
-fn running(settings: Settings, watch: Option<Watch>) -> Running {
+fn running(settings: Settings, watch: Option<PingObserver>) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     let server = serve(listener, settings, 1, watch).unwrap();
@@ -295,7 +296,7 @@ async fn head_gets_the_head_of_a_get_and_no_body() {
 async fn the_watch_hears_the_start_and_the_end_also_of_a_client_that_goes_away() {
     let open = Arc::new(AtomicUsize::new(0));
     let started = Arc::new(AtomicUsize::new(0));
-    let watch: Watch = Arc::new({
+    let watch: PingObserver = Arc::new({
         let (open, started) = (Arc::clone(&open), Arc::clone(&started));
         move |seen| match seen {
             Seen::Started => {

@@ -46,7 +46,7 @@ pub(super) struct Times {
 
 /// The members of an answer that are read.
 #[derive(Default, Deserialize)]
-struct Said {
+struct AnswerMembers {
     outcome: Option<String>,
     r#type: Option<String>,
 }
@@ -73,7 +73,8 @@ impl Tally {
             Ok(reply) => reply,
             Err(failure) => return add(&mut self.failures, failure.kind.as_str()),
         };
-        let said: Said = serde_json::from_slice(client::bytes(&reply.body)).unwrap_or_default();
+        let said: AnswerMembers =
+            serde_json::from_slice(client::bytes(&reply.body)).unwrap_or_default();
         if !reply.status.is_success() {
             let name = problem(said.r#type.as_deref()).unwrap_or(reply.status.as_str());
             return add(&mut self.failures, name);

@@ -16,14 +16,14 @@ use crate::{
 };
 
 /// One call of the command, and its drawing.
-pub(super) struct Watch {
+pub(super) struct LiveView {
     began: Instant,
     live: Live,
     /// The number of lines that are on the terminal now.
     drawn: usize,
 }
 
-impl Watch {
+impl LiveView {
     pub(super) fn begin() -> Self {
         Self {
             began: Instant::now(),

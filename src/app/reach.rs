@@ -72,19 +72,19 @@ pub(super) struct Reach {
     /// Set where the log was told last that there is no connection. Looked at for each that is opened.
     is_lost: AtomicBool,
     /// Locked only while connections fail, and for the one that ends that.
-    told: Mutex<Told>,
+    reported: Mutex<Reported>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Reported {
     reason: Option<String>,
     /// The time at which all lines that were written have been paid for, by [`DISTANCE`] each.
     paid: Option<Instant>,
 }
 
-impl Told {
+impl Reported {
     /// Asks for another line, and pays for it.
-    fn may_tell(&mut self, now: Instant) -> bool {
+    fn may_report(&mut self, now: Instant) -> bool {
         let paid = self.paid.map_or(now, |paid| paid.max(now));
         let is_allowed = paid.duration_since(now) <= DISTANCE * (BURST - 1);
         if is_allowed {
@@ -109,19 +109,19 @@ impl Reach {
         Self {
             upstream,
             is_lost: AtomicBool::new(false),
-            told: Mutex::default(),
+            reported: Mutex::default(),
         }
     }
 
     /// Tells the reason, where it is not the one that was told last. Returns whether it did.
     fn lost(&self, reason: &str, now: Instant) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.reason.as_deref() == Some(reason) || !told.may_tell(now) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.reason.as_deref() == Some(reason) || !reported.may_report(now) {
             return false;
         }
-        told.reason = Some(reason.to_owned());
+        reported.reason = Some(reason.to_owned());
         self.is_lost.store(true, Ordering::Relaxed);
-        drop(told);
+        drop(reported);
         match self.upstream.as_deref() {
             Some(upstream) => tracing::warn!(upstream, reason, "no connection to an upstream"),
             None => tracing::warn!(reason, "no connection can be opened to any upstream"),
@@ -131,13 +131,13 @@ impl Reach {
 
     /// Tells that there is a connection again. Returns whether it did.
     fn found(&self, now: Instant) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.reason.is_none() || !told.may_tell(now) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.reason.is_none() || !reported.may_report(now) {
             return false;
         }
-        told.reason = None;
+        reported.reason = None;
         self.is_lost.store(false, Ordering::Relaxed);
-        drop(told);
+        drop(reported);
         match self.upstream.as_deref() {
             Some(upstream) => tracing::warn!(upstream, "an upstream can be connected to again"),
             None => tracing::warn!("connections to upstreams can be opened again"),
