@@ -27,11 +27,11 @@ pub(crate) struct Account {
     pub(crate) id: RequestId,
     /// The aggregate and the mode, for the log line of a client that doesn't wait for it.
     running: OnceCell<(Arc<str>, &'static str)>,
-    /// The size of its head where that is large, in bytes; else 0.
+    /// The size of its head if that is large, in bytes; otherwise 0.
     pub(super) head: usize,
     /// The request's end, for the log line.
     summary: OnceCell<Summary>,
-    /// The size of its head if that is large, in bytes; otherwise 0.
+    /// True if the answer goes on after its head.
     streamed: Cell<bool>,
     /// Its trace, if anything is traced.
     recorder: Option<Box<RequestTrace>>,
