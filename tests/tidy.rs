@@ -1,14 +1,29 @@
-//! Checks the rules of the house that a program can check: the parts that a part may name, the module docs, and sizes.
+//! Checks the rules of the house that a program can check: the parts that a part may name, the module docs, and sizes. The
+//! files in `tidy/` check imports, doc comments, and the places that a change touches.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+#[path = "tidy/circles.rs"]
+mod circles;
+#[path = "tidy/openings.rs"]
+mod openings;
+#[path = "tidy/places.rs"]
+mod places;
+#[path = "tidy/source.rs"]
+mod source;
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// The longest file, in lines. Aim at half of it.
-const LONGEST: usize = 600;
+use source::{rust_files, shipped};
+
+/// The longest file of each folder, in lines. Aim at half of it.
+const LONGEST: [(&str, usize); 3] = [("src", 450), ("tests", 600), ("bench", 600)];
+
+/// The median of the lines of the files that ship, without their tests. Half of the files are shorter.
+const MEDIAN: usize = 130;
 
 /// The longest line of a document, in characters. Wrap at 116.
 const WIDEST: usize = 120;
@@ -143,24 +158,6 @@ struct Rule {
     never: &'static [&'static str],
 }
 
-fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                found.push((path, text));
-            }
-        }
-    }
-    assert!(!found.is_empty(), "no files in {folder}");
-    found
-}
-
 /// Returns the files of one part: `src/part.rs` and all below `src/part/`.
 fn part_files(part: &str) -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -281,12 +278,24 @@ fn every_file_says_what_it_is_for() {
 
 #[test]
 fn no_file_is_too_long() {
-    for folder in ["src", "tests"] {
+    for (folder, most) in LONGEST {
         for (path, text) in rust_files(folder) {
             let lines = text.lines().count();
-            assert!(lines <= LONGEST, "{} has {lines} lines", path.display());
+            assert!(lines <= most, "{} has {lines} lines", path.display());
         }
     }
+}
+
+#[test]
+fn most_files_are_short() {
+    let mut lines: Vec<_> = shipped()
+        .iter()
+        .map(|source| source.text.lines().count())
+        .collect();
+    lines.sort_unstable();
+    let median = lines[lines.len() / 2];
+    println!("{median} lines is the median of {} files", lines.len());
+    assert!(median <= MEDIAN, "half of the files have {median} lines");
 }
 
 /// People who don't build the console read it. So its modules are small, and each says what it does.

@@ -17,7 +17,7 @@ use crate::{
     upstream::{Behaviour, Response, Upstream},
 };
 
-/// What must never be in a log, as a header's value and in a query.
+/// A text that must never be in a log. It is sent as a header's value and in a query.
 const SECRET: &str = "hunter2secret";
 
 fn serve(log: &str, upstream: &Upstream) -> (Running, SocketAddr) {
