@@ -100,7 +100,7 @@ fn aggregate(endpoint: &Endpoint) -> Value {
             Completion::Required => json!("required"),
             Completion::Quorum(needed) => json!(needed),
         },
-        "compare": endpoint.compare,
+        "compare": endpoint.limits.compare,
         "forward_query": endpoint.forward_query,
         "forward_headers": fields.map(|name| name.as_str()).collect::<Vec<_>>(),
         "calls": calls.collect::<Vec<_>>(),

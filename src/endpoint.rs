@@ -16,10 +16,8 @@ pub struct Endpoint {
     pub calls: Vec<EndpointCall>,
     /// The rules that hold if the client chooses nothing else.
     pub rules: Rules,
-    /// True if `mode=compare`, which doubles the load, is allowed.
-    pub compare: bool,
-    /// The most bytes of bodies that one request holds.
-    pub max_body: usize,
+    /// The limits of a request.
+    pub limits: Limits,
     /// The client's header fields that some call passes on, in the order of their names, each once.
     pub forward_headers: Vec<HeaderName>,
     /// The query parameters that some call passes on, in order, each once.
@@ -28,6 +26,15 @@ pub struct Endpoint {
     pub deadline_headers: Arc<[HeaderName]>,
     /// The calls of which some statuses become the answer's own, in plan order. None of them is optional.
     pub pass_status: Vec<PassStatus>,
+}
+
+/// The limits of a request of an aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// True if `mode=compare`, which doubles the load, is allowed.
+    pub compare: bool,
+    /// The most bytes of bodies that one request holds.
+    pub max_body: usize,
 }
 
 /// A call of an aggregate.

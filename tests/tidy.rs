@@ -82,7 +82,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "config",
-        knows: &["duration", "exchange", "fanout", "upstream"],
+        knows: &["duration", "endpoint", "exchange", "fanout", "upstream"],
         never: &["actix", "awc", "prometheus"],
     },
     Rule {

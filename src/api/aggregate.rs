@@ -93,7 +93,7 @@ where
     let request_id = account.as_ref().map(|account| account.id.clone());
     let forwarded = std::mem::take(&mut query.forwarded);
     let mut client = client_context(request, plain, request_id, endpoint, forwarded);
-    client.allowance = Allowance::new(endpoint.max_body).charged_to(charge);
+    client.allowance = Allowance::new(endpoint.limits.max_body).charged_to(charge);
     client.hops = hops;
     client.trace = account.as_ref().and_then(|account| account.trace());
     if let Some(account) = &account {

@@ -132,7 +132,7 @@ impl<U: ClientUpstream> Execution<U> {
 
     /// Refuses a comparison if `mode=compare` is not allowed.
     pub(super) fn may_compare(&self) -> Result<(), Problem> {
-        if self.exposed().endpoint.compare {
+        if self.exposed().endpoint.limits.compare {
             return Ok(());
         }
         Err(QueryError::Invalid {

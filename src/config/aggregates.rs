@@ -19,7 +19,10 @@ use super::{
     review::{Review, Slot},
     values::{Table, count},
 };
-use crate::fanout::{Completion, Mode, Need, OnFailure, Rules, UpstreamId};
+use crate::{
+    endpoint::Limits,
+    fanout::{Completion, Mode, Need, OnFailure, Rules, UpstreamId},
+};
 
 /// The aggregates that could be made, and the deadlines that are known.
 pub(super) struct Checked {
@@ -122,8 +125,10 @@ fn aggregate(
                 Some(RawOnFailure::Partial) | None => OnFailure::Partial,
             },
         },
-        max_body: max_body?,
-        compare: raw.compare.unwrap_or(false),
+        limits: Limits {
+            compare: raw.compare.unwrap_or(false),
+            max_body: max_body?,
+        },
     })
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{defaults, descriptors::Descriptors, mistake::Mistake};
 use crate::{
+    endpoint::Limits,
     fanout::{Need, Rules, UpstreamId},
     upstream,
 };
@@ -183,10 +184,8 @@ pub struct Aggregate {
     pub calls: Vec<Call>,
     /// The rules of its plans: a concurrency of 1 to 1000, and a condition that its calls can meet.
     pub rules: Rules,
-    /// The most bytes of bodies that one request holds.
-    pub max_body: usize,
-    /// True if `mode=compare` is allowed.
-    pub compare: bool,
+    /// The limits of a request.
+    pub limits: Limits,
 }
 
 /// One call of an aggregate.

@@ -245,7 +245,7 @@ fn aggregate(aggregate: &Aggregate, services: &Services) -> RawAggregate {
         }),
         concurrency: Some(Count(aggregate.rules.concurrency.get())),
         deadline: Some(HumanDuration(aggregate.rules.deadline)),
-        max_body: Some(Size(aggregate.max_body as u64)),
+        max_body: Some(Size(aggregate.limits.max_body as u64)),
         wait_for: Some(match aggregate.rules.completion {
             Completion::All => WaitFor::All,
             Completion::Required => WaitFor::Required,
@@ -256,7 +256,7 @@ fn aggregate(aggregate: &Aggregate, services: &Services) -> RawAggregate {
             OnFailure::Partial => RawOnFailure::Partial,
             OnFailure::Fail => RawOnFailure::Fail,
         }),
-        compare: Some(aggregate.compare),
+        compare: Some(aggregate.limits.compare),
         calls: Some(calls.collect()),
     }
 }

@@ -34,8 +34,8 @@ pub(super) fn most_of(aggregate: &Aggregate, services: &Services) -> u64 {
         .filter_map(|call| services.called(call))
         .map(|upstream| upstream.request.max_body as u64)
         .sum::<u64>();
-    let runs = if aggregate.compare { 2 } else { 1 };
-    COPIES * (bodies * runs).min(aggregate.max_body as u64)
+    let runs = if aggregate.limits.compare { 2 } else { 1 };
+    COPIES * (bodies * runs).min(aggregate.limits.max_body as u64)
 }
 
 /// A number of bytes for people.

@@ -140,7 +140,7 @@ fn the_least_configuration_gets_every_default() {
         (Mode::Concurrent, Completion::All)
     );
     assert_eq!(
-        (default.rules.on_failure, default.compare),
+        (default.rules.on_failure, default.limits.compare),
         (OnFailure::Partial, false)
     );
     assert_eq!(

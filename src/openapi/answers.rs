@@ -111,7 +111,7 @@ fn good(endpoint: &Endpoint, compressed: &[&str], version: Version) -> Value {
         "schema": either(endpoint, "Run", "Comparison"),
         "examples": {"complete": {"value": examples::run(endpoint)}},
     });
-    if endpoint.compare {
+    if endpoint.limits.compare {
         whole["examples"]["compare"] = json!({"value": examples::comparison(endpoint)});
     }
     let mut content = Map::from_iter([("application/json".to_owned(), whole)]);
@@ -127,7 +127,7 @@ fn good(endpoint: &Endpoint, compressed: &[&str], version: Version) -> Value {
 
 /// Returns the schema of a run, or of a run or a comparison if the aggregate may be compared.
 pub(super) fn either(endpoint: &Endpoint, run: &str, comparison: &str) -> Value {
-    match endpoint.compare {
+    match endpoint.limits.compare {
         true => {
             json!({"oneOf": [reference("schemas", run), reference("schemas", comparison)]})
         }

@@ -167,7 +167,7 @@ fn mode(endpoint: &Endpoint) -> Value {
                      or at most `concurrency` at a time."
         .to_owned();
     let mut words = MODES;
-    if endpoint.compare {
+    if endpoint.limits.compare {
         words = MODES_AND_COMPARE;
         about.push_str(" `compare`: both in turn under one deadline.");
     }

@@ -24,7 +24,7 @@ pub(super) fn of(endpoint: &Endpoint) -> Map<String, Value> {
         .map(|framing| {
             let example = examples::stream(endpoint, framing);
             let stream = json!({
-                "itemSchema": message(framing, endpoint.compare),
+                "itemSchema": message(framing, endpoint.limits.compare),
                 "examples": {"complete": {"serializedValue": example}},
             });
             (framing.media_type().to_owned(), stream)
@@ -35,7 +35,10 @@ pub(super) fn of(endpoint: &Endpoint) -> Map<String, Value> {
 /// The path items that describe streams in OpenAPI 3.1; none where there is no aggregate.
 pub(super) fn path_items(surface: &Surface<'_>) -> Option<Value> {
     let first = surface.endpoints.first()?;
-    let compare = surface.endpoints.iter().any(|endpoint| endpoint.compare);
+    let compare = surface
+        .endpoints
+        .iter()
+        .any(|endpoint| endpoint.limits.compare);
     let content: Map<_, _> = FRAMINGS
         .into_iter()
         .map(|framing| {

@@ -9,7 +9,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration}
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web::Data};
 use gather::{
     api::{self, Exposed, ProblemKind, Shared},
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Limits},
     exchange::{ClientContext, Memory},
     fanout::{
         Aggregate, AttemptId, Body, Call, Failure, HeadStatus, Limit, Policy, PolicySettings,
@@ -70,8 +70,10 @@ fn exposed(name: &str, script: Script) -> Exposed<Script> {
         name: name.into(),
         calls: Vec::new(),
         rules: Rules::default(),
-        compare: false,
-        max_body: usize::MAX,
+        limits: Limits {
+            compare: false,
+            max_body: usize::MAX,
+        },
         forward_headers: Vec::new(),
         forward_query: Vec::new(),
         deadline_headers: Default::default(),

@@ -64,12 +64,12 @@ pub(super) fn races_that_the_first_failure_ends(services: &Services, review: &mu
 /// Warns of an upstream's bound that is set above the default bound of all bodies of an aggregate.
 pub(super) fn bodies_beyond_the_sum(services: &Services, review: &mut Review<'_>) {
     for aggregate in &services.aggregates {
-        if aggregate.max_body != defaults::MAX_BODIES {
+        if aggregate.limits.max_body != defaults::MAX_BODIES {
             continue;
         }
         let upstreams = (aggregate.calls.iter())
             .filter_map(|call| services.called(call))
-            .filter(|upstream| upstream.request.max_body > aggregate.max_body);
+            .filter(|upstream| upstream.request.max_body > aggregate.limits.max_body);
         for upstream in upstreams {
             let Some(place) = written(upstream, "max_body", review) else {
                 continue;
@@ -79,7 +79,7 @@ pub(super) fn bodies_beyond_the_sum(services: &Services, review: &mut Review<'_>
                  `too_large`; raise aggregates.{name}.max_body too",
                 upstream.service.name,
                 Bytes(upstream.request.max_body as u64),
-                Bytes(aggregate.max_body as u64),
+                Bytes(aggregate.limits.max_body as u64),
                 name = aggregate.name,
             );
             review.warning(&place, message);

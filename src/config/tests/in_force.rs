@@ -89,7 +89,7 @@ fn the_example_loads_and_keeps_to_the_schema() {
             .services
             .aggregates
             .iter()
-            .any(|aggregate| &*aggregate.name == "default" && aggregate.compare)
+            .any(|aggregate| &*aggregate.name == "default" && aggregate.limits.compare)
     );
     let value = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema()).unwrap();

@@ -48,7 +48,7 @@ fn the_environment_wins_over_the_files_and_can_give_numbers_lists_and_tables() {
     assert!(users.request.headers[0].1.is_sensitive());
     assert!(users.request.success.contains(http::StatusCode::NOT_FOUND));
     let default = &config.services.aggregates[0];
-    assert!(default.compare);
+    assert!(default.limits.compare);
     assert_eq!(default.calls[1].need, Need::Optional);
     assert_eq!(default.rules.completion.to_string(), "2");
 }
