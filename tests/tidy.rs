@@ -1,10 +1,12 @@
 //! Checks the rules of the house that a program can check: the parts that a part may name, the module docs, and sizes. The
-//! files in `tidy/` check imports, doc comments, and the places that a change touches.
+//! files in `tidy/` check imports, doc comments, links, and the places that a change touches.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/links.rs"]
+mod links;
 #[path = "tidy/openings.rs"]
 mod openings;
 #[path = "tidy/places.rs"]
@@ -349,15 +351,20 @@ fn wide_lines(text: &str) -> Vec<usize> {
     lines.map(|(number, _)| number).collect()
 }
 
-#[test]
-fn no_line_of_a_document_is_too_long_to_read() {
+/// Returns all documents that readers find: those of the root, and those below `docs` and `deploy`.
+fn all_documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = documents(root, false);
     for folder in ["docs", "deploy"] {
         paths.extend(documents(&root.join(folder), true));
     }
     assert!(paths.len() > 15, "{paths:?}");
-    for path in paths {
+    paths
+}
+
+#[test]
+fn no_line_of_a_document_is_too_long_to_read() {
+    for path in all_documents() {
         let wide = wide_lines(&fs::read_to_string(&path).unwrap());
         assert!(wide.is_empty(), "{}: lines {wide:?}", path.display());
     }
