@@ -69,6 +69,7 @@ pub(super) struct Generation {
 
 /// The state of one upstream that all workers share.
 struct Upstream {
+    id: UpstreamId,
     service: PreparedService,
     /// The request that its calls send.
     request: PreparedRequest,
@@ -125,9 +126,9 @@ impl Generation {
     /// Makes a gateway for the calling thread, with pools of its own.
     pub(super) fn gateway(&self, limits: Limits) -> Rc<Gateway<Adapter>> {
         let spare = Rc::default();
-        let upstreams = self.upstreams.iter().enumerate();
+        let upstreams = self.upstreams.iter();
         let adapters: Vec<_> = upstreams
-            .map(|(index, upstream)| self.adapter(UpstreamId(index), upstream, &spare))
+            .map(|upstream| self.adapter(upstream, &spare))
             .collect();
         let exposed = self.endpoints.iter().map(|endpoint| Exposed {
             aggregate: self.aggregate(endpoint, &adapters),
@@ -146,9 +147,9 @@ impl Generation {
         })
     }
 
-    fn adapter(&self, id: UpstreamId, upstream: &Upstream, spare: &Rc<Spare>) -> Rc<Adapter> {
+    fn adapter(&self, upstream: &Upstream, spare: &Rc<Spare>) -> Rc<Adapter> {
         let counting = Rc::new(Counting {
-            metrics: Arc::clone(self.metrics.upstream(id)),
+            metrics: Arc::clone(self.metrics.upstream(upstream.id)),
             policy: Arc::clone(&upstream.policy),
             reach: Arc::clone(&upstream.reach),
             supply: Arc::clone(&self.supply),
@@ -189,11 +190,11 @@ fn upstreams(
     let all = services.upstreams.iter().map(|upstream| &upstream.service);
     let sessions = Sessions::of(all, roots)?;
     let mut host_names = upstream::Names::default();
-    let passed = (0..services.upstreams.len()).map(|index| passed_on(&services, UpstreamId(index)));
-    let passed: Vec<_> = passed.collect();
-    let upstreams = services.upstreams.into_iter().zip(passed);
+    let each = services.each();
+    let ids: Vec<_> = each.map(|(id, _)| (id, passed_on(&services, id))).collect();
+    let upstreams = services.upstreams.into_iter().zip(ids);
     upstreams
-        .map(|(upstream::Settings { service, request }, passed)| {
+        .map(|(upstream::Settings { service, request }, (id, passed))| {
             let policy = Arc::new(Policy::new(service.policy.clone()));
             let reach = Arc::new(Reach::of(&service.name));
             let name = Arc::clone(&service.name);
@@ -208,6 +209,7 @@ fn upstreams(
                 .passing(deployment.member())
                 .advising(passed, &service);
             Ok(Upstream {
+                id,
                 service,
                 request,
                 policy,

@@ -61,7 +61,7 @@ pub struct Services {
 
 impl Services {
     /// Returns the upstreams with their ids, in order.
-    pub(super) fn each(&self) -> impl Iterator<Item = (UpstreamId, &upstream::Settings)> {
+    pub fn each(&self) -> impl Iterator<Item = (UpstreamId, &upstream::Settings)> {
         let upstreams = self.upstreams.iter().enumerate();
         upstreams.map(|(place, upstream)| (UpstreamId(place), upstream))
     }
