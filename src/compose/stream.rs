@@ -36,7 +36,7 @@ impl Framing {
         }
     }
 
-    /// Appends one call's result with `index`, its place in the plan. In a comparison it has the mode of its run too.
+    /// Appends one call's result with `index`, its position in the plan. In a comparison it has the mode of its run too.
     pub fn result(self, out: &mut Vec<u8>, run: Option<Mode>, index: usize, call: &CallResult) {
         // This includes the text before and after the result.
         out.reserve(json::room(call) + 64);
