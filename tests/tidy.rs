@@ -296,7 +296,6 @@ fn most_files_are_short() {
         .collect();
     lines.sort_unstable();
     let median = lines[lines.len() / 2];
-    println!("{median} lines is the median of {} files", lines.len());
     assert!(median <= MEDIAN, "half of the files have {median} lines");
 }
 
