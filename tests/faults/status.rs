@@ -117,7 +117,7 @@ async fn an_upstream_that_switches_protocols_or_has_a_status_below_100_breaks_th
     .await;
     for status in ["000", "099"] {
         let head = format!("HTTP/1.1 {status} Odd\r\ncontent-length: 0\r\n\r\n");
-        let none = "none of HTTP's";
+        let none = "not one of HTTP";
         fails(Behaviour::Raw(head.into()), "", "protocol", none).await;
     }
 }
