@@ -5,9 +5,12 @@
 //!
 //! - [`cli`]: the commands. [`app`]: the one place where the parts meet. [`config`]: files and environment, checked.
 //! - [`openapi`]: the document that describes the answers. [`edge`]: the connections of clients.
-//! - [`api`]: routes, middleware, problems. [`console`]: the page's files. [`compose`] and [`timing`]: an outcome as bytes and as `Server-Timing`.
-//! - [`upstream`]: the adapter that speaks HTTP. [`telemetry`]: metrics and log lines.
-//! - [`shutdown`], [`readiness`], [`port`]: when to stop, who may know, and who is next. [`ping`]: the dummy upstream. [`duration`]: `150ms`.
+//! - [`api`]: routes, middleware, problems. [`console`]: the page's files. [`endpoint`]: an aggregate as its clients
+//!   see it. [`compose`] and [`timing`]: an outcome as bytes and as `Server-Timing`.
+//! - [`upstream`]: the adapter that speaks HTTP. [`telemetry`]: metrics, spans and log lines. [`exchange`]: the client's
+//!   request as its calls see it.
+//! - [`shutdown`], [`readiness`], [`port`]: the order of a stop, the stage of life, and the hand-over of a port.
+//!   [`ping`]: the dummy upstream. [`duration`]: `150ms`.
 //! - `fuzzing`: what the fuzz targets check; only they and the tests have it.
 //! - [`fanout`]: the core. It knows none of the others.
 

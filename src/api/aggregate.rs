@@ -1,4 +1,5 @@
-//! `GET /aggregate` and `GET /aggregate/{name}`: read the request, run the plan, show what came of it.
+//! `GET /aggregate` and `GET /aggregate/{name}`: reads the request, runs its aggregate and delivers the answer. It must
+//! not know how an answer is composed.
 
 use std::{rc::Rc, time::Duration};
 
@@ -32,7 +33,7 @@ use crate::{
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// So many kinds of field are gone through faster than a few names are looked up.
+/// The number of fields up to which a walk through all of them is faster than looking a few names up.
 const FEW: usize = 4;
 
 /// The aggregate that `/aggregate` alone means.
@@ -84,7 +85,7 @@ where
     let endpoint = &*exposed.endpoint;
     let hops = gateway.deployment.before(request.headers())?;
     let streamed = negotiation::wanted(request);
-    // Before anything is read or planned: a refusal must cost next to nothing.
+    // Before anything is read or planned, as a refusal must cost next to nothing.
     let head = account.as_ref().map_or(0, |account| account.head);
     let (permit, charge) = gateway.admit(id, head)?;
     let mut query = Query::parse(request.query_string(), &endpoint.forward_query)?;
@@ -111,7 +112,7 @@ where
         }),
     };
     let choice = query.choice(bound);
-    // Only where it was the bound that held.
+    // True only if this bound was the one in force.
     let held =
         wait.is_some_and(|wait| choice.timeout == Some(wait) && wait < endpoint.rules.deadline);
     let execution = Execution {
@@ -146,14 +147,14 @@ fn unknown(name: &str) -> Problem {
     Problem::new(ProblemKind::UnknownAggregate, detail)
 }
 
-/// Tells at once of most small heads that they have no preference and nothing that is passed on.
+/// Returns true for a small head without a preference and without a field that is passed on.
 fn is_plain(request: &HttpRequest, forwarded: &[HeaderName]) -> bool {
     let headers = request.headers();
     let is_read = |name: &HeaderName| *name == PREFER || forwarded.contains(name);
     headers.len_keys() <= FEW && !headers.keys().any(is_read)
 }
 
-/// The seconds that the client is willing to wait, by `Prefer: wait=…` (RFC 7240).
+/// Returns the seconds that the client is willing to wait, by `Prefer: wait=…` (RFC 7240).
 fn preferred(request: &HttpRequest) -> Option<u64> {
     let fields = request.headers().get_all(PREFER);
     fields
@@ -161,8 +162,8 @@ fn preferred(request: &HttpRequest) -> Option<u64> {
         .find_map(preferred_wait)
 }
 
-/// Takes what its calls may pass on of the request: nothing of a `plain` head. Fields that the client's `Connection` names end
-/// here (RFC 9110, 7.6.1).
+/// Takes the parts of the request that its calls may pass on: no field of a `plain` head. Fields that the client's
+/// `Connection` names end here (RFC 9110, section 7.6.1).
 fn client_context(
     request: &HttpRequest,
     plain: bool,

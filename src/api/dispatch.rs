@@ -39,7 +39,7 @@ pub(super) async fn admin(request: HttpRequest) -> Result<HttpResponse, Problem>
     rest(&request, found.map(|(route, _)| route))
 }
 
-/// Answers what needs no gateway.
+/// Answers on a route that needs no gateway, or on none.
 fn rest(request: &HttpRequest, route: Option<Route>) -> Result<HttpResponse, Problem> {
     let Some(route) = route else {
         return methods::no_route(request);
@@ -58,7 +58,7 @@ fn rest(request: &HttpRequest, route: Option<Route>) -> Result<HttpResponse, Pro
     }
 }
 
-/// Returns the path of a request as actix has it: escapes that mean the same are gone from it.
+/// Returns the path of a request as actix has it: decoded, except for the escapes of `%`, `/` and `+`.
 fn path(request: &HttpRequest) -> &str {
     request.match_info().as_str()
 }

@@ -28,7 +28,7 @@ pub struct Exposed<U> {
     pub aggregate: Aggregate<U>,
 }
 
-/// The parts of a [`Gateway`]. All of them are of one generation of the configuration, but for the limits of the process.
+/// The parts of a [`Gateway`]. All of them are of one generation of the configuration, except the two bounds.
 #[derive(Debug)]
 pub struct Parts<U> {
     /// The aggregates, by their ids.
@@ -37,7 +37,7 @@ pub struct Parts<U> {
     pub routes: Routes,
     /// The OpenAPI document.
     pub document: Bytes,
-    /// The console's files, where there is a console.
+    /// The console's files, if there is a console.
     pub console: Option<Arc<Console>>,
     /// The metrics of the aggregates and of their upstreams.
     pub metrics: Arc<GenerationMetrics>,
@@ -124,20 +124,20 @@ const TAKEN: &str =
 /// The state of the process that every route of every listener can see.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// Counts.
+    /// The metrics of the process.
     pub metrics: Arc<Metrics>,
-    /// Records spans, where anything is traced.
+    /// The receiver of spans, if anything is traced.
     pub spans: Option<Arc<Spans>>,
-    /// Tells whether traffic is taken.
+    /// The stage of the process, which decides if it takes traffic.
     pub readiness: Arc<Readiness>,
-    /// True if answers are compressed for those who take it.
+    /// True if answers are compressed for clients that accept it.
     pub compression: bool,
     /// The memory that encoders of compressed answers are charged to.
     pub memory: Memory,
 }
 
 impl Shared {
-    /// The value that the request's listener has.
+    /// Returns the state that the request's listener has.
     pub(super) fn of(request: &HttpRequest) -> Result<&Self, Problem> {
         let shared = request.app_data::<web::Data<Self>>();
         let shared = shared.map(|shared| shared.get_ref());

@@ -18,20 +18,20 @@ pub(super) enum Route {
     Document,
     /// The console's page and its files.
     Console,
-    /// The numbers for Prometheus.
+    /// The metrics, for Prometheus.
     Metrics,
-    /// The process is alive.
+    /// The check that the process is alive.
     Livez,
-    /// The process takes traffic.
+    /// The check that the process takes traffic.
     Readyz,
 }
 
 /// The parts of a public listener that a configuration may leave out.
 #[derive(Debug, Clone, Copy)]
 pub struct Optional {
-    /// The operational routes, which an admin listener has in its place.
+    /// True if it has the operational routes. Otherwise an admin listener has them.
     pub operations: bool,
-    /// The console.
+    /// True if it has the console.
     pub console: bool,
 }
 
@@ -43,7 +43,7 @@ impl Routes {
     /// Makes the table of a public listener.
     ///
     /// # Errors
-    /// When two paths would match the same requests.
+    /// Fails if two paths would match the same requests.
     pub fn public(optional: Optional) -> Result<Self, InsertError> {
         let mut table = Router::new();
         table.insert("/aggregate", Route::Default)?;
@@ -63,14 +63,15 @@ impl Routes {
     /// Makes the table of an admin listener.
     ///
     /// # Errors
-    /// When two paths would match the same requests.
+    /// Fails if two paths would match the same requests.
     pub fn admin() -> Result<Self, InsertError> {
         let mut table = Router::new();
         operational(&mut table)?;
         Ok(Self(Arc::new(table)))
     }
 
-    /// Finds the handler of a path, and the segment that stands where an entry has a name, as it came.
+    /// Finds the handler of a path, and the part of the path that its entry leaves open, such as an aggregate's name. That
+    /// part is returned as it came.
     pub(super) fn find<'a>(&self, path: &'a str) -> Option<(Route, &'a str)> {
         let found = self.0.at(path).ok()?;
         let segment = found.params.iter().next().map_or("", |(_, value)| value);

@@ -1,4 +1,4 @@
-//! Checks `[upstreams.NAME]`, with the defaults under it, and `[defaults]` alone. Knows nothing of aggregates.
+//! Checks `[upstreams.NAME]`, with the defaults under it, and `[defaults]` alone. It must not know aggregates.
 
 use std::time::Duration;
 
@@ -27,11 +27,11 @@ use crate::{
 pub(super) struct Checked {
     pub(super) settings: Settings,
     pub(super) files: TlsFiles,
-    /// True if it trusts the roots that all share.
+    /// True if it trusts the roots that upstreams share.
     pub(super) shares_roots: bool,
 }
 
-/// Checks all upstreams, by name. Without a mistake in the review none is missing.
+/// Checks all upstreams, by name. If the review has no mistake, none of them is missing.
 pub(super) fn check(
     raw: Option<Named<RawUpstream>>,
     defaults: Option<Table<RawUpstream>>,
@@ -48,7 +48,7 @@ pub(super) fn check(
     }
     let mut material = Material::default();
     if let Some(Table(defaults)) = defaults {
-        // Each upstream has them already. This is for mistakes in what no upstream takes.
+        // Each upstream has them already. This finds mistakes in defaults that each upstream replaces.
         let table = KeyPath::of([DEFAULTS]);
         settings(&table, "", &nowhere(), defaults, &mut material, review);
     }
@@ -59,7 +59,7 @@ pub(super) fn check(
     upstreams
 }
 
-/// Checks one upstream, of which the settings have the defaults under them.
+/// Checks one upstream. Its settings have the defaults under them.
 fn upstream(
     name: &str,
     mut raw: RawUpstream,
@@ -71,7 +71,7 @@ fn upstream(
     let is_secure = (url.as_ref()).is_none_or(|url| url.scheme() == Some(&Scheme::HTTPS));
     let tls = path.key("tls");
     if !is_secure && !review.is_own(&tls) {
-        // Defaults are for all upstreams, and those that are not https have no use for this one.
+        // A default is for all upstreams, and an upstream without https does not need this one.
         raw.tls = None;
     } else if !is_secure && raw.tls.is_some() {
         let message = "`tls` is only for https, and the url of this upstream is http";
@@ -93,7 +93,8 @@ fn upstream(
     })
 }
 
-/// Checks the settings of a table one by one. What is refused has some value, as nothing is made of it.
+/// Checks the settings of a table one by one. A refused setting gets some value that is never used, as its
+/// mistake refuses the whole configuration.
 fn settings(
     path: &KeyPath,
     name: &str,
@@ -107,7 +108,7 @@ fn settings(
         .tls
         .map(|Table(raw)| tls::read(&at("tls"), raw, material, review));
     let tls = tls.unwrap_or_default();
-    // Every field is named here and below, so that the compiler finds a setting that nobody reads.
+    // Every field is named here and below, so that the compiler finds a setting that is not read.
     let built_in = Service::new(name, Address::of(url)?);
     let service = Service {
         name: built_in.name,
@@ -171,7 +172,7 @@ fn settings(
     Some((Settings { service, request }, tls.files))
 }
 
-/// The URL of settings of which nothing is made.
+/// Returns the URL of settings that are only checked: `[defaults]`, or an upstream whose own URL was refused.
 fn nowhere() -> Uri {
     Uri::from_static("http://nowhere/")
 }
@@ -189,7 +190,7 @@ fn url(path: &KeyPath, raw: Option<String>, review: &mut Review<'_>) -> Option<U
     }
 }
 
-/// The time that a connection may idle. None at all is allowed, an age is not.
+/// Returns the time that a connection may idle. Zero is allowed, and keeps none.
 fn keep_alive(
     path: &KeyPath,
     raw: Option<HumanDuration>,
@@ -255,7 +256,8 @@ fn parameters(path: &KeyPath, texts: Texts, review: &mut Review<'_>) -> Vec<Stri
     names
 }
 
-/// Checks what the method of an upstream allows. A retry and a hedge for all are left out where it allows none.
+/// Checks that the method of an upstream allows its body, its retries and its hedges. Those of `[defaults]` are no
+/// mistake: a method that may not be sent twice leaves them without effect.
 fn check_method(path: &KeyPath, settings: &Settings, is_retried: bool, review: &mut Review<'_>) {
     let (name, method) = (&settings.service.name, &settings.request.method);
     if settings.request.body.is_some() && [Method::GET, Method::HEAD].contains(method) {
@@ -272,7 +274,7 @@ fn check_method(path: &KeyPath, settings: &Settings, is_retried: bool, review: &
     }
 }
 
-/// A header is either fixed or passed on.
+/// Refuses a header that is both fixed and passed on.
 fn check_forwarded(path: &KeyPath, settings: &Settings, review: &mut Review<'_>) {
     let (name, headers) = (&settings.service.name, &settings.request.headers);
     for header in &settings.request.forward_headers {

@@ -67,16 +67,16 @@ pub struct Aggregate<U> {
     pub rules: Rules,
 }
 
-/// The caller's choices; `None` where the aggregate's own setting holds.
+/// The caller's choices. `None` leaves the aggregate's own setting in force.
 #[derive(Debug, Default, Clone)]
 pub struct Choice<'q> {
     /// `mode`
     pub mode: Option<Mode>,
-    /// `concurrency`; can only lower the configured one.
+    /// `concurrency`: can only lower the configured one.
     pub concurrency: Option<NonZeroUsize>,
     /// `calls`: a subset by name, in this order.
     pub calls: Option<Vec<&'q str>>,
-    /// `timeout`; can only shorten the deadline.
+    /// `timeout`: can only shorten the deadline.
     pub timeout: Option<Duration>,
     /// `wait_for`
     pub completion: Option<Completion>,
@@ -114,9 +114,9 @@ pub struct Plan<'a, U> {
     pub(super) calls: Vec<&'a Call<U>>,
     /// The aggregate's rules with the caller's choices in them.
     pub(super) rules: Rules,
-    /// The moment by which it must be over, which `rules` only says for a request that begins now.
+    /// The moment by which it must be over. `rules` has only the time for all calls together.
     pub(super) deadline: Instant,
-    /// Set where its results are taken one by one.
+    /// The back-pressure of a reader that takes the results one by one, if there is one.
     pub(super) pace: Option<Rc<Pace>>,
 }
 
