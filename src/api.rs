@@ -52,7 +52,7 @@ pub use problem::Problem;
 pub use problem_kind::ProblemKind;
 pub(crate) use query::QueryError;
 pub(crate) use request_id::RequestId;
-pub(crate) use routes::DOCUMENT;
+pub(crate) use routes::{AGGREGATE, DOCUMENT};
 pub use routes::{Optional, Routes};
 
 /// Serves a gateway on the public listener.

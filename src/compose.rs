@@ -1,5 +1,5 @@
-//! An outcome as bytes, whole or as a stream. It must not know requests, headers or metrics; it never looks into an upstream's JSON, which the
-//! outcome holds validated.
+//! An outcome as bytes, whole or as a stream. It must not know requests, headers or metrics. It never looks into an
+//! upstream's JSON, which the outcome holds validated.
 
 mod json;
 mod stream;

@@ -7,6 +7,9 @@ use http::{HeaderName, StatusCode};
 
 use crate::fanout::{Need, Rules, UpstreamId};
 
+/// The name of the aggregate that a path without a name means.
+pub const DEFAULT: &str = "default";
+
 /// One aggregate as its clients see it.
 #[derive(Debug, Clone)]
 pub struct Endpoint {

@@ -23,10 +23,11 @@ use super::{
     problem_kind::ProblemKind,
     query::{Query, Run, preferred_wait},
     request_id::RequestId,
+    routes::{AGGREGATE, NAMED},
     stream, whole,
 };
 use crate::{
-    endpoint::Endpoint,
+    endpoint::{DEFAULT, Endpoint},
     exchange::{Allowance, ClientContext},
 };
 
@@ -36,9 +37,6 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// The number of fields up to which a walk through all of them is faster than looking a few names up.
 const FEW: usize = 4;
 
-/// The aggregate that `/aggregate` alone means.
-const DEFAULT: &str = "default";
-
 /// Answers with the aggregate that `/aggregate` alone means.
 pub(super) async fn default<U>(
     gateway: &Rc<Gateway<U>>,
@@ -47,7 +45,7 @@ pub(super) async fn default<U>(
 where
     U: ClientUpstream,
 {
-    answer(gateway, request, DEFAULT, "/aggregate").await
+    answer(gateway, request, DEFAULT, AGGREGATE).await
 }
 
 /// Answers with the aggregate that `segment`, the last one of the path, names.
@@ -64,7 +62,7 @@ where
         gateway.find(&name).ok_or_else(|| unknown(&name))?;
         return methods::other(request);
     }
-    answer(gateway, request, &name, "/aggregate/{name}").await
+    answer(gateway, request, &name, NAMED).await
 }
 
 async fn answer<U>(

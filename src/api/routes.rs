@@ -4,6 +4,12 @@ use std::sync::Arc;
 
 use matchit::{InsertError, Router};
 
+/// The path of the default aggregate.
+pub(crate) const AGGREGATE: &str = "/aggregate";
+
+/// The path of an aggregate by its name, as the table writes it.
+pub(super) const NAMED: &str = "/aggregate/{name}";
+
 /// The path of the OpenAPI document.
 pub(crate) const DOCUMENT: &str = "/openapi.json";
 
@@ -46,8 +52,8 @@ impl Routes {
     /// Fails if two paths would match the same requests.
     pub fn public(optional: Optional) -> Result<Self, InsertError> {
         let mut table = Router::new();
-        table.insert("/aggregate", Route::Default)?;
-        table.insert("/aggregate/{name}", Route::Named)?;
+        table.insert(AGGREGATE, Route::Default)?;
+        table.insert(NAMED, Route::Named)?;
         table.insert(DOCUMENT, Route::Document)?;
         if optional.operations {
             operational(&mut table)?;

@@ -8,25 +8,22 @@ use super::{
     surface::{Surface, Version},
 };
 use crate::{
-    api::DOCUMENT,
-    endpoint::Endpoint,
+    api::{AGGREGATE, DOCUMENT},
+    endpoint::{DEFAULT, Endpoint},
     telemetry::{OPEN_METRICS, TEXT_FORMAT},
 };
 
-/// The aggregate that `/aggregate` without a name means.
-const DEFAULT: &str = "default";
-
-/// All paths.
+/// Returns all paths.
 pub(super) fn paths(surface: &Surface<'_>, version: Version) -> Value {
     let mut paths = Map::new();
     for endpoint in surface.endpoints {
         if &*endpoint.name == DEFAULT {
             let item = aggregate(endpoint, surface, version, "aggregate");
-            paths.insert("/aggregate".to_owned(), item);
+            paths.insert(AGGREGATE.to_owned(), item);
         }
         let id = format!("aggregate_{}", endpoint.name);
         let item = aggregate(endpoint, surface, version, &id);
-        paths.insert(format!("/aggregate/{}", endpoint.name), item);
+        paths.insert(format!("{AGGREGATE}/{}", endpoint.name), item);
     }
     if surface.operations {
         paths.insert("/metrics".to_owned(), metrics(surface));
