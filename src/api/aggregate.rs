@@ -21,7 +21,7 @@ use super::{
     methods, negotiation,
     problem::Problem,
     problem_kind::ProblemKind,
-    query::{Query, Run, preferred_wait},
+    query::{Query, preferred_wait},
     request_id::RequestId,
     routes::{AGGREGATE, NAMED},
     stream, whole,
@@ -96,11 +96,7 @@ where
     client.hops = hops;
     client.trace = account.as_ref().and_then(|account| account.trace());
     if let Some(account) = &account {
-        let mode = match query.run {
-            Run::Once(mode) => mode.unwrap_or(endpoint.rules.mode).as_str(),
-            Run::Compare => "compare",
-        };
-        account.set_run(&endpoint.name, mode);
+        account.set_run(&endpoint.name, query.run.mode(endpoint.rules.mode));
     }
     let wait = preferred.map(Duration::from_secs);
     let bound = match &*endpoint.deadline_headers {

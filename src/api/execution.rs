@@ -1,7 +1,7 @@
 //! The run of one request of one aggregate: plans it, counts it, runs it, and notes its end for the log. It must not
 //! know how the answer is delivered.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, slice, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -11,8 +11,8 @@ use super::{
     gateway::{Exposed, Gateway},
     passed::{Passed, passed},
     problem::Problem,
-    query::{QueryError, Run},
-    summary::Summary,
+    query::{COMPARE, QueryError, Run},
+    summary::{Summary, failed},
 };
 use crate::{
     compose::Comparison,
@@ -137,7 +137,7 @@ impl<U: ClientUpstream> Execution<U> {
         }
         Err(QueryError::Invalid {
             name: "mode",
-            found: "compare".to_owned(),
+            found: COMPARE.to_owned(),
             expected: "`sequential` or `concurrent`, as this aggregate has no `compare = true`",
         }
         .into())
@@ -219,7 +219,7 @@ impl Report<'_> {
     pub(super) fn mode(&self) -> &'static str {
         match self {
             Self::Once(outcome, _) => outcome.mode.as_str(),
-            Self::Both(_) => "compare",
+            Self::Both(_) => COMPARE,
         }
     }
 
@@ -240,9 +240,16 @@ impl Report<'_> {
     }
 
     fn summary(&self, aggregate: &Arc<str>) -> Summary {
-        match self {
-            Self::Once(outcome, _) => Summary::of(aggregate, outcome),
-            Self::Both(runs) => Summary::of_both(aggregate, both(runs)),
+        let outcomes = match self {
+            Self::Once(outcome, _) => slice::from_ref(outcome),
+            Self::Both(runs) => &runs[..],
+        };
+        Summary {
+            aggregate: Arc::clone(aggregate),
+            mode: self.mode(),
+            outcome: self.verdict().as_str(),
+            sequential: self.sequential(),
+            failed: failed(outcomes),
         }
     }
 

@@ -14,6 +14,9 @@ use crate::{
 
 use super::excerpt::excerpt;
 
+/// The name of the mode that runs an aggregate in both others.
+pub(super) const COMPARE: &str = "compare";
+
 /// The parameter among Gather's own that is a list.
 const CALLS: &str = "calls";
 
@@ -24,6 +27,16 @@ pub(super) enum Run {
     Once(Option<Mode>),
     /// The aggregate runs in both modes in turn.
     Compare,
+}
+
+impl Run {
+    /// Returns the mode as answers write it. `configured` is the aggregate's own.
+    pub(super) fn mode(self, configured: Mode) -> &'static str {
+        match self {
+            Self::Once(mode) => mode.unwrap_or(configured).as_str(),
+            Self::Compare => COMPARE,
+        }
+    }
 }
 
 /// The contents of a query.
@@ -130,7 +143,7 @@ impl<'q> Query<'q> {
             expected,
         };
         match name {
-            "mode" if value == "compare" => self.run = Run::Compare,
+            "mode" if value == COMPARE => self.run = Run::Compare,
             "mode" => {
                 let mode = value.parse().map_err(|_| {
                     invalid("`sequential` (or `sync`), `concurrent` (or `async`) or `compare`")

@@ -99,20 +99,17 @@ fn announced<U: ClientUpstream>(
     query: &Query<'_>,
     wait: Option<Duration>,
 ) -> Result<(&'static str, String), Problem> {
-    let configured = execution.exposed().aggregate.rules.mode;
-    let (mode, shown) = match query.run {
-        Run::Once(mode) => (
-            mode.unwrap_or(configured),
-            mode.unwrap_or(configured).as_str(),
-        ),
+    let configured = execution.exposed().endpoint.rules.mode;
+    let mode = match query.run {
+        Run::Once(mode) => mode.unwrap_or(configured),
         Run::Compare => {
             execution.may_compare()?;
-            (Mode::Sequential, "compare")
+            Mode::Sequential
         }
     };
     let plan = execution.plan(&query.choice(wait), mode, execution.began)?;
     let names: Vec<_> = plan.names().collect();
-    Ok((shown, names.join(",")))
+    Ok((query.run.mode(configured), names.join(",")))
 }
 
 /// Writes each result as it is settled.

@@ -2,10 +2,7 @@
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use crate::{
-    compose::Comparison,
-    fanout::{FailureKind, Outcome},
-};
+use crate::fanout::{FailureKind, Outcome};
 
 /// The outcome of an aggregate's request, left by its handler.
 #[derive(Debug, Clone)]
@@ -18,43 +15,21 @@ pub(super) struct Summary {
     pub(super) failed: String,
 }
 
-impl Summary {
-    pub(super) fn of(aggregate: &Arc<str>, outcome: &Outcome) -> Self {
-        Self {
-            aggregate: aggregate.clone(),
-            mode: outcome.mode.as_str(),
-            outcome: outcome.verdict.as_str(),
-            sequential: outcome.sequential(),
-            failed: Self::failed([outcome]),
-        }
-    }
-
-    pub(super) fn of_both(aggregate: &Arc<str>, runs: Comparison<'_>) -> Self {
-        Self {
-            aggregate: aggregate.clone(),
-            mode: "compare",
-            outcome: runs.verdict().as_str(),
-            sequential: runs.all(),
-            failed: Self::failed([runs.sequential, runs.concurrent]),
-        }
-    }
-
-    /// Lists the calls that failed by themselves, with their classes, and the statuses that caused the failures.
-    fn failed<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> String {
-        let mut text = String::new();
-        let calls = outcomes.into_iter().flat_map(|outcome| &outcome.results);
-        for call in calls {
-            if let Err(failure) = &call.result
-                && !failure.kind.is_given_up()
-            {
-                let comma = if text.is_empty() { "" } else { "," };
-                // Writing to a String can't fail.
-                let _ = write!(text, "{comma}{}:{}", call.name, failure.kind);
-                if let (FailureKind::Status, Some(status)) = (failure.kind, failure.status) {
-                    let _ = write!(text, "={}", status.as_u16());
-                }
+/// Lists the calls that failed by themselves, with their classes, and the statuses that caused the failures.
+pub(super) fn failed(outcomes: &[Outcome]) -> String {
+    let mut text = String::new();
+    let calls = outcomes.iter().flat_map(|outcome| &outcome.results);
+    for call in calls {
+        if let Err(failure) = &call.result
+            && !failure.kind.is_given_up()
+        {
+            let comma = if text.is_empty() { "" } else { "," };
+            // Writing to a String can't fail.
+            let _ = write!(text, "{comma}{}:{}", call.name, failure.kind);
+            if let (FailureKind::Status, Some(status)) = (failure.kind, failure.status) {
+                let _ = write!(text, "={}", status.as_u16());
             }
         }
-        text
     }
+    text
 }
