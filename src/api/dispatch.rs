@@ -9,10 +9,9 @@ use super::{
     aggregate,
     client_upstream::ClientUpstream,
     console,
-    gateway::Gateway,
+    gateway::{Gateway, not_set_up},
     methods, operations,
     problem::Problem,
-    problem_kind::ProblemKind,
     routes::{Route, Routes},
 };
 
@@ -21,7 +20,9 @@ pub(super) async fn public<U>(request: HttpRequest) -> Result<HttpResponse, Prob
 where
     U: ClientUpstream,
 {
-    let gateway = request.app_data::<Rc<Gateway<U>>>().ok_or_else(unset)?;
+    let gateway = request
+        .app_data::<Rc<Gateway<U>>>()
+        .ok_or_else(not_set_up)?;
     let reads = methods::reads(request.method());
     match gateway.routes.find(path(&request)) {
         Some((Route::Default, _)) if reads => aggregate::default(gateway, &request).await,
@@ -34,7 +35,7 @@ where
 
 /// Answers a request of the admin listener.
 pub(super) async fn admin(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let routes = request.app_data::<Routes>().ok_or_else(unset)?;
+    let routes = request.app_data::<Routes>().ok_or_else(not_set_up)?;
     let found = routes.find(path(&request));
     rest(&request, found.map(|(route, _)| route))
 }
@@ -61,8 +62,4 @@ fn rest(request: &HttpRequest, route: Option<Route>) -> Result<HttpResponse, Pro
 /// Returns the path of a request as actix has it: decoded, except for the escapes of `%`, `/` and `+`.
 fn path(request: &HttpRequest) -> &str {
     request.match_info().as_str()
-}
-
-fn unset() -> Problem {
-    Problem::new(ProblemKind::Internal, "the listener was not set up")
 }

@@ -116,8 +116,9 @@ impl<U> Gateway<U> {
     }
 }
 
-/// The reasons to refuse a request.
+/// The detail of a refusal when too many requests are in flight.
 const IN_FLIGHT: &str = "as many requests are in flight as the gateway takes; nothing was sent";
+/// The detail of a refusal when there is no memory left.
 const TAKEN: &str =
     "the requests in flight take all memory that the gateway has for them; nothing was sent";
 
@@ -141,6 +142,11 @@ impl Shared {
     pub(super) fn of(request: &HttpRequest) -> Result<&Self, Problem> {
         let shared = request.app_data::<web::Data<Self>>();
         let shared = shared.map(|shared| shared.get_ref());
-        shared.ok_or_else(|| Problem::new(ProblemKind::Internal, "the listener was not set up"))
+        shared.ok_or_else(not_set_up)
     }
+}
+
+/// Returns the problem of a listener that lacks its state, which would be a fault here.
+pub(super) fn not_set_up() -> Problem {
+    Problem::new(ProblemKind::Internal, "the listener was not set up")
 }
