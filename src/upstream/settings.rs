@@ -1,4 +1,5 @@
-//! The settings of a service and of a request to it, as checked values. Built by `config`, or by hand in tests.
+//! The settings of a service and of a request to it, as checked values, and the values in force where they are not set.
+//! It must not know where they come from.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,9 +28,9 @@ pub struct Service {
     pub address: Address,
     /// The roots to trust, and the gateway's own identity, for `https`.
     pub tls: TlsSettings,
-    /// Looking up the name, connecting and the TLS handshake, together.
+    /// The time to look up the name, connect and do the TLS handshake, together.
     pub connect_timeout: Duration,
-    /// The time that a connection may wait for its next request; zero keeps none.
+    /// The time that a connection may wait for its next request. Zero keeps none.
     pub keep_alive: Duration,
     /// The way in which calls are made of attempts, and how many there may be.
     pub policy: PolicySettings,
@@ -46,11 +47,11 @@ pub struct Request {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// A fixed body, sent with every attempt.
     pub body: Option<Bytes>,
-    /// One attempt, from its start to the last byte of the answer's body.
+    /// The time of one attempt, from its start to the last byte of the answer's body.
     pub timeout: Duration,
     /// The statuses that count as success.
     pub success: StatusSet,
-    /// The largest body taken, in bytes.
+    /// The largest body that is accepted, in bytes.
     pub max_body: usize,
     /// The depth to which its JSON may nest, at least 1.
     pub max_depth: usize,
@@ -73,11 +74,11 @@ impl Settings {
 }
 
 impl Service {
-    /// Connecting. Within a data centre it takes milliseconds; one second covers one lost SYN packet.
+    /// The time to connect. Within a data centre it takes milliseconds. One second covers one lost SYN packet.
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-    /// A connection that waits for its next request. Common servers close theirs after 5 s, so most that are taken are
-    /// good.
+    /// The time that a connection may wait for its next request. Common servers close theirs after 5 s, so most of the
+    /// kept ones are good.
     pub const KEEP_ALIVE: Duration = Duration::from_secs(4);
 
     /// Returns a service with the built-in settings.
@@ -95,10 +96,10 @@ impl Service {
 }
 
 impl Request {
-    /// One attempt. Long enough for a slow service, short enough to leave half of the default deadline.
+    /// The time of one attempt. It is long enough for a slow service, and leaves half of the default deadline.
     pub const TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// The largest body taken, in bytes: 1 MiB, far above what a page asks of one service.
+    /// The largest body that is accepted, in bytes: 1 MiB, far above what a page asks of one service.
     pub const MAX_BODY: usize = 1024 * 1024;
 
     /// The depth to which JSON may nest: the least of the bounds of common clients, and far above what a page needs.
@@ -123,19 +124,13 @@ impl Request {
         }
     }
 
-    /// Returns whether this request may be sent more than once.
+    /// Returns the permission to send this request more than once. It follows from the method (RFC 9110, section 9.2.2).
     #[must_use]
     pub fn repeatable(&self) -> Repeatable {
-        repeatable(&self.method)
-    }
-}
-
-/// Returns whether requests of this method may be sent more than once (RFC 9110, section 9.2.2).
-#[must_use]
-fn repeatable(method: &Method) -> Repeatable {
-    match *method {
-        Method::POST | Method::PATCH => Repeatable::No,
-        _ => Repeatable::Yes,
+        match self.method {
+            Method::POST | Method::PATCH => Repeatable::No,
+            _ => Repeatable::Yes,
+        }
     }
 }
 
@@ -152,10 +147,10 @@ impl Settings {
     }
 }
 
-/// Trust and identity towards one upstream. What several upstreams have in common is there once.
+/// Trust and identity towards one upstream. Upstreams with the same files share them.
 #[derive(Debug, Clone, Default)]
 pub struct TlsSettings {
-    /// The only roots to trust; without them those that all upstreams share.
+    /// The only roots to trust. Without them, those that all upstreams share.
     pub ca: Option<Arc<RootCertStore>>,
     /// A client certificate with its chain, first to last, and its key.
     pub identity: Option<Arc<CertifiedKey>>,
