@@ -12,7 +12,7 @@ use super::quantities::HumanDuration;
 pub(super) const MOST_ATTEMPTS: usize = 10;
 
 /// The most failures in a row that a breaker may wait for.
-pub(super) const MOST_FAILURES: usize = 10_000;
+const MOST_FAILURES: usize = 10_000;
 
 /// The most extra attempts a second.
 pub(super) const MOST_EXTRA: usize = 100_000;

@@ -12,7 +12,7 @@ use super::values::Text;
 pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The largest size. A body is held in memory, and a larger size is a mistake in the unit.
-pub(super) const LARGEST: u64 = 1024 * 1024 * 1024;
+const LARGEST: u64 = 1024 * 1024 * 1024;
 
 /// Returns a duration as a file writes it.
 pub(super) fn quoted(duration: Duration) -> String {

@@ -11,7 +11,8 @@ use crate::fanout::{AggregateId, Mode, UpstreamId};
 /// The metrics that one generation counts in. Two generations that have a name in common count in the same series.
 #[derive(Debug)]
 pub struct GenerationMetrics {
-    process: Arc<Metrics>,
+    /// The metrics that all generations share.
+    all: Arc<Metrics>,
     /// The metrics of the aggregates, in the order of their ids.
     aggregates: Vec<Arc<AggregateMetrics>>,
     /// The metrics of the upstreams, in the order of their ids.
@@ -34,7 +35,7 @@ impl Metrics {
             upstream
         });
         GenerationMetrics {
-            process: Arc::clone(self),
+            all: Arc::clone(self),
             aggregates: aggregates
                 .map(|name| self.aggregates.resolve(name))
                 .collect(),
@@ -47,14 +48,14 @@ impl GenerationMetrics {
     /// Returns the metrics that all generations share.
     #[must_use]
     pub fn process(&self) -> &Metrics {
-        &self.process
+        &self.all
     }
 
     /// Counts a request of an aggregate, or one run of a comparison, as in flight until the guard is finished or
     /// dropped. Its time counts from `began`.
     #[must_use]
     pub fn request(&self, aggregate: AggregateId, mode: Mode, began: Instant) -> RequestGuard<'_> {
-        let in_flight = &self.process.process.requests_in_flight;
+        let in_flight = &self.all.process.requests_in_flight;
         RequestGuard::new(in_flight, self.aggregate(aggregate), mode, began)
     }
 

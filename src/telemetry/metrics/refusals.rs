@@ -29,7 +29,7 @@ impl Refusals {
     }
 
     /// Notes a refusal. Returns true if it is the first one for a while.
-    pub(super) fn begin_with(&self, now: Instant) -> bool {
+    pub(super) fn note(&self, now: Instant) -> bool {
         let now = now.saturating_duration_since(self.began).as_millis();
         let now = u64::try_from(now).unwrap_or(u64::MAX).max(1);
         let last = self.last.swap(now, Ordering::Relaxed);
@@ -45,14 +45,11 @@ mod tests {
     async fn the_log_is_told_when_refusals_begin_and_not_of_each() {
         let refusals = Refusals::new();
         let after = |seconds| refusals.began + Duration::from_secs(seconds);
-        assert!(refusals.begin_with(refusals.began), "the first one");
+        assert!(refusals.note(refusals.began), "the first one");
         for seconds in 0..600 {
-            assert!(
-                !refusals.begin_with(after(seconds)),
-                "they go on: {seconds}"
-            );
+            assert!(!refusals.note(after(seconds)), "they go on: {seconds}");
         }
-        assert!(!refusals.begin_with(after(658)), "no minute has passed");
-        assert!(refusals.begin_with(after(718)), "they begin again");
+        assert!(!refusals.note(after(658)), "no minute has passed");
+        assert!(refusals.note(after(718)), "they begin again");
     }
 }

@@ -145,7 +145,7 @@ impl UpstreamMetrics {
         self.refused[reason as usize].inc();
         // A change of the breaker is logged anyway, and a deadline may be a client's own.
         let is_news = matches!(reason, Refusal::Budget | Refusal::Limit);
-        if is_news && self.refusals.begin_with(Instant::now()) {
+        if is_news && self.refusals.note(Instant::now()) {
             let (upstream, reason) = (self.name.as_str(), reason.as_str());
             tracing::warn!(upstream, reason, "retries or hedges are refused");
         }
@@ -155,7 +155,7 @@ impl UpstreamMetrics {
 /// Counts a plan's attempts as they happen.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanObserver<'a> {
-    /// In the order of their ids.
+    /// The metrics of the upstreams, in the order of their ids.
     pub(super) upstreams: &'a [Arc<UpstreamMetrics>],
 }
 
