@@ -50,11 +50,10 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
     let account = Rc::new(Account::new(id, trace, head));
     request.extensions_mut().insert(Rc::clone(&account));
     let mut line = Line::start(&request, account);
-    let last = announces_body(&request);
 
-    if let Some(problem) = refusal(&request, last) {
+    if let Some(problem) = refusal(&request) {
         // The client may already be sending into the tunnel. None of those bytes may be taken for a request.
-        let last = last || *request.method() == Method::CONNECT;
+        let last = *request.method() == Method::CONNECT;
         let mut response = request.into_response(problem.error_response());
         conclude(&mut response, shared, last, &mut line);
         return Ok(response);
@@ -70,7 +69,7 @@ pub async fn guard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
         let answer = compressed(request.headers(), accept, answer, &shared.memory);
         response = ServiceResponse::new(request, answer);
     }
-    conclude(&mut response, shared, last, &mut line);
+    conclude(&mut response, shared, false, &mut line);
     if line.open {
         return Ok(response.map_body(|_, body| BoxBody::new(LoggedBody { body, line, data })));
     }
@@ -105,7 +104,7 @@ fn conclude<B>(
     line.status = Some(response.status());
 }
 
-/// Returns true if a body is to follow the request's head. No route reads it, so no request can follow it.
+/// Returns true if a body is to follow the request's head. No route reads it, so the edge ends the connection.
 fn announces_body(request: &ServiceRequest) -> bool {
     declared(request) > 0 || request.headers().contains_key(header::TRANSFER_ENCODING)
 }
@@ -120,7 +119,8 @@ fn declared(request: &ServiceRequest) -> u64 {
 }
 
 /// Returns the problem of a request that no route takes.
-fn refusal(request: &ServiceRequest, has_body: bool) -> Option<Problem> {
+fn refusal(request: &ServiceRequest) -> Option<Problem> {
+    let has_body = announces_body(request);
     if methods::reads(request.method()) && !has_body {
         return None;
     }

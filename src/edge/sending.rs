@@ -73,9 +73,10 @@ impl Connection {
         let is_unframed = body.size() == BodySize::Stream && !self.takes_chunks;
         if is_unframed {
             response.head_mut().no_chunking(true);
-            response
-                .head_mut()
-                .set_connection_type(ConnectionType::Close);
+        }
+        if is_unframed || self.last {
+            let head = response.head_mut();
+            head.set_connection_type(ConnectionType::Close);
         }
         let mut sending = Sending {
             gathered: edge.gathered.take(),

@@ -119,6 +119,22 @@ async fn who_asks_for_another_protocol_gets_chunks_and_keeps_the_connection() {
 }
 
 #[actix_web::test]
+async fn a_request_that_announces_a_body_is_told_that_it_is_the_last() {
+    for announced in [
+        "Content-Length: 2\r\n\r\nab",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+    ] {
+        let (mut client, tell) =
+            asked(&format!("GET / HTTP/1.1\r\nHost: gather\r\n{announced}")).await;
+        drop(tell);
+        let mut answer = String::new();
+        let read = timeout(SOON, client.read_to_string(&mut answer)).await;
+        read.unwrap().unwrap();
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+}
+
+#[actix_web::test]
 async fn who_knows_no_chunks_gets_such_a_body_as_it_is_and_the_close_as_its_end() {
     for request in [
         "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
