@@ -93,8 +93,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs `work` on this thread. Not in an actix system: without one the server's workers run on tokio's local runtime, which
-/// polls tasks itself, where a system has a `LocalSet` in between.
+/// Runs `work` on this thread. Not in an actix system: without one the server's workers run on tokio's local runtime,
+/// which polls tasks itself, where a system has a `LocalSet` in between.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     Builder::new_current_thread()
         .enable_all()

@@ -1,6 +1,6 @@
-//! The files of the console, a page that runs aggregates and draws them. They are part of the program. The facts that the
-//! page needs of the configuration are one more file, written once at start; no upstream's address is in it. It must not
-//! know how a file is served, nor how an aggregate is run: the page asks for it as any client does.
+//! The files of the console, a page that runs aggregates and draws them. They are part of the program. The facts that
+//! the page needs of the configuration are one more file, written once at start; no upstream's address is in it. It
+//! must not know how a file is served, nor how an aggregate is run: the page asks for it as any client does.
 
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ macro_rules! file {
     };
 }
 
-/// The page's path. Without a slash at its end: what it names is relative to it, so that a prefix before it does no harm.
+/// The page's path. Without a slash at its end: what it names is relative to it, so that a prefix before it does no
+/// harm.
 const PAGE: &str = "/console";
 
 /// The files of the page: path, media type, bytes.

@@ -1,5 +1,6 @@
-//! An aggregate as its clients see it. It is made once for each generation of the configuration. The handlers, the OpenAPI
-//! document and the console read this one value. No address of an upstream is in it, and it must not know how a call is made.
+//! An aggregate as its clients see it. It is made once for each generation of the configuration. The handlers, the
+//! OpenAPI document and the console read this one value. No address of an upstream is in it, and it must not know how a
+//! call is made.
 
 use std::sync::Arc;
 

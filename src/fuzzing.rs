@@ -1,8 +1,10 @@
-//! The functions that the fuzz targets run: one a target, which takes any bytes and panics where a promise is broken. It is
-//! compiled by cargo-fuzz, which sets `--cfg fuzzing`, and for the tests, which run every committed input through it.
+//! The functions that the fuzz targets run: one a target, which takes any bytes and panics where a promise is broken.
+//! It is compiled by cargo-fuzz, which sets `--cfg fuzzing`, and for the tests, which run every committed input through
+//! it.
 //!
-//! What holds for one part alone stands beside that part, in its `properties.rs`; what spans parts is here. A new target is
-//! a function here, an entry in `fuzz/Cargo.toml`, three lines in `fuzz/fuzz_targets` and a first input in `fuzz/seeds`.
+//! What holds for one part alone stands beside that part, in its `properties.rs`; what spans parts is here. A new
+//! target is a function here, an entry in `fuzz/Cargo.toml`, three lines in `fuzz/fuzz_targets` and a first input in
+//! `fuzz/seeds`.
 
 mod embedding;
 mod engine;

@@ -1,5 +1,5 @@
-//! The handler behind each route. actix has nothing but a default service, which asks the table of its listener. It must not
-//! know what a handler does.
+//! The handler behind each route. actix has nothing but a default service, which asks the table of its listener. It
+//! must not know what a handler does.
 
 use std::rc::Rc;
 

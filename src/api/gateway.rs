@@ -1,5 +1,5 @@
-//! The state of the handlers: one worker's gateway, made of a generation of the configuration, and what the whole process
-//! shares. It must not know how either is made.
+//! The state of the handlers: one worker's gateway, made of a generation of the configuration, and what the whole
+//! process shares. It must not know how either is made.
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
@@ -51,7 +51,8 @@ pub struct Parts<U> {
     pub memory: Memory,
 }
 
-/// One worker's view of a generation of the configuration: everything that its handlers need. A worker takes it as a whole.
+/// One worker's view of a generation of the configuration: everything that its handlers need. A worker takes it as a
+/// whole.
 #[derive(Debug)]
 pub struct Gateway<U> {
     pub(super) exposed: Vec<Exposed<U>>,
@@ -95,8 +96,8 @@ impl<U> Gateway<U> {
         Some((id, &self.exposed[id.0]))
     }
 
-    /// Returns a permit for one request of this aggregate, for as long as its answer takes memory, and what it is charged
-    /// for that. `head` is the size of a large head, which is held as long; 0 for any other.
+    /// Returns a permit for one request of this aggregate, for as long as its answer takes memory, and what it is
+    /// charged for that. `head` is the size of a large head, which is held as long; 0 for any other.
     pub(super) fn admit(&self, id: AggregateId, head: usize) -> Result<(Permit, Charge), Problem> {
         let (size, free) = fixed(self.exposed[id.0].aggregate.calls.len());
         let permit = self.in_flight.acquire();

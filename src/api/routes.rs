@@ -76,8 +76,8 @@ impl Routes {
         Ok(Self(Arc::new(table)))
     }
 
-    /// Finds the handler of a path, and the part of the path that its entry leaves open, such as an aggregate's name. That
-    /// part is returned as it came.
+    /// Finds the handler of a path, and the part of the path that its entry leaves open, such as an aggregate's name.
+    /// That part is returned as it came.
     pub(super) fn find<'a>(&self, path: &'a str) -> Option<(Route, &'a str)> {
         let found = self.0.at(path).ok()?;
         let segment = found.params.iter().next().map_or("", |(_, value)| value);

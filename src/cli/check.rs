@@ -9,7 +9,8 @@ use crate::config::{self, Bytes, Config, Mistake, Mistakes, Surroundings};
 
 /// Validates the configuration and prints every mistake with its file and key path; exit status 0 or 1.
 ///
-/// A warning names a setting that is valid and probably not what you mean. It changes the exit status only with --strict.
+/// A warning names a setting that is valid and probably not what you mean. It changes the exit status only with
+/// --strict.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     #[command(flatten)]
@@ -28,8 +29,8 @@ pub(super) struct Check {
 /// The files of the configuration.
 #[derive(Debug, Args)]
 pub(super) struct Files {
-    /// A configuration file (TOML, YAML or JSON). Given again, a later file overrides an earlier one [default: the first
-    /// that exists of gather.toml, config/gather.toml and /etc/gather/gather.toml]
+    /// A configuration file (TOML, YAML or JSON). Given again, a later file overrides an earlier one [default: the
+    /// first that exists of gather.toml, config/gather.toml and /etc/gather/gather.toml]
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     files: Vec<PathBuf>,
 }

@@ -1,7 +1,7 @@
 //! The values in force where a configuration is silent, each with its reason. It must not know files.
 //!
-//! The values of an upstream are in [`Service`](crate::upstream::Service) and [`Request`](crate::upstream::Request), and
-//! those of a plan in [`Rules`].
+//! The values of an upstream are in [`Service`](crate::upstream::Service) and [`Request`](crate::upstream::Request),
+//! and those of a plan in [`Rules`].
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -41,7 +41,8 @@ pub(super) const CLIENT_KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// The time that requests in flight get at a stop beyond the longest deadline: enough to write the answer out.
 pub(super) const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 
-/// The time for which `/readyz` says 503 before the listener closes: a load balancer that asks every second has seen it.
+/// The time for which `/readyz` says 503 before the listener closes: a load balancer that asks every second has seen
+/// it.
 pub(super) const GRACE: Duration = Duration::from_secs(3);
 
 /// On: the listener is on loopback by default, and the page can do no more than its reader's own requests to the same

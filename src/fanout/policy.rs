@@ -72,8 +72,8 @@ impl Default for PolicySettings {
     }
 }
 
-/// The most attempts at a time by default. It is far above what a healthy upstream sees: 4,096 calls of 100 ms are 40,000
-/// a second. It is low enough that an upstream that hangs does not exhaust ports and memory.
+/// The most attempts at a time by default. It is far above what a healthy upstream sees: 4,096 calls of 100 ms are
+/// 40,000 a second. It is low enough that an upstream that hangs does not exhaust ports and memory.
 const MAX_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// The shared state of one upstream.

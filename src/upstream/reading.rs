@@ -52,8 +52,8 @@ pub(super) struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    /// Returns the rules for the answer to a request. Its body takes its bytes from `shared`, and `status` is told of its
-    /// final head.
+    /// Returns the rules for the answer to a request. Its body takes its bytes from `shared`, and `status` is told of
+    /// its final head.
     pub(super) fn of(
         request: &'a Request,
         shared: &'a Allowance,

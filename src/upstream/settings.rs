@@ -124,7 +124,8 @@ impl Request {
         }
     }
 
-    /// Returns the permission to send this request more than once. It follows from the method (RFC 9110, section 9.2.2).
+    /// Returns the permission to send this request more than once. It follows from the method (RFC 9110, section
+    /// 9.2.2).
     #[must_use]
     pub fn repeatable(&self) -> Repeatable {
         match self.method {
