@@ -45,7 +45,7 @@ pub(crate) use account::{Account, LargeHead};
 pub use client_upstream::ClientUpstream;
 pub use deployment::Deployment;
 pub(crate) use deployment::looped;
-pub use gateway::{Exposed, Gateway, Parts, Shared};
+pub use gateway::{Exposed, Gateway, GatewayParts, Shared};
 pub use guard::guard;
 pub(crate) use head::LONGEST_LIST;
 pub use problem::Problem;
@@ -53,7 +53,7 @@ pub use problem_kind::ProblemKind;
 pub(crate) use query::QueryError;
 pub(crate) use request_id::RequestId;
 pub(crate) use routes::{AGGREGATE, DOCUMENT};
-pub use routes::{Optional, Routes};
+pub use routes::{OptionalRoutes, Routes};
 
 /// Serves a gateway on the public listener.
 pub fn public<U: ClientUpstream>(gateway: Rc<Gateway<U>>) -> impl FnOnce(&mut ServiceConfig) {

@@ -1,4 +1,5 @@
-//! The one place where the parts meet: a checked configuration becomes listeners, workers and a gateway in each of them.
+//! The one place where the parts meet: a checked configuration becomes listeners, workers and a gateway in each of
+//! them.
 
 mod deployment;
 mod endpoints;
@@ -25,7 +26,7 @@ use http::uri::Scheme;
 use tokio::{sync::oneshot, task::JoinError, time::timeout};
 
 use self::{
-    generation::{Generation, Limits, Shown},
+    generation::{Generation, ProcessBounds, ProcessView},
     listen::{Bounds, Listening, bind, listen},
 };
 use crate::{
@@ -46,8 +47,8 @@ use crate::{
 pub use crate::openapi::Version as OpenApiVersion;
 pub use generation::openapi;
 
-/// The time that the connections of the operational listener get to end in order. Whoever scrapes or probes answers a close at
-/// once.
+/// The time that the connections of the operational listener get to end in order. Scrapers and probes answer a close
+/// at once.
 const ADMIN_CLOSE: Duration = Duration::from_millis(250);
 
 /// A gateway that listens and is about to run.
@@ -65,7 +66,7 @@ impl Application {
     /// Binds the listeners and starts the workers. Needs an actix system or a local runtime around it.
     ///
     /// # Errors
-    /// When file descriptors are too few, an address can't be bound, or an upstream's TLS settings can't be used.
+    /// Fails if there are too few file descriptors, an address can't be bound, or an upstream's TLS settings can't be used.
     pub fn build(config: Config) -> anyhow::Result<Self> {
         let shares = divide_descriptors(&config)?;
         let Process {
@@ -81,7 +82,7 @@ impl Application {
         let memory = Memory::new(usize::try_from(server.memory).unwrap_or(usize::MAX));
         let metrics = Arc::new(metrics(&memory)?);
         let spans = spans(tracing, &roots, &metrics)?;
-        let shown = Shown {
+        let shown = ProcessView {
             server: &server,
             operations: admin.is_none(),
             metrics: &metrics,
@@ -95,7 +96,7 @@ impl Application {
             compression: server.compression,
             memory: memory.clone(),
         };
-        let limits = Limits {
+        let limits = ProcessBounds {
             in_flight: Arc::new(Limit::new(shares.requests)),
             memory,
         };
@@ -159,7 +160,7 @@ impl Application {
     /// Serves until `stop` is ready, then goes through an orderly stop.
     ///
     /// # Errors
-    /// When a listener ends by itself.
+    /// Fails if a listener ends by itself.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let public = self.public.server.handle();
         let admin = self.admin.as_ref().map(|admin| admin.server.handle());
@@ -202,8 +203,8 @@ struct Bound {
 }
 
 impl Bound {
-    /// Binds both before either serves, and the one that may be shared last: nobody is let in by a process that is about to give
-    /// up. The operational routes are this process's own, so they are never shared.
+    /// Binds both before either serves, and the one that may be shared last. So a process that is about to give up
+    /// lets no client in. The operational routes are this process's own, so they are never shared.
     fn of(server: &config::Server, admin: Option<&config::Admin>) -> anyhow::Result<Self> {
         let admin = admin
             .map(|admin| bind(admin.listen, Sharing::Alone, "admin.listen"))
@@ -246,8 +247,8 @@ fn listen_admin(
     })
 }
 
-/// Divides the file descriptors of this process, and logs the configuration's warnings. What the shares are warned of is not
-/// logged twice: where the limit could be raised, the configuration was warned of the same shares when it was loaded.
+/// Divides the file descriptors of this process, and logs the configuration's warnings. A warning about the shares is
+/// not logged twice: if the limit could be raised, the configuration had it already when it was loaded.
 fn divide_descriptors(config: &Config) -> Result<Descriptors, TooFew> {
     let shares = Descriptors::now(config)?;
     tracing::debug!(?shares, "file descriptors");
@@ -290,13 +291,14 @@ fn metrics(memory: &Memory) -> anyhow::Result<Metrics> {
     Ok(metrics)
 }
 
-/// Sends the last spans, on a thread: a second signal has to be heard meanwhile. A process that can't start one sends them here.
+/// Sends the last spans on a thread of their own, as a second signal has to be heard meanwhile. If no thread can be
+/// started, sends them here.
 async fn stop_sending(spans: Arc<Spans>) {
     let (tell, stopped) = oneshot::channel();
     let there = Arc::clone(&spans);
     let thread = thread::Builder::new().spawn(move || {
         there.stop();
-        // Nobody listens after a second signal.
+        // After a second signal the receiver is gone.
         let _ = tell.send(());
     });
     match thread {

@@ -1,7 +1,7 @@
 //! The state of the handlers: one worker's gateway, made of a generation of the configuration, and what the whole
 //! process shares. It must not know how either is made.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
 use actix_web::{HttpRequest, web};
 use bytes::Bytes;
@@ -30,7 +30,7 @@ pub struct Exposed<U> {
 
 /// The parts of a [`Gateway`]. All of them are of one generation of the configuration, except the two bounds.
 #[derive(Debug)]
-pub struct Parts<U> {
+pub struct GatewayParts<U> {
     /// The aggregates, by their ids.
     pub exposed: Vec<Exposed<U>>,
     /// The paths of the public listener.
@@ -56,7 +56,8 @@ pub struct Parts<U> {
 #[derive(Debug)]
 pub struct Gateway<U> {
     pub(super) exposed: Vec<Exposed<U>>,
-    by_name: HashMap<Arc<str>, AggregateId>,
+    /// The ids by name, in the order of the names.
+    by_name: Vec<(Arc<str>, AggregateId)>,
     pub(super) routes: Routes,
     pub(super) document: Bytes,
     pub(super) console: Option<Arc<Console>>,
@@ -70,13 +71,12 @@ pub struct Gateway<U> {
 impl<U> Gateway<U> {
     /// Makes the gateway of one worker.
     #[must_use]
-    pub fn new(parts: Parts<U>) -> Rc<Self> {
-        let by_name = parts
-            .exposed
-            .iter()
-            .enumerate()
+    pub fn new(parts: GatewayParts<U>) -> Rc<Self> {
+        let exposed = parts.exposed.iter().enumerate();
+        let mut by_name: Vec<_> = exposed
             .map(|(index, exposed)| (Arc::clone(&exposed.endpoint.name), AggregateId(index)))
             .collect();
+        by_name.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         Rc::new(Self {
             exposed: parts.exposed,
             by_name,
@@ -92,7 +92,9 @@ impl<U> Gateway<U> {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<(AggregateId, &Exposed<U>)> {
-        let id = *self.by_name.get(name)?;
+        let by_name = &self.by_name;
+        let found = by_name.binary_search_by(|(known, _)| (**known).cmp(name));
+        let (_, id) = by_name[found.ok()?];
         Some((id, &self.exposed[id.0]))
     }
 

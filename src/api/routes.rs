@@ -34,7 +34,7 @@ pub(super) enum Route {
 
 /// The parts of a public listener that a configuration may leave out.
 #[derive(Debug, Clone, Copy)]
-pub struct Optional {
+pub struct OptionalRoutes {
     /// True if it has the operational routes. Otherwise an admin listener has them.
     pub operations: bool,
     /// True if it has the console.
@@ -50,7 +50,7 @@ impl Routes {
     ///
     /// # Errors
     /// Fails if two paths would match the same requests.
-    pub fn public(optional: Optional) -> Result<Self, InsertError> {
+    pub fn public(optional: OptionalRoutes) -> Result<Self, InsertError> {
         let mut table = Router::new();
         table.insert(AGGREGATE, Route::Default)?;
         table.insert(NAMED, Route::Named)?;

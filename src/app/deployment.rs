@@ -2,10 +2,11 @@
 
 use crate::{api::Deployment, config, upstream};
 
-/// The deployment of a gateway that is configured like this.
+/// Returns the deployment of a gateway with this configuration.
 ///
-/// It is FNV-1a (64 bits) over the names and URLs of the upstreams and the names and calls of the aggregates, by name, so that
-/// neither the order in the file, nor the machine, nor the build matters. Queries of URLs are left out, as a secret may stand there.
+/// It is FNV-1a (64 bits) over the names and URLs of the upstreams, and over the names and calls of the aggregates,
+/// by name. So neither the order in the file, nor the machine, nor the build matters. Queries of URLs are left out,
+/// as they may hold a secret.
 pub(super) fn of(aggregates: &[config::Aggregate], upstreams: &[upstream::Settings]) -> Deployment {
     let mut sum = Sum::default();
     let mut by_name: Vec<_> = upstreams.iter().collect();

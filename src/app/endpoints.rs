@@ -11,8 +11,8 @@ use crate::{
     upstream::Request,
 };
 
-/// Returns the aggregates, in the order of their ids. Callers say in `deadline_headers` for how many milliseconds they will
-/// wait.
+/// Returns the aggregates, in the order of their ids. Callers say in `deadline_headers` for how many milliseconds
+/// they will wait.
 pub(super) fn endpoints(
     services: &Services,
     deadline_headers: &[HeaderName],

@@ -1,5 +1,5 @@
-//! A generation: everything that follows from the upstreams and aggregates of a configuration, in one value. Each worker
-//! builds its gateway from it. It must not know listeners, nor when a generation takes the place of another.
+//! A generation: everything that follows from the upstreams and aggregates of a configuration, in one value. Each
+//! worker builds its gateway from it. It must not know listeners, nor when a generation takes the place of another.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -8,10 +8,10 @@ use bytes::Bytes;
 use super::{
     deployment,
     endpoints::{endpoints, passed_on},
-    reach::{Counting, Reach},
+    reach::{Reach, UpstreamObserver},
 };
 use crate::{
-    api::{Deployment, Exposed, Gateway, Optional, Parts, Routes},
+    api::{Deployment, Exposed, Gateway, GatewayParts, OptionalRoutes, Routes},
     config::{Server, Services},
     console::{Console, Facts},
     endpoint::Endpoint,
@@ -32,12 +32,12 @@ const SERVED: OpenApiVersion = OpenApiVersion::V3_1;
 
 /// The part of the process that a generation shows to clients and to those who operate it.
 #[derive(Clone, Copy)]
-pub(super) struct Shown<'a> {
+pub(super) struct ProcessView<'a> {
     /// The public listener.
     pub(super) server: &'a Server,
     /// True if the operational routes are on the public listener.
     pub(super) operations: bool,
-    /// The families of which the metrics are resolved.
+    /// The families from which the metrics are resolved.
     pub(super) metrics: &'a Arc<Metrics>,
     /// True if requests may be traced.
     pub(super) traced: bool,
@@ -45,7 +45,7 @@ pub(super) struct Shown<'a> {
 
 /// The bounds of the process, over all workers and generations.
 #[derive(Clone)]
-pub(super) struct Limits {
+pub(super) struct ProcessBounds {
     /// The requests that are answered at a time.
     pub(super) in_flight: Arc<Limit>,
     /// The bytes that requests hold.
@@ -58,7 +58,8 @@ pub(super) struct Generation {
     endpoints: Vec<Arc<Endpoint>>,
     /// By the upstreams' ids.
     upstreams: Vec<Upstream>,
-    supply: Arc<Reach>,
+    /// Lost when the gateway itself lacks something for connections to any upstream.
+    gateway_reach: Arc<Reach>,
     routes: Routes,
     document: Bytes,
     console: Option<Arc<Console>>,
@@ -74,6 +75,7 @@ struct Upstream {
     /// The request that its calls send.
     request: PreparedRequest,
     policy: Arc<Policy>,
+    /// Lost when no connection to this upstream can be made.
     reach: Arc<Reach>,
 }
 
@@ -85,10 +87,10 @@ impl Generation {
     /// would match the same requests.
     pub(super) fn new(
         services: Services,
-        shown: Shown<'_>,
+        shown: ProcessView<'_>,
         roots: impl FnOnce() -> Roots,
     ) -> anyhow::Result<Self> {
-        let Shown {
+        let ProcessView {
             server, operations, ..
         } = shown;
         let endpoints = endpoints(&services, &server.deadline_headers);
@@ -108,7 +110,7 @@ impl Generation {
         };
         let deployment = deployment::of(&services.aggregates, &services.upstreams);
         Ok(Self {
-            routes: Routes::public(Optional {
+            routes: Routes::public(OptionalRoutes {
                 operations,
                 console: server.console,
             })?,
@@ -117,14 +119,14 @@ impl Generation {
             metrics: Arc::new(metrics),
             targets: Arc::new(targets),
             upstreams: upstreams(services, &deployment, roots)?,
-            supply: Arc::new(Reach::of_all()),
+            gateway_reach: Arc::new(Reach::of_all()),
             deployment,
             endpoints,
         })
     }
 
     /// Makes a gateway for the calling thread, with pools of its own.
-    pub(super) fn gateway(&self, limits: Limits) -> Rc<Gateway<Adapter>> {
+    pub(super) fn gateway(&self, limits: ProcessBounds) -> Rc<Gateway<Adapter>> {
         let spare = Rc::default();
         let upstreams = self.upstreams.iter();
         let adapters: Vec<_> = upstreams
@@ -134,7 +136,7 @@ impl Generation {
             aggregate: self.aggregate(endpoint, &adapters),
             endpoint: Arc::clone(endpoint),
         });
-        Gateway::new(Parts {
+        Gateway::new(GatewayParts {
             exposed: exposed.collect(),
             routes: self.routes.clone(),
             document: self.document.clone(),
@@ -148,14 +150,14 @@ impl Generation {
     }
 
     fn adapter(&self, upstream: &Upstream, spare: &Rc<Spare>) -> Rc<Adapter> {
-        let counting = Rc::new(Counting {
+        let observer = Rc::new(UpstreamObserver {
             metrics: Arc::clone(self.metrics.upstream(upstream.id)),
             policy: Arc::clone(&upstream.policy),
             reach: Arc::clone(&upstream.reach),
-            supply: Arc::clone(&self.supply),
+            gateway_reach: Arc::clone(&self.gateway_reach),
         });
-        let resends = Rc::clone(&counting);
-        let wire = Rc::new(Wire::new(&upstream.service, counting, resends, spare));
+        let resends = Rc::clone(&observer);
+        let wire = Rc::new(Wire::new(&upstream.service, observer, resends, spare));
         Rc::new(Adapter::new(&wire, &upstream.request))
     }
 
@@ -246,8 +248,8 @@ fn console(
     })
 }
 
-/// Returns the OpenAPI document of a gateway with this configuration. `operations` says whether the operational routes are on
-/// the public listener.
+/// Returns the OpenAPI document of a gateway with this configuration. `operations` says whether the operational
+/// routes are on the public listener.
 #[must_use]
 pub fn openapi(
     server: &Server,

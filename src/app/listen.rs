@@ -1,4 +1,4 @@
-//! A listener, its workers, and the sockets of its clients. Knows nothing of what the routes answer.
+//! A listener, its workers, and the sockets of its clients. It must not know what the routes answer.
 
 use std::{
     io,
@@ -27,8 +27,8 @@ use crate::{
     telemetry::Clients,
 };
 
-/// The part of an answer that the kernel takes and can't send yet, in bytes. By default it takes megabytes for a client that
-/// doesn't read, and then says nothing for as long as it takes to send most of them.
+/// The bytes of an answer that the kernel takes before it can send them. By default it takes megabytes for a client
+/// that doesn't read, and then stays silent until most of them are sent.
 const UNSENT: u32 = 128 * 1024;
 
 /// The least of it: less would cost a system call for every few packets.
@@ -73,7 +73,8 @@ pub(super) struct Bounds {
     pub(super) connections: NonZeroUsize,
 }
 
-/// The bytes that the kernel takes for each client that doesn't read: less where all of them would take more than there is.
+/// Returns the bytes that the kernel takes for each client that doesn't read. They are fewer if all clients together
+/// would take more memory than there is.
 fn unsent(memory: u64, connections: NonZeroUsize) -> u32 {
     let each = memory / connections.get() as u64;
     u32::try_from(each)

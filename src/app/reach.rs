@@ -1,5 +1,5 @@
-//! Takes note of what happens below an upstream's attempts: counts it, and tells the log when the upstream can no longer
-//! be connected to, why, and when it can be again. Knows nothing of how connections are made.
+//! Observes the connections below an upstream's attempts: counts them, and logs when no connection can be made any
+//! more, why, and when one can be made again. It must not know how connections are made.
 
 use std::{
     sync::{
@@ -17,31 +17,31 @@ use crate::{
     upstream::{ConnectionObserver, ResendBudget},
 };
 
-/// The time in which one line about an upstream may be written, after the first [`BURST`]. Without it, one dead address of
-/// two would make a line for each connection.
+/// The time in which one line about an upstream may be written, after the first [`BURST`]. Without it, one dead
+/// address of two would make a line for each connection.
 const DISTANCE: Duration = Duration::from_secs(10);
 
 /// The lines about an upstream that may follow one another at once.
 const BURST: u32 = 6;
 
-/// Counts and tells for one upstream on one worker.
-pub(super) struct Counting {
+/// Observes the connections of one upstream on one worker.
+pub(super) struct UpstreamObserver {
     pub(super) metrics: Arc<UpstreamMetrics>,
     pub(super) policy: Arc<Policy>,
     /// Shared by all workers.
     pub(super) reach: Arc<Reach>,
-    /// The same for all upstreams, of what the gateway itself lacks.
-    pub(super) supply: Arc<Reach>,
+    /// The reach of all upstreams together. It is lost when the gateway itself lacks something, such as descriptors.
+    pub(super) gateway_reach: Arc<Reach>,
 }
 
-impl ConnectionObserver for Counting {
+impl ConnectionObserver for UpstreamObserver {
     fn opened(&self) {
         self.metrics.opened();
         if self.reach.is_lost.load(Ordering::Relaxed) {
             self.reach.found(Instant::now());
         }
-        if self.supply.is_lost.load(Ordering::Relaxed) {
-            self.supply.found(Instant::now());
+        if self.gateway_reach.is_lost.load(Ordering::Relaxed) {
+            self.gateway_reach.found(Instant::now());
         }
     }
 
@@ -50,7 +50,7 @@ impl ConnectionObserver for Counting {
     }
 
     fn short(&self, failure: &Failure) {
-        self.supply.lost(&failure.detail, Instant::now());
+        self.gateway_reach.lost(&failure.detail, Instant::now());
     }
 
     fn resent(&self) {
@@ -58,20 +58,20 @@ impl ConnectionObserver for Counting {
     }
 }
 
-impl ResendBudget for Counting {
+impl ResendBudget for UpstreamObserver {
     fn withdraw(&self) -> bool {
         self.policy.pays_for_another()
     }
 }
 
-/// Remembers what the log was told of the connections to one upstream, or to all of them.
+/// The last report of the log on the connections to one upstream, or to all of them together.
 #[derive(Debug)]
 pub(super) struct Reach {
     /// `None` for all.
     upstream: Option<Arc<str>>,
-    /// Set where the log was told last that there is no connection. Looked at for each that is opened.
+    /// True if the last line said that there is no connection. It is read for each connection that is opened.
     is_lost: AtomicBool,
-    /// Locked only while connections fail, and for the one that ends that.
+    /// Locked only while connections fail, and by the first that succeeds after that.
     reported: Mutex<Reported>,
 }
 
@@ -95,12 +95,12 @@ impl Reported {
 }
 
 impl Reach {
-    /// An upstream of which nothing is known yet.
+    /// Begins for one upstream, with nothing reported.
     pub(super) fn of(upstream: &Arc<str>) -> Self {
         Self::new(Some(Arc::clone(upstream)))
     }
 
-    /// All upstreams, of which what the gateway itself lacks keeps it.
+    /// Begins for all upstreams together, with nothing reported.
     pub(super) fn of_all() -> Self {
         Self::new(None)
     }
@@ -113,7 +113,7 @@ impl Reach {
         }
     }
 
-    /// Tells the reason, where it is not the one that was told last. Returns whether it did.
+    /// Logs the reason, unless it was logged last. Returns true if it did.
     fn lost(&self, reason: &str, now: Instant) -> bool {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.reason.as_deref() == Some(reason) || !reported.may_report(now) {
@@ -129,7 +129,7 @@ impl Reach {
         true
     }
 
-    /// Tells that there is a connection again. Returns whether it did.
+    /// Logs that there is a connection again. Returns true if it did.
     fn found(&self, now: Instant) -> bool {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.reason.is_none() || !reported.may_report(now) {

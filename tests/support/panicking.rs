@@ -106,14 +106,14 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
     shared.readiness.advance(Stage::Ready);
     // There is one place. A panic that kept it would leave none for the next request.
     let in_flight = Arc::new(Limit::new(NonZeroUsize::MIN));
-    let optional = api::Optional {
+    let optional = api::OptionalRoutes {
         operations: true,
         console: false,
     };
     let routes = api::Routes::public(optional).unwrap();
     let server = HttpServer::new(move || {
         let exposed = SCRIPTS.map(|(name, script)| exposed(name, script));
-        let gateway = api::Gateway::new(api::Parts {
+        let gateway = api::Gateway::new(api::GatewayParts {
             exposed: exposed.into(),
             routes: routes.clone(),
             document: Default::default(),
