@@ -11,6 +11,9 @@ use tokio::time::Instant;
 use super::{account::Account, gateway::Shared, problem_kind::ProblemKind};
 use crate::timing::Millis;
 
+/// The target of these lines. People filter lines by it, so it stays when a file moves.
+const TARGET: &str = "gather::api::guard";
+
 /// The log line of one request. It is written once, also if the request is dropped because its client went away.
 pub(super) struct Line {
     pub(super) account: Rc<Account>,
@@ -60,7 +63,7 @@ impl Line {
         let trace_id = self.account.trace_id();
         let trace_id = trace_id.as_deref();
         match self.account.summary() {
-            Some(run) => tracing::info!(
+            Some(run) => tracing::info!(target: TARGET,
                 request_id,
                 trace_id,
                 aggregate = &*run.aggregate,
@@ -74,12 +77,12 @@ impl Line {
             ),
             // A probe that asks for readiness every second would fill the log during a stop.
             None if status < 400 || problem == ProblemKind::NotReady.name() => {
-                tracing::debug!(
+                tracing::debug!(target: TARGET,
                     request_id, trace_id, method, path, status, elapsed_ms, "answered"
                 );
             }
             None => {
-                tracing::info!(
+                tracing::info!(target: TARGET,
                     request_id, trace_id, method, path, status, problem, elapsed_ms, "refused"
                 );
             }
@@ -100,7 +103,7 @@ impl Drop for Line {
         let outcome = "cancelled";
         match self.account.run() {
             Some((aggregate, mode)) => {
-                tracing::info!(
+                tracing::info!(target: TARGET,
                     request_id,
                     trace_id,
                     aggregate,
@@ -110,7 +113,7 @@ impl Drop for Line {
                     "the client went away"
                 );
             }
-            None => tracing::info!(
+            None => tracing::info!(target: TARGET,
                 request_id,
                 trace_id,
                 path,

@@ -17,6 +17,9 @@ use crate::{
     upstream::{ConnectionObserver, ResendBudget},
 };
 
+/// The target of these lines. People filter lines by it, so it stays when a file moves.
+const TARGET: &str = "gather::app::watch";
+
 /// The time in which one line about an upstream may be written, after the first [`BURST`]. Without it, one dead
 /// address of two would make a line for each connection.
 const DISTANCE: Duration = Duration::from_secs(10);
@@ -123,8 +126,12 @@ impl Reach {
         self.is_lost.store(true, Ordering::Relaxed);
         drop(reported);
         match self.upstream.as_deref() {
-            Some(upstream) => tracing::warn!(upstream, reason, "no connection to an upstream"),
-            None => tracing::warn!(reason, "no connection can be opened to any upstream"),
+            Some(upstream) => {
+                tracing::warn!(target: TARGET, upstream, reason, "no connection to an upstream")
+            }
+            None => {
+                tracing::warn!(target: TARGET, reason, "no connection can be opened to any upstream")
+            }
         }
         true
     }
@@ -139,8 +146,10 @@ impl Reach {
         self.is_lost.store(false, Ordering::Relaxed);
         drop(reported);
         match self.upstream.as_deref() {
-            Some(upstream) => tracing::warn!(upstream, "an upstream can be connected to again"),
-            None => tracing::warn!("connections to upstreams can be opened again"),
+            Some(upstream) => {
+                tracing::warn!(target: TARGET, upstream, "an upstream can be connected to again")
+            }
+            None => tracing::warn!(target: TARGET, "connections to upstreams can be opened again"),
         }
         true
     }

@@ -41,6 +41,9 @@ use crate::{
     exchange::REQUEST_ID,
 };
 
+/// The target of these lines. People filter lines by it, so it stays when a file moves.
+const TARGET: &str = "gather::api::edge::connection";
+
 /// An idle time for which half a second more or less does not matter.
 const LONG_IDLE: Duration = Duration::from_secs(10);
 
@@ -244,7 +247,7 @@ impl Connection {
         let id = RequestId::random();
         let status = problem.kind().status();
         edge.metrics.problem(problem.kind());
-        tracing::info!(
+        tracing::info!(target: TARGET,
             request_id = id.as_str(),
             status = status.as_u16(),
             problem = problem.kind().name(),

@@ -99,6 +99,8 @@ fn an_aggregate_is_one_json_line_that_says_what_came_of_it() {
         |line| line["request_id"] == "abc-123",
         &json!({
             "level": "INFO",
+            // People filter lines by it.
+            "target": "gather::api::guard",
             "aggregate": "default",
             "mode": "sequential",
             "outcome": "complete",

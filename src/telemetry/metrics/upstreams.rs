@@ -17,6 +17,9 @@ use super::{
 };
 use crate::fanout::{Cause, Circuit, Event, FailureKind, Observer, Refusal, UpstreamId};
 
+/// The target of these lines. People filter lines by it, so it stays when a file moves.
+const TARGET: &str = "gather::telemetry::metrics::attempts";
+
 /// A class of statuses that an attempt can fail with, as the label `result` names it.
 #[derive(Debug, Clone, Copy)]
 enum StatusClass {
@@ -101,7 +104,7 @@ impl UpstreamMetrics {
             Circuit::Open => 2,
         });
         let (upstream, circuit) = (self.name.as_str(), circuit.as_str());
-        tracing::warn!(upstream, circuit, "the circuit breaker changed");
+        tracing::warn!(target: TARGET, upstream, circuit, "the circuit breaker changed");
     }
 
     fn started(&self, cause: Cause) {
@@ -147,7 +150,7 @@ impl UpstreamMetrics {
         let is_news = matches!(reason, Refusal::Budget | Refusal::Limit);
         if is_news && self.refusals.note(Instant::now()) {
             let (upstream, reason) = (self.name.as_str(), reason.as_str());
-            tracing::warn!(upstream, reason, "retries or hedges are refused");
+            tracing::warn!(target: TARGET, upstream, reason, "retries or hedges are refused");
         }
     }
 }
