@@ -82,13 +82,13 @@ impl Application {
         let memory = Memory::new(usize::try_from(server.memory).unwrap_or(usize::MAX));
         let metrics = Arc::new(metrics(&memory)?);
         let spans = spans(tracing, &roots, &metrics)?;
-        let shown = ProcessView {
+        let view = ProcessView {
             server: &server,
             operations: admin.is_none(),
             metrics: &metrics,
             traced: spans.is_some(),
         };
-        let generation = Arc::new(Generation::new(services, shown, || roots.clone())?);
+        let generation = Arc::new(Generation::new(services, view, || roots.clone())?);
         let shared = Shared {
             metrics: Arc::clone(&metrics),
             spans: spans.clone(),
@@ -96,7 +96,7 @@ impl Application {
             compression: server.compression,
             memory: memory.clone(),
         };
-        let limits = ProcessBounds {
+        let bounds = ProcessBounds {
             in_flight: Arc::new(Limit::new(shares.requests)),
             memory,
         };
@@ -114,7 +114,7 @@ impl Application {
             shared.clone(),
             Some(metrics.register_clients(shares.clients)?),
             move || {
-                let gateway = generation.gateway(limits.clone());
+                let gateway = generation.gateway(bounds.clone());
                 if started.fetch_add(1, Ordering::AcqRel) + 1 == workers.get() {
                     for_workers.readiness.advance(Stage::Ready);
                     for_workers.metrics.set_ready(true);

@@ -87,24 +87,24 @@ impl Generation {
     /// would match the same requests.
     pub(super) fn new(
         services: Services,
-        shown: ProcessView<'_>,
+        process: ProcessView<'_>,
         roots: impl FnOnce() -> Roots,
     ) -> anyhow::Result<Self> {
         let ProcessView {
             server, operations, ..
-        } = shown;
+        } = process;
         let endpoints = endpoints(&services, &server.deadline_headers);
         let console = server
             .console
             .then(|| Arc::new(console(&endpoints, &services.upstreams, operations)));
-        let metrics = shown.metrics.resolve(
+        let metrics = process.metrics.resolve(
             endpoints.iter().map(|endpoint| &*endpoint.name),
             services
                 .upstreams
                 .iter()
                 .map(|it| (&*it.service.name, it.request.timeout)),
         );
-        let targets = match shown.traced {
+        let targets = match process.traced {
             true => services.upstreams.iter().map(target).collect(),
             false => SpanTargets::default(),
         };
@@ -126,7 +126,7 @@ impl Generation {
     }
 
     /// Makes a gateway for the calling thread, with pools of its own.
-    pub(super) fn gateway(&self, limits: ProcessBounds) -> Rc<Gateway<Adapter>> {
+    pub(super) fn gateway(&self, bounds: ProcessBounds) -> Rc<Gateway<Adapter>> {
         let spare = Rc::default();
         let upstreams = self.upstreams.iter();
         let adapters: Vec<_> = upstreams
@@ -144,8 +144,8 @@ impl Generation {
             metrics: Arc::clone(&self.metrics),
             targets: Arc::clone(&self.targets),
             deployment: self.deployment.clone(),
-            in_flight: limits.in_flight,
-            memory: limits.memory,
+            in_flight: bounds.in_flight,
+            memory: bounds.memory,
         })
     }
 
