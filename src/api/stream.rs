@@ -14,7 +14,7 @@ use super::{
     execution::{Execution, Report, ResultSink, both},
     head::LONGEST_LIST,
     negotiation::Wanted,
-    own_field::{GATHER_MODE, put},
+    own_field::{GATHER_MODE, put, put_static},
     problem::Problem,
     query::{Query, Run},
     stream_body::{Outbox, Stream},
@@ -64,7 +64,7 @@ where
         .insert_header((INCREMENTAL, "?1"))
         .insert_header((ACCEL_BUFFERING, "no"))
         .finish();
-    put(&mut response, GATHER_MODE, mode);
+    put_static(&mut response, GATHER_MODE, mode);
     // A part of the list would be taken for the whole. Each result has its call's name.
     if names.len() <= LONGEST_LIST {
         put(&mut response, GATHER_CALLS, &names);

@@ -14,7 +14,7 @@ use super::{
     client_upstream::ClientUpstream,
     execution::{Execution, Report, both},
     head::LONGEST_LIST,
-    own_field::{GATHER_MODE, put},
+    own_field::{GATHER_MODE, put, put_static},
     passed::Passed,
     problem::Problem,
 };
@@ -66,26 +66,26 @@ fn respond(
             let mut json = vec![b'{'];
             members(&mut json);
             json.push(b'}');
-            HttpResponseBuilder::new(StatusCode::OK)
-                .insert_header((header::CONTENT_TYPE, "application/json"))
-                .insert_header((header::CACHE_CONTROL, "no-store"))
-                .body(json)
+            let mut response = HttpResponseBuilder::new(StatusCode::OK).body(json);
+            put_static(&mut response, header::CONTENT_TYPE, "application/json");
+            put_static(&mut response, header::CACHE_CONTROL, "no-store");
+            response
         }
         Some(problem) => problem.response_with(members),
     };
-    put(&mut response, GATHER_OUTCOME, verdict.as_str());
+    put_static(&mut response, GATHER_OUTCOME, verdict.as_str());
     response
 }
 
 /// Sets the fields that give the times.
 fn put_times(
     response: &mut HttpResponse,
-    mode: &str,
+    mode: &'static str,
     elapsed: Duration,
     sequential: Duration,
     timing: &str,
 ) {
-    put(response, GATHER_MODE, mode);
+    put_static(response, GATHER_MODE, mode);
     put(response, GATHER_ELAPSED, Millis(elapsed).text().as_str());
     put(
         response,
