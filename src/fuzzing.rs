@@ -2,9 +2,9 @@
 //! It is compiled by cargo-fuzz, which sets `--cfg fuzzing`, and for the tests, which run every committed input through
 //! it.
 //!
-//! What holds for one part alone stands beside that part, in its `properties.rs`; what spans parts is here. A new
-//! target is a function here, an entry in `fuzz/Cargo.toml`, three lines in `fuzz/fuzz_targets` and a first input in
-//! `fuzz/seeds`.
+//! The properties of one part alone stand beside that part, in its `properties.rs`. Those of several parts are here.
+//! A new target is a function here, an entry in `fuzz/Cargo.toml`, three lines in `fuzz/fuzz_targets` and a first
+//! input in `fuzz/seeds`.
 
 mod embedding;
 mod engine;
