@@ -13,9 +13,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use gather::{
     compose,
     fanout::{
-        self, Aggregate, AggregateId, AttemptId, Body, Call, CallResult, Cause, Choice, Event,
-        Failure, HeadStatus, Mode, Observer as _, Outcome, Policy, PolicySettings, Reply, Rules,
-        Upstream, UpstreamId, Verdict,
+        self, Aggregate, AggregateId, AttemptId, Body, Call, CallResult, Cause, Choice, Earlier,
+        Event, Failure, HeadStatus, Mode, Observer as _, Outcome, Policy, PolicySettings, Reply,
+        Rules, Turn, Upstream, UpstreamId, Verdict,
     },
     telemetry::{GenerationMetrics, Metrics},
     timing::server_timing,
@@ -33,10 +33,21 @@ struct Prompt(Reply);
 
 impl Upstream for Prompt {
     type Context = ();
+    type Request = ();
+
+    fn turn<'a>(&'a self, _: &'a (), _: Earlier<'a>) -> Turn<'a, ()> {
+        Turn::Send(())
+    }
+
+    fn list(&self, _: &(), _: Vec<Option<Body>>) -> Result<Body, Failure> {
+        Ok(Body::Empty)
+    }
 
     async fn attempt(
         &self,
         (): &(),
+        (): &(),
+        _: Earlier<'_>,
         _: AttemptId,
         _: Instant,
         _: &HeadStatus,
@@ -63,10 +74,10 @@ fn aggregate(calls: usize) -> Aggregate<Prompt> {
 }
 
 fn reply(size: usize) -> Reply {
-    Reply {
-        status: StatusCode::OK,
-        body: Body::Json(Bytes::from(format!("\"{}\"", "x".repeat(size - 2)))),
-    }
+    Reply::new(
+        StatusCode::OK,
+        Body::Json(Bytes::from(format!("\"{}\"", "x".repeat(size - 2)))),
+    )
 }
 
 fn outcome(calls: usize, size: usize) -> Outcome {
@@ -76,6 +87,8 @@ fn outcome(calls: usize, size: usize) -> Outcome {
         elapsed: TIME,
         attempts: 1,
         hedges: 0,
+        fallback: None,
+        each: None,
         result: Ok(reply(size)),
     };
     Outcome {

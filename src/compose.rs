@@ -2,8 +2,10 @@
 //! upstream's JSON, which the outcome holds validated.
 
 mod json;
+mod shape;
 mod stream;
 pub mod types;
 
 pub use json::{Comparison, comparison, comparison_summary, members, string, summary};
+pub use shape::{CallShape, Place, Select, Shape};
 pub use stream::{END, Framing};

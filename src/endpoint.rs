@@ -4,9 +4,12 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 
-use crate::fanout::{Need, Rules, UpstreamId};
+use crate::{
+    compose::{CallShape, Shape},
+    fanout::{Need, Rules, UpstreamId},
+};
 
 /// The name of the aggregate that a path without a name means.
 pub const DEFAULT: &str = "default";
@@ -30,6 +33,43 @@ pub struct Endpoint {
     pub deadline_headers: Arc<[HeaderName]>,
     /// The calls of which some statuses become the answer's own, in plan order. None of them is optional.
     pub pass_status: Vec<PassStatus>,
+    /// Its own route, beside the one by its name.
+    pub route: Option<Route>,
+    /// The methods of its routes. GET stands for HEAD too.
+    pub methods: Vec<Method>,
+    /// The shape of its answer.
+    pub shape: Shape,
+    /// The fields of upstreams' answers that go to the client, in order, each once.
+    pub response_headers: Vec<HeaderName>,
+}
+
+/// The route of an aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// As it is configured: `/users/{id:int}/home`.
+    pub path: Arc<str>,
+    /// The parameters in it, in order, each with a name of its own.
+    pub parameters: Vec<PathParameter>,
+}
+
+/// A parameter of a route. It is one segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathParameter {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The values that it takes.
+    pub kind: ParameterKind,
+}
+
+/// The values of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// Any text, but none that is empty, `.` or `..`.
+    Text,
+    /// `int`: an integer of 64 bits in decimal digits, with a sign before it if it is negative.
+    Int,
+    /// `uuid`: in the form of RFC 9562, section 4.
+    Uuid,
 }
 
 /// The limits of a request of an aggregate.
@@ -39,6 +79,10 @@ pub struct Limits {
     pub compare: bool,
     /// The most bytes of bodies that one request holds.
     pub max_body: usize,
+    /// The most bytes of a client's body.
+    pub max_request_body: usize,
+    /// True if Gather's own query parameters are taken.
+    pub parameters: bool,
 }
 
 /// A call of an aggregate.
@@ -52,6 +96,25 @@ pub struct EndpointCall {
     pub upstream: Arc<str>,
     /// The aggregate's need of it.
     pub need: Need,
+    /// The calls that it waits for, by their indices, in order, each once.
+    pub after: Box<[usize]>,
+    /// The part of its body that goes into the answer.
+    pub shape: CallShape,
+    /// The parts of the client's request that it takes.
+    pub takes: Takes,
+}
+
+/// The parts of the client's request that a call's references take.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Takes {
+    /// Query parameters, in order, each once.
+    pub query: Vec<Arc<str>>,
+    /// Header fields, in order, each once.
+    pub headers: Vec<HeaderName>,
+    /// True if it takes the body as it came.
+    pub body: bool,
+    /// True if it takes a part of the body, which must be JSON.
+    pub json: bool,
 }
 
 /// A call whose statuses may become the answer's own.

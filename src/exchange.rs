@@ -9,7 +9,7 @@ mod memory;
 mod trace;
 
 pub use allowance::{Allowance, Exceeded, Share};
-pub use client_context::ClientContext;
+pub use client_context::{ClientBody, ClientContext};
 pub use field::{REQUEST_ID, TRACE_PARENT, TRACE_STATE};
 pub use memory::{Charge, Memory, fixed, large};
 pub use trace::{Parent, Trace, TraceParent};

@@ -11,6 +11,8 @@ mod breaker;
 mod budget;
 mod call;
 mod completion;
+mod each;
+mod earlier;
 mod engine;
 mod event;
 #[cfg(any(test, fuzzing))]
@@ -32,6 +34,8 @@ mod upstream;
 
 pub use breaker::{Breaker, BreakerSettings, Circuit, Pass, Trip};
 pub use budget::{Budget, BudgetSettings};
+pub use each::{EachFailure, EachReport};
+pub use earlier::Earlier;
 pub use engine::run;
 pub use event::{AttemptId, Cause, Event, Observer};
 pub use latency::Latency;
@@ -45,7 +49,7 @@ pub use reply::{Advice, Body, Failure, FailureKind, HeadStatus, Labels, Party, R
 pub use retry::{Retry, RetryOn};
 pub use rules::{Completion, Mode, Need, OnFailure, Repeatable, Rules, UnknownRule};
 pub use status::{StatusSet, UnknownStatus};
-pub use upstream::Upstream;
+pub use upstream::{Elements, Turn, Upstream};
 
 #[cfg(test)]
 mod properties_tests;

@@ -9,6 +9,8 @@
 //!   see it. [`compose`] and [`timing`]: an outcome as bytes and as `Server-Timing`.
 //! - [`upstream`]: the adapter that speaks HTTP. [`telemetry`]: metrics, spans and log lines. [`exchange`]: the client's
 //!   request as its calls see it.
+//! - [`expression`], [`values`]: what a configuration says of the values of a request. [`pick`]: parts of JSON by their
+//!   bytes.
 //! - [`shutdown`], [`readiness`], [`port`]: the order of a stop, the stage of life, and the hand-over of a port.
 //!   [`ping`]: the dummy upstream. [`duration`]: `150ms`.
 //! - `fuzzing`: what the fuzz targets check; only they and the tests have it.
@@ -24,10 +26,12 @@ pub mod duration;
 pub mod edge;
 pub mod endpoint;
 pub mod exchange;
+pub mod expression;
 pub mod fanout;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod openapi;
+pub mod pick;
 pub mod ping;
 pub mod port;
 pub mod readiness;
@@ -35,3 +39,4 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod timing;
 pub mod upstream;
+pub mod values;

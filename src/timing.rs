@@ -182,12 +182,11 @@ mod tests {
             elapsed: Duration::from_micros(micros),
             attempts: 1,
             hedges: 0,
+            fallback: None,
+            each: None,
             result,
         };
-        let reply = Reply {
-            status: StatusCode::OK,
-            body: Body::Empty,
-        };
+        let reply = Reply::new(StatusCode::OK, Body::Empty);
         Outcome {
             mode,
             verdict: Verdict::Partial,

@@ -14,6 +14,7 @@ mod body;
 mod broken;
 mod chunks;
 mod coding;
+mod composed;
 mod dial;
 mod follow;
 mod head;
@@ -44,6 +45,7 @@ mod wire;
 
 pub use address::Address;
 pub use attempt::Adapter;
+pub use composed::{Composed, Content, EachSettings, Tolerance};
 pub use follow::Following;
 pub use names::{LOOK_UPS, Names};
 pub use observer::{ConnectionObserver, ResendBudget};

@@ -183,11 +183,8 @@ fn client_context(
             values.map(|value| (name.clone(), value.clone()))
         });
     ClientContext {
-        request_id,
         headers: if plain { Vec::new() } else { passed.collect() },
         query,
-        hops: None,
-        allowance: Allowance::new(0),
-        trace: None,
+        ..ClientContext::new(request_id)
     }
 }

@@ -37,6 +37,9 @@ fn endpoint(
         id: call.upstream,
         upstream: Arc::clone(&services.upstreams[call.upstream.0].service.name),
         need: call.need,
+        after: call.after.clone(),
+        shape: call.shape.clone(),
+        takes: call.takes.clone(),
     });
     let passing = aggregate.calls.iter().filter(|call| passes(call));
     Endpoint {
@@ -53,6 +56,10 @@ fn endpoint(
                 statuses: call.pass_status.as_slice().into(),
             })
             .collect(),
+        route: aggregate.route.clone(),
+        methods: aggregate.methods.clone(),
+        shape: aggregate.shape.clone(),
+        response_headers: aggregate.response_headers.clone(),
     }
 }
 

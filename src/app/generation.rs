@@ -173,6 +173,9 @@ impl Generation {
                 repeatable: request.repeatable(),
                 timeout: request.timeout,
                 policy: Arc::clone(&upstream.policy),
+                after: call.after.clone(),
+                fallback: None,
+                is_read: false,
             }
         });
         Aggregate {

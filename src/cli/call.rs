@@ -100,13 +100,13 @@ impl Call {
             while let Some(piece) = following.piece().await.map_err(|cut| client.told(cut))? {
                 text.extend_from_slice(&piece);
             }
-            return Ok(Some(Reply {
-                status: following.status(),
-                body: Body::Text {
+            return Ok(Some(Reply::new(
+                following.status(),
+                Body::Text {
                     content_type: None,
                     text: text.into(),
                 },
-            }));
+            )));
         }
         view.announce(self.announced(&following));
         let mut lines = Lines::default();

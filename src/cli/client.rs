@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use crate::{
     config,
     exchange::{Allowance, ClientContext},
-    fanout::{AttemptId, Body, Failure, FailureKind, HeadStatus, Reply, StatusSet, Upstream as _},
+    fanout::{
+        AttemptId, Body, Earlier, Failure, FailureKind, HeadStatus, Reply, StatusSet, Upstream as _,
+    },
     upstream::{
         Adapter, Address, Following, Names, PreparedRequest, PreparedService, Request, Roots,
         Service, Sessions, Wire,
@@ -160,9 +162,9 @@ impl Client {
         let forward = forward();
         let until = Instant::now() + self.timeout;
         let head = HeadStatus::default();
-        let attempt = self
-            .adapter
-            .attempt(&forward, AttemptId::ONLY, until, &head);
+        let attempt =
+            self.adapter
+                .attempt(&forward, &(), Earlier::NONE, AttemptId::ONLY, until, &head);
         let in_time = tokio::time::timeout_at(until, attempt).await;
         in_time.unwrap_or_else(|_| {
             let within = humantime::format_duration(self.timeout);
@@ -197,14 +199,11 @@ impl Client {
 
 fn forward() -> ClientContext {
     let id = format!("{:032x}", fastrand::u128(..));
+    // Digits are always valid in a field's value.
+    let id = HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0"));
     ClientContext {
-        // Digits are always valid in a field's value.
-        request_id: HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0")),
-        headers: Vec::new(),
-        query: Vec::new(),
-        hops: None,
         allowance: Allowance::new(MAX_BODY),
-        trace: None,
+        ..ClientContext::new(id)
     }
 }
 

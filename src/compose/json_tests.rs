@@ -13,10 +13,9 @@ fn call(name: &str, result: Result<Body, Failure>) -> CallResult {
         elapsed: Duration::from_micros(2_001_402),
         attempts: 1,
         hedges: 0,
-        result: result.map(|body| Reply {
-            status: StatusCode::OK,
-            body,
-        }),
+        fallback: None,
+        each: None,
+        result: result.map(|body| Reply::new(StatusCode::OK, body)),
     }
 }
 

@@ -97,10 +97,12 @@ mod tests {
             elapsed: Duration::from_millis(2),
             attempts: 1,
             hedges: 0,
-            result: Ok(Reply {
-                status: StatusCode::OK,
-                body: Body::Json(Bytes::from_static(body)),
-            }),
+            fallback: None,
+            each: None,
+            result: Ok(Reply::new(
+                StatusCode::OK,
+                Body::Json(Bytes::from_static(body)),
+            )),
         }
     }
 

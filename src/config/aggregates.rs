@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use http::Method;
+
 use super::{
     calls::{RawCall, RawCallTable, WaitFor},
     checked::{Aggregate, Call},
@@ -20,7 +22,8 @@ use super::{
     values::{Table, count},
 };
 use crate::{
-    endpoint::Limits,
+    compose::{CallShape, Shape},
+    endpoint::{Limits, Takes},
     fanout::{Completion, Mode, Need, OnFailure, Rules, UpstreamId},
 };
 
@@ -128,7 +131,13 @@ fn aggregate(
         limits: Limits {
             compare: raw.compare.unwrap_or(false),
             max_body: max_body?,
+            max_request_body: defaults::MAX_REQUEST_BODY,
+            parameters: true,
         },
+        route: None,
+        methods: vec![Method::GET],
+        shape: Shape::default(),
+        response_headers: Vec::new(),
     })
 }
 
@@ -225,6 +234,11 @@ fn calls(
             upstream: place?,
             need,
             pass_status,
+            request: None,
+            after: Box::default(),
+            fallback: None,
+            shape: CallShape::default(),
+            takes: Takes::default(),
         })
     });
     // All of them first, as each may have a mistake of its own.

@@ -6,15 +6,17 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderName, StatusCode, Uri};
+use bytes::Bytes;
+use http::{HeaderName, Method, StatusCode, Uri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{defaults, descriptors::Descriptors, mistake::Mistake};
 use crate::{
-    endpoint::Limits,
+    compose::{CallShape, Shape},
+    endpoint::{Limits, Route, Takes},
     fanout::{Need, Rules, UpstreamId},
-    upstream,
+    upstream::{self, Request},
 };
 
 /// A whole configuration, as far as it could be checked without the network.
@@ -176,7 +178,7 @@ pub enum LogLevel {
 }
 
 /// A named list of calls, exposed as one endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Aggregate {
     /// The configured name, `[a-z][a-z0-9_]*`.
     pub name: Arc<str>,
@@ -186,10 +188,18 @@ pub struct Aggregate {
     pub rules: Rules,
     /// The limits of a request.
     pub limits: Limits,
+    /// Its own route, beside the one by its name.
+    pub route: Option<Route>,
+    /// The methods of its routes, at least one. GET stands for HEAD too.
+    pub methods: Vec<Method>,
+    /// The shape of its answer.
+    pub shape: Shape,
+    /// The fields of upstreams' answers that go to the client, in order, each once.
+    pub response_headers: Vec<HeaderName>,
 }
 
 /// One call of an aggregate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Call {
     /// Its name in the answer, `[a-z][a-z0-9_]*`.
     pub name: Arc<str>,
@@ -199,6 +209,16 @@ pub struct Call {
     pub need: Need,
     /// The statuses, 400 to 599, that become the answer's own if the call is not optional; each once.
     pub pass_status: Vec<StatusCode>,
+    /// Its own request; `None` if it sends its upstream's.
+    pub request: Option<Request>,
+    /// The calls that it waits for, by their indices, in order, each once. They make no cycle.
+    pub after: Box<[usize]>,
+    /// The JSON value that stands for its body if it fails.
+    pub fallback: Option<Bytes>,
+    /// The part of its body that goes into the answer.
+    pub shape: CallShape,
+    /// The parts of the client's request that its references take.
+    pub takes: Takes,
 }
 
 /// The files that trust and identity towards an upstream were read from; absolute paths.

@@ -63,6 +63,9 @@ pub(super) const MAX_REQUESTS: usize = 4096;
 /// needs more, and one request must not take the memory of a thousand.
 pub(super) const MAX_BODIES: usize = 16 * 1024 * 1024;
 
+/// The most bytes of a client's body: 64 KiB, far above the form or the query of a page.
+pub(super) const MAX_REQUEST_BODY: usize = 64 * 1024;
+
 /// A breaker's failures in a row: one or two happen to any upstream, five don't.
 pub(super) const FAILURES: u32 = 5;
 

@@ -168,6 +168,8 @@ fn settings(
         forward_query: raw.forward_query.map_or(built_in.forward_query, |texts| {
             parameters(&at("forward_query"), texts, review)
         }),
+        composed: None,
+        kept_fields: Vec::new(),
     };
     Some((Settings { service, request }, tls.files))
 }

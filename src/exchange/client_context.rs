@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 use super::{Allowance, Trace};
@@ -15,8 +16,12 @@ pub struct ClientContext {
     pub request_id: HeaderValue,
     /// Header fields that some upstream asks for, in the order they came.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The parameters of the route, decoded, in the order of the route.
+    pub path: Vec<String>,
     /// Query parameters that some upstream asks for: the decoded name, and `name=value` as it came.
     pub query: Vec<(String, String)>,
+    /// The body of the client's request, if its route takes one.
+    pub body: Option<ClientBody>,
     /// The gateways that the request has come through, as its `CDN-Loop` names them (RFC 8586); `None` if it names
     /// none.
     pub hops: Option<HeaderValue>,
@@ -25,4 +30,32 @@ pub struct ClientContext {
     pub allowance: Allowance,
     /// The trace it belongs to, which goes upstream with every attempt; `None` if nothing is traced.
     pub trace: Option<Rc<Trace>>,
+}
+
+impl ClientContext {
+    /// Makes the context of a request that passes nothing on and has no room for bodies.
+    #[must_use]
+    pub fn new(request_id: HeaderValue) -> Self {
+        Self {
+            request_id,
+            headers: Vec::new(),
+            path: Vec::new(),
+            query: Vec::new(),
+            body: None,
+            hops: None,
+            allowance: Allowance::new(0),
+            trace: None,
+        }
+    }
+}
+
+/// The body of a client's request, whole.
+#[derive(Debug, Clone)]
+pub struct ClientBody {
+    /// The bytes as they came.
+    pub bytes: Bytes,
+    /// Its `Content-Type`.
+    pub content_type: Option<HeaderValue>,
+    /// True if the bytes are one valid JSON value in UTF-8. The code that builds this has checked it.
+    pub is_json: bool,
 }

@@ -7,8 +7,8 @@ use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    AttemptId, Call, Cause, Circuit, Event, Failure, FailureKind, HeadStatus, Mode, Observer, Pace,
-    Pass, Permit, Refusal, Reply, Upstream, UpstreamId, pause,
+    AttemptId, Call, Cause, Circuit, Earlier, Event, Failure, FailureKind, HeadStatus, Mode,
+    Observer, Pace, Pass, Permit, Refusal, Reply, Upstream, UpstreamId, pause,
 };
 
 /// The progress of a call: the attempts that it has sent so far.
@@ -115,6 +115,7 @@ pub(super) fn admit<U, O: Observer>(
 pub(super) async fn attempt<U: Upstream, O: Observer>(
     call: &Call<U>,
     context: &U::Context,
+    request: &U::Request,
     scope: &Scope<'_, O>,
     cause: Cause,
     admission: Admission,
@@ -124,7 +125,7 @@ pub(super) async fn attempt<U: Upstream, O: Observer>(
     let holds = scope.holds();
     let own = watched.started.checked_add(call.timeout);
     let until = own.map_or(scope.deadline, |own| own.min(scope.deadline));
-    let mut result = timed(call, context, &watched, until, scope.deadline).await;
+    let mut result = timed(call, context, request, &watched, until, scope.deadline).await;
     let held = scope.holds() != holds;
     if held && matches!(&result, Err(failure) if failure.kind == FailureKind::Timeout) {
         result = Err(Failure::new(
@@ -160,12 +161,16 @@ pub(super) async fn attempt<U: Upstream, O: Observer>(
 async fn timed<U: Upstream>(
     call: &Call<U>,
     context: &U::Context,
+    request: &U::Request,
     attempt: &Attempt<'_, impl Observer>,
     until: Instant,
     deadline: Instant,
 ) -> Result<Reply, Failure> {
     let Attempt { id, head, .. } = attempt;
-    let mut work = pin!(call.upstream.attempt(context, *id, until, head));
+    let mut work = pin!(
+        call.upstream
+            .attempt(context, request, Earlier::NONE, *id, until, head)
+    );
     if until == deadline {
         // The plan's own timer covers this case: one timer for all its calls.
         return work.await;

@@ -6,7 +6,7 @@ use std::{pin::pin, time::Duration};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Call, Cause, Event, Failure, Observer, Refusal, Repeatable, Reply, Upstream,
+    Call, Cause, Earlier, Event, Failure, Observer, Refusal, Repeatable, Reply, Turn, Upstream,
     attempt::{Admission, Scope, admit, attempt},
     pause,
 };
@@ -18,6 +18,11 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
     scope: Scope<'_, O>,
 ) -> (usize, Duration, Result<Reply, Failure>) {
     let started = Instant::now();
+    let request = match call.upstream.turn(context, Earlier::NONE) {
+        Turn::Send(request) => request,
+        Turn::Each(_) | Turn::Omit => unimplemented!(),
+        Turn::Fail(failure) => return (scope.index, started.elapsed(), Err(failure)),
+    };
     call.policy.budget.deposit();
     let mut tries = 1;
     // The last failure, and the number of attempts that were sent until then.
@@ -29,7 +34,7 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
         } else {
             Cause::Retry
         };
-        let failure = match hedged(call, context, &scope, cause).await {
+        let failure = match hedged(call, context, &request, &scope, cause).await {
             Ok(reply) => break Ok(reply),
             // A retry was refused after its pause. The failure before it says more.
             Err(failure) if scope.progress.attempts.get() == sent => {
@@ -101,12 +106,13 @@ fn pause_before<U>(
 async fn hedged<U: Upstream, O: Observer>(
     call: &Call<U>,
     context: &U::Context,
+    request: &U::Request,
     scope: &Scope<'_, O>,
     cause: Cause,
 ) -> Result<Reply, Failure> {
     let admission = admit(call, scope, cause)?;
     // One future for all paths through this function: every call in flight holds it, whatever its size.
-    let mut first = pin!(attempt(call, context, scope, cause, admission));
+    let mut first = pin!(attempt(call, context, request, scope, cause, admission));
     let Some(after) = call.policy.hedge_after(call.repeatable) else {
         return first.await;
     };
@@ -137,7 +143,14 @@ async fn hedged<U: Upstream, O: Observer>(
         after,
     });
     // On the heap: otherwise every call would have to keep room for it.
-    let mut second = Box::pin(attempt(call, context, scope, Cause::Hedge, admission));
+    let mut second = Box::pin(attempt(
+        call,
+        context,
+        request,
+        scope,
+        Cause::Hedge,
+        admission,
+    ));
     tokio::select! {
         biased;
         result = &mut first => match result {

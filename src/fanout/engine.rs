@@ -177,6 +177,8 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
             attempts: self.progress[index].attempts.get(),
             hedges: self.progress[index].hedges.get(),
             result,
+            fallback: None,
+            each: None,
         };
         self.observer.observe(&Event::CallSettled {
             call: index,

@@ -18,8 +18,8 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    Aggregate, AttemptId, Body, Call, Choice, Failure, FailureKind, HeadStatus, Mode, Observer,
-    Outcome, Plan, Policy, PolicySettings, Reply, Rules, Upstream, UpstreamId, run,
+    Aggregate, AttemptId, Body, Call, Choice, Earlier, Failure, FailureKind, HeadStatus, Mode,
+    Observer, Outcome, Plan, Policy, PolicySettings, Reply, Rules, Turn, Upstream, UpstreamId, run,
 };
 
 /// The body of every scripted reply.
@@ -136,10 +136,21 @@ impl Scripted {
 
 impl Upstream for Scripted {
     type Context = ();
+    type Request = ();
+
+    fn turn<'a>(&'a self, (): &'a (), _: Earlier<'a>) -> Turn<'a, ()> {
+        Turn::Send(())
+    }
+
+    fn list(&self, (): &(), _: Vec<Option<Body>>) -> Result<Body, Failure> {
+        Ok(Body::Json(Bytes::from_static(BODY)))
+    }
 
     async fn attempt(
         &self,
         (): &(),
+        (): &(),
+        _: Earlier<'_>,
         _: AttemptId,
         until: Instant,
         _: &HeadStatus,
@@ -166,10 +177,7 @@ pub(crate) const fn ms(ms: u64) -> Duration {
 
 /// A 200 with [`BODY`].
 pub(crate) fn reply() -> Reply {
-    Reply {
-        status: StatusCode::OK,
-        body: Body::Json(Bytes::from_static(BODY)),
-    }
+    Reply::new(StatusCode::OK, Body::Json(Bytes::from_static(BODY)))
 }
 
 pub(crate) fn failure(kind: FailureKind) -> Failure {

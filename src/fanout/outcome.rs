@@ -3,7 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Completion, Failure, Mode, Need, OnFailure, Reply, Rules};
+use bytes::Bytes;
+
+use super::{Completion, EachReport, Failure, Mode, Need, OnFailure, Reply, Rules};
 
 /// The result of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,10 @@ pub struct CallResult {
     pub hedges: u32,
     /// The reply, or the failure.
     pub result: Result<Reply, Failure>,
+    /// The JSON value that stands for the body of a failed call, if it has one.
+    pub fallback: Option<Bytes>,
+    /// The counts of a call with one request for each element of a list.
+    pub each: Option<Box<EachReport>>,
 }
 
 /// The reason why a plan failed, for the answer's status.
@@ -156,12 +162,14 @@ mod tests {
             elapsed: Duration::from_millis(elapsed),
             attempts: 1,
             hedges: 0,
+            fallback: None,
+            each: None,
             result: match failure {
                 Some(kind) => Err(Failure::new(kind, "because")),
-                None => Ok(Reply {
-                    status: StatusCode::OK,
-                    body: Body::Json(Bytes::from_static(b"1")),
-                }),
+                None => Ok(Reply::new(
+                    StatusCode::OK,
+                    Body::Json(Bytes::from_static(b"1")),
+                )),
             },
         }
     }

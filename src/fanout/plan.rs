@@ -3,6 +3,7 @@
 
 use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Completion, Mode, Need, Pace, Policy, Repeatable, Rules};
@@ -32,6 +33,12 @@ pub struct Call<U> {
     pub timeout: Duration,
     /// The state of the upstream that all workers share.
     pub policy: Arc<Policy>,
+    /// The calls that it waits for, by their indices in the aggregate, in order, each once. They make no cycle.
+    pub after: Box<[usize]>,
+    /// The JSON value that stands for its body if it fails.
+    pub fallback: Option<Bytes>,
+    /// True if something reads its body after it has settled: another call, or the shape of the answer.
+    pub is_read: bool,
 }
 
 impl<U> Call<U> {
@@ -52,6 +59,9 @@ impl<U> Call<U> {
             repeatable: Repeatable::Yes,
             timeout,
             policy,
+            after: Box::default(),
+            fallback: None,
+            is_read: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cell::Cell, fmt, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 /// A complete answer of an upstream that counts as success.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,20 @@ pub struct Reply {
     pub status: StatusCode,
     /// The upstream's body, whole.
     pub body: Body,
+    /// Its header fields that something asks for, in the order they came; `None` if nothing does.
+    pub fields: Option<Box<[(HeaderName, HeaderValue)]>>,
+}
+
+impl Reply {
+    /// Makes a reply of which no header field is kept.
+    #[must_use]
+    pub const fn new(status: StatusCode, body: Body) -> Self {
+        Self {
+            status,
+            body,
+            fields: None,
+        }
+    }
 }
 
 /// The status of an attempt's answer. It is set as soon as the head has come, so it is known even if the attempt is
@@ -118,13 +132,17 @@ pub enum FailureKind {
     Cancelled,
     /// The call was never started: its sequential plan had stopped, or what it depends on failed.
     Skipped,
+    /// The upstream answered, and its answer is not what the call expects.
+    Unexpected,
+    /// The call's own condition was false. It is neither a success nor a failure.
+    Omitted,
     /// Too many attempts were in flight to this upstream. Or it has answered, and there is no memory for its body.
     Overload,
 }
 
 impl FailureKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Connect,
         Self::Tls,
         Self::Timeout,
@@ -137,6 +155,8 @@ impl FailureKind {
         Self::Cancelled,
         Self::Skipped,
         Self::Overload,
+        Self::Unexpected,
+        Self::Omitted,
     ];
 
     /// Returns the kind's one name in answers, logs and metrics.
@@ -155,6 +175,8 @@ impl FailureKind {
             Self::Cancelled => "cancelled",
             Self::Skipped => "skipped",
             Self::Overload => "overload",
+            Self::Unexpected => "unexpected",
+            Self::Omitted => "omitted",
         }
     }
 
@@ -174,7 +196,9 @@ impl FailureKind {
             | Self::CircuitOpen
             | Self::Cancelled
             | Self::Skipped
-            | Self::Overload => false,
+            | Self::Overload
+            | Self::Unexpected
+            | Self::Omitted => false,
         }
     }
 
@@ -187,7 +211,7 @@ impl FailureKind {
     /// Returns true if the plan itself gave the call up. Such an end says nothing of the upstream.
     #[must_use]
     pub const fn is_given_up(self) -> bool {
-        matches!(self, Self::Cancelled | Self::Skipped)
+        matches!(self, Self::Cancelled | Self::Skipped | Self::Omitted)
     }
 }
 
@@ -205,6 +229,8 @@ pub enum Party {
     Upstream,
     /// The gateway: it lacked a resource that an attempt needs. This says nothing of the upstream.
     Gateway,
+    /// The values that a call is made from: one of them is missing, or can't be sent.
+    Values,
 }
 
 /// A failure, as a client of the gateway may see it. It never has an address, a credential or a part of a body.
@@ -252,6 +278,15 @@ impl Failure {
     pub fn of_the_gateway(mut self) -> Self {
         self.fault = Party::Gateway;
         self
+    }
+
+    /// Makes the failure of a call that is never sent, because of the values that it is made from.
+    #[must_use]
+    pub fn skipped(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            fault: Party::Values,
+            ..Self::new(FailureKind::Skipped, detail)
+        }
     }
 
     /// Returns true if it speaks against the upstream's health.

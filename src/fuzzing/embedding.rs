@@ -40,6 +40,8 @@ pub fn embedding(bytes: &[u8]) {
         elapsed: Duration::from_micros(bytes.len() as u64),
         attempts: 1,
         hedges: 0,
+        fallback: None,
+        each: None,
         result: sent.result(),
     });
     let outcome = Outcome {
@@ -115,10 +117,8 @@ impl<'a> Sent<'a> {
         }
         let body = Bytes::copy_from_slice(self.body);
         let coding = self.encoded.then_some("zstd");
-        classify(self.content_type.as_deref(), coding, body).map(|body| Reply {
-            status: StatusCode::OK,
-            body,
-        })
+        classify(self.content_type.as_deref(), coding, body)
+            .map(|body| Reply::new(StatusCode::OK, body))
     }
 
     /// Checks that the result has the body that was sent.

@@ -40,10 +40,7 @@ fn status(bytes: &mut Unstructured<'_>) -> Result<StatusCode> {
 
 fn result(bytes: &mut Unstructured<'_>) -> Result<std::result::Result<Reply, Failure>> {
     if bytes.ratio(1, 2)? {
-        return Ok(Ok(Reply {
-            status: status(bytes)?,
-            body: Body::Empty,
-        }));
+        return Ok(Ok(Reply::new(status(bytes)?, Body::Empty)));
     }
     let mut failure = Failure::new(*bytes.choose(&FailureKind::ALL)?, "because");
     if bytes.ratio(1, 2)? {
@@ -63,6 +60,8 @@ pub(super) fn outcome(bytes: &mut Unstructured<'_>, mode: Mode, most: usize) -> 
             elapsed: time(bytes)?,
             attempts: bytes.int_in_range(0..=20)?,
             hedges: bytes.int_in_range(0..=20)?,
+            fallback: None,
+            each: None,
             result: result(bytes)?,
         });
     }

@@ -174,10 +174,10 @@ fn outcome(endpoint: &Endpoint, mode: Mode, failed: Option<Blame>) -> Outcome {
                 "upstream answered 503 Service Unavailable",
             )
             .with_status(StatusCode::SERVICE_UNAVAILABLE)),
-            None if is_needed => Ok(Reply {
-                status: StatusCode::OK,
-                body: Body::Json(Bytes::from_static(b"\"pong\"")),
-            }),
+            None if is_needed => Ok(Reply::new(
+                StatusCode::OK,
+                Body::Json(Bytes::from_static(b"\"pong\"")),
+            )),
             None => Err(Failure::new(
                 FailureKind::Cancelled,
                 "the calls that were waited for had settled",
@@ -189,6 +189,8 @@ fn outcome(endpoint: &Endpoint, mode: Mode, failed: Option<Blame>) -> Outcome {
             elapsed,
             attempts: u32::from(is_needed || mode == Mode::Concurrent),
             hedges: 0,
+            fallback: None,
+            each: None,
             result,
         });
     }

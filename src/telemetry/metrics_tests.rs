@@ -138,15 +138,12 @@ fn only_calls_that_ran_to_their_end_count_as_time_saved() {
         elapsed: Duration::from_secs(1),
         attempts: 1,
         hedges: 0,
+        fallback: None,
+        each: None,
         result,
     };
     let cut = |kind| call(Err(Failure::new(kind, "cut off")));
-    let good = || {
-        call(Ok(Reply {
-            status: StatusCode::OK,
-            body: Body::Empty,
-        }))
-    };
+    let good = || call(Ok(Reply::new(StatusCode::OK, Body::Empty)));
     metrics
         .request(DEFAULT, Mode::Concurrent, Instant::now())
         .finish(&Outcome {
@@ -175,6 +172,8 @@ fn a_run_that_failed_has_saved_nothing() {
         elapsed: Duration::from_secs(1),
         attempts: 1,
         hedges: 0,
+        fallback: None,
+        each: None,
         result: Err(Failure::new(FailureKind::Deadline, "late")),
     };
     metrics

@@ -29,7 +29,9 @@ use super::{
     wire::Wire,
 };
 use crate::exchange::ClientContext;
-use crate::fanout::{AttemptId, Failure, FailureKind, HeadStatus, Repeatable, Reply, Upstream};
+use crate::fanout::{
+    AttemptId, Body, Earlier, Failure, FailureKind, HeadStatus, Repeatable, Reply, Turn, Upstream,
+};
 
 /// The time that the rest of a failed answer may keep a call waiting. The rest usually came with the head.
 const DRAIN_TIME: Duration = Duration::from_millis(20);
@@ -160,10 +162,21 @@ impl Adapter {
 
 impl Upstream for Adapter {
     type Context = ClientContext;
+    type Request = ();
+
+    fn turn<'a>(&'a self, _: &'a ClientContext, _: Earlier<'a>) -> Turn<'a, ()> {
+        Turn::Send(())
+    }
+
+    fn list(&self, _: &ClientContext, _: Vec<Option<Body>>) -> Result<Body, Failure> {
+        unimplemented!()
+    }
 
     async fn attempt(
         &self,
         client: &ClientContext,
+        (): &(),
+        _: Earlier<'_>,
         id: AttemptId,
         until: Instant,
         head: &HeadStatus,

@@ -176,20 +176,12 @@ fn fields(address: &Address, request: &Request) -> Vec<(HeaderName, HeaderValue)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::Allowance;
     use crate::upstream::Settings;
 
     /// Returns the lines of the head that an upstream with these settings is sent.
     fn head(settings: &Settings) -> Vec<String> {
         let template = Template::new(&settings.service.address, &settings.request, None);
-        let client = ClientContext {
-            request_id: HeaderValue::from_static("id"),
-            headers: Vec::new(),
-            query: Vec::new(),
-            hops: None,
-            allowance: Allowance::new(0),
-            trace: None,
-        };
+        let client = ClientContext::new(HeaderValue::from_static("id"));
         let (bytes, _) = template.bytes(&client, AttemptId::ONLY);
         let text = String::from_utf8(bytes).unwrap();
         text.lines().map(str::to_owned).collect()

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Uri, uri::PathAndQuery};
 use tokio_rustls::rustls::{RootCertStore, sign::CertifiedKey};
 
-use super::Address;
+use super::{Address, Composed};
 use crate::fanout::{PolicySettings, Repeatable, StatusSet};
 
 /// One upstream: a service, and the request that its calls send.
@@ -63,6 +63,10 @@ pub struct Request {
     pub forward_headers: Vec<HeaderName>,
     /// The client's query parameters that go upstream.
     pub forward_query: Vec<String>,
+    /// The parts that are made from values; `None` if nothing varies but by what is forwarded.
+    pub composed: Option<Arc<Composed>>,
+    /// The fields of a successful answer that something refers to. They are kept with the reply.
+    pub kept_fields: Vec<HeaderName>,
 }
 
 impl Settings {
@@ -121,6 +125,8 @@ impl Request {
             compressed: false,
             forward_headers: Vec::new(),
             forward_query: Vec::new(),
+            composed: None,
+            kept_fields: Vec::new(),
         }
     }
 
@@ -128,8 +134,11 @@ impl Request {
     /// 9.2.2).
     #[must_use]
     pub fn repeatable(&self) -> Repeatable {
+        let is_keyed = |composed: &Arc<Composed>| composed.idempotency_key;
         match self.method {
-            Method::POST | Method::PATCH => Repeatable::No,
+            Method::POST | Method::PATCH if !self.composed.as_ref().is_some_and(is_keyed) => {
+                Repeatable::No
+            }
             _ => Repeatable::Yes,
         }
     }

@@ -25,9 +25,9 @@ use super::{
 use crate::{
     exchange::{Allowance, ClientContext},
     fanout::{
-        Aggregate, AttemptId, BreakerSettings, Call, Choice, Failure, FailureKind, HeadStatus,
-        Mode, Policy, PolicySettings, Repeatable, Reply, Rules, Trip, Upstream as _, UpstreamId,
-        run,
+        Aggregate, AttemptId, BreakerSettings, Call, Choice, Earlier, Failure, FailureKind,
+        HeadStatus, Mode, Policy, PolicySettings, Repeatable, Reply, Rules, Trip, Upstream as _,
+        UpstreamId, run,
     },
 };
 
@@ -124,12 +124,8 @@ fn adapter(wire: &Rc<Wire>, method: Method, target: &'static str) -> Rc<Adapter>
 
 fn client() -> ClientContext {
     ClientContext {
-        request_id: HeaderValue::from_static("id"),
-        headers: Vec::new(),
-        query: Vec::new(),
-        hops: None,
         allowance: Allowance::new(1 << 20),
-        trace: None,
+        ..ClientContext::new(HeaderValue::from_static("id"))
     }
 }
 
@@ -138,7 +134,7 @@ async fn attempt(adapter: &Adapter) -> Result<Reply, Failure> {
     let heard = HeadStatus::default();
     let client = client();
     adapter
-        .attempt(&client, AttemptId::ONLY, until, &heard)
+        .attempt(&client, &(), Earlier::NONE, AttemptId::ONLY, until, &heard)
         .await
 }
 

@@ -63,7 +63,7 @@ pub(super) fn judge(
 ) -> Result<Reply, Failure> {
     match body {
         Ok(body) => match share.keep(growth(&body)) {
-            Ok(()) => Ok(Reply { status, body }),
+            Ok(()) => Ok(Reply::new(status, body)),
             Err(_) => Err(no_memory().with_status(status)),
         },
         Err(failure) => Err(failure.with_status(status)),

@@ -9,16 +9,17 @@ use std::{net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration}
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web::Data};
 use gather::{
     api::{self, Exposed, ProblemKind, Shared},
+    compose::Shape,
     endpoint::{Endpoint, Limits},
     exchange::{ClientContext, Memory},
     fanout::{
-        Aggregate, AttemptId, Body, Call, Failure, HeadStatus, Limit, Policy, PolicySettings,
-        Reply, Rules, Upstream, UpstreamId,
+        Aggregate, AttemptId, Body, Call, Earlier, Failure, HeadStatus, Limit, Policy,
+        PolicySettings, Reply, Rules, Turn, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
     telemetry::Metrics,
 };
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tokio::time::Instant;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,10 +34,21 @@ enum Script {
 
 impl Upstream for Script {
     type Context = ClientContext;
+    type Request = ();
+
+    fn turn<'a>(&'a self, _: &'a ClientContext, _: Earlier<'a>) -> Turn<'a, ()> {
+        Turn::Send(())
+    }
+
+    fn list(&self, _: &ClientContext, _: Vec<Option<Body>>) -> Result<Body, Failure> {
+        Ok(Body::Empty)
+    }
 
     async fn attempt(
         &self,
         _: &ClientContext,
+        (): &(),
+        _: Earlier<'_>,
         _: AttemptId,
         _: Instant,
         _: &HeadStatus,
@@ -47,10 +59,7 @@ impl Upstream for Script {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 panic!("secret: later")
             }
-            Self::Answer => Ok(Reply {
-                status: StatusCode::OK,
-                body: Body::Empty,
-            }),
+            Self::Answer => Ok(Reply::new(StatusCode::OK, Body::Empty)),
         }
     }
 }
@@ -73,11 +82,17 @@ fn exposed(name: &str, script: Script) -> Exposed<Script> {
         limits: Limits {
             compare: false,
             max_body: usize::MAX,
+            max_request_body: 0,
+            parameters: true,
         },
         forward_headers: Vec::new(),
         forward_query: Vec::new(),
         deadline_headers: Default::default(),
         pass_status: Vec::new(),
+        route: None,
+        methods: vec![Method::GET],
+        shape: Shape::default(),
+        response_headers: Vec::new(),
     };
     Exposed {
         endpoint: Arc::new(endpoint),

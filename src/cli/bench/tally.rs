@@ -150,10 +150,10 @@ mod tests {
     use crate::fanout::{Body, FailureKind};
 
     fn reply(status: u16, json: &'static str) -> Result<Reply, Failure> {
-        Ok(Reply {
-            status: StatusCode::from_u16(status).unwrap(),
-            body: Body::Json(Bytes::from_static(json.as_bytes())),
-        })
+        Ok(Reply::new(
+            StatusCode::from_u16(status).unwrap(),
+            Body::Json(Bytes::from_static(json.as_bytes())),
+        ))
     }
 
     fn times(intended: u64, sent: u64, answered: u64) -> Times {

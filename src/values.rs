@@ -1,0 +1,15 @@
+//! Values of one request, as a configuration writes them: `{users.body.team.id}`. A reference says where a value is, and
+//! a template puts values into a place of a request, encoded for that place. Both are parsed and checked at start. It
+//! must not know how a request is sent.
+
+mod known;
+mod places;
+mod reference;
+mod scope;
+
+pub use known::Known;
+pub use places::{
+    FormTemplate, HeaderTemplate, JsonTemplate, PathTemplate, QueryTemplate, Skipped, TemplateError,
+};
+pub use reference::{Part, Reference, ReferenceError, Root};
+pub use scope::{Absent, Item, Scope, Value};
