@@ -1,0 +1,153 @@
+//! A walk over the bytes of valid JSON, value by value. Whoever walks decides what is entered and what is passed over. It
+//! must not know what is looked for.
+
+/// A place in JSON. Where the JSON is not valid, it goes to the end.
+#[derive(Debug, Clone)]
+pub(super) struct Cursor<'j> {
+    json: &'j [u8],
+    at: usize,
+}
+
+impl<'j> Cursor<'j> {
+    pub(super) const fn new(json: &'j [u8]) -> Self {
+        Self { json, at: 0 }
+    }
+
+    /// Returns the first byte of the value here. At the end it is a NUL, which is never part of JSON.
+    pub(super) fn peek(&mut self) -> u8 {
+        while let Some(&byte) = self.json.get(self.at) {
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return byte;
+            }
+            self.at += 1;
+        }
+        0
+    }
+
+    /// Passes over the value here and returns it.
+    pub(super) fn pass(&mut self) -> &'j [u8] {
+        let first = self.peek();
+        let start = self.at;
+        self.at = match first {
+            b'"' => after_text(self.json, start + 1),
+            b'{' | b'[' => after_container(self.json, start),
+            _ => {
+                let ends =
+                    |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
+                let rest = self.json.get(start..).unwrap_or_default();
+                start + rest.iter().position(ends).unwrap_or(rest.len())
+            }
+        };
+        self.json.get(start..self.at).unwrap_or_default()
+    }
+
+    /// Goes into the object or list here, if it begins with this bracket.
+    pub(super) fn enter(&mut self, bracket: u8) -> bool {
+        let is_one = self.peek() == bracket;
+        self.at += usize::from(is_one);
+        is_one
+    }
+
+    /// Goes to the value of the next member of the object that was entered. Returns the member's name as it is written,
+    /// without the quotes; at the end of the object `None`, and the cursor is behind it.
+    pub(super) fn member(&mut self) -> Option<&'j [u8]> {
+        if !self.item(b'}') {
+            return None;
+        }
+        let start = self.at + 1;
+        let after = after_text(self.json, start);
+        let name = self.json.get(start..after.wrapping_sub(1));
+        self.at = after;
+        if self.peek() != b':' {
+            self.at = self.json.len();
+            return None;
+        }
+        self.at += 1;
+        name
+    }
+
+    /// Goes to the next element of the list that was entered. Returns false at its end, and is then behind it.
+    pub(super) fn element(&mut self) -> bool {
+        self.item(b']')
+    }
+
+    /// Goes to the next item of the object or list that `close` ends.
+    fn item(&mut self, close: u8) -> bool {
+        let mut next = self.peek();
+        if next == b',' {
+            self.at += 1;
+            next = self.peek();
+        }
+        match next {
+            0 => false,
+            next if next == close => {
+                self.at += 1;
+                false
+            }
+            b'}' | b']' | b',' | b':' => {
+                self.at = self.json.len();
+                false
+            }
+            _ => close == b']' || next == b'"',
+        }
+    }
+}
+
+const LOW: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = LOW << 7;
+
+/// Marks the bytes of a word that are this one. The lowest mark is right; those above it may be wrong.
+const fn marks(word: u64, byte: u8) -> u64 {
+    let differs = word ^ (LOW * byte as u64);
+    differs.wrapping_sub(LOW) & !differs & HIGH
+}
+
+/// Returns the first index from `at` with a mark in its word of eight bytes. Near the end, where no whole word is left,
+/// it returns where it got to.
+fn seek(json: &[u8], mut at: usize, marks: impl Fn(u64) -> u64) -> usize {
+    while let Some(word) = json.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let marked = marks(u64::from_le_bytes(*word));
+        if marked != 0 {
+            return at + marked.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    at
+}
+
+/// Returns the index after the quote that ends a text. `at` is the index after the quote that begins it.
+fn after_text(json: &[u8], mut at: usize) -> usize {
+    loop {
+        at = seek(json, at, |word| marks(word, b'"') | marks(word, b'\\'));
+        match json.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => return json.len(),
+        }
+    }
+}
+
+/// Returns the index after the object or list that begins at `at`.
+fn after_container(json: &[u8], mut at: usize) -> usize {
+    // All four brackets give this byte, and outside of texts no other byte of JSON does.
+    let bracket = |word: u64| (word | LOW * 0x20) & !(LOW * 0x06);
+    let mut open = 0_usize;
+    loop {
+        at = seek(json, at, |word| {
+            marks(bracket(word), 0x79) | marks(word, b'"')
+        });
+        match json.get(at) {
+            Some(b'"') => {
+                at = after_text(json, at + 1);
+                continue;
+            }
+            Some(b'{' | b'[') => open += 1,
+            Some(b'}' | b']') if open <= 1 => return at + 1,
+            Some(b'}' | b']') => open -= 1,
+            Some(_) => {}
+            None => return json.len(),
+        }
+        at += 1;
+    }
+}
