@@ -12,7 +12,7 @@
 //! - [`expression`], [`values`]: what a configuration says of the values of a request. [`pick`]: parts of JSON by their
 //!   bytes.
 //! - [`shutdown`], [`readiness`], [`port`]: the order of a stop, the stage of life, and the hand-over of a port.
-//!   [`ping`]: the dummy upstream. [`duration`]: `150ms`.
+//!   [`ping`]: the dummy upstream. [`duration`]: `150ms`. [`spelling`]: the name that was meant.
 //! - `fuzzing`: what the fuzz targets check; only they and the tests have it.
 //! - [`fanout`]: the core. It knows none of the others.
 
@@ -36,6 +36,7 @@ pub mod ping;
 pub mod port;
 pub mod readiness;
 pub mod shutdown;
+pub mod spelling;
 pub mod telemetry;
 pub mod timing;
 pub mod upstream;

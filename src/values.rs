@@ -2,8 +2,10 @@
 //! a template puts values into a place of a request, encoded for that place. Both are parsed and checked at start. It
 //! must not know how a request is sent.
 
+mod find;
 mod known;
 mod places;
+mod read;
 mod reference;
 mod scope;
 

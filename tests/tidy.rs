@@ -53,13 +53,18 @@ const RULES: &[Rule] = &[
         never: &["actix", "awc", "serde", "prometheus", "config", "tokio"],
     },
     Rule {
+        part: "spelling",
+        knows: &[],
+        never: &["actix", "awc", "serde", "prometheus", "config", "tokio"],
+    },
+    Rule {
         part: "values",
-        knows: &["exchange", "fanout", "pick"],
+        knows: &["exchange", "fanout", "pick", "spelling"],
         never: &["actix", "awc", "prometheus", "config", "tokio"],
     },
     Rule {
         part: "expression",
-        knows: &["exchange", "fanout", "pick", "values"],
+        knows: &["exchange", "fanout", "pick", "spelling", "values"],
         never: &["actix", "awc", "prometheus", "config", "tokio"],
     },
     Rule {
@@ -114,6 +119,7 @@ const RULES: &[Rule] = &[
             "expression",
             "fanout",
             "pick",
+            "spelling",
             "upstream",
             "values",
         ],

@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeSet, fmt, path::PathBuf};
 
+pub(super) use crate::spelling::nearest;
+
 /// One mistake, in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -239,17 +241,6 @@ impl Report {
     }
 }
 
-/// Returns the name nearest to `word`, if one is near enough to be a typing error.
-pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (word.chars().count() / 3).clamp(1, 3);
-    names
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(word, name), name))
-        .filter(|&(distance, _)| distance <= allowed)
-        .min()
-        .map(|(_, name)| name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,12 +275,5 @@ mod tests {
         report.add("a\nb.toml", &KeyPath::of(["x\ny"]), "wrong");
         let mistakes = report.into_result::<()>(None).unwrap_err();
         assert_eq!(mistakes.to_string(), "a\\nb.toml: \"x\\ny\": wrong");
-    }
-
-    #[test]
-    fn a_slip_of_the_fingers_finds_the_name_that_was_meant() {
-        assert_eq!(nearest("tiemout", ["timeout", "tls"]), Some("timeout"));
-        assert_eq!(nearest("usres", ["orders", "users"]), Some("users"));
-        assert_eq!(nearest("retry", ["url", "tls", "body"]), None);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::{Absent, Known, Scope, Value};
+use super::Absent;
 use crate::pick::Path;
 
 /// The root of a reference.
@@ -58,30 +58,35 @@ pub struct Reference {
 pub struct ReferenceError(pub String);
 
 impl Reference {
-    /// Reads a reference without braces, such as `users.body.items[0]`.
-    ///
-    /// # Errors
-    /// Fails if it is no reference, or uses a name that is not known at this place.
-    pub fn parse(text: &str, known: &Known<'_>) -> Result<Self, ReferenceError> {
-        let _ = (text, known);
-        unimplemented!()
-    }
-
-    /// Returns the value in this request.
-    ///
-    /// # Errors
-    /// Fails if there is none, and says why.
-    pub fn find<'s>(&self, scope: &Scope<'s>) -> Result<Value<'s>, Absent> {
-        let _ = scope;
-        unimplemented!()
-    }
-
     /// Returns the index of the call that it refers to.
     #[must_use]
     pub const fn call(&self) -> Option<usize> {
         match self.root {
             Root::Call(call, _) => Some(call),
             _ => None,
+        }
+    }
+
+    /// Returns the first name in it: of the root, or of the call.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let end = self.text.find(['.', '[']);
+        end.map_or(&*self.text, |end| &self.text[..end])
+    }
+
+    /// Returns the reason why there is no value, as a sentence without a full stop.
+    #[must_use]
+    pub fn why(&self, absent: Absent) -> String {
+        let (text, name) = (&self.text, self.name());
+        match absent {
+            Absent::Missing => format!("`{{{text}}}` is missing"),
+            Absent::NoText => format!("`{{{text}}}` is no text in UTF-8"),
+            Absent::Failed(_) => {
+                format!("`{{{text}}}` is missing because the call `{name}` failed")
+            }
+            Absent::Omitted(_) => {
+                format!("`{{{text}}}` is missing because the call `{name}` was omitted")
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::{
     exchange::ClientContext,
     fanout::{Earlier, Reply},
+    pick::quote,
 };
 
 /// The values that can be referred to at one moment of a request.
@@ -51,8 +52,35 @@ pub enum Value<'s> {
 pub enum Absent {
     /// It is not there, or not of a kind that has such a part.
     Missing,
+    /// It is there, but it is no text in UTF-8. So it is no missing value, and nothing stands in for it.
+    NoText,
     /// It is a part of the result of a call that failed. The index is the call's in the aggregate.
     Failed(usize),
     /// It is a part of the result of a call that was omitted.
     Omitted(usize),
+}
+
+impl Value<'_> {
+    /// Appends the value as JSON. What is JSON keeps its bytes.
+    pub fn json(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Json(json) => out.extend_from_slice(json),
+            Self::List(values) => list(values, out, |json, out| out.extend_from_slice(json)),
+            Self::Text(text) => quote(text, out),
+            Self::Texts(texts) => list(texts, out, |text, out| quote(text, out)),
+            Self::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            Self::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),
+        }
+    }
+}
+
+fn list<T>(elements: &[T], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
+    out.push(b'[');
+    for (place, element) in elements.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        write(element, out);
+    }
+    out.push(b']');
 }
