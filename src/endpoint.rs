@@ -2,6 +2,10 @@
 //! OpenAPI document and the console read this one value. No address of an upstream is in it, and it must not know how a
 //! call is made.
 
+mod segments;
+mod table;
+mod taken;
+
 use std::sync::Arc;
 
 use http::{HeaderName, Method, StatusCode};
@@ -9,6 +13,12 @@ use http::{HeaderName, Method, StatusCode};
 use crate::{
     compose::{CallShape, Shape},
     fanout::{Need, Rules, UpstreamId},
+};
+
+pub use self::{
+    segments::Segment,
+    table::{Found, RouteTable},
+    taken::{Clash, TakenPaths},
 };
 
 /// The name of the aggregate that a path without a name means.
@@ -130,6 +140,19 @@ impl Endpoint {
     /// Returns the names of the calls, in plan order.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
         self.calls.iter().map(|call| &call.name)
+    }
+
+    /// Returns true if some call takes the client's body, or a part of it.
+    #[must_use]
+    pub fn takes_body(&self) -> bool {
+        let mut calls = self.calls.iter();
+        calls.any(|call| call.takes.body || call.takes.json)
+    }
+
+    /// Returns true if some call takes a part of the client's body, which must then be JSON.
+    #[must_use]
+    pub fn takes_json(&self) -> bool {
+        self.calls.iter().any(|call| call.takes.json)
     }
 
     /// Returns true if some call is not optional.
