@@ -4,11 +4,13 @@
 
 mod account;
 mod aggregate;
+mod announced;
 mod caller;
 mod causes;
 mod client_upstream;
 mod compress;
 mod console;
+mod content;
 mod deployment;
 mod dispatch;
 mod excerpt;
@@ -23,18 +25,23 @@ mod logged_body;
 mod methods;
 mod negotiation;
 mod operations;
+mod other_method;
 mod own_field;
 mod passed;
+mod path;
 mod problem;
 mod problem_kind;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod query;
+mod query_error;
 mod request_id;
 mod routes;
 mod stream;
 mod stream_body;
+mod strict_json;
 mod summary;
+mod taken_fields;
 mod trace;
 mod whole;
 
@@ -52,10 +59,10 @@ pub(crate) use head::LONGEST_LIST;
 pub use incoming_body::{IncomingBody, Unread};
 pub use problem::Problem;
 pub use problem_kind::ProblemKind;
-pub(crate) use query::QueryError;
+pub(crate) use query_error::QueryError;
 pub(crate) use request_id::RequestId;
 pub(crate) use routes::{AGGREGATE, DOCUMENT};
-pub use routes::{OptionalRoutes, Routes};
+pub use routes::{OptionalRoutes, Routes, RoutesError};
 
 /// Serves a gateway on the public listener.
 pub fn public<U: ClientUpstream>(gateway: Rc<Gateway<U>>) -> impl FnOnce(&mut ServiceConfig) {

@@ -20,6 +20,24 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LargeHead(pub(crate) usize);
 
+/// The route of a request, as a template.
+#[derive(Debug, Clone)]
+pub(super) enum RouteName {
+    /// A path of Gather's own.
+    Own(&'static str),
+    /// The route of an aggregate.
+    Configured(Rc<str>),
+}
+
+impl RouteName {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Own(route) => route,
+            Self::Configured(route) => route,
+        }
+    }
+}
+
 /// The notes that the guard and a request's handler leave each other: one entry among the request's extensions.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -36,7 +54,7 @@ pub(crate) struct Account {
     /// Its trace, if anything is traced.
     recorder: Option<Box<RequestTrace>>,
     /// The route that runs an aggregate. Only such a request is recorded.
-    route: Cell<Option<&'static str>>,
+    route: OnceCell<RouteName>,
 }
 
 impl Account {
@@ -49,13 +67,13 @@ impl Account {
             summary: OnceCell::new(),
             streamed: Cell::new(false),
             recorder,
-            route: Cell::new(None),
+            route: OnceCell::new(),
         }
     }
 
-    /// Notes that it is a request for an aggregate, and the route by which it came.
-    pub(super) fn set_route(&self, route: &'static str) {
-        self.route.set(Some(route));
+    /// Notes that it is a request for an aggregate, and the route by which it came, once.
+    pub(super) fn set_route(&self, route: RouteName) {
+        let _ = self.route.set(route);
     }
 
     /// Notes what is about to run, once.
@@ -121,7 +139,7 @@ impl Account {
     pub(super) fn end_span(&self, status: Option<StatusCode>, cancelled: bool) {
         if let (Some(recorder), Some(route)) = (&self.recorder, self.route.get()) {
             recorder.end(&Answered {
-                route,
+                route: route.as_str(),
                 status,
                 cancelled,
                 run: self.run(),

@@ -1,41 +1,43 @@
-//! `GET /aggregate` and `GET /aggregate/{name}`: reads the request, runs its aggregate and delivers the answer. It must
-//! not know how an answer is composed.
+//! `/aggregate`, `/aggregate/{name}` and the routes of aggregates: reads the request, runs its aggregate and delivers the
+//! answer. It must not know how an answer is composed.
 
 use std::{rc::Rc, time::Duration};
 
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse,
-    http::header::{self, HeaderName, HeaderValue},
+    http::header::{HeaderName, HeaderValue},
 };
 use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 
 use super::{
-    account::Account,
+    account::{Account, RouteName},
+    announced::refuse_large,
     caller,
     client_upstream::ClientUpstream,
+    content::Content,
     excerpt::excerpt,
     execution::Execution,
     gateway::Gateway,
     held_body::HeldBody,
-    methods, negotiation,
+    methods,
+    negotiation::{self, Wanted},
+    other_method, path,
     problem::Problem,
     problem_kind::ProblemKind,
-    query::{Query, preferred_wait},
-    request_id::RequestId,
+    query::{Declared, Query},
     routes::{AGGREGATE, NAMED},
-    stream, whole,
+    stream,
+    taken_fields::{client_context, is_plain, preferred},
+    whole,
 };
 use crate::{
-    endpoint::{DEFAULT, Endpoint},
-    exchange::{Allowance, ClientContext},
+    endpoint::{DEFAULT, Endpoint, Found, PathParameter},
+    exchange::{Allowance, Charge, ClientBody, ClientContext},
+    fanout::{AggregateId, Permit},
 };
 
-const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-
-/// The number of fields up to which a walk through all of them is faster than looking a few names up.
-const FEW: usize = 4;
 
 /// Answers with the aggregate that `/aggregate` alone means.
 pub(super) async fn default<U>(
@@ -45,7 +47,13 @@ pub(super) async fn default<U>(
 where
     U: ClientUpstream,
 {
-    answer(gateway, request, DEFAULT, AGGREGATE).await
+    let Some((id, _)) = gateway.find(DEFAULT) else {
+        return match methods::reads(request.method()) {
+            true => Err(unnamed(request, DEFAULT, AGGREGATE)),
+            false => other_method::of_own(request),
+        };
+    };
+    answer(gateway, request, id, Way::ByName(AGGREGATE)).await
 }
 
 /// Answers with the aggregate that `segment`, the last one of the path, names.
@@ -58,57 +66,109 @@ where
     U: ClientUpstream,
 {
     let name = percent_decode_str(segment).decode_utf8_lossy();
-    if !methods::reads(request.method()) {
-        gateway.find(&name).ok_or_else(|| unknown(&name))?;
-        return methods::other(request);
+    let Some((id, _)) = gateway.find(&name) else {
+        if !methods::reads(request.method()) {
+            refuse_large(request)?;
+        }
+        return Err(unnamed(request, &name, NAMED));
+    };
+    answer(gateway, request, id, Way::ByName(NAMED)).await
+}
+
+/// Answers with the aggregate whose own route was found.
+pub(super) async fn routed<U>(
+    gateway: &Rc<Gateway<U>>,
+    request: &HttpRequest,
+    found: Found<'_, AggregateId>,
+) -> Result<HttpResponse, Problem>
+where
+    U: ClientUpstream,
+{
+    let way = Way::ByRoute(found.parameters);
+    answer(gateway, request, found.value, way).await
+}
+
+/// The way by which a request found its aggregate.
+enum Way<'a> {
+    /// By its name, over a path of Gather's own. The parameters of its route are in the query.
+    ByName(&'static str),
+    /// By its own route, with these segments for its parameters.
+    ByRoute(Vec<&'a str>),
+}
+
+impl Way<'_> {
+    /// Returns the name of the route, for spans.
+    fn name<U>(&self, gateway: &Gateway<U>, id: AggregateId) -> RouteName {
+        match self {
+            Self::ByName(route) => RouteName::Own(route),
+            Self::ByRoute(_) => {
+                let template = gateway.template(id);
+                template.map_or(RouteName::Own(NAMED), RouteName::Configured)
+            }
+        }
     }
-    answer(gateway, request, &name, NAMED).await
 }
 
 async fn answer<U>(
     gateway: &Rc<Gateway<U>>,
     request: &HttpRequest,
-    name: &str,
-    route: &'static str,
+    id: AggregateId,
+    way: Way<'_>,
 ) -> Result<HttpResponse, Problem>
 where
     U: ClientUpstream,
 {
-    let began = Instant::now();
+    let mut began = Instant::now();
+    let endpoint = &*gateway.exposed(id).endpoint;
+    if !methods::takes(endpoint, request.method()) {
+        return other_method::of_aggregate(request, endpoint);
+    }
     let account = request.extensions().get::<Rc<Account>>().cloned();
     if let Some(account) = &account {
-        account.set_route(route);
+        account.set_route(way.name(gateway, id));
     }
-    let (id, exposed) = gateway.find(name).ok_or_else(|| unknown(name))?;
-    let endpoint = &*exposed.endpoint;
+    let (mut path, in_query) = parameters(endpoint, way)?;
     let hops = gateway.deployment.before(request.headers())?;
+    let content = match methods::reads(request.method()) {
+        true => None,
+        false => Content::announced(request, endpoint)?,
+    };
     let streamed = negotiation::wanted(request);
     // Before anything is read or planned, as a refusal must cost next to nothing.
     let head = account.as_ref().map_or(0, |account| account.head);
-    let (permit, charge) = gateway.admit(id, head)?;
-    let mut query = Query::parse(request.query_string(), &endpoint.forward_query)?;
+    let (permit, mut charge) = gateway.admit(id, head)?;
+    let declared = Declared {
+        own: endpoint.limits.parameters,
+        forwarded: &endpoint.forward_query,
+        path: in_query,
+    };
+    let mut query = Query::parse(request.query_string(), declared)?;
+    if !in_query.is_empty() {
+        path = std::mem::take(&mut query.path);
+    }
+    let mut body = None;
+    if let Some(content) = content {
+        // On the heap: nearly no request has one.
+        let read = Box::pin(read(gateway, request, id, content, &mut charge));
+        body = Some(read.await?);
+        // The run's time is that of its calls.
+        began = Instant::now();
+    }
     let plain = is_plain(request, &endpoint.forward_headers);
     let preferred = if plain { None } else { preferred(request) };
     let request_id = account.as_ref().map(|account| account.id.clone());
-    let forwarded = std::mem::take(&mut query.forwarded);
-    let mut client = client_context(request, plain, request_id, endpoint, forwarded);
-    client.allowance = Allowance::new(endpoint.limits.max_body).charged_to(charge);
-    client.hops = hops;
-    client.trace = account.as_ref().and_then(|account| account.trace());
+    let client = ClientContext {
+        path,
+        query: std::mem::take(&mut query.forwarded),
+        body,
+        hops,
+        allowance: Allowance::new(endpoint.limits.max_body).charged_to(charge),
+        trace: account.as_ref().and_then(|account| account.trace()),
+        ..client_context(request, plain, request_id, endpoint)
+    };
     if let Some(account) = &account {
         account.set_run(&endpoint.name, query.run.mode(endpoint.rules.mode));
     }
-    let wait = preferred.map(Duration::from_secs);
-    let bound = match &*endpoint.deadline_headers {
-        [] => wait,
-        names => caller::shortest(wait, request.headers(), names, || {
-            gateway.metrics.process().ignored_deadline_header();
-        }),
-    };
-    let choice = query.choice(bound);
-    // True only if this bound was the one in force.
-    let held =
-        wait.is_some_and(|wait| choice.timeout == Some(wait) && wait < endpoint.rules.deadline);
     let execution = Execution {
         gateway: Rc::clone(gateway),
         id,
@@ -116,6 +176,38 @@ where
         began,
         account,
     };
+    deliver(request, execution, streamed, query, preferred, permit).await
+}
+
+/// Runs a request and delivers its answer: whole, or as the stream that is wanted. `preferred` is the time that the
+/// client prefers to wait, in seconds.
+async fn deliver<U>(
+    request: &HttpRequest,
+    execution: Execution<U>,
+    streamed: Option<Wanted>,
+    query: Query<'_>,
+    preferred: Option<u64>,
+    permit: Permit,
+) -> Result<HttpResponse, Problem>
+where
+    U: ClientUpstream,
+{
+    let endpoint = &*execution.exposed().endpoint;
+    let wait = preferred.map(Duration::from_secs);
+    let bound = match &*endpoint.deadline_headers {
+        [] => wait,
+        names => caller::shortest(wait, request.headers(), names, || {
+            execution
+                .gateway
+                .metrics
+                .process()
+                .ignored_deadline_header();
+        }),
+    };
+    let choice = query.choice(bound);
+    // True only if this bound was the one in force.
+    let held =
+        wait.is_some_and(|wait| choice.timeout == Some(wait) && wait < endpoint.rules.deadline);
     let mut response = match (streamed, query.run) {
         (None, run) => {
             let report = execution.run(run, &choice, &()).await?;
@@ -136,55 +228,47 @@ where
     Ok(response)
 }
 
-fn unknown(name: &str) -> Problem {
+/// Returns the problem of a name that no aggregate has.
+#[cold]
+fn unnamed(request: &HttpRequest, name: &str, route: &'static str) -> Problem {
+    let account = request.extensions().get::<Rc<Account>>().cloned();
+    if let Some(account) = account.filter(|_| methods::reads(request.method())) {
+        account.set_route(RouteName::Own(route));
+    }
     let detail = format!("no aggregate is named `{}`", excerpt(name));
     Problem::new(ProblemKind::UnknownAggregate, detail)
 }
 
-/// Returns true for a small head without a preference and without a field that is passed on.
-fn is_plain(request: &HttpRequest, forwarded: &[HeaderName]) -> bool {
-    let headers = request.headers();
-    let is_read = |name: &HeaderName| *name == PREFER || forwarded.contains(name);
-    headers.len_keys() <= FEW && !headers.keys().any(is_read)
-}
-
-/// Returns the seconds that the client is willing to wait, by `Prefer: wait=…` (RFC 7240).
-fn preferred(request: &HttpRequest) -> Option<u64> {
-    let fields = request.headers().get_all(PREFER);
-    fields
-        .filter_map(|field| field.to_str().ok())
-        .find_map(preferred_wait)
-}
-
-/// Takes the parts of the request that its calls may pass on: no field of a `plain` head. Fields that the client's
-/// `Connection` names end here (RFC 9110, section 7.6.1).
-fn client_context(
-    request: &HttpRequest,
-    plain: bool,
-    id: Option<RequestId>,
-    endpoint: &Endpoint,
-    query: Vec<(String, String)>,
-) -> ClientContext {
-    let request_id = id.unwrap_or_else(RequestId::random).0;
-    let headers = request.headers();
-    let is_hop = |name: &HeaderName| {
-        headers
-            .get_all(header::CONNECTION)
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .any(|option| option.trim().eq_ignore_ascii_case(name.as_str()))
-    };
-    let passed = endpoint
-        .forward_headers
-        .iter()
-        .filter(|name| headers.contains_key(*name) && !is_hop(name))
-        .flat_map(|name| {
-            let values = headers.get_all(name);
-            values.map(|value| (name.clone(), value.clone()))
-        });
-    ClientContext {
-        headers: if plain { Vec::new() } else { passed.collect() },
-        query,
-        ..ClientContext::new(request_id)
+/// Returns the values of the route's parameters, or those parameters if the query has to have them.
+fn parameters<'e>(
+    endpoint: &'e Endpoint,
+    way: Way<'_>,
+) -> Result<(Vec<String>, &'e [PathParameter]), Problem> {
+    let parameters = endpoint
+        .route
+        .as_ref()
+        .map_or(&[][..], |route| &route.parameters);
+    match way {
+        Way::ByName(_) => Ok((Vec::new(), parameters)),
+        Way::ByRoute(segments) => {
+            let read = |(parameter, segment)| path::read(parameter, segment);
+            let values = parameters.iter().zip(segments).map(read);
+            Ok((values.collect::<Result<_, _>>()?, &[]))
+        }
     }
+}
+
+/// Reads the body of a request and charges it to the gateway's memory, before it comes.
+async fn read<U>(
+    gateway: &Gateway<U>,
+    request: &HttpRequest,
+    id: AggregateId,
+    content: Content,
+    charge: &mut Charge,
+) -> Result<ClientBody, Problem> {
+    let size = content.size();
+    gateway.hold(id, charge, size)?;
+    let body = content.read(request.method()).await?;
+    charge.release(size.saturating_sub(body.bytes.len()));
+    Ok(body)
 }

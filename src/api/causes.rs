@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, http::StatusCode};
 
 use super::{
     excerpt::excerpt, passed::Passed, problem::Problem, problem_kind::ProblemKind,
-    query::QueryError,
+    query_error::QueryError,
 };
 use crate::{
     compose,
@@ -73,6 +73,7 @@ impl From<QueryError> for Problem {
         let kind = match &error {
             QueryError::Unknown { .. } => ProblemKind::UnknownParameter,
             QueryError::Repeated { .. } => ProblemKind::RepeatedParameter,
+            QueryError::Missing { .. } => ProblemKind::MissingParameter,
             QueryError::Empty { .. } => ProblemKind::EmptyParameter,
             QueryError::Invalid { .. } => ProblemKind::InvalidParameter,
         };

@@ -6,7 +6,7 @@ use actix_web::{
     http::header::{self, EntityTag, Header as _, IfNoneMatch},
 };
 
-use super::{methods, problem::Problem};
+use super::{methods, other_method, problem::Problem};
 use crate::console::Console;
 
 /// Allows only the console's own files and requests to its own origin, no script in the page, and no frame around it.
@@ -24,7 +24,7 @@ pub(super) fn serve(
     let is_folder = request.path() == "/console/";
     let file = console.find(request.path());
     if !methods::reads(request.method()) && (is_folder || file.is_some()) {
-        return methods::other(request);
+        return other_method::of_own(request);
     }
     if is_folder {
         // Relative, so that it still holds behind a proxy that removes a prefix.

@@ -7,10 +7,11 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::{
     aggregate,
+    announced::refuse_large,
     client_upstream::ClientUpstream,
     console,
     gateway::{Gateway, not_set_up},
-    methods, operations,
+    methods, operations, other_method,
     problem::Problem,
     routes::{Route, Routes},
 };
@@ -23,12 +24,26 @@ where
     let gateway = request
         .app_data::<Rc<Gateway<U>>>()
         .ok_or_else(not_set_up)?;
+    let found = gateway.routes.find(path(&request));
+    match found {
+        Some((Route::Default, _)) => return aggregate::default(gateway, &request).await,
+        Some((Route::Named, name)) => return aggregate::named(gateway, &request, name).await,
+        Some(_) => {}
+        None => {
+            if let Some(found) = gateway.routes.find_aggregate(request.uri().path()) {
+                return aggregate::routed(gateway, &request, found).await;
+            }
+        }
+    }
     let reads = methods::reads(request.method());
-    match gateway.routes.find(path(&request)) {
-        Some((Route::Default, _)) if reads => aggregate::default(gateway, &request).await,
-        Some((Route::Named, name)) => aggregate::named(gateway, &request, name).await,
+    match found {
         Some((Route::Document, _)) if reads => Ok(operations::openapi(&gateway.document)),
-        Some((Route::Console, _)) => console::serve(&request, gateway.console.as_deref()),
+        Some((Route::Console, _)) => {
+            if !reads {
+                refuse_large(&request)?;
+            }
+            console::serve(&request, gateway.console.as_deref())
+        }
         found => rest(&request, found.map(|(route, _)| route)),
     }
 }
@@ -43,10 +58,10 @@ pub(super) async fn admin(request: HttpRequest) -> Result<HttpResponse, Problem>
 /// Answers on a route that needs no gateway, or on none.
 fn rest(request: &HttpRequest, route: Option<Route>) -> Result<HttpResponse, Problem> {
     let Some(route) = route else {
-        return methods::no_route(request);
+        return other_method::no_route(request);
     };
     if !methods::reads(request.method()) {
-        return methods::other(request);
+        return other_method::of_own(request);
     }
     match route {
         Route::Metrics => operations::metrics(request),

@@ -11,7 +11,8 @@ use super::{
     gateway::{Exposed, Gateway},
     passed::{Passed, passed},
     problem::Problem,
-    query::{COMPARE, QueryError, Run},
+    query::{COMPARE, Run},
+    query_error::QueryError,
     summary::{Summary, failed},
 };
 use crate::{
@@ -136,7 +137,7 @@ impl<U: ClientUpstream> Execution<U> {
             return Ok(());
         }
         Err(QueryError::Invalid {
-            name: "mode",
+            name: "mode".into(),
             found: COMPARE.to_owned(),
             expected: "`sequential` or `concurrent`, as this aggregate has no `compare = true`",
         }

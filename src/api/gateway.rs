@@ -58,6 +58,8 @@ pub struct Gateway<U> {
     pub(super) exposed: Vec<Exposed<U>>,
     /// The ids by name, in the order of the names.
     by_name: Vec<(Arc<str>, AggregateId)>,
+    /// The templates of the aggregates' own routes, by their ids.
+    templates: Vec<Option<Rc<str>>>,
     pub(super) routes: Routes,
     pub(super) document: Bytes,
     pub(super) console: Option<Arc<Console>>,
@@ -77,7 +79,10 @@ impl<U> Gateway<U> {
             .map(|(index, exposed)| (Arc::clone(&exposed.endpoint.name), AggregateId(index)))
             .collect();
         by_name.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let routes = parts.exposed.iter().map(|it| it.endpoint.route.as_ref());
+        let templates = routes.map(|route| Some(route?.template().into()));
         Rc::new(Self {
+            templates: templates.collect(),
             exposed: parts.exposed,
             by_name,
             routes: parts.routes,
@@ -98,6 +103,16 @@ impl<U> Gateway<U> {
         Some((id, &self.exposed[id.0]))
     }
 
+    /// Returns the aggregate with this id, which the gateway's own tables have.
+    pub(super) fn exposed(&self, id: AggregateId) -> &Exposed<U> {
+        &self.exposed[id.0]
+    }
+
+    /// Returns the template of an aggregate's own route, if it has one.
+    pub(super) fn template(&self, id: AggregateId) -> Option<Rc<str>> {
+        self.templates[id.0].clone()
+    }
+
     /// Returns a permit for one request of this aggregate, for as long as its answer takes memory, and what it is
     /// charged for that. `head` is the size of a large head, which is held as long; 0 for any other.
     pub(super) fn admit(&self, id: AggregateId, head: usize) -> Result<(Permit, Charge), Problem> {
@@ -106,10 +121,23 @@ impl<U> Gateway<U> {
         let permit = permit.ok_or_else(|| self.shed(id, IN_FLIGHT))?;
         let charge = self.memory.admit(id.0, size, free);
         let mut charge = charge.ok_or_else(|| self.shed(id, TAKEN))?;
-        if head > 0 && !charge.hold(head) {
-            return Err(self.shed(id, TAKEN));
+        if head > 0 {
+            self.hold(id, &mut charge, head)?;
         }
         Ok((permit, charge))
+    }
+
+    /// Charges a request of this aggregate what it holds beside its fixed size.
+    pub(super) fn hold(
+        &self,
+        id: AggregateId,
+        charge: &mut Charge,
+        size: usize,
+    ) -> Result<(), Problem> {
+        match charge.hold(size) {
+            true => Ok(()),
+            false => Err(self.shed(id, TAKEN)),
+        }
     }
 
     #[cold]

@@ -9,7 +9,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
-        header::{self, AcceptEncoding, Header as _},
+        header::{AcceptEncoding, Header as _},
     },
     middleware::Next,
     web,
@@ -18,6 +18,7 @@ use futures_util::FutureExt as _;
 
 use super::{
     account::{Account, LargeHead},
+    announced,
     compress::compressed,
     gateway::Shared,
     log_line::Line,
@@ -29,9 +30,6 @@ use super::{
     trace,
 };
 use crate::{exchange::REQUEST_ID, readiness::Stage};
-
-/// The largest declared body that is answered as "not taken here" and not as too large.
-const MAX_BODY: u64 = 256 * 1024;
 
 /// Runs a request with an id and a log line, and keeps its panics from the worker.
 ///
@@ -104,50 +102,15 @@ fn conclude<B>(
     line.status = Some(response.status());
 }
 
-/// Returns true if a body is to follow the request's head. No route reads it, so the edge ends the connection.
-fn announces_body(request: &ServiceRequest) -> bool {
-    declared(request) > 0 || request.headers().contains_key(header::TRANSFER_ENCODING)
-}
-
-/// Returns the declared length of the request's body.
-fn declared(request: &ServiceRequest) -> u64 {
-    let length = request.headers().get(header::CONTENT_LENGTH);
-    length
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.trim().parse().ok())
-        .unwrap_or(0)
-}
-
 /// Returns the problem of a request that no route takes.
 fn refusal(request: &ServiceRequest) -> Option<Problem> {
-    let has_body = announces_body(request);
-    if methods::reads(request.method()) && !has_body {
+    let (method, headers) = (request.method(), request.headers());
+    let has_body = announced::is_announced(headers);
+    if methods::reads(method) && !has_body {
         return None;
     }
-    let unknown = methods::not_implemented(request.method());
-    unknown.or_else(|| refused_body(request).filter(|_| has_body))
-}
-
-/// Returns the problem of a body that is too large, or whose method has no body here.
-#[cold]
-fn refused_body(request: &ServiceRequest) -> Option<Problem> {
-    let declared = declared(request);
-    if declared > MAX_BODY {
-        return Some(Problem::new(
-            ProblemKind::BodyTooLarge,
-            format!("the request announces a body of {declared} bytes; no route takes one"),
-        ));
-    }
-    if [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) {
-        return Some(Problem::new(
-            ProblemKind::UnexpectedBody,
-            format!(
-                "{} takes no body here; send parameters in the query",
-                request.method()
-            ),
-        ));
-    }
-    None
+    let unknown = methods::not_implemented(method);
+    unknown.or_else(|| announced::refused(method, headers).filter(|_| has_body))
 }
 
 /// The answer to a request whose handler panicked.

@@ -1,62 +1,94 @@
-//! The methods of routes. GET and HEAD read each route (RFC 9110, section 9.1), and OPTIONS lists these methods. It
-//! must not know the routes.
+//! The methods of routes. GET and HEAD read each of Gather's own routes (RFC 9110, section 9.1), and an aggregate has
+//! those that are configured. It must not know the routes.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{
-        Method,
-        header::{self, HeaderValue},
-    },
+use std::borrow::Cow;
+
+use actix_web::http::{
+    Method,
+    header::{HeaderName, HeaderValue},
 };
 
 use super::{excerpt::excerpt, problem::Problem, problem_kind::ProblemKind};
+use crate::endpoint::Endpoint;
 
-/// The methods of every route, for `Allow`.
-const ALLOWED: &str = "GET, HEAD, OPTIONS";
+/// The methods of every route of Gather's own, for `Allow`.
+pub(super) const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
-/// Returns true if a method only reads.
+/// The methods that are known here, in the order in which `Allow` has them.
+const KNOWN: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "QUERY", "OPTIONS", "TRACE",
+];
+
+/// The method of RFC 10008: a GET that says in its body what it asks for.
+const QUERY: &str = "QUERY";
+
+/// The media types that a QUERY may have (RFC 10008, section 3).
+const ACCEPT_QUERY: HeaderName = HeaderName::from_static("accept-query");
+
+/// Returns true if a method only reads, and has no body.
 pub(super) fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Returns true for QUERY.
+pub(super) fn is_query(method: &Method) -> bool {
+    method.as_str() == QUERY
+}
+
+/// Returns true if a request with this method may have a body, where its route takes one.
+pub(super) fn may_have_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH) || is_query(method)
+}
+
+/// Returns true if an aggregate takes this method. With GET it takes HEAD, and with QUERY it takes POST.
+pub(super) fn takes(endpoint: &Endpoint, method: &Method) -> bool {
+    let configured = &endpoint.methods;
+    configured.contains(method)
+        || (*method == Method::HEAD && configured.contains(&Method::GET))
+        || (*method == Method::POST && has_query(endpoint))
+}
+
+/// Returns true if an aggregate takes QUERY.
+fn has_query(endpoint: &Endpoint) -> bool {
+    endpoint.methods.iter().any(is_query)
 }
 
 /// Refuses a method that is unknown here (RFC 9110, section 15.6.2), and CONNECT, as the gateway opens no tunnels. The
 /// route decides on other methods.
 pub(super) fn not_implemented(method: &Method) -> Option<Problem> {
-    const KNOWN: [&str; 9] = [
-        "GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "QUERY",
-    ];
-    if KNOWN.contains(&method.as_str()) {
+    let name = method.as_str();
+    if KNOWN.contains(&name) {
         return None;
     }
-    let method = excerpt(method.as_str());
-    let detail = format!("the method {method} is not implemented: GET, HEAD and OPTIONS are");
+    let upper = name.to_ascii_uppercase();
+    let method = excerpt(name);
+    let detail = match KNOWN.contains(&&*upper) {
+        true => format!(
+            "the method {method} is not implemented: methods are case-sensitive, and {upper} is another one"
+        ),
+        false => format!("the method {method} is not implemented: GET, HEAD and OPTIONS are"),
+    };
     Some(Problem::new(ProblemKind::MethodNotImplemented, detail))
 }
 
-/// Answers a method that doesn't read, on a route that exists.
-pub(super) fn other(request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    if *request.method() == Method::OPTIONS {
-        return Ok(options());
+/// Returns the methods that an aggregate takes, for `Allow`.
+pub(super) fn allowed(endpoint: &Endpoint) -> Cow<'static, str> {
+    if endpoint.methods == [Method::GET] {
+        return ALLOWED.into();
     }
-    let detail = format!(
-        "`{}` can be read with GET, not with {}",
-        excerpt(request.path()),
-        excerpt(request.method().as_str())
-    );
-    let allowed = (header::ALLOW, HeaderValue::from_static(ALLOWED));
-    Err(Problem::new(ProblemKind::MethodNotAllowed, detail).with_fields([allowed]))
+    let is_allowed = |name: &&&str| {
+        let method = Method::from_bytes(name.as_bytes());
+        **name == "OPTIONS" || method.is_ok_and(|method| takes(endpoint, &method))
+    };
+    let names: Vec<_> = KNOWN.iter().filter(is_allowed).copied().collect();
+    names.join(", ").into()
 }
 
-/// Answers if no route matches. `OPTIONS *` asks about the whole gateway (RFC 9110, section 9.3.7).
-pub(super) fn no_route(request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    if *request.method() == Method::OPTIONS && request.path() == "*" {
-        return Ok(options());
-    }
-    Err(Problem::not_found(request))
-}
-
-fn options() -> HttpResponse {
-    HttpResponse::NoContent()
-        .insert_header((header::ALLOW, ALLOWED))
-        .finish()
+/// Returns `Accept-Query` for an aggregate that takes QUERY.
+pub(super) fn accepted(endpoint: &Endpoint) -> Option<(HeaderName, HeaderValue)> {
+    let types = match endpoint.takes_json() {
+        true => HeaderValue::from_static("\"application/json\""),
+        false => HeaderValue::from_static("\"*/*\""),
+    };
+    has_query(endpoint).then_some((ACCEPT_QUERY, types))
 }

@@ -47,7 +47,7 @@ pub(super) fn wanted(request: &HttpRequest) -> Option<Wanted> {
     let named = [Framing::Lines, Framing::Events]
         .iter()
         .any(|framing| names(framing.media_type()));
-    if request.method() != Method::GET || !(named || has_more(request)) {
+    if request.method() == Method::HEAD || !(named || has_more(request)) {
         return None;
     }
     let accept = header::Accept::parse(request).ok()?;

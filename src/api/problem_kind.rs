@@ -17,8 +17,12 @@ pub enum ProblemKind {
     EmptyParameter,
     /// 400: a query parameter's value that has no meaning here.
     InvalidParameter,
+    /// 400: a parameter of a route that is not given.
+    MissingParameter,
     /// 400: a body with a request that takes none.
     UnexpectedBody,
+    /// 400: a body that is not the JSON that it has to be.
+    InvalidBody,
     /// 404: no such route.
     NotFound,
     /// 404: no aggregate of this name.
@@ -31,6 +35,8 @@ pub enum ProblemKind {
     BodyTooLarge,
     /// 414: the request target is too long.
     UriTooLong,
+    /// 415: a body whose type or coding no call takes.
+    UnsupportedMediaType,
     /// 431: the request's head is too large.
     HeadTooLarge,
     /// 500: a handler panicked.
@@ -61,19 +67,22 @@ impl From<ProblemKind> for ProblemId {
 
 impl ProblemKind {
     /// Every kind, in the order of the metric.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::MalformedRequest,
         Self::UnknownParameter,
         Self::RepeatedParameter,
         Self::EmptyParameter,
         Self::InvalidParameter,
+        Self::MissingParameter,
         Self::UnexpectedBody,
+        Self::InvalidBody,
         Self::NotFound,
         Self::UnknownAggregate,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::UriTooLong,
+        Self::UnsupportedMediaType,
         Self::HeadTooLarge,
         Self::Internal,
         Self::MethodNotImplemented,
@@ -113,6 +122,8 @@ impl ProblemKind {
             Self::RepeatedParameter => ("repeated-parameter", S::BAD_REQUEST, "Repeated parameter"),
             Self::EmptyParameter => ("empty-parameter", S::BAD_REQUEST, "Empty parameter"),
             Self::InvalidParameter => ("invalid-parameter", S::BAD_REQUEST, "Invalid parameter"),
+            Self::MissingParameter => ("missing-parameter", S::BAD_REQUEST, "Missing parameter"),
+            Self::InvalidBody => ("invalid-body", S::BAD_REQUEST, "Invalid body"),
             Self::UnexpectedBody => ("unexpected-body", S::BAD_REQUEST, "Unexpected body"),
             Self::NotFound => ("not-found", S::NOT_FOUND, "Not found"),
             Self::UnknownAggregate => ("unknown-aggregate", S::NOT_FOUND, "Unknown aggregate"),
@@ -124,6 +135,11 @@ impl ProblemKind {
             Self::RequestTimeout => ("request-timeout", S::REQUEST_TIMEOUT, "Request timeout"),
             Self::BodyTooLarge => ("body-too-large", S::PAYLOAD_TOO_LARGE, "Body too large"),
             Self::UriTooLong => ("uri-too-long", S::URI_TOO_LONG, "URI too long"),
+            Self::UnsupportedMediaType => (
+                "unsupported-media-type",
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "Unsupported media type",
+            ),
             Self::HeadTooLarge => (
                 "head-too-large",
                 S::REQUEST_HEADER_FIELDS_TOO_LARGE,

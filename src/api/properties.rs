@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::{
     problem::Problem,
-    query::{Query, QueryError, Run, preferred_wait},
+    query::{Declared, Query, Run, preferred_wait},
+    query_error::QueryError,
 };
 use crate::{
     duration,
@@ -37,7 +38,12 @@ pub fn query(bytes: &[u8]) {
     let mut declared = DECLARED.map(str::to_owned);
     declared.sort_unstable();
     let pairs: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
-    match Query::parse(&text, &declared) {
+    let parameters = Declared {
+        own: true,
+        forwarded: &declared,
+        path: &[],
+    };
+    match Query::parse(&text, parameters) {
         Ok(query) => {
             check_taken(&query, &pairs);
             check_forwarded(&query, &text, &declared);

@@ -9,10 +9,11 @@ use std::{
 
 use crate::{
     duration,
+    endpoint::PathParameter,
     fanout::{Choice, Completion, Mode, PARAMETERS},
 };
 
-use super::excerpt::excerpt;
+use super::{path, query_error::QueryError};
 
 /// The name of the mode that runs an aggregate in both others.
 pub(super) const COMPARE: &str = "compare";
@@ -49,54 +50,24 @@ pub(super) struct Query<'q> {
     completion: Option<Completion>,
     /// The parameters for upstreams: the decoded name, and the pair as it came.
     pub(super) forwarded: Vec<(String, String)>,
+    /// The values of the route's parameters, in the order of the route, if they are given in the query.
+    pub(super) path: Vec<String>,
 }
 
-/// The reason why a query can't be accepted.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
-    /// No call declares the parameter.
-    #[error("unknown parameter `{}`: neither Gather nor a call of this aggregate takes it", excerpt(.name))]
-    Unknown {
-        /// The parameter.
-        name: String,
-    },
-    /// The parameter is given more than once.
-    #[error("parameter `{name}` is given more than once")]
-    Repeated {
-        /// The parameter.
-        name: &'static str,
-    },
-    /// The parameter is given without a value.
-    #[error("parameter `{name}` is empty")]
-    Empty {
-        /// The parameter.
-        name: &'static str,
-    },
-    /// The parameter's value has no meaning.
-    #[error("parameter `{name}` is `{}`, expected {expected}", excerpt(.found))]
-    Invalid {
-        /// The parameter.
-        name: &'static str,
-        /// The parameter's value.
-        found: String,
-        /// The values that would be accepted.
-        expected: &'static str,
-    },
-}
-
-impl QueryError {
-    /// Returns the parameter that the error is about.
-    pub(super) fn parameter(&self) -> &str {
-        match self {
-            Self::Unknown { name } => name,
-            Self::Repeated { name } | Self::Empty { name } | Self::Invalid { name, .. } => name,
-        }
-    }
+/// The parameters that a request of an aggregate may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Declared<'a> {
+    /// True if Gather's own are taken.
+    pub(super) own: bool,
+    /// The parameters that its calls take, in order.
+    pub(super) forwarded: &'a [String],
+    /// The parameters of its route, if they are given in the query.
+    pub(super) path: &'a [PathParameter],
 }
 
 impl<'q> Query<'q> {
-    /// Reads a query string. `declared` has the parameters that the aggregate's calls take, in order.
-    pub(super) fn parse(text: &'q str, declared: &[String]) -> Result<Self, QueryError> {
+    /// Reads a query string.
+    pub(super) fn parse(text: &'q str, declared: Declared<'_>) -> Result<Self, QueryError> {
         let mut query = Self {
             run: Run::Once(None),
             calls: None,
@@ -104,14 +75,27 @@ impl<'q> Query<'q> {
             timeout: None,
             completion: None,
             forwarded: Vec::new(),
+            path: Vec::new(),
         };
         let mut seen = [false; PARAMETERS.len()];
+        let mut path = vec![None; declared.path.len()];
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let Some((name, value)) = form_urlencoded::parse(pair.as_bytes()).next() else {
                 continue;
             };
-            let Some(index) = PARAMETERS.iter().position(|own| *own == name) else {
+            if let Some(place) = declared.path.iter().position(|own| *own.name == *name) {
+                let raw = pair.split_once('=').map_or("", |(_, raw)| raw);
+                let value = path::read_query(&declared.path[place], raw)?;
+                if path[place].replace(value).is_some() {
+                    let name = name.into_owned().into();
+                    return Err(QueryError::Repeated { name });
+                }
+                continue;
+            }
+            let own = PARAMETERS.iter().position(|own| *own == name);
+            let Some(index) = own.filter(|_| declared.own) else {
                 if declared
+                    .forwarded
                     .binary_search_by(|known| known.as_str().cmp(&name))
                     .is_err()
                 {
@@ -126,19 +110,25 @@ impl<'q> Query<'q> {
             // A list may have either form of RFC 6570: values with commas between them, or the name again for each
             // value.
             if std::mem::replace(&mut seen[index], true) && name != CALLS {
-                return Err(QueryError::Repeated { name });
+                return Err(QueryError::Repeated { name: name.into() });
             }
             if value.is_empty() {
-                return Err(QueryError::Empty { name });
+                return Err(QueryError::Empty { name: name.into() });
             }
             query.take(name, value)?;
+        }
+        for (value, parameter) in path.into_iter().zip(declared.path) {
+            let missing = || QueryError::Missing {
+                name: parameter.name.to_string().into(),
+            };
+            query.path.push(value.ok_or_else(missing)?);
         }
         Ok(query)
     }
 
     fn take(&mut self, name: &'static str, value: Cow<'q, str>) -> Result<(), QueryError> {
         let invalid = |expected| QueryError::Invalid {
-            name,
+            name: name.into(),
             found: value.clone().into_owned(),
             expected,
         };
@@ -198,6 +188,7 @@ impl<'q> Query<'q> {
             timeout: self.timeout,
             completion: self.completion,
             forwarded: self.forwarded,
+            path: self.path,
         }
     }
 
@@ -239,9 +230,15 @@ pub(super) fn preferred_wait(field: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::ParameterKind;
 
     fn parse(text: &str) -> Result<Query<'_>, QueryError> {
-        Query::parse(text, &["id".to_owned()])
+        let declared = Declared {
+            own: true,
+            forwarded: &["id".to_owned()],
+            path: &[],
+        };
+        Query::parse(text, declared)
     }
 
     #[test]
@@ -275,6 +272,60 @@ mod tests {
     }
 
     #[test]
+    fn without_gathers_own_parameters_their_names_are_those_of_others() {
+        let parse = |text| {
+            let declared = Declared {
+                own: false,
+                forwarded: &["mode".to_owned()],
+                path: &[],
+            };
+            Query::parse(text, declared)
+        };
+        let query = parse("mode=parallel&mode=").unwrap();
+        assert_eq!((query.forwarded.len(), query.run), (2, Run::Once(None)));
+        let name = "timeout".to_owned();
+        assert_eq!(
+            parse("timeout=1s").unwrap_err(),
+            QueryError::Unknown { name }
+        );
+    }
+
+    #[test]
+    fn the_parameters_of_a_route_are_read_in_its_order_each_once() {
+        let parameter = |name: &str, kind| PathParameter {
+            name: name.into(),
+            kind,
+        };
+        let path = [
+            parameter("user", ParameterKind::Int),
+            parameter("page", ParameterKind::Text),
+        ];
+        let parse = |text| {
+            let declared = Declared {
+                own: true,
+                forwarded: &[],
+                path: &path,
+            };
+            Query::parse(text, declared).map(|query| query.path)
+        };
+        assert_eq!(parse("page=a+%2B&mode=sync&user=7").unwrap(), ["7", "a +"]);
+        let name = || "user".into();
+        for (text, error) in [
+            ("page=a", QueryError::Missing { name: name() }),
+            (
+                "user=1&page=a&user=1",
+                QueryError::Repeated { name: name() },
+            ),
+            ("page=a&user=", QueryError::Empty { name: name() }),
+            ("page=a&user", QueryError::Empty { name: name() }),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), error, "{text}");
+        }
+        let error = parse("page=a&user=x").unwrap_err();
+        assert!(matches!(error, QueryError::Invalid { .. }), "{error:?}");
+    }
+
+    #[test]
     fn own_parameters_are_refused_twice_or_empty() {
         for name in PARAMETERS {
             let value = match name {
@@ -285,10 +336,11 @@ mod tests {
             let twice = format!("{name}={value}&{name}={value}");
             match parse(&twice) {
                 Ok(_) => assert_eq!(name, CALLS),
-                Err(error) => assert_eq!(error, QueryError::Repeated { name }),
+                Err(error) => assert_eq!(error, QueryError::Repeated { name: name.into() }),
             }
             for empty in [format!("{name}="), name.to_owned()] {
-                assert_eq!(parse(&empty).unwrap_err(), QueryError::Empty { name });
+                let error = QueryError::Empty { name: name.into() };
+                assert_eq!(parse(&empty).unwrap_err(), error);
             }
         }
     }
@@ -309,7 +361,8 @@ mod tests {
         }
         for text in ["calls=a&calls=", "calls=a&calls"] {
             let error = parse(text).unwrap_err();
-            assert_eq!(error, QueryError::Empty { name: CALLS }, "{text}");
+            let name = CALLS.into();
+            assert_eq!(error, QueryError::Empty { name }, "{text}");
         }
         assert!(parse("calls=a&calls=b,,c").is_err());
     }

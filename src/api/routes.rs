@@ -1,8 +1,14 @@
-//! The paths that a listener answers, in one table for each listener. It must not know the handlers behind them.
+//! The paths that a listener answers: Gather's own in one table for each listener, and the routes of aggregates. It
+//! must not know the handlers behind them.
 
 use std::sync::Arc;
 
 use matchit::{InsertError, Router};
+
+use crate::{
+    endpoint::{Endpoint, Found, RouteTable},
+    fanout::AggregateId,
+};
 
 /// The path of the default aggregate.
 pub(crate) const AGGREGATE: &str = "/aggregate";
@@ -41,16 +47,39 @@ pub struct OptionalRoutes {
     pub console: bool,
 }
 
+/// The reason why there is no table of routes.
+#[derive(Debug, thiserror::Error)]
+pub enum RoutesError {
+    /// Two of Gather's own paths would match the same requests.
+    #[error("{0}")]
+    Own(#[from] InsertError),
+    /// The routes of two aggregates would match the same requests.
+    #[error("the routes of `{one}` and `{other}` match the same requests")]
+    Clash {
+        /// The first aggregate.
+        one: Arc<str>,
+        /// The second one.
+        other: Arc<str>,
+    },
+}
+
 /// The routes of one listener.
 #[derive(Debug, Clone)]
-pub struct Routes(Arc<Router<Route>>);
+pub struct Routes {
+    own: Arc<Router<Route>>,
+    /// The routes of aggregates. Gather's own paths go before them.
+    aggregates: Arc<RouteTable<AggregateId>>,
+}
 
 impl Routes {
-    /// Makes the table of a public listener.
+    /// Makes the table of a public listener. `endpoints` has the aggregates in the order of their ids.
     ///
     /// # Errors
     /// Fails if two paths would match the same requests.
-    pub fn public(optional: OptionalRoutes) -> Result<Self, InsertError> {
+    pub fn public(
+        optional: OptionalRoutes,
+        endpoints: &[Arc<Endpoint>],
+    ) -> Result<Self, RoutesError> {
         let mut table = Router::new();
         table.insert(AGGREGATE, Route::Default)?;
         table.insert(NAMED, Route::Named)?;
@@ -63,26 +92,54 @@ impl Routes {
             table.insert("/console/", Route::Console)?;
             table.insert("/console/{*file}", Route::Console)?;
         }
-        Ok(Self(Arc::new(table)))
+        Ok(Self {
+            own: Arc::new(table),
+            aggregates: Arc::new(of_aggregates(endpoints)?),
+        })
     }
 
     /// Makes the table of an admin listener.
     ///
     /// # Errors
     /// Fails if two paths would match the same requests.
-    pub fn admin() -> Result<Self, InsertError> {
+    pub fn admin() -> Result<Self, RoutesError> {
         let mut table = Router::new();
         operational(&mut table)?;
-        Ok(Self(Arc::new(table)))
+        Ok(Self {
+            own: Arc::new(table),
+            aggregates: Arc::default(),
+        })
     }
 
-    /// Finds the handler of a path, and the part of the path that its entry leaves open, such as an aggregate's name.
-    /// That part is returned as it came.
+    /// Finds the handler of one of Gather's own paths, and the part of the path that its entry leaves open, such as an
+    /// aggregate's name. That part is returned as it came.
     pub(super) fn find<'a>(&self, path: &'a str) -> Option<(Route, &'a str)> {
-        let found = self.0.at(path).ok()?;
+        let found = self.own.at(path).ok()?;
         let segment = found.params.iter().next().map_or("", |(_, value)| value);
         Some((*found.value, segment))
     }
+
+    /// Finds the aggregate whose route a path matches. `path` is as it came.
+    pub(super) fn find_aggregate<'a>(&self, path: &'a str) -> Option<Found<'a, AggregateId>> {
+        self.aggregates.find(path)
+    }
+}
+
+/// Makes the table of the aggregates' own routes.
+fn of_aggregates(endpoints: &[Arc<Endpoint>]) -> Result<RouteTable<AggregateId>, RoutesError> {
+    let mut table = RouteTable::default();
+    for (index, endpoint) in endpoints.iter().enumerate() {
+        let Some(route) = &endpoint.route else {
+            continue;
+        };
+        let clash = |AggregateId(other): AggregateId| RoutesError::Clash {
+            one: Arc::clone(&endpoints[other].name),
+            other: Arc::clone(&endpoint.name),
+        };
+        let inserted = table.insert(route, AggregateId(index));
+        inserted.map_err(clash)?;
+    }
+    Ok(table)
 }
 
 fn operational(table: &mut Router<Route>) -> Result<(), InsertError> {

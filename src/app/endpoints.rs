@@ -30,7 +30,10 @@ fn endpoint(
 ) -> Endpoint {
     let requests = || {
         let calls = aggregate.calls.iter();
-        calls.map(|call| &services.upstreams[call.upstream.0].request)
+        calls.map(|call| {
+            let own = call.request.as_ref();
+            own.unwrap_or(&services.upstreams[call.upstream.0].request)
+        })
     };
     let calls = aggregate.calls.iter().map(|call| EndpointCall {
         name: Arc::clone(&call.name),
@@ -47,8 +50,8 @@ fn endpoint(
         calls: calls.collect(),
         rules: aggregate.rules,
         limits: aggregate.limits,
-        forward_headers: forward_headers(requests()),
-        forward_query: forward_query(requests()),
+        forward_headers: forward_headers(requests(), &aggregate.calls),
+        forward_query: forward_query(requests(), &aggregate.calls),
         deadline_headers,
         pass_status: passing
             .map(|call| PassStatus {
@@ -80,20 +83,31 @@ pub(super) fn passed_on(services: &Services, id: UpstreamId) -> Vec<StatusCode> 
     statuses
 }
 
-/// Returns the client's query parameters that some of these requests take, in order, each once.
-fn forward_query<'a>(requests: impl Iterator<Item = &'a Request>) -> Vec<String> {
+/// Returns the client's query parameters that some of these requests pass on, or some call's references take, in order,
+/// each once.
+fn forward_query<'a>(requests: impl Iterator<Item = &'a Request>, calls: &[Call]) -> Vec<String> {
+    let taken = calls.iter().flat_map(|call| &call.takes.query);
     let mut names: Vec<_> = requests
         .flat_map(|request| request.forward_query.iter().cloned())
+        .chain(taken.map(|name| name.to_string()))
         .collect();
     names.sort_unstable();
     names.dedup();
     names
 }
 
-/// Returns the client's header fields that some of these requests take, in order, each once.
-fn forward_headers<'a>(requests: impl Iterator<Item = &'a Request>) -> Vec<HeaderName> {
+/// Returns the client's header fields that some of these requests pass on, or some call's references take, in order,
+/// each once.
+fn forward_headers<'a>(
+    requests: impl Iterator<Item = &'a Request>,
+    calls: &[Call],
+) -> Vec<HeaderName> {
+    let taken = calls
+        .iter()
+        .flat_map(|call| call.takes.headers.iter().cloned());
     let mut names: Vec<_> = requests
         .flat_map(|request| request.forward_headers.iter().cloned())
+        .chain(taken)
         .collect();
     names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();

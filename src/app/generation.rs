@@ -94,6 +94,10 @@ impl Generation {
             server, operations, ..
         } = process;
         let endpoints = endpoints(&services, &server.deadline_headers);
+        let optional = OptionalRoutes {
+            operations,
+            console: server.console,
+        };
         let console = server
             .console
             .then(|| Arc::new(console(&endpoints, &services.upstreams, operations)));
@@ -110,10 +114,7 @@ impl Generation {
         };
         let deployment = deployment::of(&services.aggregates, &services.upstreams);
         Ok(Self {
-            routes: Routes::public(OptionalRoutes {
-                operations,
-                console: server.console,
-            })?,
+            routes: Routes::public(optional, &endpoints)?,
             document: described(server, operations, &endpoints, SERVED),
             console,
             metrics: Arc::new(metrics),

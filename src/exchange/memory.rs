@@ -189,6 +189,14 @@ impl Charge {
         is_there
     }
 
+    /// Gives `size` bytes of what is held back.
+    pub fn release(&mut self, size: usize) {
+        let size = size.min(self.apart);
+        self.apart -= size;
+        self.charged.set(self.charged.get() - size);
+        self.memory.give_back(size);
+    }
+
     /// Sets the charge to that of `size` bytes, which are held in any case. A surplus of a step or more is given back.
     pub fn settle(&self, size: usize) {
         let (charged, size) = (self.charged.get(), self.of(size));
@@ -242,7 +250,8 @@ mod tests {
     fn what_is_held_with_a_request_is_charged_to_its_end() {
         let memory = memory(400 * KIB);
         let mut charge = memory.admit(0, 40 * KIB, 10 * KIB).unwrap();
-        assert!(charge.hold(60 * KIB) && !charge.hold(300 * KIB));
+        assert!(charge.hold(80 * KIB) && !charge.hold(300 * KIB));
+        charge.release(20 * KIB);
         assert!(charge.cover(10 * KIB));
         charge.settle(0);
         assert_eq!(memory.charged(), 100 * KIB);

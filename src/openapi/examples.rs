@@ -31,14 +31,29 @@ pub(super) fn problem(kind: ProblemKind) -> Value {
             name: "colour".to_owned(),
         }
         .into(),
-        ProblemKind::RepeatedParameter => QueryError::Repeated { name: "mode" }.into(),
-        ProblemKind::EmptyParameter => QueryError::Empty { name: "timeout" }.into(),
+        ProblemKind::RepeatedParameter => QueryError::Repeated {
+            name: "mode".into(),
+        }
+        .into(),
+        ProblemKind::EmptyParameter => QueryError::Empty {
+            name: "timeout".into(),
+        }
+        .into(),
         ProblemKind::InvalidParameter => QueryError::Invalid {
-            name: "timeout",
+            name: "timeout".into(),
             found: "-1".to_owned(),
             expected: "a duration above zero such as `500ms` or `2s`",
         }
         .into(),
+        ProblemKind::MissingParameter => QueryError::Missing { name: "id".into() }.into(),
+        ProblemKind::InvalidBody => Problem::new(
+            kind,
+            "a call takes a part of the body as JSON, but it is wrong at line 1, column 9",
+        ),
+        ProblemKind::UnsupportedMediaType => Problem::new(
+            kind,
+            "the body has no `Content-Type`, expected `application/json`",
+        ),
         ProblemKind::NotReady => Problem::new(kind, "the gateway is stopping")
             .with_members(b"\"ready\":false,\"reason\":\"stopping\"".to_vec()),
         ProblemKind::UnexpectedBody => Problem::new(kind, "GET takes no body"),

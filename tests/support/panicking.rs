@@ -125,7 +125,7 @@ pub fn serve() -> (SocketAddr, ServerHandle) {
         operations: true,
         console: false,
     };
-    let routes = api::Routes::public(optional).unwrap();
+    let routes = api::Routes::public(optional, &[]).unwrap();
     let server = HttpServer::new(move || {
         let exposed = SCRIPTS.map(|(name, script)| exposed(name, script));
         let gateway = api::Gateway::new(api::GatewayParts {

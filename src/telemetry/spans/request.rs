@@ -48,7 +48,7 @@ pub struct Incoming<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Answered<'a> {
     /// The route, as a template.
-    pub route: &'static str,
+    pub route: &'a str,
     /// The status, or `None` for a client that left before.
     pub status: Option<StatusCode>,
     /// True if the client left before the answer's end.
@@ -141,7 +141,7 @@ impl RequestTrace {
             return;
         }
         let mut attributes = self.attributes.clone();
-        attributes.push(KeyValue::new("http.route", answered.route));
+        attributes.push(KeyValue::new("http.route", answered.route.to_owned()));
         if let Some(status) = answered.status {
             attributes.push(KeyValue::new(
                 "http.response.status_code",

@@ -1,0 +1,200 @@
+//! The body of a client's request: refuses one that its aggregate does not take, and reads one that it takes. What the
+//! head tells decides first, so that a refusal comes before `100 Continue`. It must not know how a body comes in, nor
+//! what is made of it.
+
+use std::rc::Rc;
+
+use actix_web::{
+    HttpMessage as _, HttpRequest,
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderValue},
+    },
+};
+use bytes::Bytes;
+use mime::Mime;
+
+use super::{
+    incoming_body::{IncomingBody, Unread},
+    methods,
+    problem::Problem,
+    problem_kind::ProblemKind,
+    strict_json,
+};
+use crate::{endpoint::Endpoint, exchange::ClientBody};
+
+/// A body that is on its way, and that its aggregate takes.
+#[derive(Debug)]
+pub(super) struct Content {
+    incoming: Rc<IncomingBody>,
+    content_type: Option<HeaderValue>,
+    /// True if it has to be JSON.
+    is_json: bool,
+    /// The most bytes that it may have.
+    most: usize,
+}
+
+impl Content {
+    /// Judges a request by its head. `None` if it has no body, and needs none.
+    pub(super) fn announced(
+        request: &HttpRequest,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Self>, Problem> {
+        let incoming = request.extensions().get::<Rc<IncomingBody>>().cloned();
+        let method = request.method();
+        if !methods::may_have_body(method) || !endpoint.takes_body() {
+            return match incoming {
+                None => Ok(None),
+                Some(_) => Err(unexpected(method, endpoint)),
+            };
+        }
+        let is_json = endpoint.takes_json();
+        let is_query = methods::is_query(method);
+        let headers = request.headers();
+        let content_type = headers.get(header::CONTENT_TYPE);
+        if incoming.is_some() || is_query {
+            check_type(headers, endpoint, is_query)?;
+        }
+        let Some(incoming) = incoming else {
+            return match is_json || is_query {
+                true => Err(empty(method)),
+                false => Ok(None),
+            };
+        };
+        let most = endpoint.limits.max_request_body;
+        if let Some(length) = incoming.length.filter(|length| *length > most as u64) {
+            let detail = format!(
+                "the request announces a body of {length} bytes; at most {most} are taken here"
+            );
+            return Err(Problem::new(ProblemKind::BodyTooLarge, detail));
+        }
+        Ok(Some(Self {
+            incoming,
+            content_type: content_type.cloned(),
+            is_json,
+            most,
+        }))
+    }
+
+    /// Returns the bytes that it may take.
+    pub(super) fn size(&self) -> usize {
+        let length = self.incoming.length;
+        let length = length.and_then(|length| length.try_into().ok());
+        length.unwrap_or(self.most)
+    }
+
+    /// Reads the body to its end and checks it. A client that waits for `100 Continue` is told to go on.
+    pub(super) async fn read(self, method: &Method) -> Result<ClientBody, Problem> {
+        let bytes = self.incoming.read(self.most).await;
+        let bytes = bytes.map_err(|unread| self.unread(unread))?;
+        self.checked(bytes, method)
+    }
+
+    fn checked(self, bytes: Bytes, method: &Method) -> Result<ClientBody, Problem> {
+        if bytes.is_empty() && (self.is_json || methods::is_query(method)) {
+            return Err(empty(method));
+        }
+        if self.is_json {
+            strict_json::check(&bytes).map_err(|reason| invalid(&reason))?;
+        }
+        Ok(ClientBody {
+            bytes,
+            content_type: self.content_type,
+            is_json: self.is_json,
+        })
+    }
+
+    fn unread(&self, reason: Unread) -> Problem {
+        let (kind, detail) = match reason {
+            Unread::TooLarge => (
+                ProblemKind::BodyTooLarge,
+                format!(
+                    "the body is larger than {} bytes, the most that is taken here",
+                    self.most
+                ),
+            ),
+            Unread::Late => (
+                ProblemKind::RequestTimeout,
+                "the body did not come in time".to_owned(),
+            ),
+            Unread::Malformed => (
+                ProblemKind::MalformedRequest,
+                "the body breaks the rules of its chunks".to_owned(),
+            ),
+            Unread::Gone => (
+                ProblemKind::MalformedRequest,
+                "the body did not come to its end".to_owned(),
+            ),
+        };
+        Problem::new(kind, detail)
+    }
+}
+
+/// Returns the problem of a body that is not the JSON that it has to be.
+fn invalid(reason: &str) -> Problem {
+    let detail = format!("a call takes a part of the body as JSON, but {reason}");
+    Problem::new(ProblemKind::InvalidBody, detail)
+}
+
+/// Returns the problem of a request that should have a body.
+#[cold]
+fn empty(method: &Method) -> Problem {
+    let detail = match methods::is_query(method) {
+        true => "the body is empty, and a QUERY says in it what it asks for",
+        false => "the body is empty, and a call takes a part of it as JSON",
+    };
+    Problem::new(ProblemKind::InvalidBody, detail)
+}
+
+#[cold]
+fn unexpected(method: &Method, endpoint: &Endpoint) -> Problem {
+    let detail = match methods::may_have_body(method) {
+        true => format!("no call of `{}` takes a body", endpoint.name),
+        false => format!("{method} takes no body here"),
+    };
+    Problem::new(ProblemKind::UnexpectedBody, detail)
+}
+
+/// Refuses a body whose type or coding its calls can't take.
+fn check_type(headers: &HeaderMap, endpoint: &Endpoint, is_query: bool) -> Result<(), Problem> {
+    let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(header::CONTENT_ENCODING).all(is_plain) {
+        // Otherwise a call would get bytes whose type does not tell what they are.
+        let identity = (
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        );
+        let detail = "the body has a `Content-Encoding`; it is taken only without one";
+        return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).with_fields([identity]));
+    }
+    let mut types = headers.get_all(header::CONTENT_TYPE);
+    let detail = match (types.next(), types.next()) {
+        (_, Some(_)) => "the request has several `Content-Type` fields",
+        (None, None) if is_query => "a QUERY has to have a `Content-Type` (RFC 10008)",
+        (None, None) if endpoint.takes_json() => {
+            "the body has no `Content-Type`, expected `application/json`"
+        }
+        (Some(one), None) if endpoint.takes_json() && !is_json(one) => {
+            "the body's `Content-Type` is not `application/json`, nor does its type end in `+json`"
+        }
+        _ => return Ok(()),
+    };
+    let accept = match endpoint.takes_json() {
+        true => HeaderValue::from_static("application/json"),
+        false => HeaderValue::from_static("*/*"),
+    };
+    let fields = [Some((header::ACCEPT, accept)), methods::accepted(endpoint)];
+    let fields = fields.into_iter().flatten();
+    Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).with_fields(fields))
+}
+
+/// Returns true for a media type of JSON. The parameter `charset` has no meaning for it (RFC 8259, section 11).
+fn is_json(content_type: &HeaderValue) -> bool {
+    let parsed = content_type
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse::<Mime>().ok());
+    parsed.is_some_and(|parsed| {
+        parsed.essence_str() == "application/json" || parsed.suffix() == Some(mime::JSON)
+    })
+}

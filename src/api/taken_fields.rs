@@ -1,0 +1,61 @@
+//! The header fields of a client's request that are read, or taken for its calls. It must not know how a call passes
+//! them on.
+
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderName},
+};
+
+use super::{query::preferred_wait, request_id::RequestId};
+use crate::{endpoint::Endpoint, exchange::ClientContext};
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// The number of fields up to which a walk through all of them is faster than looking a few names up.
+const FEW: usize = 4;
+
+/// Returns true for a small head without a preference and without a field that is passed on.
+pub(super) fn is_plain(request: &HttpRequest, forwarded: &[HeaderName]) -> bool {
+    let headers = request.headers();
+    let is_read = |name: &HeaderName| *name == PREFER || forwarded.contains(name);
+    headers.len_keys() <= FEW && !headers.keys().any(is_read)
+}
+
+/// Returns the seconds that the client is willing to wait, by `Prefer: wait=…` (RFC 7240).
+pub(super) fn preferred(request: &HttpRequest) -> Option<u64> {
+    let fields = request.headers().get_all(PREFER);
+    fields
+        .filter_map(|field| field.to_str().ok())
+        .find_map(preferred_wait)
+}
+
+/// Begins the context of the request's calls, with the fields that they may take: none of a `plain` head. Fields that the client's
+/// `Connection` names end here (RFC 9110, section 7.6.1).
+pub(super) fn client_context(
+    request: &HttpRequest,
+    plain: bool,
+    id: Option<RequestId>,
+    endpoint: &Endpoint,
+) -> ClientContext {
+    let request_id = id.unwrap_or_else(RequestId::random).0;
+    let headers = request.headers();
+    let is_hop = |name: &HeaderName| {
+        headers
+            .get_all(header::CONNECTION)
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|option| option.trim().eq_ignore_ascii_case(name.as_str()))
+    };
+    let passed = endpoint
+        .forward_headers
+        .iter()
+        .filter(|name| headers.contains_key(*name) && !is_hop(name))
+        .flat_map(|name| {
+            let values = headers.get_all(name);
+            values.map(|value| (name.clone(), value.clone()))
+        });
+    ClientContext {
+        headers: if plain { Vec::new() } else { passed.collect() },
+        ..ClientContext::new(request_id)
+    }
+}
