@@ -1,11 +1,14 @@
 //! The one place where the parts meet: a checked configuration becomes listeners, workers and a gateway in each of
 //! them.
 
+mod calls;
 mod deployment;
 mod endpoints;
 mod generation;
 mod listen;
 mod reach;
+mod targets;
+mod upstreams;
 
 use std::{
     cell::LazyCell,

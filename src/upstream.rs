@@ -2,7 +2,8 @@
 //!
 //! The dialer (`dial`) races a name's addresses, sets TCP_NODELAY and does TLS itself. A pool (`pool`) keeps open
 //! connections. An attempt (`attempt`) writes a request that was made ready at start (`request`), and feeds the bytes
-//! that come to a reader (`reading`). The reader knows what an answer is and when it is over. It must not know plans,
+//! that come to a reader (`reading`). The reader knows what an answer is and when it is over. A request that is made
+//! from values (`turn`, `recipe`) is made once for each call, and lies over what was made ready. It must not know plans,
 //! configuration files or metrics.
 
 mod address;
@@ -16,11 +17,15 @@ mod chunks;
 mod coding;
 mod composed;
 mod dial;
+mod expectation;
+mod fields;
 mod follow;
 mod head;
 mod inflate;
 mod keep_alive;
+mod kept;
 mod link;
+mod list;
 mod media;
 mod names;
 mod observer;
@@ -30,15 +35,18 @@ mod prepare;
 pub(crate) mod properties;
 mod race;
 mod reading;
+mod recipe;
 mod request;
 mod rest;
 mod roots;
+mod rules;
 mod settings;
 #[cfg(test)]
 mod sharing_tests;
 mod shortage;
 mod time_limit;
 mod tls;
+mod turn;
 mod value;
 mod whole;
 mod wire;

@@ -12,8 +12,7 @@ use actix_web::http::StatusCode;
 use super::{request_id::RequestId, summary::Summary};
 use crate::{
     exchange::Trace,
-    fanout::Mode,
-    telemetry::spans::{Answered, RequestTrace, SpanObserver, SpanTargets},
+    telemetry::spans::{Answered, PlanShape, RequestTrace, SpanObserver, SpanTargets},
 };
 
 /// The size of a large head, in bytes. The request's memory is charged for it, as its fields are not copied.
@@ -122,12 +121,12 @@ impl Account {
     }
 
     /// Returns the observer that records a run, if it is recorded.
-    pub(super) fn observer<'a>(
+    pub(super) fn observer<'a, 'n>(
         &'a self,
-        mode: Mode,
+        plan: PlanShape<impl Iterator<Item = &'n str>>,
         targets: &'a SpanTargets,
     ) -> Option<SpanObserver<'a>> {
-        self.recorder.as_ref()?.observer(mode, targets)
+        self.recorder.as_ref()?.observer(plan, targets)
     }
 
     /// Returns the id of its trace, for the log.

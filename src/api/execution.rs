@@ -21,7 +21,10 @@ use crate::{
     fanout::{
         self, AggregateId, CallResult, Choice, Event, Mode, Observer, Outcome, Pace, Plan, Verdict,
     },
-    telemetry::{PlanObserver, RequestGuard, spans::SpanObserver},
+    telemetry::{
+        PlanObserver, RequestGuard,
+        spans::{PlanShape, SpanObserver},
+    },
     timing::{server_timing, server_timing_of_both},
 };
 
@@ -188,9 +191,14 @@ impl<U: ClientUpstream> Execution<U> {
         run: Option<Mode>,
     ) -> Outcome {
         let account = self.account.as_ref();
+        let shape = PlanShape {
+            aggregate: self.id,
+            mode: plan.mode(),
+            names: plan.names(),
+        };
         let observers = Observers {
             metrics: self.gateway.metrics.observer(),
-            spans: account.and_then(|account| account.observer(plan.mode(), &self.gateway.targets)),
+            spans: account.and_then(|account| account.observer(shape, &self.gateway.targets)),
             sink,
             run,
         };

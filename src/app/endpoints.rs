@@ -30,10 +30,7 @@ fn endpoint(
 ) -> Endpoint {
     let requests = || {
         let calls = aggregate.calls.iter();
-        calls.map(|call| {
-            let own = call.request.as_ref();
-            own.unwrap_or(&services.upstreams[call.upstream.0].request)
-        })
+        calls.map(|call| request_of(call, services))
     };
     let calls = aggregate.calls.iter().map(|call| EndpointCall {
         name: Arc::clone(&call.name),
@@ -66,15 +63,21 @@ fn endpoint(
     }
 }
 
+/// Returns the request that a call sends: its own, or its upstream's.
+pub(super) fn request_of<'a>(call: &'a Call, services: &'a Services) -> &'a Request {
+    let shared = || &services.upstreams[call.upstream.0].request;
+    call.request.as_ref().unwrap_or_else(shared)
+}
+
 /// Returns true if a status of this call can be the answer's own.
-fn passes(call: &Call) -> bool {
+pub(super) fn passes(call: &Call) -> bool {
     call.need == Need::Required && !call.pass_status.is_empty()
 }
 
-/// Returns the statuses of an upstream that some call hands on, each once.
+/// Returns the statuses of an upstream's own request that some call hands on, each once.
 pub(super) fn passed_on(services: &Services, id: UpstreamId) -> Vec<StatusCode> {
     let calls = services.aggregates.iter().flat_map(|it| &it.calls);
-    let calls = calls.filter(|call| call.upstream == id && passes(call));
+    let calls = calls.filter(|call| call.upstream == id && call.request.is_none() && passes(call));
     let mut statuses: Vec<_> = calls
         .flat_map(|call| call.pass_status.iter().copied())
         .collect();

@@ -1,14 +1,17 @@
 //! A generation: everything that follows from the upstreams and aggregates of a configuration, in one value. Each
 //! worker builds its gateway from it. It must not know listeners, nor when a generation takes the place of another.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::OnceCell, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 
 use super::{
+    calls::{PreparedCall, calls, requests_to},
     deployment,
-    endpoints::{endpoints, passed_on},
+    endpoints::endpoints,
     reach::{Reach, UpstreamObserver},
+    targets::targets,
+    upstreams::{Upstream, upstreams},
 };
 use crate::{
     api::{Deployment, Exposed, Gateway, GatewayParts, OptionalRoutes, Routes},
@@ -16,15 +19,10 @@ use crate::{
     console::{Console, Facts},
     endpoint::Endpoint,
     exchange::Memory,
-    fanout::{Aggregate, Call, Limit, Policy, UpstreamId},
+    fanout::{Aggregate, Call, Limit},
     openapi::{Surface, Version as OpenApiVersion, document},
-    telemetry::{
-        GenerationMetrics, Metrics,
-        spans::{SpanTargets, Target},
-    },
-    upstream::{
-        self, Adapter, PreparedRequest, PreparedService, Roots, Sessions, Spare, Unprepared, Wire,
-    },
+    telemetry::{GenerationMetrics, Metrics, spans::SpanTargets},
+    upstream::{self, Adapter, Roots, Spare, Wire},
 };
 
 /// The version in which a gateway serves its OpenAPI document.
@@ -58,6 +56,8 @@ pub(super) struct Generation {
     endpoints: Vec<Arc<Endpoint>>,
     /// By the upstreams' ids.
     upstreams: Vec<Upstream>,
+    /// By the aggregates' ids, each in plan order.
+    calls: Vec<Vec<PreparedCall>>,
     /// Lost when the gateway itself lacks something for connections to any upstream.
     gateway_reach: Arc<Reach>,
     routes: Routes,
@@ -68,15 +68,11 @@ pub(super) struct Generation {
     deployment: Deployment,
 }
 
-/// The state of one upstream that all workers share.
-struct Upstream {
-    id: UpstreamId,
-    service: PreparedService,
-    /// The request that its calls send.
-    request: PreparedRequest,
-    policy: Arc<Policy>,
-    /// Lost when no connection to this upstream can be made.
-    reach: Arc<Reach>,
+/// The ways to one upstream from one worker.
+struct Ways {
+    wire: Rc<Wire>,
+    /// The adapter for the upstream's own request. It is made for the first call that sends that.
+    shared: OnceCell<Rc<Adapter>>,
 }
 
 impl Generation {
@@ -103,23 +99,32 @@ impl Generation {
             .then(|| Arc::new(console(&endpoints, &services.upstreams, operations)));
         let metrics = process.metrics.resolve(
             endpoints.iter().map(|endpoint| &*endpoint.name),
-            services
-                .upstreams
-                .iter()
-                .map(|it| (&*it.service.name, it.request.timeout)),
+            services.each().map(|(id, it)| {
+                // The longest time of those that its calls have.
+                let timeouts = requests_to(&services, id).map(|request| request.timeout);
+                (
+                    &*it.service.name,
+                    timeouts.max().unwrap_or(it.request.timeout),
+                )
+            }),
         );
         let targets = match process.traced {
-            true => services.upstreams.iter().map(target).collect(),
+            true => targets(&services),
             false => SpanTargets::default(),
         };
         let deployment = deployment::of(&services.aggregates, &services.upstreams);
+        let upstreams = upstreams(&services, &deployment, roots)?;
+        let aggregates = services.aggregates.iter();
         Ok(Self {
             routes: Routes::public(optional, &endpoints)?,
             document: described(server, operations, &endpoints, SERVED),
             console,
             metrics: Arc::new(metrics),
             targets: Arc::new(targets),
-            upstreams: upstreams(services, &deployment, roots)?,
+            calls: aggregates
+                .map(|aggregate| calls(aggregate, &upstreams, &deployment))
+                .collect(),
+            upstreams,
             gateway_reach: Arc::new(Reach::of_all()),
             deployment,
             endpoints,
@@ -130,11 +135,15 @@ impl Generation {
     pub(super) fn gateway(&self, bounds: ProcessBounds) -> Rc<Gateway<Adapter>> {
         let spare = Rc::default();
         let upstreams = self.upstreams.iter();
-        let adapters: Vec<_> = upstreams
-            .map(|upstream| self.adapter(upstream, &spare))
+        let ways: Vec<_> = upstreams
+            .map(|upstream| Ways {
+                wire: self.wire(upstream, &spare),
+                shared: OnceCell::new(),
+            })
             .collect();
-        let exposed = self.endpoints.iter().map(|endpoint| Exposed {
-            aggregate: self.aggregate(endpoint, &adapters),
+        let exposed = self.endpoints.iter().zip(&self.calls);
+        let exposed = exposed.map(|(endpoint, calls)| Exposed {
+            aggregate: self.aggregate(endpoint, calls, &ways),
             endpoint: Arc::clone(endpoint),
         });
         Gateway::new(GatewayParts {
@@ -150,7 +159,7 @@ impl Generation {
         })
     }
 
-    fn adapter(&self, upstream: &Upstream, spare: &Rc<Spare>) -> Rc<Adapter> {
+    fn wire(&self, upstream: &Upstream, spare: &Rc<Spare>) -> Rc<Wire> {
         let observer = Rc::new(UpstreamObserver {
             metrics: Arc::clone(self.metrics.upstream(upstream.id)),
             policy: Arc::clone(&upstream.policy),
@@ -158,25 +167,38 @@ impl Generation {
             gateway_reach: Arc::clone(&self.gateway_reach),
         });
         let resends = Rc::clone(&observer);
-        let wire = Rc::new(Wire::new(&upstream.service, observer, resends, spare));
-        Rc::new(Adapter::new(&wire, &upstream.request))
+        Rc::new(Wire::new(&upstream.service, observer, resends, spare))
     }
 
-    fn aggregate(&self, endpoint: &Endpoint, adapters: &[Rc<Adapter>]) -> Aggregate<Adapter> {
-        let calls = endpoint.calls.iter().map(|call| {
+    fn aggregate(
+        &self,
+        endpoint: &Endpoint,
+        calls: &[PreparedCall],
+        ways: &[Ways],
+    ) -> Aggregate<Adapter> {
+        let calls = endpoint.calls.iter().zip(calls).map(|(call, prepared)| {
             let upstream = &self.upstreams[call.id.0];
-            let request = upstream.request.request();
+            let Ways { wire, shared } = &ways[call.id.0];
+            let (adapter, request) = match &prepared.request {
+                Some(own) => (Rc::new(Adapter::new(wire, own)), own),
+                None => {
+                    let request = &upstream.request;
+                    let adapter = shared.get_or_init(|| Rc::new(Adapter::new(wire, request)));
+                    (Rc::clone(adapter), request)
+                }
+            };
+            let request = request.request();
             Call {
                 name: Arc::clone(&call.name),
                 id: call.id,
-                upstream: Rc::clone(&adapters[call.id.0]),
+                upstream: adapter,
                 need: call.need,
                 repeatable: request.repeatable(),
                 timeout: request.timeout,
                 policy: Arc::clone(&upstream.policy),
                 after: call.after.clone(),
-                fallback: None,
-                is_read: false,
+                fallback: prepared.fallback.clone(),
+                is_read: prepared.is_read,
             }
         });
         Aggregate {
@@ -184,55 +206,6 @@ impl Generation {
             calls: calls.collect(),
             rules: endpoint.rules,
         }
-    }
-}
-
-/// Makes the upstreams ready, in the order of their ids.
-fn upstreams(
-    services: Services,
-    deployment: &Deployment,
-    roots: impl FnOnce() -> Roots,
-) -> anyhow::Result<Vec<Upstream>> {
-    let all = services.upstreams.iter().map(|upstream| &upstream.service);
-    let sessions = Sessions::of(all, roots)?;
-    let mut host_names = upstream::Names::default();
-    let each = services.each();
-    let ids: Vec<_> = each.map(|(id, _)| (id, passed_on(&services, id))).collect();
-    let upstreams = services.upstreams.into_iter().zip(ids);
-    upstreams
-        .map(|(upstream::Settings { service, request }, (id, passed))| {
-            let policy = Arc::new(Policy::new(service.policy.clone()));
-            let reach = Arc::new(Reach::of(&service.name));
-            let name = Arc::clone(&service.name);
-            let service = PreparedService::new(service, &sessions, &mut host_names);
-            let service = service.map_err(|error| match error {
-                Unprepared::Tls(_) => {
-                    anyhow::Error::new(error).context(format!("upstreams.{name}.tls"))
-                }
-                Unprepared::Threads(_) => error.into(),
-            })?;
-            let request = PreparedRequest::new(request)
-                .passing(deployment.member())
-                .advising(passed, &service);
-            Ok(Upstream {
-                id,
-                service,
-                request,
-                policy,
-                reach,
-            })
-        })
-        .collect()
-}
-
-/// Returns the data of an upstream that its spans have.
-fn target(upstream: &upstream::Settings) -> Target<'_> {
-    Target {
-        name: &upstream.service.name,
-        host: upstream.service.address.host(),
-        port: upstream.service.address.port(),
-        url: upstream.url(),
-        method: &upstream.request.method,
     }
 }
 

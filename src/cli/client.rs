@@ -162,9 +162,14 @@ impl Client {
         let forward = forward();
         let until = Instant::now() + self.timeout;
         let head = HeadStatus::default();
-        let attempt =
-            self.adapter
-                .attempt(&forward, &(), Earlier::NONE, AttemptId::ONLY, until, &head);
+        let attempt = self.adapter.attempt(
+            &forward,
+            &None,
+            Earlier::NONE,
+            AttemptId::ONLY,
+            until,
+            &head,
+        );
         let in_time = tokio::time::timeout_at(until, attempt).await;
         in_time.unwrap_or_else(|_| {
             let within = humantime::format_duration(self.timeout);

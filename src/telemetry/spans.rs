@@ -26,8 +26,8 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use self::export::{Exporter, Processor};
 pub use self::{
-    request::{Answered, Incoming, RequestTrace, SpanObserver},
-    targets::{SpanTargets, Target},
+    request::{Answered, Incoming, PlanShape, RequestTrace, SpanObserver},
+    targets::{OwnTarget, SpanTargets, Target},
 };
 use super::Metrics;
 

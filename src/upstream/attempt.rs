@@ -20,12 +20,15 @@ use tokio::{
 };
 
 use super::{
-    inflate,
+    expectation::Expectation,
+    inflate, list,
     pool::{Connection, Stream},
     prepare::PreparedRequest,
-    reading::{Reading, Rules},
+    reading::Reading,
     request::Template,
+    rules::Rules,
     tls,
+    turn::{Composition, Sending},
     wire::Wire,
 };
 use crate::exchange::ClientContext;
@@ -44,8 +47,19 @@ const PIECE: usize = 8 * 1024;
 pub struct Adapter {
     wire: Rc<Wire>,
     template: Template,
+    /// The parts that are made from values, if there are any.
+    composition: Option<Composition>,
     request: PreparedRequest,
     repeatable: Repeatable,
+}
+
+/// One attempt's question to the upstream: who asks for whom, with which request, and the reply that is expected.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    client: &'a ClientContext,
+    request: &'a Sending,
+    id: AttemptId,
+    expected: Option<&'a Expectation<'a>>,
 }
 
 /// The end of an exchange.
@@ -64,6 +78,7 @@ impl Adapter {
         wire.announce(repeatable);
         Self {
             template: request.template(wire.service()),
+            composition: request.composition(wire.service()),
             wire: Rc::clone(wire),
             request: request.clone(),
             repeatable,
@@ -86,15 +101,15 @@ impl Adapter {
     async fn exchange(
         &self,
         mut connection: Connection,
-        client: &ClientContext,
-        id: AttemptId,
+        question: Question<'_>,
         head: &HeadStatus,
     ) -> Ended {
         let request = self.request.request();
-        let rules = Rules::of(request, &client.allowance, head, self.request.advised());
-        let mut reading = Reading::new(rules);
+        let allowance = &question.client.allowance;
+        let rules = Rules::of(request, allowance, head, self.request.advised());
+        let mut reading = Reading::new(rules.expecting(question.expected));
         let stream = &mut *connection.stream;
-        let done = match self.send(stream, client, id, &mut reading).await {
+        let done = match self.send(stream, question, &mut reading).await {
             Ok(()) => read(stream, &mut reading).await,
             // The upstream may have answered before it stopped reading. Such an answer is a connection's last.
             Err(error) => match read(stream, &mut reading).await {
@@ -119,7 +134,10 @@ impl Adapter {
         // Bytes that begin no answer are left over from the answer before.
         let is_stale = !reading.is_answered() || reading.is_garbled();
         let idle = reading.idle();
-        let sent = self.template.body_len();
+        let sent = match question.request {
+            None => self.template.body_len(),
+            Some(rendered) => rendered.body_len(),
+        };
         // On the heap, as it is rare.
         let unpacking = reading
             .packed()
@@ -145,11 +163,18 @@ impl Adapter {
     async fn send(
         &self,
         stream: &mut dyn Stream,
-        client: &ClientContext,
-        id: AttemptId,
+        Question {
+            client,
+            request,
+            id,
+            ..
+        }: Question<'_>,
         reading: &mut Reading<'_>,
     ) -> io::Result<()> {
-        let (bytes, body) = self.template.bytes(client, id);
+        let (bytes, body) = match request {
+            None => self.template.bytes(client, id),
+            Some(rendered) => rendered.bytes(client, id),
+        };
         stream.write_all(&bytes).await?;
         drop(bytes);
         if !body.is_empty() {
@@ -162,25 +187,36 @@ impl Adapter {
 
 impl Upstream for Adapter {
     type Context = ClientContext;
-    type Request = ();
+    type Request = Sending;
 
-    fn turn<'a>(&'a self, _: &'a ClientContext, _: Earlier<'a>) -> Turn<'a, ()> {
-        Turn::Send(())
+    fn turn<'a>(&'a self, client: &'a ClientContext, earlier: Earlier<'a>) -> Turn<'a, Sending> {
+        match &self.composition {
+            None => Turn::Send(None),
+            Some(composition) => composition.turn(client, earlier),
+        }
     }
 
-    fn list(&self, _: &ClientContext, _: Vec<Option<Body>>) -> Result<Body, Failure> {
-        unimplemented!()
+    fn list(&self, client: &ClientContext, bodies: Vec<Option<Body>>) -> Result<Body, Failure> {
+        list::list(bodies, &client.allowance)
     }
 
     async fn attempt(
         &self,
         client: &ClientContext,
-        (): &(),
-        _: Earlier<'_>,
+        request: &Sending,
+        earlier: Earlier<'_>,
         id: AttemptId,
         until: Instant,
         head: &HeadStatus,
     ) -> Result<Reply, Failure> {
+        let composition = self.composition.as_ref();
+        let expected = composition.and_then(|it| it.expectation(client, earlier, request));
+        let question = Question {
+            client,
+            request,
+            id,
+            expected: expected.as_deref(),
+        };
         let mut kept = self.wire.kept(self.repeatable).await;
         let result = loop {
             let is_kept = kept.is_some();
@@ -191,7 +227,7 @@ impl Upstream for Adapter {
                     Err(failure) => break Err(failure),
                 },
             };
-            match self.exchange(connection, client, id, head).await {
+            match self.exchange(connection, question, head).await {
                 Ended::Settled(result) => break result,
                 // It had been closed, or bytes were left over on it. Neither can be true of a new one.
                 Ended::Stale(_) if is_kept && self.may_resend() => self.wire.resent(),

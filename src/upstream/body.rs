@@ -112,15 +112,8 @@ impl<'a> Growing<'a> {
         // A compressed body draws its size less the slack, as it may be smaller once it is inflated. The inflated body
         // then draws the rest.
         let size = size.min(own).saturating_sub(self.slack as usize);
-        self.share.cover(size).map_err(|exceeded| match exceeded {
-            Exceeded::Request => {
-                let total = shared.total();
-                too_large(format!(
-                    "with this body, the aggregate's bodies are together larger than {total} bytes"
-                ))
-            }
-            Exceeded::Memory => no_memory(),
-        })
+        let covered = self.share.cover(size);
+        covered.map_err(|reason| exceeded(reason, shared, "with this body"))
     }
 
     /// Returns the whole body, and its share of the request's bytes.
@@ -135,6 +128,20 @@ impl<'a> Growing<'a> {
 pub(super) fn no_memory() -> Failure {
     let detail = "the gateway's memory for bodies is taken by other requests";
     Failure::new(FailureKind::Overload, detail)
+}
+
+/// Makes the failure of a body that its request has no room for. `what` begins the sentence that says so.
+#[cold]
+pub(super) fn exceeded(reason: Exceeded, shared: &Allowance, what: &str) -> Failure {
+    match reason {
+        Exceeded::Request => {
+            let total = shared.total();
+            too_large(format!(
+                "{what}, the aggregate's bodies are together larger than {total} bytes"
+            ))
+        }
+        Exceeded::Memory => no_memory(),
+    }
 }
 
 fn too_large(detail: String) -> Failure {

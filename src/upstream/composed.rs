@@ -32,6 +32,36 @@ pub struct Composed {
     pub expect: Option<Expression>,
 }
 
+impl Composed {
+    /// Returns true if some part of the request itself is made anew, beside its conditions.
+    #[must_use]
+    pub fn varies(&self) -> bool {
+        self.path.is_some()
+            || !self.query.is_empty()
+            || !self.headers.is_empty()
+            || self.content.is_some()
+            || self.idempotency_key
+    }
+
+    /// Returns all references, also those of its conditions.
+    pub fn references(&self) -> impl Iterator<Item = &Reference> {
+        let content: Box<dyn Iterator<Item = &Reference>> = match &self.content {
+            Some(Content::Json(template)) => Box::new(template.references()),
+            Some(Content::Form(template)) => Box::new(template.references()),
+            Some(Content::Forward) | None => Box::new(std::iter::empty()),
+        };
+        let conditions = self.when.iter().chain(&self.expect);
+        let headers = self.headers.iter();
+        conditions
+            .flat_map(Expression::references)
+            .chain(self.each.iter().map(|each| &each.list))
+            .chain(self.path.iter().flat_map(PathTemplate::references))
+            .chain(self.query.iter().flat_map(QueryTemplate::references))
+            .chain(headers.flat_map(|(_, template)| template.references()))
+            .chain(content)
+    }
+}
+
 /// A body that is made from values.
 #[derive(Debug, Clone)]
 pub enum Content {
@@ -54,6 +84,18 @@ pub struct EachSettings {
     pub max: usize,
     /// The failures up to which the call succeeds.
     pub tolerate: Tolerance,
+}
+
+impl Tolerance {
+    /// Returns the most failures of a call with this many elements. A share is rounded down.
+    #[must_use]
+    pub fn most(self, total: usize) -> usize {
+        match self {
+            Self::Count(most) => most,
+            // 29 % of 100 elements are 29, though the product of the two numbers is a little less.
+            Self::Share(share) => (total as f64 * share + 1e-9) as usize,
+        }
+    }
 }
 
 /// The failures up to which a call with `each` succeeds.

@@ -26,6 +26,7 @@ use super::{
     request::Template,
     settings::{Request, Service},
     tls::{Session, Sessions, TlsError},
+    turn::Composition,
 };
 use crate::fanout::Repeatable;
 
@@ -112,6 +113,11 @@ impl PreparedRequest {
     /// Returns the bytes of this request to a service.
     pub(super) fn template(&self, service: &PreparedService) -> Template {
         Template::new(&service.service.address, &self.request, self.hop.clone())
+    }
+
+    /// Returns the parts of this request to a service that are made from values, if there are any.
+    pub(super) fn composition(&self, service: &PreparedService) -> Option<Composition> {
+        Composition::new(&service.service.address, &self.request, self.hop.clone())
     }
 }
 

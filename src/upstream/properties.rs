@@ -10,7 +10,8 @@ use super::{
     body::Bounds,
     coding::Codings,
     head::Framing,
-    reading::{Reading, Rules},
+    reading::Reading,
+    rules::Rules,
 };
 use crate::exchange::Allowance;
 use crate::fanout::{Body, Failure, FailureKind, HeadStatus, StatusSet};
@@ -91,6 +92,8 @@ impl Seen {
             depth: DEPTH,
             status: &status,
             advised: None,
+            kept: &[],
+            expected: None,
         });
         for piece in pieces.filter(|piece| !piece.is_empty()) {
             if reading.is_over() {

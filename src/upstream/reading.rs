@@ -7,21 +7,21 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use super::{
-    advice::Advised,
     answer,
-    body::{Bounds, Growing},
+    body::Growing,
     broken::protocol,
     head::{self, Framing, Head},
     keep_alive::Idle,
+    kept::{self, Kept},
     rest::{Rest, Stop},
-    settings::Request,
-    whole::{self, Inflated, Packed},
+    rules::Rules,
+    whole::{Accepted, Inflated, Packed},
 };
-use crate::exchange::{Allowance, Share};
-use crate::fanout::{Body, Failure, FailureKind, HeadStatus, Reply, StatusSet};
+use crate::exchange::Share;
+use crate::fanout::{Body, Failure, FailureKind, Reply};
 
 /// The largest head of an answer, and of an interim answer.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
@@ -32,53 +32,12 @@ const MAX_INTERIM: usize = 16;
 /// The largest body of a failed answer that is read for the connection's sake.
 const DRAIN_BYTES: u64 = 16 * 1024;
 
-/// The rules for an answer.
-#[derive(Clone, Copy)]
-pub(super) struct Rules<'a> {
-    /// True if the request's method was HEAD. There is then no body, whatever the head says.
-    pub(super) head_only: bool,
-    /// The statuses that count as success.
-    pub(super) success: &'a StatusSet,
-    /// True if an answer is refused that only the end of its connection ends, as nobody can see if it was cut.
-    pub(super) framed: bool,
-    /// The bytes that the body may take.
-    pub(super) bounds: Bounds<'a>,
-    /// The depth to which JSON may nest.
-    pub(super) depth: u16,
-    /// Set when the final head has come.
-    pub(super) status: &'a HeadStatus,
-    /// The failures of which fields are kept beside their status, if there are any.
-    pub(super) advised: Option<&'a Advised>,
-}
-
-impl<'a> Rules<'a> {
-    /// Returns the rules for the answer to a request. Its body takes its bytes from `shared`, and `status` is told of
-    /// its final head.
-    pub(super) fn of(
-        request: &'a Request,
-        shared: &'a Allowance,
-        status: &'a HeadStatus,
-        advised: Option<&'a Advised>,
-    ) -> Self {
-        Self {
-            head_only: request.method == Method::HEAD,
-            success: &request.success,
-            framed: request.framed,
-            bounds: Bounds {
-                own: request.max_body,
-                shared,
-            },
-            depth: u16::try_from(request.max_depth).unwrap_or(u16::MAX),
-            status,
-            advised,
-        }
-    }
-}
-
 /// An answer as far as it has come.
 pub(super) struct Reading<'a> {
     rules: Rules<'a>,
     stage: Stage<'a>,
+    /// The fields of its final head that are kept.
+    kept: Option<Kept>,
     interim: usize,
     answered: bool,
     /// True if the first bytes were not HTTP.
@@ -118,6 +77,7 @@ impl<'a> Reading<'a> {
         Self {
             rules,
             stage: Stage::Head(Vec::new()),
+            kept: None,
             interim: 0,
             answered: false,
             garbled: false,
@@ -247,6 +207,12 @@ impl<'a> Reading<'a> {
             let fault =
                 protocol("only the end of the connection ends the answer, which may be cut");
             return self.fail(fault.with_status(head.status));
+        }
+        if !self.rules.kept.is_empty() {
+            self.kept = Some(kept::read(
+                self.rules.kept,
+                &bytes[bytes.len() - head.size..],
+            ));
         }
         let mut body = Growing::new(self.rules.bounds);
         if head.described.format().is_some() {
@@ -379,11 +345,16 @@ impl<'a> Reading<'a> {
         let Stage::Whole { head, bytes, share } = stage else {
             return None;
         };
+        let accepted = Accepted {
+            status: head.status,
+            kept: self.kept.take(),
+            expected: self.rules.expected,
+        };
         Some(Packed {
             format,
             bytes,
             body: Growing::inflated(self.rules.bounds, share),
-            rest: Inflated::new(head.status, head.described, self.rules.depth),
+            rest: Inflated::new(accepted, head.described, self.rules.depth),
         })
     }
 
@@ -396,7 +367,12 @@ impl<'a> Reading<'a> {
                 } else {
                     answer::read(head.described, bytes, self.rules.depth.into())
                 };
-                (whole::judge(head.status, body, share), self.lasts)
+                let accepted = Accepted {
+                    status: head.status,
+                    kept: self.kept,
+                    expected: self.rules.expected,
+                };
+                (accepted.judge(body, share), self.lasts)
             }
             Stage::Failed(failure) => (Err(failure), self.lasts),
             // The rest is not waited for any longer.

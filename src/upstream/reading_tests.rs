@@ -1,7 +1,11 @@
 //! Answers whose first bytes are not HTTP.
 
 use super::*;
-use crate::exchange::Allowance;
+use crate::{
+    exchange::Allowance,
+    fanout::{HeadStatus, StatusSet},
+    upstream::body::Bounds,
+};
 
 fn reading<'a>(
     shared: &'a Allowance,
@@ -16,6 +20,8 @@ fn reading<'a>(
         depth: 64,
         status,
         advised: None,
+        kept: &[],
+        expected: None,
     })
 }
 

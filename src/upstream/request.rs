@@ -2,18 +2,15 @@
 //! ready at start. Pure.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::HeaderValue;
 
-use super::{Address, settings::Request};
-use crate::exchange::{ClientContext, REQUEST_ID, TRACE_PARENT, TRACE_STATE};
+use super::{
+    Address,
+    fields::{self, Fields},
+    settings::Request,
+};
+use crate::exchange::ClientContext;
 use crate::fanout::AttemptId;
-
-/// The sender's name, as RFC 9110 asks of a client.
-const USER_AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("gather/", env!("CARGO_PKG_VERSION")));
-
-/// The gateways that the request has come through (RFC 8586).
-const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
 /// The largest body, in bytes, that goes out together with its head.
 pub(super) const SMALL: usize = 16 * 1024;
@@ -23,44 +20,20 @@ pub(super) struct Template {
     /// Method, path and the upstream's own query.
     start: Vec<u8>,
     has_query: bool,
-    /// The upstream's own fields, each with its line.
-    fields: Vec<(HeaderName, Vec<u8>)>,
-    /// The lines of all own fields, and the line of the hop.
-    lines: Vec<u8>,
-    /// The gateway's own name in `CDN-Loop`, if it has one.
-    hop: Option<HeaderValue>,
+    fields: Fields,
     body: Bytes,
-    forward_headers: Vec<HeaderName>,
     forward_query: Vec<String>,
 }
 
 impl Template {
     pub(super) fn new(address: &Address, request: &Request, hop: Option<HeaderValue>) -> Self {
         let target = &request.target;
-        let fields: Vec<_> = fields(address, request)
-            .into_iter()
-            .map(|(name, value)| {
-                let mut line = Vec::new();
-                write_field(&mut line, &name, &value);
-                (name, line)
-            })
-            .collect();
-        let mut lines: Vec<u8> = fields.iter().flat_map(|(_, line)| line).copied().collect();
-        let mut forward_headers = request.forward_headers.clone();
-        if let Some(hop) = &hop {
-            write_field(&mut lines, &CDN_LOOP, hop);
-            // The field is always sent, and must not be sent twice.
-            forward_headers.retain(|name| *name != CDN_LOOP);
-        }
         Self {
             // A URL such as http://users?id=1 asks for the root, which `target` writes.
             start: format!("{} {target}", request.method).into_bytes(),
             has_query: target.query().is_some(),
-            lines,
-            hop,
-            fields,
+            fields: Fields::new(address, request, hop, |_| false),
             body: request.body.clone().unwrap_or_default(),
-            forward_headers,
             forward_query: request.forward_query.clone(),
         }
     }
@@ -72,109 +45,49 @@ impl Template {
 
     /// Returns the head, together with a small body, and the bytes to send after it.
     pub(super) fn bytes(&self, client: &ClientContext, id: AttemptId) -> (Vec<u8>, &[u8]) {
-        let with_body = if self.body.len() <= SMALL {
-            self.body.len()
-        } else {
-            0
-        };
-        let mut bytes = Vec::with_capacity(self.start.len() + self.lines.len() + 128 + with_body);
+        let (now, after) = split(&self.body);
+        let mut bytes = Vec::with_capacity(self.start.len() + self.fields.len() + 128 + now.len());
         bytes.extend_from_slice(&self.start);
-        let pairs = client.query.iter();
-        let pairs = pairs.filter(|(name, _)| self.forward_query.contains(name));
-        for (index, (_, pair)) in pairs.enumerate() {
-            let is_first = index == 0 && !self.has_query;
-            bytes.push(if is_first { b'?' } else { b'&' });
-            // The pairs are from a valid URI, so they are valid in this one.
-            bytes.extend_from_slice(pair.as_bytes());
-        }
+        let mut is_first = !self.has_query;
+        write_pairs(&mut bytes, &self.forward_query, client, &mut is_first);
         bytes.extend_from_slice(b" HTTP/1.1\r\n");
-        self.write_fields(&mut bytes, client);
-        write_field(&mut bytes, &REQUEST_ID, &client.request_id);
-        if let Some(trace) = &client.trace {
-            write_line(&mut bytes, &TRACE_PARENT, &trace.parent_of(id));
-            if let Some(state) = &trace.state {
-                write_field(&mut bytes, &TRACE_STATE, state);
-            }
-        }
-        bytes.extend_from_slice(b"\r\n");
-        let (now, after) = self.body.split_at(with_body);
+        self.fields.write(&mut bytes, client);
+        fields::write_id(&mut bytes, client);
+        fields::write_end(&mut bytes, client, id);
         bytes.extend_from_slice(now);
         (bytes, after)
     }
+}
 
-    /// Writes the fields. A client's field replaces an own field of the same name.
-    fn write_fields(&self, bytes: &mut Vec<u8>, client: &ClientContext) {
-        let passes = |name: &HeaderName| self.forward_headers.contains(name);
-        let hops = client.hops.as_ref();
-        if hops.is_none() && !client.headers.iter().any(|(name, _)| passes(name)) {
-            bytes.extend_from_slice(&self.lines);
-            return;
-        }
-        for (own, line) in &self.fields {
-            let replaces = |(name, _): &(HeaderName, HeaderValue)| name == own && passes(name);
-            if !client.headers.iter().any(replaces) {
-                bytes.extend_from_slice(line);
-            }
-        }
-        for (name, value) in &client.headers {
-            if passes(name) {
-                write_field(bytes, name, value);
-            }
-        }
-        if let Some(hop) = &self.hop {
-            let before = hops.map(|hops| [hops.as_bytes(), b", "].concat());
-            let all = [before.as_deref().unwrap_or_default(), hop.as_bytes()].concat();
-            write_line(bytes, &CDN_LOOP, &all);
-        }
+/// Divides a body into the part that goes out with the head, and the part that goes after it.
+pub(super) fn split(body: &[u8]) -> (&[u8], &[u8]) {
+    match body.len() {
+        ..=SMALL => (body, &[]),
+        _ => (&[], body),
     }
 }
 
-fn write_field(bytes: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    write_line(bytes, name, value.as_bytes());
-}
-
-fn write_line(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
-    bytes.extend_from_slice(name.as_str().as_bytes());
-    bytes.extend_from_slice(b": ");
-    bytes.extend_from_slice(value);
-    bytes.extend_from_slice(b"\r\n");
-}
-
-/// Returns the fields of every request. Configured fields come before the usual ones.
-fn fields(address: &Address, request: &Request) -> Vec<(HeaderName, HeaderValue)> {
-    let host = address.host_field();
-    let host = HeaderValue::from_str(host).expect("an authority is visible");
-    let codings = if request.compressed {
-        "gzip, br"
-    } else {
-        "identity"
-    };
-    let mut fields = vec![
-        (header::HOST, host),
-        (header::USER_AGENT, USER_AGENT),
-        (header::ACCEPT_ENCODING, HeaderValue::from_static(codings)),
-    ];
-    let is_without = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
-    let length = request.body.as_ref().map(Bytes::len);
-    // A method that usually has a body announces that there is none.
-    let announced = (!is_without.contains(&request.method)).then_some(0);
-    if let Some(length) = length.or(announced) {
-        fields.push((header::CONTENT_LENGTH, HeaderValue::from(length)));
-    }
-    for (name, value) in &request.headers {
-        if *name == REQUEST_ID {
-            continue;
-        }
-        match fields.iter_mut().find(|(own, _)| own == name) {
-            Some((_, own)) => own.clone_from(value),
-            None => fields.push((name.clone(), value.clone())),
+/// Writes the client's query parameters of these names. `is_first` says if no pair came before; it is updated.
+pub(super) fn write_pairs(
+    bytes: &mut Vec<u8>,
+    names: &[String],
+    client: &ClientContext,
+    is_first: &mut bool,
+) {
+    for (name, pair) in &client.query {
+        if names.contains(name) {
+            bytes.push(if *is_first { b'?' } else { b'&' });
+            *is_first = false;
+            // The pairs are from a valid URI, so they are valid in this one.
+            bytes.extend_from_slice(pair.as_bytes());
         }
     }
-    fields
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header;
+
     use super::*;
     use crate::upstream::Settings;
 

@@ -134,7 +134,14 @@ async fn attempt(adapter: &Adapter) -> Result<Reply, Failure> {
     let heard = HeadStatus::default();
     let client = client();
     adapter
-        .attempt(&client, &(), Earlier::NONE, AttemptId::ONLY, until, &heard)
+        .attempt(
+            &client,
+            &None,
+            Earlier::NONE,
+            AttemptId::ONLY,
+            until,
+            &heard,
+        )
         .await
 }
 

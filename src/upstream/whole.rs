@@ -7,6 +7,8 @@ use super::{
     answer::{self, Described},
     body::{Growing, no_memory},
     coding::Format,
+    expectation::Expectation,
+    kept::Kept,
 };
 use crate::exchange::Share;
 use crate::fanout::{Body, Failure, Reply};
@@ -17,26 +19,26 @@ pub(super) struct Packed<'a> {
     pub(super) bytes: Bytes,
     /// The buffer for the inflated body.
     pub(super) body: Growing<'a>,
-    pub(super) rest: Inflated,
+    pub(super) rest: Inflated<'a>,
 }
 
 impl Packed<'_> {
     pub(super) const fn status(&self) -> StatusCode {
-        self.rest.status
+        self.rest.accepted.status
     }
 }
 
 /// The rest of an answer whose body is inflated.
-pub(super) struct Inflated {
-    status: StatusCode,
+pub(super) struct Inflated<'a> {
+    accepted: Accepted<'a>,
     described: Described,
     depth: u16,
 }
 
-impl Inflated {
-    pub(super) fn new(status: StatusCode, described: Described, depth: u16) -> Self {
+impl<'a> Inflated<'a> {
+    pub(super) fn new(accepted: Accepted<'a>, described: Described, depth: u16) -> Self {
         Self {
-            status,
+            accepted,
             described: described.inflated(),
             depth,
         }
@@ -48,25 +50,43 @@ impl Inflated {
             Ok(body) => {
                 let (bytes, share) = body.finish();
                 let body = answer::read(self.described, bytes, self.depth.into());
-                judge(self.status, body, share)
+                self.accepted.judge(body, share)
             }
-            Err(failure) => Err(failure.with_status(self.status)),
+            Err(failure) => Err(failure.with_status(self.accepted.status)),
         }
     }
 }
 
-/// Makes a reply of a whole body, if there is memory for its form in the answer.
-pub(super) fn judge(
-    status: StatusCode,
-    body: Result<Body, Failure>,
-    share: Share<'_>,
-) -> Result<Reply, Failure> {
-    match body {
-        Ok(body) => match share.keep(growth(&body)) {
-            Ok(()) => Ok(Reply::new(status, body)),
+/// The parts of a reply beside its body, and the condition on it.
+pub(super) struct Accepted<'a> {
+    pub(super) status: StatusCode,
+    pub(super) kept: Option<Kept>,
+    pub(super) expected: Option<&'a Expectation<'a>>,
+}
+
+impl Accepted<'_> {
+    /// Makes a reply of a whole body, if it is what the call expects, and if there is memory for its form in the
+    /// answer.
+    pub(super) fn judge(
+        self,
+        body: Result<Body, Failure>,
+        share: Share<'_>,
+    ) -> Result<Reply, Failure> {
+        let status = self.status;
+        let body = body.map_err(|failure| failure.with_status(status))?;
+        let more = growth(&body);
+        let reply = Reply {
+            status,
+            body,
+            fields: self.kept,
+        };
+        if let Some(expected) = self.expected {
+            expected.judge(&reply)?;
+        }
+        match share.keep(more) {
+            Ok(()) => Ok(reply),
             Err(_) => Err(no_memory().with_status(status)),
-        },
-        Err(failure) => Err(failure.with_status(status)),
+        }
     }
 }
 

@@ -69,6 +69,12 @@ impl PathTemplate {
         unimplemented!()
     }
 
+    /// Returns the whole path as it is configured.
+    #[must_use]
+    pub fn pattern(&self) -> &str {
+        unimplemented!()
+    }
+
     /// Appends the path, which begins with a slash.
     ///
     /// # Errors

@@ -17,9 +17,9 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use tokio::time::Instant;
 
-use super::{SpanTargets, Spans, shared};
+use super::{SpanTargets, Spans, shared, targets::PlanTargets};
 use crate::exchange::{Parent, Trace};
-use crate::fanout::{AttemptId, Cause, Event, FailureKind, Mode, Observer};
+use crate::fanout::{AggregateId, AttemptId, Cause, Event, FailureKind, Mode, Observer};
 
 /// A client's request as it came.
 #[derive(Debug, Clone, Copy, Default)]
@@ -123,15 +123,15 @@ impl RequestTrace {
     /// Returns an observer for one plan of the request, whose attempts go to these targets. `None` if nothing is
     /// recorded.
     #[must_use]
-    pub fn observer<'a>(
+    pub fn observer<'a, 'n>(
         &'a self,
-        mode: Mode,
+        plan: PlanShape<impl Iterator<Item = &'n str>>,
         targets: &'a SpanTargets,
     ) -> Option<SpanObserver<'a>> {
-        self.trace.is_sampled().then_some(SpanObserver {
+        self.trace.is_sampled().then(|| SpanObserver {
             request: self,
-            targets,
-            mode,
+            targets: targets.plan(plan.aggregate, plan.names),
+            mode: plan.mode,
         })
     }
 
@@ -257,11 +257,22 @@ struct Recorded {
     error: Option<Cow<'static, str>>,
 }
 
-/// Makes spans of a plan's events. The event of an end tells how long the span took, so nothing is kept between events.
+/// The calls of a plan.
 #[derive(Debug, Clone, Copy)]
+pub struct PlanShape<N> {
+    /// The aggregate that it is of.
+    pub aggregate: AggregateId,
+    /// The way in which the calls follow one another.
+    pub mode: Mode,
+    /// The names of the calls, in plan order.
+    pub names: N,
+}
+
+/// Makes spans of a plan's events. The event of an end tells how long the span took, so nothing is kept between events.
+#[derive(Debug, Clone)]
 pub struct SpanObserver<'a> {
     request: &'a RequestTrace,
-    targets: &'a SpanTargets,
+    targets: PlanTargets<'a>,
     mode: Mode,
 }
 
@@ -278,7 +289,7 @@ impl Observer for SpanObserver<'_> {
                 status,
                 result,
             } => {
-                let target = self.targets.get(upstream);
+                let target = self.targets.get(call, upstream);
                 let mut attributes = target.attributes.clone();
                 if attempt > 1 {
                     let again = i64::from(attempt - 1);
