@@ -3,15 +3,18 @@
 //! reports every mistake in one go, with its file and key path.
 
 mod aggregates;
+mod call_values;
 mod calls;
 mod check;
 mod checked;
+mod composition;
 mod decode;
 mod default_files;
 mod defaults;
 mod descriptor_needs;
 mod descriptors;
 mod effective;
+mod effective_calls;
 mod environment;
 mod files;
 mod headers;
@@ -19,7 +22,9 @@ mod hints;
 mod inheritance;
 mod layers;
 mod lints;
+mod listed;
 mod loops;
+mod masking;
 mod memory;
 mod memory_limit;
 mod mistake;
@@ -31,7 +36,9 @@ mod policy_values;
 pub(crate) mod properties;
 mod quantities;
 mod raw;
+mod repeats;
 mod review;
+mod routes;
 mod schema;
 mod spelling;
 mod stray;

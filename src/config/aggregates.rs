@@ -1,31 +1,39 @@
-//! Checks `[aggregates.NAME]`: that its calls name upstreams, and that it waits for no more than it calls. Of upstreams
-//! it must know only the names.
+//! Checks `[aggregates.NAME]`: its rules, and its calls one by one and together. Of upstreams it must know only the names
+//! and the requests.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    num::NonZeroUsize,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use http::Method;
+use http::{HeaderName, uri::PathAndQuery};
 
 use super::{
-    calls::{RawCall, RawCallTable, WaitFor},
+    call_values::RawShape,
+    calls::{RawCall, WaitFor},
     checked::{Aggregate, Call},
+    composition::{self, Composition, Surroundings, Together},
     defaults::{self, MOST_CALLS},
-    mistake::{KeyPath, nearest},
-    pass_status,
+    headers,
+    listed::{self, Listed},
+    mistake::KeyPath,
     quantities::Size,
     raw::{Named, RawAggregate, RawMode, RawOnFailure},
     review::{Review, Slot},
+    routes::{self, Access},
     values::{Table, count},
 };
 use crate::{
-    compose::{CallShape, Shape},
-    endpoint::{Limits, Takes},
-    fanout::{Completion, Mode, Need, OnFailure, Rules, UpstreamId},
+    compose::Shape,
+    endpoint::{Limits, TakenPaths},
+    fanout::{Completion, Mode, Need, OnFailure, Rules},
+    upstream::Request,
 };
+
+/// The upstreams, as far as aggregates know them.
+pub(super) struct Upstreams<'a> {
+    /// The names of all, in order.
+    pub(super) names: &'a [String],
+    /// The requests of those that could be made, by name.
+    pub(super) requests: BTreeMap<&'a str, &'a Request>,
+}
 
 /// The aggregates that could be made, and the deadlines that are known.
 pub(super) struct Checked {
@@ -35,13 +43,10 @@ pub(super) struct Checked {
     pub(super) deadlines: BTreeMap<String, Duration>,
 }
 
-/// The name of the whole request in `Server-Timing`.
-const TOTAL: &str = "total";
-
-/// Checks all aggregates against the names of all upstreams, which are in order.
+/// Checks all aggregates.
 pub(super) fn check(
     raw: Option<Named<RawAggregate>>,
-    upstreams: &[String],
+    upstreams: &Upstreams<'_>,
     review: &mut Review<'_>,
 ) -> Checked {
     let table = KeyPath::of(["aggregates"]);
@@ -56,11 +61,14 @@ pub(super) fn check(
         checked: Vec::new(),
         deadlines: BTreeMap::new(),
     };
+    let mut taken = TakenPaths::default();
     for (name, Table(raw)) in raw.unwrap_or_default() {
         let path = table.key(&name);
         let deadline = review.duration(&path.key("deadline"), raw.deadline);
         let deadline = deadline.or(Slot::Given(defaults::DEADLINE)).given();
-        let aggregate = aggregate(&name, &path, raw, deadline, upstreams, review);
+        let own: Arc<str> = Arc::from(name.as_str());
+        let access = routes::check(&own, &path, &raw, &mut taken, review);
+        let aggregate = aggregate(own, &path, raw, deadline, access, upstreams, review);
         all.checked.extend(aggregate);
         all.deadlines
             .extend(deadline.map(|deadline| (name, deadline)));
@@ -69,52 +77,37 @@ pub(super) fn check(
 }
 
 fn aggregate(
-    name: &str,
+    name: Arc<str>,
     path: &KeyPath,
-    raw: RawAggregate,
+    mut raw: RawAggregate,
     deadline: Option<Duration>,
-    upstreams: &[String],
+    access: Access,
+    upstreams: &Upstreams<'_>,
     review: &mut Review<'_>,
 ) -> Option<Aggregate> {
-    let entries = match review.slot(&path.key("calls"), raw.calls) {
-        Slot::Given(calls) => Some(calls),
-        Slot::Refused => None,
-        Slot::Absent => {
-            let message =
-                r#"missing; expected the names of upstreams, such as ["users", "orders"]"#;
-            review.mistake(&path.key("calls"), message);
-            None
-        }
-    };
+    let entries = entries(path, raw.calls.take(), review);
     let max_body = review
         .slot(&path.key("max_body"), raw.max_body)
         .and_then(|Size(bytes)| bytes.try_into().ok())
         .or(Slot::Given(defaults::MAX_BODIES))
         .given();
     let completion = completion(path, raw.wait_for, entries.as_ref().map(Vec::len), review);
-    let calls = entries.and_then(|entries| calls(&path.key("calls"), entries, upstreams, review));
-    if let (Some(Completion::Required), Some(calls)) = (completion, &calls)
-        && calls.iter().all(|call| call.need == Need::Optional)
-    {
-        let message =
-            "found \"required\", but every call is optional: there is nothing to wait for";
-        review.mistake(&path.key("wait_for"), message);
-    }
-    if let (Some(completion), Some(calls)) = (completion, &calls)
-        && completion != Completion::Required
-        && !matches!(raw.on_failure, Some(RawOnFailure::Fail))
-    {
-        for (index, call) in calls.iter().enumerate() {
-            if call.need == Need::Optional {
-                let message = "has no effect here, except for callers that send wait_for=required; set `wait_for = \"required\"` or \
-                               `on_failure = \"fail\"`";
-                review.warning(&path.key("calls").index(index).key("optional"), message);
-            }
-        }
-    }
+    let at = path.key("response_headers");
+    let response_headers = raw.response_headers.take();
+    let response_headers = response_headers.map(|names| headers::of_answers(&at, names, review));
+    let answer = Answer {
+        raw_shape: raw.shape.take(),
+        response_headers: response_headers.unwrap_or_default(),
+    };
+    let listed = entries
+        .and_then(|entries| listed::check(&path.key("calls"), entries, upstreams.names, review));
+    let made = listed.and_then(|listed| calls(path, listed, &access, &answer, upstreams, review));
+    let calls = made.as_ref().map(|(calls, _)| calls.as_slice());
+    check_needs(path, completion, &raw, calls, review);
+    let (calls, shape) = made?;
     Some(Aggregate {
-        name: Arc::from(name),
-        calls: calls?,
+        name,
+        calls,
         rules: Rules {
             mode: match raw.mode {
                 Some(RawMode::Sequential | RawMode::Sync) => Mode::Sequential,
@@ -131,14 +124,160 @@ fn aggregate(
         limits: Limits {
             compare: raw.compare.unwrap_or(false),
             max_body: max_body?,
-            max_request_body: defaults::MAX_REQUEST_BODY,
-            parameters: true,
+            max_request_body: access.max_request_body,
+            parameters: access.parameters,
         },
-        route: None,
-        methods: vec![Method::GET],
-        shape: Shape::default(),
-        response_headers: Vec::new(),
+        route: access.route,
+        methods: access.methods,
+        shape,
+        response_headers: answer.response_headers,
     })
+}
+
+/// The settings of an answer, as far as they don't depend on the calls.
+struct Answer {
+    raw_shape: Option<RawShape>,
+    response_headers: Vec<HeaderName>,
+}
+
+fn entries(
+    path: &KeyPath,
+    raw: Option<Vec<RawCall>>,
+    review: &mut Review<'_>,
+) -> Option<Vec<RawCall>> {
+    match review.slot(&path.key("calls"), raw) {
+        Slot::Given(calls) => Some(calls),
+        Slot::Refused => None,
+        Slot::Absent => {
+            let message =
+                r#"missing; expected the names of upstreams, such as ["users", "orders"]"#;
+            review.mistake(&path.key("calls"), message);
+            None
+        }
+    }
+}
+
+/// Checks that there is something to wait for, and that `optional` has an effect. `path` is the aggregate's.
+fn check_needs(
+    path: &KeyPath,
+    completion: Option<Completion>,
+    raw: &RawAggregate,
+    calls: Option<&[Call]>,
+    review: &mut Review<'_>,
+) {
+    let (Some(completion), Some(calls)) = (completion, calls) else {
+        return;
+    };
+    if completion == Completion::Required {
+        if calls.iter().all(|call| call.need == Need::Optional) {
+            let message =
+                "found \"required\", but every call is optional: there is nothing to wait for";
+            review.mistake(&path.key("wait_for"), message);
+        }
+        return;
+    }
+    if matches!(raw.on_failure, Some(RawOnFailure::Fail)) {
+        return;
+    }
+    for (index, call) in calls.iter().enumerate() {
+        if call.need == Need::Optional {
+            let message = "has no effect here, except for callers that send wait_for=required; set `wait_for = \"required\"` or \
+                           `on_failure = \"fail\"`";
+            review.warning(&path.key("calls").index(index).key("optional"), message);
+        }
+    }
+}
+
+/// Makes the calls of an aggregate, and the shape of its answer. `path` is the aggregate's.
+fn calls(
+    path: &KeyPath,
+    listed: Vec<Listed>,
+    access: &Access,
+    answer: &Answer,
+    upstreams: &Upstreams<'_>,
+    review: &mut Review<'_>,
+) -> Option<(Vec<Call>, Shape)> {
+    let names = listed.iter().map(|entry| entry.name.clone());
+    // Without all names, nothing can be said of references to calls.
+    let names: Vec<Arc<str>> = names.collect::<Option<_>>()?;
+    let parameters: Vec<_> = (access.route.iter().flat_map(|route| &route.parameters))
+        .map(|parameter| Arc::clone(&parameter.name))
+        .collect();
+    let around = Surroundings {
+        parameters: &parameters,
+        names: &names,
+        has_body: access.has_body(),
+        takes_own: access.parameters,
+    };
+    let unknown = Request::get(PathAndQuery::from_static("/"));
+    let compositions: Vec<_> = listed
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| {
+            let upstream = entry.table.upstream.as_deref();
+            let request = upstream.and_then(|name| upstreams.requests.get(name).copied());
+            let request = request.unwrap_or(&unknown);
+            composition::check(&entry.path, index, &entry.table, request, &around, review)
+        })
+        .collect();
+    let hidden: Vec<_> = compositions
+        .iter()
+        .map(|call| call.shape.is_hidden)
+        .collect();
+    let shape = composition::shape(path, answer.raw_shape.clone(), &around, &hidden, review);
+    let together = composition::together(
+        &compositions,
+        &names,
+        &shape,
+        &answer.response_headers,
+        review,
+    );
+    let calls = put_together(listed, compositions, together, upstreams)?;
+    composition::check_merge(&path.key("calls"), &calls, &shape, review);
+    Some((calls, shape))
+}
+
+/// Makes the calls of their parts. `None` if a part is missing, which has its mistake.
+fn put_together(
+    listed: Vec<Listed>,
+    compositions: Vec<Composition>,
+    together: Together,
+    upstreams: &Upstreams<'_>,
+) -> Option<Vec<Call>> {
+    let Together {
+        after,
+        takes,
+        kept_fields,
+    } = together;
+    let parts = listed.into_iter().zip(compositions);
+    let parts = parts.zip(after.into_iter().zip(takes).zip(kept_fields));
+    let calls = parts.map(|((entry, composition), ((after, takes), kept_fields))| {
+        let upstream = upstreams.names.get(entry.upstream?.0)?;
+        let request = match (composition.request, kept_fields.is_empty()) {
+            (None, true) => None,
+            (own, _) => {
+                // An upstream that was refused has no request, and its mistake.
+                let request = own.or_else(|| Some((*upstreams.requests.get(&**upstream)?).clone()));
+                request.map(|request| Request {
+                    kept_fields,
+                    ..request
+                })
+            }
+        };
+        Some(Call {
+            name: entry.name.filter(|_| entry.is_name_free)?,
+            upstream: entry.upstream?,
+            need: entry.need,
+            pass_status: entry.pass_status,
+            request,
+            after,
+            fallback: composition.fallback,
+            shape: composition.shape,
+            takes,
+            written: Box::new(entry.table),
+        })
+    });
+    calls.collect()
 }
 
 fn completion(
@@ -161,109 +300,4 @@ fn completion(
         }
         Some(WaitFor::All) | None => Some(Completion::All),
     }
-}
-
-fn calls(
-    path: &KeyPath,
-    entries: Vec<RawCall>,
-    upstreams: &[String],
-    review: &mut Review<'_>,
-) -> Option<Vec<Call>> {
-    if !(1..=MOST_CALLS).contains(&entries.len()) {
-        let message = format!("found {} calls, expected 1 to {MOST_CALLS}", entries.len());
-        review.mistake(path, message);
-        return None;
-    }
-    let mut taken = HashMap::<String, usize>::new();
-    let checked = entries.into_iter().enumerate().map(|(index, entry)| {
-        let at = path.index(index);
-        let (upstream_path, name_path, table) = match entry {
-            RawCall::Refused => return None,
-            RawCall::Table(table) => {
-                let name_path = match table.name {
-                    Some(_) => at.key("name"),
-                    None => at.clone(),
-                };
-                (at.key("upstream"), name_path, table)
-            }
-            RawCall::Name(name) => {
-                let table = RawCallTable {
-                    upstream: Some(name),
-                    ..RawCallTable::default()
-                };
-                (at.clone(), at.clone(), table)
-            }
-        };
-        let upstream = match review.slot(&upstream_path, table.upstream) {
-            Slot::Given(upstream) => Some(upstream),
-            Slot::Refused => None,
-            Slot::Absent => {
-                review.mistake(&upstream_path, "missing; expected the name of an upstream");
-                None
-            }
-        };
-        let place = upstream
-            .as_ref()
-            .and_then(|name| place(&upstream_path, name, upstreams, review));
-        if let Some(name) = &table.name {
-            review.check_name(&name_path, name);
-        }
-        let need = match table.optional {
-            Some(true) => Need::Optional,
-            Some(false) | None => Need::Required,
-        };
-        let pass_status = pass_status::of_call(&at, table.pass_status, review);
-        let name = table.name.or(upstream)?;
-        if name == TOTAL {
-            let message =
-                "the name `total` is the whole answer's in Server-Timing; the call needs another";
-            review.mistake(&name_path, message);
-            return None;
-        }
-        if let Some(first) = taken.get(&name) {
-            let message = format!(
-                "the name `{name}` is taken by calls[{first}]; one of them needs another, \
-                 such as {{ upstream = \"…\", name = \"{name}_2\" }}"
-            );
-            review.mistake(&name_path, message);
-            return None;
-        }
-        taken.insert(name.clone(), index);
-        Some(Call {
-            name: Arc::from(name),
-            upstream: place?,
-            need,
-            pass_status,
-            request: None,
-            after: Box::default(),
-            fallback: None,
-            shape: CallShape::default(),
-            takes: Takes::default(),
-        })
-    });
-    // All of them first, as each may have a mistake of its own.
-    checked.collect::<Vec<_>>().into_iter().collect()
-}
-
-/// Returns the id of an upstream: its index among all.
-fn place(
-    path: &KeyPath,
-    name: &str,
-    upstreams: &[String],
-    review: &mut Review<'_>,
-) -> Option<UpstreamId> {
-    let place = upstreams.iter().position(|known| known == name);
-    let place = place.map(UpstreamId);
-    // If the whole table was refused, its names are unknown.
-    if place.is_none() && !review.refused.contains(&KeyPath::of(["upstreams"])) {
-        let hint = match nearest(name, upstreams.iter().map(String::as_str)) {
-            Some(meant) => format!(", did you mean `{meant}`?"),
-            None if (1..=20).contains(&upstreams.len()) => {
-                format!("; there are: {}", upstreams.join(", "))
-            }
-            None => String::new(),
-        };
-        review.mistake(path, format!("no upstream has the name `{name}`{hint}"));
-    }
-    place
 }

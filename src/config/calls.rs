@@ -1,6 +1,6 @@
 //! The forms in which a file writes a call and the awaited condition. It must not know if they make sense.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -8,7 +8,14 @@ use serde::{
     de::{Error, MapAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{defaults::MOST_CALLS, pass_status::Passable};
+use serde_json::Value;
+
+use super::{
+    call_values::{Pairs, RawCallMethod, RawTolerance},
+    defaults::{MOST_CALLS, MOST_ELEMENTS},
+    pass_status::Passable,
+    values::{Count, Texts},
+};
 
 /// One entry of `calls`.
 #[derive(Debug, Clone)]
@@ -16,13 +23,13 @@ pub(super) enum RawCall {
     /// The name of an upstream.
     Name(String),
     /// A table.
-    Table(RawCallTable),
+    Table(Box<RawCallTable>),
     /// An entry that was refused before. It keeps its index in the list.
     Refused,
 }
 
 /// One call of an aggregate.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Call")]
 pub(super) struct RawCallTable {
@@ -37,6 +44,72 @@ pub(super) struct RawCallTable {
     /// optional. Those that are about a connection, such as 407, are refused. Default: none.
     #[schemars(with = "Option<Vec<Passable>>", extend("uniqueItems" = true))]
     pub(super) pass_status: Option<Vec<Option<Passable>>>,
+    /// The path, which begins with `/` and is added to that of the upstream's `url`: `/users/{path.id}`. May hold
+    /// references; each value is encoded as a part of one segment. Default: the upstream's.
+    #[schemars(extend("x-gather" = "references"))]
+    pub(super) path: Option<String>,
+    /// Query parameters, after those of the upstream's `url`: `{ user = "{path.id}" }`. The values may hold references;
+    /// a list gives one pair for each element. Default: none.
+    #[schemars(extend("x-gather" = "references"))]
+    pub(super) query: Option<Pairs>,
+    /// Header fields, in place of the upstream's own and forwarded ones of the same names. The values may hold
+    /// references. Default: none.
+    #[schemars(extend("x-gather" = "references"))]
+    pub(super) headers: Option<BTreeMap<String, String>>,
+    /// The method. Default: the upstream's.
+    pub(super) method: Option<RawCallMethod>,
+    /// The body: a JSON value, whose texts may hold references. A text that is one reference and nothing else takes the
+    /// value with its type. Not with `GET` and `HEAD`.
+    #[schemars(extend("x-gather" = "references"))]
+    pub(super) json: Option<Value>,
+    /// The body: pairs of a form (`application/x-www-form-urlencoded`), whose values may hold references. Not with
+    /// `GET` and `HEAD`.
+    #[schemars(extend("x-gather" = "references"))]
+    pub(super) form: Option<Pairs>,
+    /// The body: a fixed text. Not with `GET` and `HEAD`. Default: the upstream's.
+    pub(super) body: Option<String>,
+    /// Sends the client's body as it came, with its type. Default `false`.
+    pub(super) forward_body: Option<bool>,
+    /// The names of calls of this aggregate to wait for. A reference to a call waits for it in any case. Default: none.
+    #[schemars(with = "Option<Vec<String>>", extend("uniqueItems" = true))]
+    pub(super) after: Option<Texts>,
+    /// An expression (CEL): if it is false, the call is not made. Default: it is made.
+    #[schemars(extend("x-gather" = "expression"))]
+    pub(super) when: Option<String>,
+    /// A reference to a list, `"{orders.body.items}"`. One request is made for each element, which is `{item}` in the
+    /// others of this table. Default: one request.
+    #[schemars(extend("x-gather" = "references"))]
+    pub(super) each: Option<String>,
+    /// The most requests of `each` at a time. Default 10.
+    pub(super) concurrency: Option<Count<1, MOST_CALLS>>,
+    /// The most elements of `each`, from 1 to 10000; more of them fail the call. Default 100.
+    pub(super) max: Option<Count<1, MOST_ELEMENTS>>,
+    /// The number of elements that may fail, or their share such as `"10%"`. Default 0.
+    pub(super) tolerate: Option<RawTolerance>,
+    /// An expression (CEL) on the call's own result, by its own name: if it is false, the call has failed. Default:
+    /// none.
+    #[schemars(extend("x-gather" = "expression"))]
+    pub(super) expect: Option<String>,
+    /// A JSON value without references that stands for the body if the call fails. Default: none.
+    pub(super) fallback: Option<Value>,
+    /// The part of the body that goes into the answer: a reference without braces such as `orders.body.items`, whose
+    /// bytes stay as they are, or an expression (CEL). Default: the whole.
+    #[schemars(extend("x-gather" = "expression"))]
+    pub(super) select: Option<String>,
+    /// The only members that go into the answer: `["id", "items[*].price"]`. Not with `drop`. Default: all.
+    #[schemars(with = "Option<Vec<String>>", extend("minItems" = 1))]
+    pub(super) keep: Option<Texts>,
+    /// The members that don't go into the answer. Not with `keep`. Default: none.
+    #[schemars(with = "Option<Vec<String>>", extend("minItems" = 1))]
+    pub(super) drop: Option<Texts>,
+    /// The place in a merged answer: `"user.profile"`, or `"."` for an object whose members stand in the answer itself.
+    /// Default: the call's name.
+    pub(super) into: Option<String>,
+    /// Takes the body into the answer. Default `true`; `false` leaves it out, so that only other calls see it.
+    pub(super) answer: Option<bool>,
+    /// Sends one generated `Idempotency-Key` with all attempts of the call, so that a `POST` may be retried and hedged.
+    /// Default `false`.
+    pub(super) idempotency_key: Option<bool>,
 }
 
 impl<'de> Deserialize<'de> for RawCall {
@@ -60,7 +133,7 @@ impl<'de> Deserialize<'de> for RawCall {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawCall, A::Error> {
                 let map = MapAccessDeserializer::new(map);
-                RawCallTable::deserialize(map).map(RawCall::Table)
+                RawCallTable::deserialize(map).map(|table| RawCall::Table(Box::new(table)))
             }
         }
 

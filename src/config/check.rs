@@ -6,24 +6,34 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use http::uri::Scheme;
 
 use super::{
-    aggregates,
+    aggregates::{self, Upstreams},
     checked::{Admin, Config, Log, Process, Server, Services, TlsFiles, Tracing},
     defaults, headers, loops,
     mistake::KeyPath,
     quantities::{LONGEST, MemorySize},
     raw::{RawAdmin, RawConfig, RawServer},
+    repeats,
     review::{Review, Slot},
     tracing, trust,
     upstreams::{self, Checked},
     values::{Listen, Table, count},
 };
-use crate::upstream::Roots;
+use crate::upstream::{Roots, Settings};
 
 /// Returns the checked configuration. It is `None`, or the review has a mistake, if there is none.
 pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
-    let upstreams = upstreams::check(raw.upstreams, raw.defaults, review);
+    let repeated = repeats::of_calls(raw.aggregates.as_ref());
+    let upstreams = upstreams::check(raw.upstreams, raw.defaults, &repeated, review);
     let names = review.names(&KeyPath::of(["upstreams"]));
-    let aggregates = aggregates::check(raw.aggregates, &names, review);
+    let requests = upstreams.iter().map(|upstream| {
+        let Settings { service, request } = &upstream.settings;
+        (&*service.name, request)
+    });
+    let known = Upstreams {
+        names: &names,
+        requests: requests.collect(),
+    };
+    let mut aggregates = aggregates::check(raw.aggregates, &known, review);
     let public = raw.server.as_ref().and_then(|server| server.0.listen);
     let server = server(
         raw.server.unwrap_or_default().0,
@@ -57,8 +67,11 @@ pub(super) fn check(raw: RawConfig, review: &mut Review<'_>) -> Option<Config> {
     let is_traced = tracing
         .as_ref()
         .is_some_and(|tracing| tracing.otlp_endpoint.is_some());
-    for upstream in &mut settings {
-        headers::keep_trace_context(is_traced, &mut upstream.request);
+    let calls = (aggregates.checked.iter_mut()).flat_map(|aggregate| &mut aggregate.calls);
+    let own = calls.filter_map(|call| call.request.as_mut());
+    let requests = settings.iter_mut().map(|upstream| &mut upstream.request);
+    for request in requests.chain(own) {
+        headers::keep_trace_context(is_traced, request);
     }
     let process = Process {
         server: server?,

@@ -11,11 +11,11 @@ use http::{HeaderName, Method, StatusCode, Uri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{defaults, descriptors::Descriptors, mistake::Mistake};
+use super::{calls::RawCallTable, defaults, descriptors::Descriptors, mistake::Mistake};
 use crate::{
     compose::{CallShape, Shape},
     endpoint::{Limits, Route, Takes},
-    fanout::{Need, Rules, UpstreamId},
+    fanout::{Need, Repeatable, Rules, UpstreamId},
     upstream::{self, Request},
 };
 
@@ -66,6 +66,33 @@ impl Services {
     pub fn each(&self) -> impl Iterator<Item = (UpstreamId, &upstream::Settings)> {
         let upstreams = self.upstreams.iter().enumerate();
         upstreams.map(|(place, upstream)| (UpstreamId(place), upstream))
+    }
+
+    /// Returns the request that a call sends.
+    pub(super) fn request<'a>(&'a self, call: &'a Call) -> Option<&'a Request> {
+        let own = call.request.as_ref();
+        own.or_else(|| Some(&self.called(call)?.request))
+    }
+
+    /// Returns the requests that are sent to an upstream: those of the calls of it, or its own if nothing calls it.
+    pub(super) fn requests(&self, id: UpstreamId) -> impl Iterator<Item = &Request> {
+        let calls = self
+            .aggregates
+            .iter()
+            .flat_map(|aggregate| &aggregate.calls);
+        let calls = calls.filter(move |call| call.upstream == id);
+        let mut requests = calls.filter_map(|call| self.request(call)).peekable();
+        let alone = match requests.peek() {
+            Some(_) => None,
+            None => self.upstreams.get(id.0).map(|upstream| &upstream.request),
+        };
+        requests.chain(alone)
+    }
+
+    /// Returns true if some request to an upstream may be sent more than once.
+    pub(super) fn is_repeated(&self, id: UpstreamId) -> bool {
+        let mut requests = self.requests(id);
+        requests.any(|request| request.repeatable() == Repeatable::Yes)
     }
 
     /// Returns the upstream that a call calls.
@@ -219,6 +246,8 @@ pub struct Call {
     pub shape: CallShape,
     /// The parts of the client's request that its references take.
     pub takes: Takes,
+    /// The keys of its table as they were written. They are only for display.
+    pub(super) written: Box<RawCallTable>,
 }
 
 /// The files that trust and identity towards an upstream were read from; absolute paths.

@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use http::Method;
+
 use super::memory_limit::memory_limit;
 use crate::fanout::Rules;
 
@@ -65,6 +67,18 @@ pub(super) const MAX_BODIES: usize = 16 * 1024 * 1024;
 
 /// The most bytes of a client's body: 64 KiB, far above the form or the query of a page.
 pub(super) const MAX_REQUEST_BODY: usize = 64 * 1024;
+
+/// The methods of a route: reading, as pages are read.
+pub(super) const METHODS: [Method; 1] = [Method::GET];
+
+/// The most requests of `each` at a time. One request of a client must not take all of a service.
+pub(super) const EACH_CONCURRENCY: usize = 10;
+
+/// The most elements of `each`: more than a page shows.
+pub(super) const EACH_MAX: usize = 100;
+
+/// The most elements that may be allowed. More requests for one are more likely wrong than large.
+pub(super) const MOST_ELEMENTS: usize = 10_000;
 
 /// A breaker's failures in a row: one or two happen to any upstream, five don't.
 pub(super) const FAILURES: u32 = 5;

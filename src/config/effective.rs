@@ -6,28 +6,28 @@ use std::path::Path;
 use http::{Method, StatusCode};
 
 use super::{
-    calls::{RawCall, RawCallTable, WaitFor},
+    call_values::{RawRouteMethod, RawShape},
+    calls::WaitFor,
     checked::{Aggregate, Config, Process, Services, TlsFiles},
-    headers, pass_status,
+    effective_calls, headers,
+    masking::MASK,
     policy_values::{Failures, HedgeAfter, Ratio},
     quantities::{HumanDuration, MemorySize, Size},
     raw::{
         RawAdmin, RawAggregate, RawBreaker, RawBudget, RawConfig, RawHedge, RawLog, RawMethod,
-        RawMode, RawOnFailure, RawRetry, RawServer, RawTls, RawTracing, RawUpstream, Texts,
+        RawMode, RawOnFailure, RawRetry, RawServer, RawTls, RawTracing, RawUpstream,
     },
     urls,
-    values::{Count, Listen, Table},
+    values::{Count, Listen, Table, Texts},
 };
 use crate::{
+    compose::Shape,
     fanout::{
-        BreakerSettings, BudgetSettings, Completion, Hedge, Mode, Need, OnFailure, Repeatable,
-        Retry, StatusSet, Trip,
+        BreakerSettings, BudgetSettings, Completion, Hedge, Mode, OnFailure, Repeatable, Retry,
+        StatusSet, Trip,
     },
     upstream::Settings,
 };
-
-/// The text in place of a secret.
-const MASK: &str = "***";
 
 /// Returns the raw form of `config`, masked.
 pub(super) fn raw(config: &Config) -> RawConfig {
@@ -37,11 +37,14 @@ pub(super) fn raw(config: &Config) -> RawConfig {
         log,
         tracing,
     } = &config.process;
-    let upstreams = config.services.upstreams.iter().map(|upstream| {
+    let upstreams = config.services.each().map(|(id, upstream)| {
         let files = config.services.tls_files.get(&upstream.service.name);
+        // As a mistake where nothing is ever sent twice.
+        let repeats =
+            upstream.request.repeatable() == Repeatable::Yes || config.services.is_repeated(id);
         (
             upstream.service.name.to_string(),
-            Table(self::upstream(upstream, files)),
+            Table(self::upstream(upstream, repeats, files)),
         )
     });
     let aggregates = config.services.aggregates.iter().map(|aggregate| {
@@ -93,7 +96,7 @@ pub(super) fn raw(config: &Config) -> RawConfig {
     }
 }
 
-fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
+fn upstream(settings: &Settings, repeats: bool, files: Option<&TlsFiles>) -> RawUpstream {
     let headers = settings.request.headers.iter().map(|(name, value)| {
         let shown = value.to_str().ok().filter(|_| headers::is_shown(name));
         (name.to_string(), shown.unwrap_or(MASK).to_owned())
@@ -109,7 +112,6 @@ fn upstream(settings: &Settings, files: Option<&TlsFiles>) -> RawUpstream {
         .iter()
         .map(|name| Some(name.clone()));
     let policy = &settings.service.policy;
-    let repeats = settings.request.repeatable() == Repeatable::Yes;
     RawUpstream {
         url: Some(urls::masked(&settings.url())),
         method: Some(method(&settings.request.method)),
@@ -226,18 +228,13 @@ fn tls(settings: &Settings, files: Option<&TlsFiles>) -> Option<Table<RawTls>> {
 
 fn aggregate(aggregate: &Aggregate, services: &Services) -> RawAggregate {
     let calls = aggregate.calls.iter().map(|call| {
-        let upstream = services.called(call).map(|upstream| &upstream.service.name);
-        let optional = call.need == Need::Optional;
-        if upstream == Some(&call.name) && !optional && call.pass_status.is_empty() {
-            return RawCall::Name(call.name.to_string());
-        }
-        RawCall::Table(RawCallTable {
-            upstream: upstream.map(ToString::to_string),
-            name: Some(call.name.to_string()),
-            optional: Some(optional),
-            pass_status: pass_status::raw(&call.pass_status),
-        })
+        let upstream = services
+            .called(call)
+            .map(|upstream| &*upstream.service.name);
+        effective_calls::raw(call, upstream)
     });
+    let methods = aggregate.methods.iter().map(RawRouteMethod::of);
+    let response_headers = aggregate.response_headers.iter();
     RawAggregate {
         mode: Some(match aggregate.rules.mode {
             Mode::Sequential => RawMode::Sequential,
@@ -257,6 +254,20 @@ fn aggregate(aggregate: &Aggregate, services: &Services) -> RawAggregate {
             OnFailure::Fail => RawOnFailure::Fail,
         }),
         compare: Some(aggregate.limits.compare),
+        path: aggregate.route.as_ref().map(|route| route.path.to_string()),
+        methods: Some(methods.collect()),
+        max_request_body: Some(Size(aggregate.limits.max_request_body as u64)),
+        shape: Some(match &aggregate.shape {
+            Shape::Report => RawShape::Report,
+            Shape::Merge => RawShape::Merge,
+            Shape::Value(expression) => RawShape::Value(Some(expression.source().to_owned())),
+        }),
+        response_headers: Some(
+            response_headers
+                .map(|name| Some(name.to_string()))
+                .collect(),
+        ),
+        parameters: Some(aggregate.limits.parameters),
         calls: Some(calls.collect()),
     }
 }

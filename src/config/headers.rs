@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{mistake::KeyPath, raw::Texts, review::Review};
+use super::{mistake::KeyPath, review::Review, values::Texts};
 use crate::{
     exchange::{REQUEST_ID, TRACE_PARENT, TRACE_STATE},
     upstream::Request,
@@ -45,6 +45,30 @@ const WITH_A_MEANING: [&str; 19] = [
     "referer",
     "user-agent",
     "via",
+];
+
+/// Headers of an answer that describe it as a whole, which is the gateway's own and not an upstream's.
+const OF_OWN_ANSWERS: [&str; 20] = [
+    "accept-query",
+    "accept-ranges",
+    "allow",
+    "cache-control",
+    "cdn-loop",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "date",
+    "incremental",
+    "preference-applied",
+    "proxy-authenticate",
+    "proxy-status",
+    "retry-after",
+    "server-timing",
+    "traceparent",
+    "tracestate",
+    "vary",
+    "www-authenticate",
+    "x-accel-buffering",
 ];
 
 /// Headers whose values are not secret.
@@ -99,7 +123,7 @@ pub(super) fn fixed(
 }
 
 /// Returns the hint for a value that is missing, as if a shell had put an unset variable there.
-fn missing(name: &HeaderName, value: &str) -> Option<&'static str> {
+pub(super) fn missing(name: &HeaderName, value: &str) -> Option<&'static str> {
     let value = value.trim();
     let takes_credentials = ["authorization", "proxy-authorization"].contains(&name.as_str());
     if value.is_empty() {
@@ -157,6 +181,31 @@ pub(super) fn of_callers(path: &KeyPath, raw: Texts, review: &mut Review<'_>) ->
     names
 }
 
+/// Returns the fields of upstreams' answers that go to the client, without those that are refused.
+pub(super) fn of_answers(path: &KeyPath, raw: Texts, review: &mut Review<'_>) -> Vec<HeaderName> {
+    let mut names = Vec::new();
+    for (index, written) in raw.into_iter().enumerate() {
+        let path = path.index(index);
+        let name = written.and_then(|written| name(&path, &written, review));
+        let is_own = |name: &HeaderName| {
+            OF_OWN_ANSWERS.contains(&name.as_str()) || name.as_str().starts_with("gather-")
+        };
+        match name {
+            Some(name) if is_own(&name) => {
+                let message = format!(
+                    "the header `{name}` describes the gateway's own answer, and Gather sets it itself"
+                );
+                review.mistake(&path, message);
+            }
+            Some(name) if names.contains(&name) => {
+                review.mistake(&path, format!("the header `{name}` is listed twice"));
+            }
+            name => names.extend(name),
+        }
+    }
+    names
+}
+
 /// Decides the trace context of a request. A gateway that traces sends its own context with every attempt, whatever is
 /// configured. One that doesn't trace passes the client's on, as a gateway must not cut a trace. A state belongs to its
 /// parent, so a fixed parent takes none of the client's state.
@@ -183,7 +232,8 @@ pub(super) fn keep_trace_context(is_traced: bool, request: &mut Request) {
     }
 }
 
-fn name(path: &KeyPath, written: &str, review: &mut Review<'_>) -> Option<HeaderName> {
+/// Returns the name of a header that may be sent, or notes why it may not.
+pub(super) fn name(path: &KeyPath, written: &str, review: &mut Review<'_>) -> Option<HeaderName> {
     let Ok(name) = HeaderName::from_bytes(written.as_bytes()) else {
         review.mistake(
             path,

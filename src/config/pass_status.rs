@@ -78,7 +78,7 @@ impl JsonSchema for Passable {
 /// Returns the statuses of one call, in the order in which they are written. `path` is the call's.
 pub(super) fn of_call(
     path: &KeyPath,
-    raw: Option<Vec<Option<Passable>>>,
+    raw: Option<&Vec<Option<Passable>>>,
     review: &mut Review<'_>,
 ) -> Vec<StatusCode> {
     let path = path.key("pass_status");
@@ -86,8 +86,8 @@ pub(super) fn of_call(
         return Vec::new();
     };
     let mut statuses = Vec::new();
-    for (index, entry) in entries.into_iter().enumerate() {
-        let Some(Passable(number)) = entry else {
+    for (index, entry) in entries.iter().enumerate() {
+        let Some(Passable(number)) = *entry else {
             continue;
         };
         let refusal = match OF_THE_HOP.iter().find(|(own, _)| *own == number) {

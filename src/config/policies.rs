@@ -7,9 +7,9 @@ use super::{
     defaults,
     mistake::KeyPath,
     policy_values::{AFTER, Failures, HedgeAfter, Ratio},
-    raw::{RawBreaker, RawBudget, RawHedge, RawRetry, Texts},
+    raw::{RawBreaker, RawBudget, RawHedge, RawRetry},
     review::{Review, Slot},
-    values::Count,
+    values::{Count, Texts},
 };
 use crate::fanout::{
     BreakerSettings, BudgetSettings, FailureKind, Hedge, Retry, RetryOn, StatusSet, Trip,

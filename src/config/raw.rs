@@ -8,19 +8,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    call_values::{RawRouteMethod, RawShape},
     calls::{RawCall, WaitFor},
     checked::{LogFormat, LogLevel},
     defaults::{MOST_CALLS, MOST_CONNECTIONS, MOST_DEPTH, MOST_HEADERS, MOST_WORKERS},
     policy_values::{Failures, HedgeAfter, MOST_ATTEMPTS, MOST_EXTRA, Ratio},
     quantities::{HumanDuration, MemorySize, Size},
-    values::{Count, Listen, Table},
+    values::{Count, Listen, Table, Texts},
 };
 
 /// Upstreams and aggregates by their names.
 pub(super) type Named<T> = BTreeMap<String, Table<T>>;
-
-/// A list of texts. An entry that was refused leaves `None` in its place.
-pub(super) type Texts = Vec<Option<String>>;
 
 /// The configuration of Gather, an HTTP aggregation gateway.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -326,6 +324,26 @@ pub(super) struct RawAggregate {
     pub(super) on_failure: Option<RawOnFailure>,
     /// Allows `mode=compare`, which runs both modes in turn and so doubles the load. Default `false`.
     pub(super) compare: Option<bool>,
+    /// The path of a route of its own, beside `/aggregate/NAME`: `/users/{id:int}/home`. A parameter in it is one segment:
+    /// `{name}`, `{name:int}` or `{name:uuid}`. Default: none.
+    pub(super) path: Option<String>,
+    /// The methods of its routes: `GET` (with `HEAD`), `POST`, `PUT`, `PATCH`, `DELETE` or `QUERY`. Default `["GET"]`.
+    #[schemars(
+        with = "Option<Vec<RawRouteMethod>>",
+        extend("uniqueItems" = true, "minItems" = 1)
+    )]
+    pub(super) methods: Option<Vec<Option<RawRouteMethod>>>,
+    /// The most bytes of a client's body, from 1B to 1GiB; beyond it 413. Default `64KiB`.
+    pub(super) max_request_body: Option<Size>,
+    /// The shape of the answer. `report`: the results of all calls. `merge`: one object, each call's value in its
+    /// place. A table with `value`: the value of an expression over all results. Default `report`.
+    pub(super) shape: Option<RawShape>,
+    /// The upstreams' header fields that go to the client. `Set-Cookie` goes from all calls in plan order, any other
+    /// from the first that has it. Default: none.
+    #[schemars(with = "Option<Vec<String>>", extend("uniqueItems" = true))]
+    pub(super) response_headers: Option<Texts>,
+    /// Takes Gather's own query parameters: `mode`, `concurrency`, `calls`, `timeout` and `wait_for`. Default `true`.
+    pub(super) parameters: Option<bool>,
     /// From 1 to 1000 calls: names of upstreams, or tables. Required.
     #[schemars(length(min = 1, max = 1000))]
     pub(super) calls: Option<Vec<RawCall>>,

@@ -1,6 +1,6 @@
 //! Checks `[upstreams.NAME]`, with the defaults under it, and `[defaults]` alone. It must not know aggregates.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Uri, uri::Scheme};
@@ -12,11 +12,11 @@ use super::{
     mistake::KeyPath,
     policies,
     quantities::{HumanDuration, Size},
-    raw::{Named, RawMethod, RawUpstream, Texts},
+    raw::{Named, RawMethod, RawUpstream},
     review::{Review, Slot},
     tls::{self, Material},
     urls,
-    values::{Table, count},
+    values::{Table, Texts, count},
 };
 use crate::{
     fanout::{PARAMETERS, PolicySettings, Repeatable, StatusSet},
@@ -31,10 +31,11 @@ pub(super) struct Checked {
     pub(super) shares_roots: bool,
 }
 
-/// Checks all upstreams, by name. If the review has no mistake, none of them is missing.
+/// Checks all upstreams, by name. Some calls of those in `repeated` may be sent more than once. If the review has no mistake, none of them is missing.
 pub(super) fn check(
     raw: Option<Named<RawUpstream>>,
     defaults: Option<Table<RawUpstream>>,
+    repeated: &BTreeSet<String>,
     review: &mut Review<'_>,
 ) -> Vec<Checked> {
     let table = KeyPath::of([UPSTREAMS]);
@@ -54,7 +55,8 @@ pub(super) fn check(
     }
     let mut upstreams = Vec::new();
     for (name, Table(raw)) in raw.unwrap_or_default() {
-        upstreams.extend(upstream(&name, raw, &mut material, review));
+        let is_repeated = repeated.contains(&name);
+        upstreams.extend(upstream(&name, raw, is_repeated, &mut material, review));
     }
     upstreams
 }
@@ -63,6 +65,7 @@ pub(super) fn check(
 fn upstream(
     name: &str,
     mut raw: RawUpstream,
+    is_repeated: bool,
     material: &mut Material,
     review: &mut Review<'_>,
 ) -> Option<Checked> {
@@ -83,7 +86,10 @@ fn upstream(
     let url = url.unwrap_or_else(nowhere);
     let (settings, files) = settings(&path, name, &url, raw, material, review)?;
     if !review.is_refused(&path.key("method")) {
-        check_method(&path, &settings, is_retried, review);
+        check_body(&path, &settings, review);
+        if !is_repeated {
+            check_repeats(&path, &settings, is_retried, review);
+        }
     }
     check_forwarded(&path.key("forward_headers"), &settings, review);
     is_known.then_some(Checked {
@@ -258,14 +264,19 @@ fn parameters(path: &KeyPath, texts: Texts, review: &mut Review<'_>) -> Vec<Stri
     names
 }
 
-/// Checks that the method of an upstream allows its body, its retries and its hedges. Those of `[defaults]` are no
-/// mistake: a method that may not be sent twice leaves them without effect.
-fn check_method(path: &KeyPath, settings: &Settings, is_retried: bool, review: &mut Review<'_>) {
+/// Checks that the method of an upstream allows its body.
+fn check_body(path: &KeyPath, settings: &Settings, review: &mut Review<'_>) {
     let (name, method) = (&settings.service.name, &settings.request.method);
     if settings.request.body.is_some() && [Method::GET, Method::HEAD].contains(method) {
         let message = format!("the upstream `{name}` has the method {method}, which takes no body");
         review.mistake(&path.key("body"), message);
     }
+}
+
+/// Checks that the method of an upstream allows its retries and its hedges. Those of `[defaults]` are no mistake: a
+/// method that may not be sent twice leaves them without effect.
+fn check_repeats(path: &KeyPath, settings: &Settings, is_retried: bool, review: &mut Review<'_>) {
+    let method = &settings.request.method;
     let is_hedged = settings.service.policy.hedge.is_some();
     for (key, is_set) in [("retry", is_retried), ("hedge", is_hedged)] {
         let path = path.key(key);

@@ -9,6 +9,9 @@ use serde::{
     de::{Error, MapAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
 
+/// A list of texts. An entry that was refused leaves `None` in its place.
+pub(super) type Texts = Vec<Option<String>>;
+
 /// A table `T`. Derived code alone would also take a list, field by field.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]

@@ -1,0 +1,90 @@
+//! Reads the values at one place of a call, notes the mistakes in them and what they use, and makes the text of those
+//! that never vary. It must not know the places.
+
+use http::HeaderValue;
+
+use super::{Surroundings, Uses};
+use crate::{
+    config::{mistake::KeyPath, review::Review},
+    exchange::ClientContext,
+    expression::Expression,
+    fanout::Earlier,
+    values::{Known, Reference, Scope},
+};
+
+/// The places of one call.
+pub(super) struct Places<'p, 'a, 'r> {
+    /// The path of the call.
+    pub(super) path: &'p KeyPath,
+    /// The call's index in its aggregate.
+    pub(super) own: usize,
+    pub(super) around: &'p Surroundings<'a>,
+    pub(super) uses: &'p mut Uses,
+    pub(super) review: &'p mut Review<'r>,
+}
+
+impl<'a> Places<'_, 'a, '_> {
+    /// Returns the path of a key of the call.
+    pub(super) fn at(&self, key: &str) -> KeyPath {
+        self.path.key(key)
+    }
+
+    /// Returns the names that may be used in the call's request.
+    pub(super) fn known(&self, in_each: bool) -> Known<'a> {
+        Known {
+            in_each,
+            ..self.around.of_request(self.own)
+        }
+    }
+
+    /// Notes the references in the place at `path`.
+    pub(super) fn note<'r>(
+        &mut self,
+        path: &KeyPath,
+        references: impl Iterator<Item = &'r Reference>,
+    ) {
+        self.uses
+            .note(references, path, self.own, self.around, self.review);
+    }
+
+    /// Takes what was parsed at `path`, or notes every mistake in it.
+    pub(super) fn taken<T, E: ToString>(
+        &mut self,
+        path: &KeyPath,
+        parsed: Result<T, Vec<E>>,
+    ) -> Option<T> {
+        match parsed {
+            Ok(taken) => Some(taken),
+            Err(errors) => {
+                for error in errors {
+                    self.review.mistake(path, error.to_string());
+                }
+                None
+            }
+        }
+    }
+
+    /// Reads the expression at this key, if there is one.
+    pub(super) fn expression(
+        &mut self,
+        key: &str,
+        source: Option<&str>,
+        known: &Known<'_>,
+    ) -> Option<Expression> {
+        let path = self.at(key);
+        let expression = self.taken(&path, Expression::parse(source?, known))?;
+        self.note(&path, expression.references());
+        Some(expression)
+    }
+}
+
+/// Calls `make` with the values of no request, for a text that has no reference.
+pub(super) fn constant<T>(make: impl FnOnce(&Scope<'_>) -> T) -> T {
+    let client = ClientContext::new(HeaderValue::from_static(""));
+    make(&Scope {
+        client: &client,
+        earlier: Earlier::NONE,
+        own: None,
+        item: None,
+    })
+}

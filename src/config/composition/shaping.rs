@@ -1,0 +1,154 @@
+//! Checks the part of a call's body that goes into the answer: `select`, `keep`, `drop`, `into` and `answer`. It must
+//! not know other calls.
+
+use super::{Surroundings, Uses, uses};
+use crate::{
+    compose::{CallShape, Place, Select},
+    config::{calls::RawCallTable, mistake::KeyPath, review::Review, values::Texts},
+    expression::Expression,
+    pick::{Path, Prune, Step},
+    values::{Reference, Root},
+};
+
+/// Returns the part of a call's body that goes into the answer.
+pub(super) fn check(
+    path: &KeyPath,
+    own: usize,
+    raw: &RawCallTable,
+    around: &Surroundings<'_>,
+    uses: &mut Uses,
+    review: &mut Review<'_>,
+) -> CallShape {
+    let is_hidden = raw.answer == Some(false);
+    let all = [
+        ("select", raw.select.is_some()),
+        ("keep", raw.keep.is_some()),
+        ("drop", raw.drop.is_some()),
+        ("into", raw.into.is_some()),
+    ];
+    for (key, is_set) in all {
+        if is_hidden && is_set {
+            let message = "has no effect, as `answer = false` keeps the body out of the answer";
+            review.warning(&path.key(key), message);
+        }
+    }
+    let select = select(&path.key("select"), own, raw, around, uses, review);
+    if raw.keep.is_some() && raw.drop.is_some() {
+        let message = "`keep` and `drop` are both given: what is not kept is dropped; take one out";
+        review.mistake(&path.key("drop"), message);
+    }
+    let kept = raw.keep.as_ref();
+    let kept = kept.map(|texts| Prune::keep(members(&path.key("keep"), texts, review)));
+    let dropped = raw.drop.as_ref();
+    let dropped = dropped.map(|texts| Prune::drop(members(&path.key("drop"), texts, review)));
+    let into = raw.into.as_deref();
+    CallShape {
+        select,
+        prune: kept.or(dropped),
+        into: into.and_then(|text| into_place(&path.key("into"), text, review)),
+        is_hidden,
+    }
+}
+
+/// Reads `select`: a reference, or else an expression.
+fn select(
+    path: &KeyPath,
+    own: usize,
+    raw: &RawCallTable,
+    around: &Surroundings<'_>,
+    uses: &mut Uses,
+    review: &mut Review<'_>,
+) -> Option<Select> {
+    let text = raw.select.as_deref()?;
+    let known = around.of_results(Some(own));
+    let select = match Reference::parse(text.trim(), &known) {
+        Ok(reference) => Select::Reference(reference),
+        Err(error) if is_plain(text) => {
+            review.mistake(path, error.to_string());
+            return None;
+        }
+        Err(_) => match Expression::parse(text, &known) {
+            Ok(expression) => Select::Expression(expression),
+            Err(errors) => {
+                for error in errors {
+                    review.mistake(path, error.to_string());
+                }
+                return None;
+            }
+        },
+    };
+    let references: Vec<_> = match &select {
+        Select::Reference(reference) => vec![reference],
+        Select::Expression(expression) => expression.references().collect(),
+    };
+    for reference in &references {
+        if let Root::Call(call, _) = reference.root
+            && call != own
+        {
+            let message = format!(
+                "`{}` is a part of another call; `select` takes a part of this one: `{}.body`",
+                reference.text, around.names[own]
+            );
+            review.mistake(path, message);
+        }
+    }
+    uses.fields.extend(uses::fields(references.into_iter()));
+    Some(select)
+}
+
+/// Returns true if a text can only have been meant as a reference.
+fn is_plain(text: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || "_.[]\"*-{}?".contains(c);
+    text.trim().chars().all(is_part)
+}
+
+/// Reads the paths of members.
+fn members(path: &KeyPath, texts: &Texts, review: &mut Review<'_>) -> Vec<Path> {
+    if texts.is_empty() {
+        let message = r#"found an empty list, expected members such as ["id", "items[*].price"]"#;
+        review.mistake(path, message);
+    }
+    let mut paths = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let Some(text) = text else { continue };
+        let refusal = match Path::parse(text) {
+            Ok(member) if member.steps().is_empty() => "found an empty text, expected a member",
+            Ok(member) if paths.contains(&member) => "is listed twice",
+            Ok(member) => {
+                paths.push(member);
+                continue;
+            }
+            Err(error) => {
+                review.mistake(&path.index(index), error.to_string());
+                continue;
+            }
+        };
+        review.mistake(&path.index(index), refusal);
+    }
+    paths
+}
+
+/// Reads a place in a merged answer.
+fn into_place(path: &KeyPath, text: &str, review: &mut Review<'_>) -> Option<Place> {
+    const EXPECTED: &str = "expected member names such as \"user.profile\", or \".\" to spread the members of an object";
+    if text == "." {
+        return Some(Place::Spread);
+    }
+    let steps = match Path::parse(text) {
+        Ok(steps) => steps,
+        Err(error) => {
+            review.mistake(path, format!("{error}; {EXPECTED}"));
+            return None;
+        }
+    };
+    let names = steps.steps().iter().map(|step| match step {
+        Step::Member(name) => Some(name.clone()),
+        Step::Index(_) | Step::Every => None,
+    });
+    let names: Option<Box<[_]>> = names.collect();
+    let names = names.filter(|names| !names.is_empty());
+    if names.is_none() {
+        review.mistake(path, EXPECTED);
+    }
+    names.map(Place::At)
+}
