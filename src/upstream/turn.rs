@@ -136,6 +136,7 @@ fn items<'a>(list: &Reference, scope: &Scope<'a>) -> Result<(usize, Items<'a>), 
     let name = &list.text;
     let found = list.find(scope).map_err(|absent| match absent {
         Absent::Missing => format!("`{{{name}}}` is missing"),
+        Absent::NoText => format!("`{{{name}}}` is no text in UTF-8"),
         Absent::Failed(_) => format!(
             "`{{{name}}}` is there no more, because of `{}`, which failed",
             call(name)

@@ -38,9 +38,22 @@ pub(super) fn check(
         review.mistake(&path.key("drop"), message);
     }
     let kept = raw.keep.as_ref();
-    let kept = kept.map(|texts| Prune::keep(members(&path.key("keep"), texts, review)));
+    let kept = kept.and_then(|texts| {
+        let at = path.key("keep");
+        let paths = members(&at, texts, review);
+        let kept = Prune::keep(&paths);
+        kept.map_err(|error| review.mistake(&at, error.to_string()))
+            .ok()
+    });
     let dropped = raw.drop.as_ref();
-    let dropped = dropped.map(|texts| Prune::drop(members(&path.key("drop"), texts, review)));
+    let dropped = dropped.and_then(|texts| {
+        let at = path.key("drop");
+        let paths = members(&at, texts, review);
+        let dropped = Prune::drop(&paths);
+        dropped
+            .map_err(|error| review.mistake(&at, error.to_string()))
+            .ok()
+    });
     let into = raw.into.as_deref();
     CallShape {
         select,
