@@ -1,7 +1,36 @@
 //! Expressions of a configuration (`when`, `expect`, `select`, `shape`), in CEL, the Common Expression Language. They
 //! are parsed and checked at start. It must not know what a result is used for.
 
+mod arithmetic;
+mod calls;
+mod compare;
+mod comprehension;
+mod evaluate;
+mod fault;
+mod functions;
+mod json;
+mod lexer;
+mod literals;
+mod meter;
+mod names;
+mod parser;
+mod pattern;
+mod postfix;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
+mod request;
+mod span;
+mod term;
+mod texts;
+mod value;
+mod write;
+
 use std::sync::Arc;
+
+use evaluate::Evaluation;
+use fault::Fault;
+use parser::Parser;
+use term::Term;
 
 use crate::values::{Known, Reference, Scope};
 
@@ -16,6 +45,7 @@ pub const MOST_DEPTH: usize = 32;
 pub struct Expression {
     source: Arc<str>,
     references: Vec<Reference>,
+    term: Arc<Term>,
 }
 
 /// A text that is no expression here: one message, with a suggestion for a misspelt name.
@@ -32,10 +62,27 @@ impl Expression {
     /// Parses and checks an expression.
     ///
     /// # Errors
-    /// Fails with every mistake in it.
+    /// Fails with every mistake in it. After one of the grammar nothing else is looked for.
     pub fn parse(source: &str, known: &Known<'_>) -> Result<Self, Vec<ExpressionError>> {
-        let _ = (source, known);
-        unimplemented!()
+        if source.len() > MOST_BYTES {
+            let message = format!("it has {} bytes, and may have {MOST_BYTES}", source.len());
+            return Err(vec![ExpressionError(message)]);
+        }
+        let mut parser = Parser::new(source, known).map_err(|error| vec![error])?;
+        let whole = parser.whole();
+        let mut mistakes = std::mem::take(&mut parser.mistakes);
+        match whole {
+            Ok(term) if mistakes.is_empty() => Ok(Self {
+                source: source.into(),
+                references: parser.references,
+                term: Arc::new(term),
+            }),
+            Ok(_) => Err(mistakes),
+            Err(error) => {
+                mistakes.push(error);
+                Err(mistakes)
+            }
+        }
     }
 
     /// Returns the source.
@@ -54,16 +101,27 @@ impl Expression {
     /// # Errors
     /// Fails if it can't be evaluated, or if its value is neither.
     pub fn is_true(&self, scope: &Scope<'_>) -> Result<bool, Unevaluated> {
-        let _ = scope;
-        unimplemented!()
+        let evaluation = Evaluation::new(&self.references, scope);
+        let value = evaluation.boolean(&self.term, None);
+        value.map_err(|fault| self.unevaluated(fault))
     }
 
-    /// Appends its value as JSON.
+    /// Appends its value as JSON. What it takes from a body as it is keeps its bytes.
     ///
     /// # Errors
     /// Fails if it can't be evaluated, or if its value is no JSON. `out` is then as it was.
     pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) -> Result<(), Unevaluated> {
-        let _ = (scope, out);
-        unimplemented!()
+        let evaluation = Evaluation::new(&self.references, scope);
+        let before = out.len();
+        let value = evaluation.value(&self.term, None);
+        let written = value.and_then(|value| write::write(&value, before, out, &evaluation.meter));
+        written.map_err(|fault| {
+            out.truncate(before);
+            self.unevaluated(fault)
+        })
+    }
+
+    fn unevaluated(&self, fault: Fault) -> Unevaluated {
+        fault.sentence(&self.source, &self.references)
     }
 }
