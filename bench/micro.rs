@@ -81,21 +81,16 @@ fn reply(size: usize) -> Reply {
 }
 
 fn outcome(calls: usize, size: usize) -> Outcome {
-    let call = |number| CallResult {
-        name: format!("call_{number}").into(),
-        start: TIME / 1000,
-        elapsed: TIME,
-        attempts: 1,
-        hedges: 0,
-        fallback: None,
-        each: None,
-        result: Ok(reply(size)),
+    let call = |number| {
+        let name = format!("call_{number}");
+        CallResult::new(name, TIME / 1000, TIME, Ok(reply(size)))
     };
     Outcome {
         mode: Mode::Concurrent,
         verdict: Verdict::Complete,
         elapsed: TIME,
         results: (0..calls).map(call).collect(),
+        positions: None,
     }
 }
 

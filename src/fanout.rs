@@ -24,6 +24,7 @@ mod pace;
 mod pause;
 mod plan;
 mod policy;
+mod ready;
 mod reply;
 mod retry;
 mod rules;
@@ -31,6 +32,7 @@ mod rules;
 pub(crate) mod simulation;
 mod status;
 mod upstream;
+mod verdict;
 
 pub use breaker::{Breaker, BreakerSettings, Circuit, Pass, Trip};
 pub use budget::{Budget, BudgetSettings};
@@ -43,7 +45,9 @@ pub use limit::{Limit, Permit};
 pub use outcome::{Blame, CallResult, Outcome, Verdict};
 pub use pace::Pace;
 pub(crate) use pause::{LOOK, is_pause, yield_to_io};
-pub use plan::{Aggregate, AggregateId, Call, Choice, PARAMETERS, Plan, PlanError, UpstreamId};
+pub use plan::{
+    Aggregate, AggregateId, Call, Choice, PARAMETERS, Plan, PlanError, Positions, UpstreamId,
+};
 pub use policy::{Hedge, Policy, PolicySettings, Refusal};
 pub use reply::{Advice, Body, Failure, FailureKind, HeadStatus, Labels, Party, Reply};
 pub use retry::{Retry, RetryOn};

@@ -176,15 +176,8 @@ mod tests {
     const ROOM: usize = 3000;
 
     fn outcome(mode: Mode) -> Outcome {
-        let call = |name: &str, micros, result| CallResult {
-            name: name.into(),
-            start: Duration::ZERO,
-            elapsed: Duration::from_micros(micros),
-            attempts: 1,
-            hedges: 0,
-            fallback: None,
-            each: None,
-            result,
+        let call = |name, micros, result| {
+            CallResult::new(name, Duration::ZERO, Duration::from_micros(micros), result)
         };
         let reply = Reply::new(StatusCode::OK, Body::Empty);
         Outcome {
@@ -195,6 +188,7 @@ mod tests {
                 call("ping_1", 2_001_402, Ok(reply)),
                 call("ping_2", 912, Err(Failure::new(FailureKind::Status, "x"))),
             ],
+            positions: None,
         }
     }
 

@@ -54,7 +54,9 @@ impl Problem {
     /// Returns the problem of a choice that can't be planned. It names the parameter at fault.
     pub(super) fn unplanned(error: &PlanError, choice: &Choice<'_>) -> Self {
         let name = match error {
-            PlanError::UnknownCall(_) | PlanError::RepeatedCall(_) => "calls",
+            PlanError::UnknownCall(_)
+            | PlanError::RepeatedCall(_)
+            | PlanError::MissingCall { .. } => "calls",
             // The aggregate's own `wait_for` can be met by all of its calls.
             PlanError::QuorumTooLarge { .. } | PlanError::NothingRequired
                 if choice.completion.is_none() =>

@@ -21,7 +21,7 @@ pub(super) fn failed(outcomes: &[Outcome]) -> String {
     let calls = outcomes.iter().flat_map(|outcome| &outcome.results);
     for call in calls {
         if let Err(failure) = &call.result
-            && !failure.kind.is_given_up()
+            && !failure.is_given_up()
         {
             let comma = if text.is_empty() { "" } else { "," };
             // Writing to a String can't fail.

@@ -7,16 +7,9 @@ use super::*;
 use crate::fanout::{Failure, FailureKind, Labels, Mode, Reply};
 
 fn call(name: &str, result: Result<Body, Failure>) -> CallResult {
-    CallResult {
-        name: name.into(),
-        start: Duration::from_micros(41),
-        elapsed: Duration::from_micros(2_001_402),
-        attempts: 1,
-        hedges: 0,
-        fallback: None,
-        each: None,
-        result: result.map(|body| Reply::new(StatusCode::OK, body)),
-    }
+    let (start, elapsed) = (Duration::from_micros(41), Duration::from_micros(2_001_402));
+    let result = result.map(|body| Reply::new(StatusCode::OK, body));
+    CallResult::new(name, start, elapsed, result)
 }
 
 fn labels(content_type: Option<&str>, content_encoding: &str) -> Box<Labels> {
@@ -32,6 +25,7 @@ fn outcome(results: Vec<CallResult>) -> Outcome {
         verdict: Verdict::Complete,
         elapsed: Duration::from_micros(2_001_913),
         results,
+        positions: None,
     }
 }
 

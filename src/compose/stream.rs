@@ -91,19 +91,9 @@ mod tests {
     use crate::fanout::{Body, Reply};
 
     fn call(body: &'static [u8]) -> CallResult {
-        CallResult {
-            name: "users".into(),
-            start: Duration::from_micros(41),
-            elapsed: Duration::from_millis(2),
-            attempts: 1,
-            hedges: 0,
-            fallback: None,
-            each: None,
-            result: Ok(Reply::new(
-                StatusCode::OK,
-                Body::Json(Bytes::from_static(body)),
-            )),
-        }
+        let reply = Reply::new(StatusCode::OK, Body::Json(Bytes::from_static(body)));
+        let (start, elapsed) = (Duration::from_micros(41), Duration::from_millis(2));
+        CallResult::new("users", start, elapsed, Ok(reply))
     }
 
     fn text(framing: Framing, run: Option<Mode>, body: &'static [u8]) -> String {

@@ -7,12 +7,12 @@ use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    AttemptId, Call, Cause, Circuit, Earlier, Event, Failure, FailureKind, HeadStatus, Mode,
-    Observer, Pace, Pass, Permit, Refusal, Reply, Upstream, UpstreamId, pause,
+    AttemptId, Call, Cause, Circuit, EachReport, Earlier, Event, Failure, FailureKind, HeadStatus,
+    Mode, Observer, Pace, Pass, Permit, Refusal, Reply, Upstream, UpstreamId, pause,
 };
 
 /// The progress of a call: the attempts that it has sent so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Progress {
     /// The number of attempts in all.
     pub(super) attempts: Cell<u32>,
@@ -20,6 +20,10 @@ pub(super) struct Progress {
     pub(super) hedges: Cell<u32>,
     /// The status of the attempt that was given up last after the head of its answer had come.
     pub(super) last_status: Cell<Option<StatusCode>>,
+    /// The call's start, as a time since that of the plan. `None` before it.
+    pub(super) start: Cell<Option<Duration>>,
+    /// The counts of the elements, when a call with one request for each of them is over.
+    pub(super) each: Cell<Option<Box<EachReport>>>,
 }
 
 /// The parts of its plan that a call knows.
@@ -29,6 +33,8 @@ pub(super) struct Scope<'a, O> {
     pub(super) ending: &'a Cell<FailureKind>,
     pub(super) progress: &'a Progress,
     pub(super) pace: Option<&'a Pace>,
+    /// The results of the calls that have settled.
+    pub(super) earlier: Earlier<'a>,
     pub(super) deadline: Instant,
     /// The plan's mode.
     pub(super) mode: Mode,
@@ -125,7 +131,7 @@ pub(super) async fn attempt<U: Upstream, O: Observer>(
     let holds = scope.holds();
     let own = watched.started.checked_add(call.timeout);
     let until = own.map_or(scope.deadline, |own| own.min(scope.deadline));
-    let mut result = timed(call, context, request, &watched, until, scope.deadline).await;
+    let mut result = timed(call, context, request, &watched, until, scope).await;
     let held = scope.holds() != holds;
     if held && matches!(&result, Err(failure) if failure.kind == FailureKind::Timeout) {
         result = Err(Failure::new(
@@ -164,14 +170,14 @@ async fn timed<U: Upstream>(
     request: &U::Request,
     attempt: &Attempt<'_, impl Observer>,
     until: Instant,
-    deadline: Instant,
+    scope: &Scope<'_, impl Observer>,
 ) -> Result<Reply, Failure> {
     let Attempt { id, head, .. } = attempt;
     let mut work = pin!(
         call.upstream
-            .attempt(context, request, Earlier::NONE, *id, until, head)
+            .attempt(context, request, scope.earlier, *id, until, head)
     );
-    if until == deadline {
+    if until == scope.deadline {
         // The plan's own timer covers this case: one timer for all its calls.
         return work.await;
     }

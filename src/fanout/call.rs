@@ -6,52 +6,72 @@ use std::{pin::pin, time::Duration};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Call, Cause, Earlier, Event, Failure, Observer, Refusal, Repeatable, Reply, Turn, Upstream,
+    Call, Cause, Elements, Event, Failure, Observer, Refusal, Repeatable, Reply, Upstream,
     attempt::{Admission, Scope, admit, attempt},
+    each::each,
     pause,
 };
+
+/// The requests of a call that has started.
+pub(super) enum Work<'a, R> {
+    /// One.
+    One(R),
+    /// One for each element of a list.
+    Each(Elements<'a, R>),
+}
 
 /// Makes the call and returns its index, its time and its result.
 pub(super) async fn perform<U: Upstream, O: Observer>(
     call: &Call<U>,
     context: &U::Context,
+    work: Work<'_, U::Request>,
     scope: Scope<'_, O>,
 ) -> (usize, Duration, Result<Reply, Failure>) {
     let started = Instant::now();
-    let request = match call.upstream.turn(context, Earlier::NONE) {
-        Turn::Send(request) => request,
-        Turn::Each(_) | Turn::Omit => unimplemented!(),
-        Turn::Fail(failure) => return (scope.index, started.elapsed(), Err(failure)),
+    let result = match work {
+        Work::One(request) => send(call, context, &request, &scope).await,
+        // On the heap: otherwise every call would have to keep room for it.
+        Work::Each(elements) => Box::pin(each(call, context, elements, &scope)).await,
     };
+    (scope.index, started.elapsed(), result)
+}
+
+/// Sends a request, again if that may help, and returns the last result.
+pub(super) async fn send<U: Upstream, O: Observer>(
+    call: &Call<U>,
+    context: &U::Context,
+    request: &U::Request,
+    scope: &Scope<'_, O>,
+) -> Result<Reply, Failure> {
     call.policy.budget.deposit();
     let mut tries = 1;
-    // The last failure, and the number of attempts that were sent until then.
-    let mut before = None;
-    let mut sent = 0;
-    let result = loop {
+    let mut before: Option<Failure> = None;
+    loop {
         let cause = if tries == 1 {
             Cause::First
         } else {
             Cause::Retry
         };
-        let failure = match hedged(call, context, &request, &scope, cause).await {
-            Ok(reply) => break Ok(reply),
+        let admission = match admit(call, scope, cause) {
+            Ok(admission) => admission,
             // A retry was refused after its pause. The failure before it says more.
-            Err(failure) if scope.progress.attempts.get() == sent => {
+            Err(failure) => {
                 if cause == Cause::Retry {
                     call.policy.budget.refund();
                 }
-                break Err(before.unwrap_or(failure));
+                return Err(before.unwrap_or(failure));
             }
+        };
+        let failure = match hedged(call, context, request, scope, cause, admission).await {
+            Ok(reply) => return Ok(reply),
             Err(failure) => failure,
         };
-        sent = scope.progress.attempts.get();
         let pause = match pause_before(call, &failure, tries, scope.deadline) {
             Ok(Some(pause)) => pause,
-            Ok(None) => break Err(failure),
+            Ok(None) => return Err(failure),
             Err(reason) => {
                 scope.refuse(call.id, Cause::Retry, reason);
-                break Err(failure);
+                return Err(failure);
             }
         };
         scope.observer.observe(&Event::Retry {
@@ -65,12 +85,11 @@ pub(super) async fn perform<U: Upstream, O: Observer>(
             // The pause took longer than it was meant to. Nothing is sent any more.
             scope.refuse(call.id, Cause::Retry, Refusal::Deadline);
             call.policy.budget.refund();
-            break Err(failure);
+            return Err(failure);
         }
         before = Some(failure);
         tries += 1;
-    };
-    (scope.index, started.elapsed(), result)
+    }
 }
 
 /// Returns the pause before another attempt; `None` if one would not help or is not configured.
@@ -109,8 +128,8 @@ async fn hedged<U: Upstream, O: Observer>(
     request: &U::Request,
     scope: &Scope<'_, O>,
     cause: Cause,
+    admission: Admission,
 ) -> Result<Reply, Failure> {
-    let admission = admit(call, scope, cause)?;
     // One future for all paths through this function: every call in flight holds it, whatever its size.
     let mut first = pin!(attempt(call, context, request, scope, cause, admission));
     let Some(after) = call.policy.hedge_after(call.repeatable) else {

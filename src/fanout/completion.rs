@@ -54,6 +54,16 @@ impl Tally {
         if (self.on_failure, need) == (OnFailure::Fail, Need::Required) {
             return Decision::Lost;
         }
+        self.without_success()
+    }
+
+    /// Counts a call that was left out: it is neither a success nor a failure.
+    pub(super) fn omitted(&mut self, need: Need) -> Decision {
+        self.settled(need);
+        self.without_success()
+    }
+
+    fn without_success(&self) -> Decision {
         match self.completion {
             Completion::Quorum(needed) if self.succeeded + self.open < needed.get() => {
                 Decision::Lost
@@ -129,6 +139,22 @@ mod tests {
         let mut tally = Tally::new(&rules(Completion::All, OnFailure::Fail), needs.into_iter());
         assert_eq!(tally.failed(Need::Optional), Decision::GoOn);
         assert_eq!(tally.failed(Need::Required), Decision::Lost);
+    }
+
+    #[test]
+    fn an_omitted_call_ends_no_strict_plan_but_may_put_a_quorum_out_of_reach() {
+        let mut strict = tally(Completion::All, OnFailure::Fail, 2);
+        assert_eq!(strict.omitted(Need::Required), Decision::GoOn);
+        let mut tally = tally(quorum(2), OnFailure::Fail, 3);
+        assert_eq!(tally.omitted(Need::Required), Decision::GoOn);
+        assert_eq!(tally.omitted(Need::Required), Decision::Lost);
+    }
+
+    #[test]
+    fn an_omitted_call_may_be_the_last_that_is_waited_for() {
+        let needs = [Need::Required, Need::Optional].into_iter();
+        let mut tally = Tally::new(&rules(Completion::Required, OnFailure::Fail), needs);
+        assert_eq!(tally.omitted(Need::Required), Decision::Met);
     }
 
     #[test]

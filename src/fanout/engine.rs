@@ -1,19 +1,23 @@
 //! Runs a plan: starts its calls as the mode allows, settles each exactly once, and stops at the decision or the
 //! deadline, whichever comes first. It must not know how an attempt is made.
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::{Cell, OnceCell},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Body, Call, CallResult, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan, Reply,
-    Upstream,
+    Body, CallResult, Earlier, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan, Reply,
+    Turn, Upstream,
     attempt::{Progress, Scope},
-    call::perform,
+    call::{Work, perform},
     completion::{Decision, Tally},
-    outcome::judge,
     pause,
+    ready::Ready,
+    verdict::judge,
 };
 
 /// Runs `plan` to its end and returns every call's result in plan order. It ends by the plan's deadline. If the process
@@ -27,10 +31,14 @@ where
 {
     let ending = Cell::new(FailureKind::Cancelled);
     let progress: Vec<Progress> = plan.calls.iter().map(|_| Progress::default()).collect();
-    let mut board = Board::new(plan, observer, &progress);
+    // Calls that run read the results of others while the board settles more.
+    let settled: Vec<OnceCell<CallResult>> = plan.calls.iter().map(|_| OnceCell::new()).collect();
+    let earlier = Earlier::running(&settled, plan.positions.as_deref());
+    let mut board = Board::new(plan, observer, &progress, &settled);
     if Instant::now() >= plan.deadline {
         // Nothing may be sent any more, not even an attempt that would be cancelled at once.
-        return board.finish(End::Late);
+        let elapsed = board.finish(End::Late);
+        return outcome(plan, settled, elapsed);
     }
     // Declared after the board: a dropped plan ends its attempts before it settles their calls.
     let mut running = FuturesUnordered::new();
@@ -39,23 +47,31 @@ where
 
     // No call is started any more, but an answer may have come without having been seen yet.
     let mut over = false;
-    let end = loop {
+    let end = 'plan: loop {
         // A call that failed as the time ended may have made room for another call. That call would come too late.
         while !over
             && !deadline.is_elapsed()
             && running.len() < plan.rules.concurrency.get()
-            && let Some((index, call)) = board.start_next()
+            && let Some(index) = board.ready.take()
         {
+            let call = plan.calls[index];
+            let work = match board.turn(index, call.upstream.turn(context, earlier)) {
+                Ok(work) => work,
+                Err(Decision::GoOn) => continue,
+                Err(Decision::Met) => break 'plan End::Enough,
+                Err(Decision::Lost) => break 'plan End::Lost,
+            };
             let scope = Scope {
                 observer,
                 ending: &ending,
                 progress: &progress[index],
                 pace: plan.pace.as_deref(),
+                earlier,
                 deadline: plan.deadline,
                 mode: plan.rules.mode,
                 index,
             };
-            running.push(perform(call, context, scope));
+            running.push(perform(call, context, work, scope));
         }
         if let Some(pace) = &plan.pace
             && !over
@@ -86,7 +102,27 @@ where
         }
     };
     drop(running);
-    board.finish(end)
+    let elapsed = board.finish(end);
+    outcome(plan, settled, elapsed)
+}
+
+/// Makes the outcome of a plan all of whose calls have settled.
+fn outcome<U>(
+    plan: &Plan<'_, U>,
+    settled: Vec<OnceCell<CallResult>>,
+    elapsed: Duration,
+) -> Outcome {
+    let results = settled.into_iter().filter_map(OnceCell::into_inner);
+    let results: Vec<CallResult> = results.collect();
+    let needs = plan.calls.iter().map(|call| call.need);
+    let inputs = |index| plan.inputs(index);
+    Outcome {
+        mode: plan.rules.mode,
+        verdict: judge(&plan.rules, needs, inputs, &results),
+        elapsed,
+        results,
+        positions: plan.positions.clone(),
+    }
 }
 
 /// The reason why a plan stopped.
@@ -99,49 +135,66 @@ enum End {
     Dropped,
 }
 
-/// The state of one call of a plan.
-enum Slot {
-    Waiting,
-    Running { start: Duration },
-    Settled(CallResult),
-}
-
-/// Keeps the plan's results in plan order and settles each call exactly once, also if the plan is dropped.
+/// Settles each call of a plan exactly once, also if the plan is dropped.
 struct Board<'p, 'a, U, O: Observer> {
     plan: &'p Plan<'a, U>,
     observer: &'p O,
     began: Instant,
     /// By call.
     progress: &'p [Progress],
-    slots: Vec<Slot>,
-    next: usize,
+    /// By call. One that has no result waits for its turn, or runs.
+    settled: &'p [OnceCell<CallResult>],
+    ready: Ready,
+    /// True as soon as a call has had its turn.
+    has_begun: bool,
     tally: Tally,
 }
 
 impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
-    fn new(plan: &'p Plan<'a, U>, observer: &'p O, progress: &'p [Progress]) -> Self {
-        let calls = plan.calls.len();
+    fn new(
+        plan: &'p Plan<'a, U>,
+        observer: &'p O,
+        progress: &'p [Progress],
+        settled: &'p [OnceCell<CallResult>],
+    ) -> Self {
         Self {
             plan,
             observer,
             began: Instant::now(),
             progress,
-            slots: (0..calls).map(|_| Slot::Waiting).collect(),
-            next: 0,
+            settled,
+            ready: Ready::new(plan),
+            has_begun: false,
             tally: Tally::new(&plan.rules, plan.calls.iter().map(|call| call.need)),
         }
     }
 
-    /// Starts the next call in plan order and returns it.
-    fn start_next(&mut self) -> Option<(usize, &'a Call<U>)> {
-        let index = self.next;
-        let call = *self.plan.calls.get(index)?;
-        self.next += 1;
-        self.slots[index] = Slot::Running {
-            start: self.began.elapsed(),
+    /// Starts a call whose turn it is, and returns its work.
+    ///
+    /// # Errors
+    /// If nothing is to be sent, the call is settled. The error is what that means for the plan.
+    fn turn<'t, R>(&mut self, index: usize, turn: Turn<'t, R>) -> Result<Work<'t, R>, Decision> {
+        self.has_begun = true;
+        let start = self.began.elapsed();
+        let work = match turn {
+            Turn::Send(request) => Work::One(request),
+            Turn::Each(elements) => Work::Each(elements),
+            Turn::Omit => return Err(self.omit(index, start)),
+            Turn::Fail(failure) => {
+                return Err(self.count_and_put(index, start, Duration::ZERO, Err(failure)));
+            }
         };
+        self.progress[index].start.set(Some(start));
         self.observer.observe(&Event::CallStarted { call: index });
-        Some((index, call))
+        Ok(work)
+    }
+
+    #[cold]
+    fn omit(&mut self, index: usize, start: Duration) -> Decision {
+        let failure = Failure::new(FailureKind::Omitted, "the call's own condition was false");
+        let decision = self.tally.omitted(self.plan.calls[index].need);
+        self.put(index, start, Duration::ZERO, Err(failure));
+        decision
     }
 
     fn settle(
@@ -150,14 +203,21 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
         elapsed: Duration,
         result: Result<Reply, Failure>,
     ) -> Decision {
+        let start = self.progress[index].start.get().unwrap_or_default();
+        self.count_and_put(index, start, elapsed, result)
+    }
+
+    fn count_and_put(
+        &mut self,
+        index: usize,
+        start: Duration,
+        elapsed: Duration,
+        result: Result<Reply, Failure>,
+    ) -> Decision {
         let need = self.plan.calls[index].need;
         let decision = match &result {
             Ok(_) => self.tally.succeeded(need),
             Err(_) => self.tally.failed(need),
-        };
-        let start = match self.slots[index] {
-            Slot::Running { start } => start,
-            Slot::Waiting | Slot::Settled(_) => unreachable!("only a running call can settle"),
         };
         self.put(index, start, elapsed, result);
         decision
@@ -170,43 +230,54 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
         elapsed: Duration,
         result: Result<Reply, Failure>,
     ) {
+        let call = self.plan.calls[index];
+        let progress = &self.progress[index];
         let mut result = CallResult {
-            name: self.plan.calls[index].name.clone(),
+            name: call.name.clone(),
             start,
             elapsed,
-            attempts: self.progress[index].attempts.get(),
-            hedges: self.progress[index].hedges.get(),
+            attempts: progress.attempts.get(),
+            hedges: progress.hedges.get(),
+            fallback: match &result {
+                Ok(_) => None,
+                Err(failure) if failure.kind == FailureKind::Omitted => None,
+                Err(_) => call.fallback.clone(),
+            },
+            each: progress.each.take(),
             result,
-            fallback: None,
-            each: None,
         };
         self.observer.observe(&Event::CallSettled {
             call: index,
-            upstream: self.plan.calls[index].id,
+            upstream: call.id,
             result: &result,
         });
         if self.plan.pace.is_some()
+            && !call.is_read
             && let Ok(reply) = &mut result.result
         {
             reply.body = Body::Empty;
         }
-        self.slots[index] = Slot::Settled(result);
+        let put = self.settled[index].set(result);
+        debug_assert!(put.is_ok(), "each call settles once");
+        self.ready.settled(self.plan, index);
     }
 
     /// Settles the calls that are still open, in plan order.
     fn close(&mut self, end: End) {
         let now = self.began.elapsed();
-        for index in 0..self.slots.len() {
-            match self.slots[index] {
-                Slot::Settled(_) => {}
-                Slot::Running { start } => {
+        for index in 0..self.settled.len() {
+            if self.settled[index].get().is_some() {
+                continue;
+            }
+            match self.progress[index].start.get() {
+                Some(start) => {
                     let mut failure = given_up(end);
                     failure.status = self.progress[index].last_status.get();
                     self.put(index, start, now.saturating_sub(start), Err(failure));
                 }
-                Slot::Waiting => {
+                None => {
                     let failure = match self.plan.rules.mode {
-                        Mode::Sequential if self.next > 0 => Failure::new(
+                        Mode::Sequential if self.has_begun => Failure::new(
                             FailureKind::Skipped,
                             "the plan had stopped before this call",
                         ),
@@ -218,28 +289,15 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
         }
     }
 
-    fn finish(mut self, end: End) -> Outcome {
+    /// Settles the calls that are still open, and returns the plan's time.
+    fn finish(mut self, end: End) -> Duration {
         self.close(end);
-        let results: Vec<CallResult> = std::mem::take(&mut self.slots)
-            .into_iter()
-            .filter_map(|slot| match slot {
-                Slot::Settled(result) => Some(result),
-                Slot::Waiting | Slot::Running { .. } => None,
-            })
-            .collect();
-        let needs = self.plan.calls.iter().map(|call| call.need);
-        let verdict = judge(&self.plan.rules, needs, &results);
-        Outcome {
-            mode: self.plan.rules.mode,
-            verdict,
-            elapsed: self.began.elapsed(),
-            results,
-        }
+        self.began.elapsed()
     }
 }
 
 impl<U, O: Observer> Drop for Board<'_, '_, U, O> {
-    /// Does nothing after `finish`, as there is no slot left.
+    /// Does nothing after `finish`, as no call is open then.
     fn drop(&mut self) {
         self.close(End::Dropped);
     }
@@ -264,3 +322,7 @@ fn given_up(end: End) -> Failure {
 #[cfg(test)]
 #[path = "engine_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "graph_tests.rs"]
+mod graph_tests;

@@ -8,6 +8,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    num::NonZeroUsize,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -18,8 +19,9 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    Aggregate, AttemptId, Body, Call, Choice, Earlier, Failure, FailureKind, HeadStatus, Mode,
-    Observer, Outcome, Plan, Policy, PolicySettings, Reply, Rules, Turn, Upstream, UpstreamId, run,
+    Aggregate, AttemptId, Body, Call, Choice, Earlier, Elements, Failure, FailureKind, HeadStatus,
+    Mode, Observer, Outcome, Plan, Policy, PolicySettings, Reply, Rules, Turn, Upstream,
+    UpstreamId, run,
 };
 
 /// The body of every scripted reply.
@@ -97,33 +99,20 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// An upstream that answers attempt by attempt. The script is repeated when all its steps are used.
+/// The steps of one request's attempts. They are repeated when all are used.
 #[derive(Debug)]
-pub(crate) struct Scripted {
+pub(crate) struct Steps {
     steps: RefCell<Vec<Step>>,
     next: Cell<usize>,
-    pub(crate) traffic: Rc<Traffic>,
 }
 
-impl Scripted {
-    /// An upstream with this script, which has at least one step.
-    pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        Self {
+impl Steps {
+    /// Makes a script of at least one step.
+    pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Rc<Self> {
+        Rc::new(Self {
             steps: RefCell::new(steps.into_iter().collect()),
             next: Cell::new(0),
-            traffic: Rc::default(),
-        }
-    }
-
-    /// Replaces the script and begins with its first step.
-    pub(crate) fn follow(&self, steps: impl IntoIterator<Item = Step>) {
-        *self.steps.borrow_mut() = steps.into_iter().collect();
-        self.next.set(0);
-    }
-
-    /// Returns the number of attempts that it has seen.
-    pub(crate) fn attempts(&self) -> usize {
-        self.traffic.attempts()
+        })
     }
 
     fn next_step(&self) -> Step {
@@ -134,29 +123,106 @@ impl Scripted {
     }
 }
 
-impl Upstream for Scripted {
-    type Context = ();
-    type Request = ();
+/// The scripted decision of a call whose turn has come.
+#[derive(Debug, Clone)]
+pub(crate) enum Scene {
+    /// It sends a request, which follows the upstream's own script.
+    Send,
+    Omit,
+    Fail(Failure),
+    /// It sends a request for each element, with its own script, or can't make one.
+    Each {
+        elements: Vec<Result<Vec<Step>, Failure>>,
+        concurrency: usize,
+        tolerate: usize,
+    },
+}
 
-    fn turn<'a>(&'a self, (): &'a (), _: Earlier<'a>) -> Turn<'a, ()> {
-        Turn::Send(())
+type Decide = Box<dyn Fn(Earlier<'_>) -> Scene>;
+
+/// An upstream that answers attempt by attempt.
+pub(crate) struct Scripted {
+    steps: Rc<Steps>,
+    decide: Decide,
+    /// The number of times that it was asked for a turn.
+    pub(crate) turns: Cell<usize>,
+    pub(crate) traffic: Rc<Traffic>,
+}
+
+impl Scripted {
+    /// An upstream with this script, which has at least one step.
+    pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self {
+            steps: Steps::new(steps),
+            decide: Box::new(|_| Scene::Send),
+            turns: Cell::new(0),
+            traffic: Rc::default(),
+        }
     }
 
-    fn list(&self, (): &(), _: Vec<Option<Body>>) -> Result<Body, Failure> {
-        Ok(Body::Json(Bytes::from_static(BODY)))
+    /// Lets the results of earlier calls decide about each call.
+    pub(crate) fn deciding(mut self, decide: impl Fn(Earlier<'_>) -> Scene + 'static) -> Self {
+        self.decide = Box::new(decide);
+        self
+    }
+
+    /// Replaces the script and begins with its first step.
+    pub(crate) fn follow(&self, steps: impl IntoIterator<Item = Step>) {
+        *self.steps.steps.borrow_mut() = steps.into_iter().collect();
+        self.steps.next.set(0);
+    }
+
+    /// Returns the number of attempts that it has seen.
+    pub(crate) fn attempts(&self) -> usize {
+        self.traffic.attempts()
+    }
+}
+
+impl Upstream for Scripted {
+    type Context = ();
+    type Request = Rc<Steps>;
+
+    fn turn<'a>(&'a self, (): &'a (), earlier: Earlier<'a>) -> Turn<'a, Rc<Steps>> {
+        self.turns.set(self.turns.get() + 1);
+        match (self.decide)(earlier) {
+            Scene::Send => Turn::Send(Rc::clone(&self.steps)),
+            Scene::Omit => Turn::Omit,
+            Scene::Fail(failure) => Turn::Fail(failure),
+            Scene::Each {
+                elements,
+                concurrency,
+                tolerate,
+            } => Turn::Each(Elements {
+                total: elements.len(),
+                requests: Box::new(elements.into_iter().map(|steps| steps.map(Steps::new))),
+                concurrency: NonZeroUsize::new(concurrency).expect("at least one at a time"),
+                tolerate,
+            }),
+        }
+    }
+
+    fn list(&self, (): &(), bodies: Vec<Option<Body>>) -> Result<Body, Failure> {
+        let texts: Vec<_> = bodies
+            .into_iter()
+            .map(|body| match body {
+                Some(Body::Json(json)) => String::from_utf8_lossy(&json).into_owned(),
+                _ => "null".to_owned(),
+            })
+            .collect();
+        Ok(Body::Json(format!("[{}]", texts.join(",")).into()))
     }
 
     async fn attempt(
         &self,
         (): &(),
-        (): &(),
+        steps: &Rc<Steps>,
         _: Earlier<'_>,
         _: AttemptId,
         until: Instant,
         _: &HeadStatus,
     ) -> Result<Reply, Failure> {
         let _under_way = self.traffic.enter();
-        let Step { when, result } = self.next_step();
+        let Step { when, result } = steps.next_step();
         match when {
             When::After(Duration::ZERO) => {}
             When::After(delay) => sleep(delay).await,

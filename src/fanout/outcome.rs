@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Completion, EachReport, Failure, Mode, Need, OnFailure, Reply, Rules};
+use super::{EachReport, Earlier, Failure, Mode, Positions, Reply};
 
 /// The result of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,28 @@ pub struct CallResult {
     pub fallback: Option<Bytes>,
     /// The counts of a call with one request for each element of a list.
     pub each: Option<Box<EachReport>>,
+}
+
+impl CallResult {
+    /// Makes the result of a call with one attempt.
+    #[must_use]
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        start: Duration,
+        elapsed: Duration,
+        result: Result<Reply, Failure>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            start,
+            elapsed,
+            attempts: 1,
+            hedges: 0,
+            result,
+            fallback: None,
+            each: None,
+        }
+    }
 }
 
 /// The reason why a plan failed, for the answer's status.
@@ -71,9 +93,17 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// One result for each call, in plan order.
     pub results: Vec<CallResult>,
+    /// The positions of the results, if only chosen calls of the aggregate were made.
+    pub positions: Option<Positions>,
 }
 
 impl Outcome {
+    /// Returns the results by the calls' indices in the aggregate.
+    #[must_use]
+    pub fn earlier(&self) -> Earlier<'_> {
+        Earlier::over(&self.results, self.positions.as_deref())
+    }
+
     /// Returns the sum of the calls' times: the time that the same calls take one after another.
     #[must_use]
     pub fn sequential(&self) -> Duration {
@@ -99,210 +129,21 @@ impl Outcome {
     }
 }
 
-/// Judges settled calls by the plan's rules. `needs` runs parallel to `results`.
-pub(super) fn judge(
-    rules: &Rules,
-    needs: impl Iterator<Item = Need> + Clone,
-    results: &[CallResult],
-) -> Verdict {
-    let is_required = |need: Need| need == Need::Required;
-    let only_required = rules.completion == Completion::Required;
-    // Those that are waited for, and those of them that succeeded.
-    let (mut waited, mut succeeded) = (0, 0);
-    for (call, need) in results.iter().zip(needs.clone()) {
-        if !only_required || is_required(need) {
-            waited += 1;
-            succeeded += usize::from(call.result.is_ok());
-        }
-    }
-    let failed: Vec<_> = results
-        .iter()
-        .zip(needs)
-        .filter_map(|(call, need)| {
-            let failure = call.result.as_ref().err()?;
-            (!failure.kind.is_given_up()).then_some((failure.kind, need))
-        })
-        .collect();
-    let forbidden =
-        rules.on_failure == OnFailure::Fail && failed.iter().any(|&(_, need)| is_required(need));
-    // Where a required call ended the plan, the others' failures have no part in it.
-    let all_time = failed
-        .iter()
-        .filter(|&&(_, need)| !(forbidden || only_required) || is_required(need))
-        .all(|(kind, _)| kind.is_time());
-    let reached = match rules.completion {
-        Completion::Quorum(needed) => succeeded >= needed.get(),
-        Completion::All | Completion::Required => succeeded > 0,
-    };
-    if !reached || forbidden {
-        return Verdict::Failed(if all_time {
-            Blame::Time
-        } else {
-            Blame::Upstream
-        });
-    }
-    match rules.completion {
-        Completion::All | Completion::Required if succeeded < waited => Verdict::Partial,
-        _ => Verdict::Complete,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use http::StatusCode;
 
     use super::*;
-    use crate::fanout::{Body, FailureKind};
+    use crate::fanout::Body;
 
-    fn call(start: u64, elapsed: u64, failure: Option<FailureKind>) -> CallResult {
-        CallResult {
-            name: "call".into(),
-            start: Duration::from_millis(start),
-            elapsed: Duration::from_millis(elapsed),
-            attempts: 1,
-            hedges: 0,
-            fallback: None,
-            each: None,
-            result: match failure {
-                Some(kind) => Err(Failure::new(kind, "because")),
-                None => Ok(Reply::new(
-                    StatusCode::OK,
-                    Body::Json(Bytes::from_static(b"1")),
-                )),
-            },
-        }
-    }
-
-    fn rules(completion: Completion, on_failure: OnFailure) -> Rules {
-        Rules {
-            completion,
-            on_failure,
-            ..Rules::default()
-        }
-    }
-
-    fn verdict(completion: Completion, on_failure: OnFailure, results: &[CallResult]) -> Verdict {
-        let needs = std::iter::repeat(Need::Required);
-        judge(&rules(completion, on_failure), needs, results)
-    }
-
-    #[test]
-    fn one_success_among_failures_is_a_partial_answer() {
-        let results = [call(0, 1, None), call(0, 1, Some(FailureKind::Status))];
-        assert_eq!(
-            verdict(Completion::All, OnFailure::Partial, &results),
-            Verdict::Partial
-        );
-    }
-
-    #[test]
-    fn no_success_for_time_alone_is_blamed_on_time_whatever_was_skipped() {
-        let results = [
-            call(0, 1, Some(FailureKind::Deadline)),
-            call(1, 0, Some(FailureKind::Skipped)),
-        ];
-        assert_eq!(
-            verdict(Completion::All, OnFailure::Partial, &results),
-            Verdict::Failed(Blame::Time)
-        );
-    }
-
-    #[test]
-    fn a_single_other_failure_takes_the_blame_from_time() {
-        let results = [
-            call(0, 1, Some(FailureKind::Timeout)),
-            call(0, 1, Some(FailureKind::Connect)),
-        ];
-        assert_eq!(
-            verdict(Completion::All, OnFailure::Partial, &results),
-            Verdict::Failed(Blame::Upstream)
-        );
-    }
-
-    #[test]
-    fn a_met_quorum_is_complete_though_others_failed() {
-        let results = [call(0, 1, None), call(0, 1, Some(FailureKind::Status))];
-        assert_eq!(
-            verdict(Completion::FIRST, OnFailure::Partial, &results),
-            Verdict::Complete
-        );
-    }
-
-    #[test]
-    fn a_required_failure_fails_a_plan_that_may_not_be_partial() {
-        let results = [call(0, 1, None), call(0, 1, Some(FailureKind::Timeout))];
-        assert_eq!(
-            verdict(Completion::All, OnFailure::Fail, &results),
-            Verdict::Failed(Blame::Time)
-        );
-    }
-
-    #[test]
-    fn an_optional_failure_leaves_a_strict_plan_partial() {
-        let results = [call(0, 1, None), call(0, 1, Some(FailureKind::Status))];
-        let needs = [Need::Required, Need::Optional].into_iter();
-        assert_eq!(
-            judge(&rules(Completion::All, OnFailure::Fail), needs, &results),
-            Verdict::Partial
-        );
-    }
-
-    #[test]
-    fn a_plan_that_optional_calls_alone_have_failed_is_blamed_by_what_they_failed_of() {
-        let results = [call(0, 1, Some(FailureKind::Connect))];
-        for completion in [Completion::All, Completion::FIRST] {
-            let needs = [Need::Optional].into_iter();
-            assert_eq!(
-                judge(&rules(completion, OnFailure::Fail), needs, &results),
-                Verdict::Failed(Blame::Upstream)
-            );
-        }
-    }
-
-    #[test]
-    fn a_required_failure_alone_takes_the_blame_of_a_strict_plan() {
-        let results = [
-            call(0, 1, Some(FailureKind::Timeout)),
-            call(0, 1, Some(FailureKind::Connect)),
-        ];
-        let needs = [Need::Required, Need::Optional].into_iter();
-        assert_eq!(
-            judge(&rules(Completion::All, OnFailure::Fail), needs, &results),
-            Verdict::Failed(Blame::Time)
-        );
-    }
-
-    #[test]
-    fn a_plan_that_waits_for_required_calls_is_judged_by_them_alone() {
-        use FailureKind::{Cancelled, Connect, Timeout};
-        let needs = [Need::Required, Need::Required, Need::Optional].into_iter();
-        for (failures, expected) in [
-            ([None, None, Some(Cancelled)], Verdict::Complete),
-            ([None, None, Some(Connect)], Verdict::Complete),
-            ([None, Some(Connect), None], Verdict::Partial),
-            (
-                [Some(Timeout), Some(Timeout), None],
-                Verdict::Failed(Blame::Time),
-            ),
-            (
-                [Some(Timeout), Some(Timeout), Some(Connect)],
-                Verdict::Failed(Blame::Time),
-            ),
-            (
-                [Some(Timeout), Some(Connect), None],
-                Verdict::Failed(Blame::Upstream),
-            ),
-        ] {
-            let results = failures.map(|failure| call(0, 1, failure));
-            let needs = needs.clone();
-            let found = judge(
-                &rules(Completion::Required, OnFailure::Partial),
-                needs,
-                &results,
-            );
-            assert_eq!(found, expected, "{failures:?}");
-        }
+    fn call(start: u64, elapsed: u64) -> CallResult {
+        let (start, elapsed) = (Duration::from_millis(start), Duration::from_millis(elapsed));
+        CallResult::new(
+            "call",
+            start,
+            elapsed,
+            Ok(Reply::new(StatusCode::OK, Body::Empty)),
+        )
     }
 
     #[test]
@@ -311,7 +152,8 @@ mod tests {
             mode: Mode::Concurrent,
             verdict: Verdict::Complete,
             elapsed: Duration::from_millis(50),
-            results: vec![call(0, 10, None), call(5, 10, None), call(30, 5, None)],
+            positions: None,
+            results: vec![call(0, 10), call(5, 10), call(30, 5)],
         };
         assert_eq!(outcome.critical_path(), Duration::from_millis(20));
         assert_eq!(outcome.sequential(), Duration::from_millis(25));

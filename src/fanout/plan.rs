@@ -8,6 +8,9 @@ use tokio::time::Instant;
 
 use super::{Completion, Mode, Need, Pace, Policy, Repeatable, Rules};
 
+/// The indices of an aggregate's calls in a plan, by those in the aggregate. `None` for a call that is not in the plan.
+pub type Positions = Arc<[Option<usize>]>;
+
 /// The id of an aggregate: its position in the configuration. Telemetry and the memory's shares know it by this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AggregateId(pub usize);
@@ -104,6 +107,14 @@ pub enum PlanError {
     /// `calls` names a call twice.
     #[error("the call `{0}` is named twice")]
     RepeatedCall(String),
+    /// `calls` names a call, but not one that it waits for.
+    #[error("the call `{call}` needs `{needs}`, which is not among the calls")]
+    MissingCall {
+        /// The call that was chosen.
+        call: String,
+        /// The call that it waits for.
+        needs: String,
+    },
     /// `wait_for` is `required`, and every call is optional.
     #[error("calls that are not optional are to be waited for, but every call is optional")]
     NothingRequired,
@@ -122,6 +133,8 @@ pub enum PlanError {
 #[derive(Debug)]
 pub struct Plan<'a, U> {
     pub(super) calls: Vec<&'a Call<U>>,
+    /// The positions of the calls, if they are chosen ones. Otherwise they stand as in the aggregate.
+    pub(super) positions: Option<Positions>,
     /// The aggregate's rules with the caller's choices in them.
     pub(super) rules: Rules,
     /// The moment by which it must be over. `rules` has only the time for all calls together.
@@ -141,16 +154,20 @@ impl<U> Aggregate<U> {
     /// Plans a run of this aggregate in `mode` that ends by `deadline`.
     ///
     /// # Errors
-    /// Fails if the choice names calls that do not exist, or waits for more calls than there are.
+    /// Fails if the choice names calls that do not exist, leaves out a call that a chosen one needs, or waits for more
+    /// calls than there are.
     pub fn plan(
         &self,
         choice: &Choice<'_>,
         mode: Mode,
         deadline: Instant,
     ) -> Result<Plan<'_, U>, PlanError> {
-        let calls = match &choice.calls {
-            None => self.calls.iter().collect(),
-            Some(names) => self.select(names)?,
+        let (calls, positions) = match &choice.calls {
+            None => (self.calls.iter().collect(), None),
+            Some(names) => {
+                let (calls, positions) = self.select(names)?;
+                (calls, Some(positions))
+            }
         };
         let completion = choice.completion.unwrap_or(self.rules.completion);
         if let Completion::Quorum(needed) = completion
@@ -174,6 +191,7 @@ impl<U> Aggregate<U> {
         };
         Ok(Plan {
             calls,
+            positions,
             rules: Rules {
                 mode,
                 concurrency,
@@ -185,21 +203,28 @@ impl<U> Aggregate<U> {
         })
     }
 
-    fn select(&self, names: &[&str]) -> Result<Vec<&Call<U>>, PlanError> {
+    /// Returns the calls of these names, in this order, and their positions.
+    fn select(&self, names: &[&str]) -> Result<(Vec<&Call<U>>, Positions), PlanError> {
         let mut calls: Vec<&Call<U>> = Vec::with_capacity(names.len().min(self.calls.len()));
+        let mut positions = vec![None; self.calls.len()];
         for &name in names {
-            let call = self
-                .calls
-                .iter()
-                .find(|call| &*call.name == name)
-                .ok_or_else(|| PlanError::UnknownCall(name.to_owned()))?;
+            let index = self.calls.iter().position(|call| &*call.name == name);
+            let index = index.ok_or_else(|| PlanError::UnknownCall(name.to_owned()))?;
             // A subset is no longer than the aggregate, so the first repetition ends this.
-            if calls.iter().any(|seen| std::ptr::eq(*seen, call)) {
+            if positions[index].replace(calls.len()).is_some() {
                 return Err(PlanError::RepeatedCall(name.to_owned()));
             }
-            calls.push(call);
+            calls.push(&self.calls[index]);
         }
-        Ok(calls)
+        for call in &calls {
+            if let Some(&missing) = call.after.iter().find(|&&index| positions[index].is_none()) {
+                return Err(PlanError::MissingCall {
+                    call: call.name.to_string(),
+                    needs: self.calls[missing].name.to_string(),
+                });
+            }
+        }
+        Ok((calls, positions.into()))
     }
 }
 
@@ -215,8 +240,22 @@ impl<U> Plan<'_, U> {
         self.calls.iter().map(|call| &*call.name)
     }
 
+    /// Returns the index in the plan of the call with this index in the aggregate.
+    pub(super) fn position(&self, call: usize) -> Option<usize> {
+        match &self.positions {
+            None => Some(call),
+            Some(positions) => *positions.get(call)?,
+        }
+    }
+
+    /// Returns the indices of the calls that one waits for. All are indices in the plan.
+    pub(super) fn inputs(&self, index: usize) -> impl Iterator<Item = usize> {
+        let after = self.calls[index].after.iter();
+        after.filter_map(|&call| self.position(call))
+    }
+
     /// Changes the plan for an observer that takes each result as it is settled. The outcome then has an empty body in
-    /// place of each body, and the plan goes no faster than `pace` allows.
+    /// place of each body that nothing reads later, and the plan goes no faster than `pace` allows.
     #[must_use]
     pub fn paced(mut self, pace: Rc<Pace>) -> Self {
         self.pace = Some(pace);

@@ -132,12 +132,12 @@ pub enum FailureKind {
     Cancelled,
     /// The call was never started: its sequential plan had stopped, or what it depends on failed.
     Skipped,
+    /// Too many attempts were in flight to this upstream. Or it has answered, and there is no memory for its body.
+    Overload,
     /// The upstream answered, and its answer is not what the call expects.
     Unexpected,
     /// The call's own condition was false. It is neither a success nor a failure.
     Omitted,
-    /// Too many attempts were in flight to this upstream. Or it has answered, and there is no memory for its body.
-    Overload,
 }
 
 impl FailureKind {
@@ -208,7 +208,8 @@ impl FailureKind {
         matches!(self, Self::Timeout | Self::Deadline)
     }
 
-    /// Returns true if the plan itself gave the call up. Such an end says nothing of the upstream.
+    /// Returns true if the plan itself gave the call up, or nothing was sent for it. Such an end says nothing of the
+    /// upstream.
     #[must_use]
     pub const fn is_given_up(self) -> bool {
         matches!(self, Self::Cancelled | Self::Skipped | Self::Omitted)
@@ -293,6 +294,12 @@ impl Failure {
     #[must_use]
     pub fn is_sick(&self) -> bool {
         self.fault == Party::Upstream && self.kind.is_sick(self.status)
+    }
+
+    /// Returns true if the plan itself gave the call up. A call that is skipped for a value has failed by itself.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.kind.is_given_up() && self.fault != Party::Values
     }
 
     /// Adds the status of the answer that failed.

@@ -61,13 +61,14 @@ impl Default for RetryOn {
 
 impl RetryOn {
     /// The classes that can be named beside statuses. The others are the plan's own end, or would only happen again.
-    pub const NAMEABLE: [FailureKind; 6] = [
+    pub const NAMEABLE: [FailureKind; 7] = [
         FailureKind::Connect,
         FailureKind::Tls,
         FailureKind::Timeout,
         FailureKind::Protocol,
         FailureKind::TooLarge,
         FailureKind::InvalidBody,
+        FailureKind::Unexpected,
     ];
 
     /// Selects these failures and no others.

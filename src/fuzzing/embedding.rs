@@ -34,21 +34,17 @@ pub fn embedding(bytes: &[u8]) {
         .take(8)
         .map(Sent::read)
         .collect();
-    let results = sent.iter().enumerate().map(|(index, sent)| CallResult {
-        name: format!("call_{index}").into(),
-        start: Duration::from_micros(index as u64),
-        elapsed: Duration::from_micros(bytes.len() as u64),
-        attempts: 1,
-        hedges: 0,
-        fallback: None,
-        each: None,
-        result: sent.result(),
+    let elapsed = Duration::from_micros(bytes.len() as u64);
+    let results = sent.iter().enumerate().map(|(index, sent)| {
+        let start = Duration::from_micros(index as u64);
+        CallResult::new(format!("call_{index}"), start, elapsed, sent.result())
     });
     let outcome = Outcome {
         mode: Mode::Sequential,
         verdict: Verdict::Partial,
         elapsed: Duration::from_millis(1),
         results: results.collect(),
+        positions: None,
     };
     for (sent, call) in sent.iter().zip(&outcome.results) {
         sent.check_kind(&call.result);

@@ -75,5 +75,6 @@ pub(super) fn outcome(bytes: &mut Unstructured<'_>, mode: Mode, most: usize) -> 
         ])?,
         elapsed: time(bytes)?,
         results,
+        positions: None,
     })
 }

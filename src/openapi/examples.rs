@@ -199,14 +199,8 @@ fn outcome(endpoint: &Endpoint, mode: Mode, failed: Option<Blame>) -> Outcome {
             )),
         };
         results.push(CallResult {
-            name: Arc::clone(name),
-            start,
-            elapsed,
             attempts: u32::from(is_needed || mode == Mode::Concurrent),
-            hedges: 0,
-            fallback: None,
-            each: None,
-            result,
+            ..CallResult::new(Arc::clone(name), start, elapsed, result)
         });
     }
     let ends = results.iter().map(|call| call.start + call.elapsed);
@@ -215,6 +209,7 @@ fn outcome(endpoint: &Endpoint, mode: Mode, failed: Option<Blame>) -> Outcome {
         verdict: failed.map_or(Verdict::Complete, Verdict::Failed),
         elapsed: ends.max().unwrap_or_default() + Duration::from_micros(60),
         results,
+        positions: None,
     }
 }
 

@@ -38,6 +38,7 @@ fn complete() -> Outcome {
         verdict: Verdict::Complete,
         elapsed: Duration::ZERO,
         results: Vec::new(),
+        positions: None,
     }
 }
 
@@ -123,6 +124,7 @@ fn a_finished_request_counts_by_its_verdict_and_mode() {
             verdict: Verdict::Partial,
             elapsed: Duration::ZERO,
             results: Vec::new(),
+            positions: None,
         });
     let series =
         r#"gather_requests_total{aggregate="default",mode="sequential",outcome="partial"}"#;
@@ -132,16 +134,7 @@ fn a_finished_request_counts_by_its_verdict_and_mode() {
 #[test]
 fn only_calls_that_ran_to_their_end_count_as_time_saved() {
     let metrics = metrics();
-    let call = |result| CallResult {
-        name: "users".into(),
-        start: Duration::ZERO,
-        elapsed: Duration::from_secs(1),
-        attempts: 1,
-        hedges: 0,
-        fallback: None,
-        each: None,
-        result,
-    };
+    let call = |result| CallResult::new("users", Duration::ZERO, Duration::from_secs(1), result);
     let cut = |kind| call(Err(Failure::new(kind, "cut off")));
     let good = || call(Ok(Reply::new(StatusCode::OK, Body::Empty)));
     metrics
@@ -156,6 +149,7 @@ fn only_calls_that_ran_to_their_end_count_as_time_saved() {
                 cut(FailureKind::Cancelled),
                 cut(FailureKind::Deadline),
             ],
+            positions: None,
         });
     let series = "gather_sequential_seconds_total{aggregate=\"default\"}";
     assert_eq!(line(&metrics, series), format!("{series} 2"));
@@ -166,15 +160,9 @@ fn only_calls_that_ran_to_their_end_count_as_time_saved() {
 #[test]
 fn a_run_that_failed_has_saved_nothing() {
     let metrics = metrics();
-    let late = || CallResult {
-        name: "users".into(),
-        start: Duration::ZERO,
-        elapsed: Duration::from_secs(1),
-        attempts: 1,
-        hedges: 0,
-        fallback: None,
-        each: None,
-        result: Err(Failure::new(FailureKind::Deadline, "late")),
+    let late = || {
+        let late = Err(Failure::new(FailureKind::Deadline, "late"));
+        CallResult::new("users", Duration::ZERO, Duration::from_secs(1), late)
     };
     metrics
         .request(DEFAULT, Mode::Concurrent, Instant::now())
@@ -183,6 +171,7 @@ fn a_run_that_failed_has_saved_nothing() {
             verdict: Verdict::Failed(Blame::Time),
             elapsed: Duration::from_secs(1),
             results: vec![late(), late()],
+            positions: None,
         });
     for name in ["sequential", "concurrent_saved"] {
         let series = format!("gather_{name}_seconds_total{{aggregate=\"default\"}}");

@@ -17,6 +17,12 @@ use super::{
 };
 use crate::fanout::{Cause, Circuit, Event, FailureKind, Observer, Refusal, UpstreamId};
 
+/// The kinds of failure that attempts are counted by. `omitted` is none of them, and the last of all kinds.
+const FAILURES: [FailureKind; FailureKind::ALL.len() - 1] = match FailureKind::ALL.first_chunk() {
+    Some(kinds) => *kinds,
+    None => unreachable!(),
+};
+
 /// The target of these lines. People filter lines by it, so it stays when a file moves.
 const TARGET: &str = "gather::telemetry::metrics::attempts";
 
@@ -75,7 +81,7 @@ pub struct UpstreamMetrics {
     duration: Histogram,
     ok: IntCounter,
     /// The counters of failures, by kind. That of a status is the last of `statuses`.
-    failed: [IntCounter; FailureKind::ALL.len()],
+    failed: [IntCounter; FAILURES.len()],
     /// The counters of failures with a status, by class.
     statuses: [IntCounter; StatusClass::ALL.len()],
     opened: IntCounter,
@@ -138,7 +144,11 @@ impl UpstreamMetrics {
             (FailureKind::Status, Some(status)) => {
                 self.statuses[StatusClass::from(status) as usize].inc();
             }
-            (kind, _) => self.failed[kind as usize].inc(),
+            (kind, _) => {
+                if let Some(failed) = self.failed.get(kind as usize) {
+                    failed.inc();
+                }
+            }
         }
     }
 
@@ -165,6 +175,14 @@ pub struct PlanObserver<'a> {
 impl PlanObserver<'_> {
     fn upstream(&self, id: UpstreamId) -> &UpstreamMetrics {
         &self.upstreams[id.0]
+    }
+
+    /// Counts an attempt that was refused.
+    fn refused(&self, upstream: UpstreamId, kind: FailureKind, status: Option<StatusCode>) {
+        let is_refusal = matches!(kind, FailureKind::Overload | FailureKind::CircuitOpen);
+        if is_refusal && status.is_none() {
+            self.upstream(upstream).failed(kind, None);
+        }
     }
 }
 
@@ -193,17 +211,14 @@ impl Observer for PlanObserver<'_> {
             // no memory for its body.
             Event::CallSettled {
                 upstream, result, ..
-            } => match &result.result {
-                Err(failure)
-                    if failure.status.is_none()
-                        && matches!(
-                            failure.kind,
-                            FailureKind::Overload | FailureKind::CircuitOpen
-                        ) =>
-                {
-                    self.upstream(upstream).failed(failure.kind, None);
+            } => match (&result.result, &result.each) {
+                (_, Some(each)) => {
+                    for failure in &each.failures {
+                        self.refused(upstream, failure.kind, failure.status);
+                    }
                 }
-                _ => {}
+                (Err(failure), None) => self.refused(upstream, failure.kind, failure.status),
+                (Ok(_), None) => {}
             },
         }
     }
@@ -281,7 +296,7 @@ impl UpstreamFamilies {
             timeout: self.timeout.with_label_values(&[name]),
             duration: self.duration.with_label_values(&[name]),
             ok: attempts("ok"),
-            failed: FailureKind::ALL.map(|kind| attempts(result(kind))),
+            failed: FAILURES.map(|kind| attempts(result(kind))),
             statuses: StatusClass::ALL.map(|class| attempts(class.as_str())),
             opened: self.opened.with_label_values(&[name]),
             resent: self.resent.with_label_values(&[name]),
