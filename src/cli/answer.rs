@@ -260,16 +260,29 @@ pub(super) fn draw_together(
     waterfall::draw_together(&timelines, out, style)
 }
 
-/// Describes a call's end, and says if a hedge was among its attempts. The bar shows the number of attempts.
+/// Describes a call's end: its status or failure, the elements that succeeded, and if it had a hedge or a fallback. The
+/// bar shows the number of attempts.
 pub(super) fn note(call: &CallReport) -> String {
     let hedged = if call.times().hedges.is_some_and(|hedges| hedges > 0) {
         " hedged"
     } else {
         ""
     };
+    let elements = call.times().each.as_ref();
+    let elements = elements.map_or_else(String::new, |each| {
+        format!(" {} of {}", each.ok, each.total)
+    });
     match call {
-        CallReport::Succeeded(call) => format!("{}{hedged}", call.status),
-        CallReport::Failed(call) => format!("{}{hedged}: {}", call.failure.0, call.detail),
+        CallReport::Succeeded(call) => format!("{}{hedged}{elements}", call.status),
+        CallReport::Failed(call) => {
+            let fallback = if call.fallback == Some(true) {
+                " (fallback)"
+            } else {
+                ""
+            };
+            let (failure, detail) = (&call.failure.0, &call.detail);
+            format!("{failure}{hedged}{elements}{fallback}: {detail}")
+        }
     }
 }
 
@@ -288,7 +301,7 @@ pub(super) fn bar<'a>(call: &'a CallReport, note: &'a str) -> Bar<'a> {
         status: match call {
             CallReport::Succeeded(_) => Status::Ok,
             CallReport::Failed(call) => match &*call.failure.0 {
-                "cancelled" | "skipped" => Status::Cancelled,
+                "cancelled" | "skipped" | "omitted" => Status::Cancelled,
                 _ => Status::Failed,
             },
         },

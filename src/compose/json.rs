@@ -11,7 +11,7 @@ use serde::Serialize as _;
 use serde_json::ser::{Formatter, Serializer};
 
 use crate::{
-    fanout::{Blame, Body, CallResult, Outcome, Verdict},
+    fanout::{Blame, Body, CallResult, EachReport, Outcome, Verdict},
     timing::{Decimal, Millis},
 };
 
@@ -166,6 +166,9 @@ pub(super) fn result(json: &mut Vec<u8>, call: &CallResult, first: impl FnOnce(&
     if call.hedges > 0 {
         put(json, format_args!(",\"hedges\":{}", call.hedges));
     }
+    if let Some(report) = &call.each {
+        each(json, report);
+    }
     match &call.result {
         Ok(reply) => body(json, &reply.body),
         Err(failure) => {
@@ -174,9 +177,37 @@ pub(super) fn result(json: &mut Vec<u8>, call: &CallResult, first: impl FnOnce(&
                 format_args!(",\"failure\":\"{}\",\"detail\":", failure.kind),
             );
             string(json, &failure.detail);
+            if let Some(fallback) = &call.fallback {
+                member(json, b",\"fallback\":true,\"body\":", fallback);
+            }
         }
     }
     json.push(b'}');
+}
+
+/// Writes the counts of a call with one request for each element of a list.
+#[cold]
+fn each(json: &mut Vec<u8>, report: &EachReport) {
+    let (total, ok, failed) = (report.total, report.ok, report.failures.len());
+    put(
+        json,
+        format_args!(
+            ",\"each\":{{\"total\":{total},\"ok\":{ok},\"failed\":{failed},\"failures\":["
+        ),
+    );
+    for (place, failure) in report.failures.iter().enumerate() {
+        let comma = if place > 0 { "," } else { "" };
+        let (index, kind) = (failure.index, failure.kind);
+        put(
+            json,
+            format_args!("{comma}{{\"index\":{index},\"failure\":\"{kind}\""),
+        );
+        if let Some(status) = failure.status {
+            member(json, b",\"status\":", status.as_str().as_bytes());
+        }
+        json.push(b'}');
+    }
+    json.extend_from_slice(b"]}");
 }
 
 fn body(json: &mut Vec<u8>, body: &Body) {
@@ -283,9 +314,13 @@ pub(super) fn room(call: &CallResult) -> usize {
             body @ Body::Text { text, .. } => text.len() + body.grows() + 96,
             body @ Body::Binary { bytes, .. } => bytes.len() + body.grows() + 64,
         },
-        Err(failure) => failure.detail.len() + 32,
+        Err(failure) => {
+            let fallback = call.fallback.as_ref().map_or(0, |value| value.len() + 32);
+            failure.detail.len() + 32 + fallback
+        }
     };
-    128 + body
+    let each = call.each.as_ref();
+    128 + body + each.map_or(0, |each| 64 + 64 * each.failures.len())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::*;
-use crate::fanout::{Failure, FailureKind, Labels, Mode, Reply};
+use crate::fanout::{EachFailure, Failure, FailureKind, Labels, Mode, Reply};
 
 fn call(name: &str, result: Result<Body, Failure>) -> CallResult {
     let (start, elapsed) = (Duration::from_micros(41), Duration::from_micros(2_001_402));
@@ -171,4 +171,44 @@ fn a_comparison_has_a_speedup_only_where_both_runs_were_complete() {
     assert_eq!(both["sequential"]["elapsed_ms"], 6000.0);
     concurrent.verdict = Verdict::Partial;
     assert!(render(&sequential, &concurrent)["speedup"].is_null());
+}
+
+#[test]
+fn a_fallback_stands_in_the_place_of_a_body() {
+    let failure = Failure::new(FailureKind::Timeout, "late");
+    let call = CallResult {
+        fallback: Some(Bytes::from_static(b"[1.10]")),
+        ..call("users", Err(failure))
+    };
+    let mut json = Vec::new();
+    result(&mut json, &call, |_| {});
+    assert!(json.len() <= room(&call));
+    insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"{"name":"users","ok":false,"start_ms":0.041,"elapsed_ms":2001.402,"attempts":1,"failure":"timeout","detail":"late","fallback":true,"body":[1.10]}"#);
+}
+
+#[test]
+fn a_call_of_many_elements_counts_them_and_names_those_that_failed() {
+    let failures = vec![
+        EachFailure {
+            index: 3,
+            kind: FailureKind::Status,
+            status: Some(StatusCode::SERVICE_UNAVAILABLE),
+        },
+        EachFailure {
+            index: 7,
+            kind: FailureKind::Skipped,
+            status: None,
+        },
+    ];
+    let call = CallResult {
+        each: Some(Box::new(EachReport {
+            total: 10,
+            ok: 8,
+            failures,
+        })),
+        ..call("stock", Ok(Body::Json(Bytes::from_static(b"[]"))))
+    };
+    let mut json = Vec::new();
+    result(&mut json, &call, |_| {});
+    insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"{"name":"stock","ok":true,"status":200,"start_ms":0.041,"elapsed_ms":2001.402,"attempts":1,"each":{"total":10,"ok":8,"failed":2,"failures":[{"index":3,"failure":"status","status":503},{"index":7,"failure":"skipped"}]},"body":[]}"#);
 }

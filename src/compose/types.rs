@@ -9,7 +9,8 @@
     reason = "what a type says of itself is not said again of a field"
 )]
 
-use std::borrow::Cow;
+mod elements;
+mod words;
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
@@ -18,74 +19,10 @@ use utoipa::{
     openapi::{ObjectBuilder, Ref, RefOr, Schema, schema::OneOfBuilder},
 };
 
-use crate::fanout::{Blame, FailureKind, Mode, Verdict};
-
-/// Makes the schema of a text that is one of these.
-fn names(description: &str, names: impl Iterator<Item = &'static str>) -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(utoipa::openapi::Type::String)
-        .description(Some(description))
-        .enum_values(Some(names))
-        .into()
-}
-
-/// A mode as a run shows it.
-#[derive(Debug, Deserialize)]
-pub struct RunMode(pub String);
-
-impl PartialSchema for RunMode {
-    fn schema() -> RefOr<Schema> {
-        let text = "How the calls of the run followed one another: each started when the one before had ended, or all at once.";
-        names(text, Mode::ALL.into_iter().map(Mode::as_str))
-    }
-}
-
-impl ToSchema for RunMode {
-    fn name() -> Cow<'static, str> {
-        "Mode".into()
-    }
-}
-
-/// A verdict as a run shows it.
-#[derive(Debug, Deserialize)]
-pub struct RunOutcome(pub String);
-
-impl PartialSchema for RunOutcome {
-    fn schema() -> RefOr<Schema> {
-        let all = [
-            Verdict::Complete,
-            Verdict::Partial,
-            Verdict::Failed(Blame::Time),
-        ];
-        let text = "`complete`: every call succeeded, or as many as were waited for. `partial`: some call failed. `failed`: \
-                    what was waited for did not come.";
-        names(text, all.into_iter().map(Verdict::as_str))
-    }
-}
-
-impl ToSchema for RunOutcome {
-    fn name() -> Cow<'static, str> {
-        "Outcome".into()
-    }
-}
-
-/// A failure's class as a call shows it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct FailureClass(pub String);
-
-impl PartialSchema for FailureClass {
-    fn schema() -> RefOr<Schema> {
-        let text = "Why the call failed. `timeout` is the call's own time, `deadline` the request's; `cancelled`: it was no longer \
-                    needed; `skipped`: a sequential run had stopped before it.";
-        names(text, FailureKind::ALL.into_iter().map(FailureKind::as_str))
-    }
-}
-
-impl ToSchema for FailureClass {
-    fn name() -> Cow<'static, str> {
-        "Failure".into()
-    }
-}
+pub use self::{
+    elements::{ElementFailure, Elements},
+    words::{FailureClass, RunMode, RunOutcome},
+};
 
 /// The members that all answers of one run have.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -150,6 +87,8 @@ struct CallMembers {
     encoding: Option<Encoding>,
     failure: Option<FailureClass>,
     detail: Option<String>,
+    fallback: Option<bool>,
+    each: Option<Elements>,
 }
 
 impl TryFrom<CallMembers> for CallReport {
@@ -162,6 +101,7 @@ impl TryFrom<CallMembers> for CallReport {
             elapsed_ms: call.elapsed_ms,
             attempts: call.attempts,
             hedges: call.hedges,
+            each: call.each,
         };
         if call.ok {
             return Ok(Self::Succeeded(Succeeded {
@@ -180,6 +120,8 @@ impl TryFrom<CallMembers> for CallReport {
             status: call.status,
             failure: call.failure.ok_or("a call failed without a failure")?,
             detail: call.detail.ok_or("a call failed without a detail")?,
+            fallback: call.fallback,
+            body: call.fallback.map(|_| call.body),
         }))
     }
 }
@@ -201,6 +143,9 @@ pub struct CallTimes {
     /// The number of them that were sent beside a slow attempt, if any were.
     #[schema(minimum = 1, nullable = false)]
     pub hedges: Option<u32>,
+    /// The counts of a call with one request for each element of a list.
+    #[schema(nullable = false)]
+    pub each: Option<Elements>,
 }
 
 /// A call that succeeded.
@@ -239,20 +184,34 @@ pub struct Failed {
     pub failure: FailureClass,
     /// One sentence for a person.
     pub detail: String,
+    #[schema(schema_with = has_fallback)]
+    pub fallback: Option<bool>,
+    /// The configured value that stands for the call's body, if it has one.
+    #[schema(value_type = Value, required = false)]
+    pub body: Option<IgnoredAny>,
+}
+
+fn has_fallback() -> utoipa::openapi::Object {
+    only(
+        true,
+        "True if `body` is the configured fallback of the call.",
+    )
 }
 
 fn yes() -> utoipa::openapi::Object {
-    only(true)
+    only(true, OK)
 }
 
 fn no() -> utoipa::openapi::Object {
-    only(false)
+    only(false, OK)
 }
 
-fn only(value: bool) -> utoipa::openapi::Object {
+const OK: &str = "Whether the call succeeded.";
+
+fn only(value: bool, text: &str) -> utoipa::openapi::Object {
     ObjectBuilder::new()
         .schema_type(utoipa::openapi::Type::Boolean)
-        .description(Some("Whether the call succeeded."))
+        .description(Some(text))
         .enum_values(Some([value]))
         .build()
 }

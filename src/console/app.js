@@ -169,7 +169,7 @@ const sorted = (entries) => new Map(entries.sort(([a], [b]) => (a < b ? 1 : -1))
 
 /** Announces a call that failed. Successes are announced all together. */
 function tell({ name, ok, failure, detail }) {
-  if (ok === false && failure !== "cancelled" && failure !== "skipped") {
+  if (ok === false && !["cancelled", "skipped", "omitted"].includes(failure)) {
     announce(`${name} failed: ${failure}. ${detail ?? ""}`);
   }
 }

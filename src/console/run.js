@@ -133,7 +133,7 @@ export class Run {
   span(call, now) {
     if (call.result !== null) {
       const { ok, failure, start_ms: start, elapsed_ms: length } = call.result;
-      const idle = failure === "cancelled" || failure === "skipped";
+      const idle = ["cancelled", "skipped", "omitted"].includes(failure);
       return { state: ok ? "ok" : idle ? "idle" : "failed", start, length };
     }
     if (this.isOver) {
