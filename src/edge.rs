@@ -5,9 +5,10 @@
 //! - A head is read when the request before it is answered, and is handed on when it is complete and valid. If it is
 //!   not valid, the client is told why and the connection ends.
 //! - A head has `header_timeout`, each on its connection.
-//! - No route takes a body, so a request that announces one is its connection's last. It is never sent `100 Continue`,
-//!   and the parts of the body that come are read for a moment and dropped. A chunked body that turns out to be empty
-//!   counts as none.
+//! - A body is read when the handler asks for it, and only then is `100 Continue` sent. It has `header_timeout` from
+//!   that moment, and keeps to RFC 9112 to the letter. The bytes behind a body that was read whole are the next request.
+//! - A request whose body was not read whole is its connection's last. The parts of the body that come are read for a
+//!   moment and dropped. A chunked body of a GET, HEAD or OPTIONS that turns out to be empty counts as none.
 //! - A request for another protocol is ignored, as only HTTP/1.1 is spoken.
 //! - A client that doesn't read its answer has `write_timeout` for each part of it, and is then reset.
 //! - A client that leaves cancels the request for which it waits.
@@ -17,6 +18,8 @@
 
 mod asked;
 mod bounds;
+mod chunk_lines;
+mod chunked;
 mod clock;
 mod connection;
 mod decode;
@@ -24,11 +27,12 @@ mod edits;
 mod fault;
 mod grammar;
 mod heads;
+mod incoming;
 mod keep_alive;
-mod last_chunk;
 mod parting;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod receiving;
 mod reset;
 mod sending;
 mod worker;

@@ -13,7 +13,9 @@ mod server_timing;
 
 pub use self::{embedding::embedding, engine::engine, server_timing::server_timing};
 pub use crate::{
-    api::properties::query, config::properties::config, edge::properties::heads,
+    api::properties::query,
+    config::properties::config,
+    edge::properties::{bodies, heads},
     upstream::properties::wire,
 };
 

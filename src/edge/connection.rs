@@ -32,6 +32,7 @@ use super::{
     decode, edits,
     fault::Fault,
     heads::{Head, Heads},
+    incoming::Receiving,
     parting,
     reset::Reset,
     worker::Edge,
@@ -56,11 +57,15 @@ pub(super) struct Connection {
     pub(super) wants_body: bool,
     /// True if a body of unknown length may go to that client in chunks.
     pub(super) takes_chunks: bool,
-    /// True if that request announced a body. It is then the connection's last.
+    /// True if that request announced a body that was not read whole. It is then the connection's last.
     pub(super) last: bool,
+    /// The body that it announced, while the handler may ask for it.
+    pub(super) receiving: Option<Box<Receiving>>,
+    /// The rest of an interim answer.
+    pub(super) unsaid: &'static [u8],
     peer: Option<SocketAddr>,
     /// Bytes that have come and are not used yet.
-    held: BytesMut,
+    pub(super) held: BytesMut,
     heads: Heads,
     /// The time by which a head that has begun must be complete. The first head of a connection begins with the
     /// connection.
@@ -95,6 +100,8 @@ impl Connection {
             wants_body: true,
             takes_chunks: true,
             last: false,
+            receiving: None,
+            unsaid: b"",
             held: BytesMut::new(),
             heads: Heads::default(),
             late: Some(late),
@@ -185,7 +192,7 @@ impl Connection {
         self.heads = Heads::default();
         self.late = None;
         if self.codec.message_type() != MessageType::None {
-            // After CONNECT the codec would take the head for tunnelled bytes.
+            // After CONNECT or a body the codec would take the head for more of it.
             self.codec = Codec::new(self.codec.config().clone());
         }
         match decode::request(&mut self.codec, bytes, head.fields) {
@@ -195,7 +202,11 @@ impl Connection {
                 // HTTP/1.0 has no chunks, and the codec writes none to a client that asked for a tunnel.
                 self.takes_chunks = request.version() == Version::HTTP_11
                     && self.codec.message_type() != MessageType::Stream;
-                self.last = head.body;
+                self.last = head.body.is_some();
+                if let Some(announced) = head.body {
+                    let body = self.announce(announced);
+                    request.extensions_mut().insert(body);
+                }
                 if left > LARGE_HEAD {
                     request.extensions_mut().insert(LargeHead(left));
                 }
@@ -217,16 +228,20 @@ impl Connection {
         }
     }
 
-    /// Polls for the client's departure while its request is being answered. The bytes that it sends meanwhile are
-    /// held, up to the size of a head. Bytes of a body are dropped.
+    /// Polls for the client's departure while its request is being answered. Bytes of a body go to the handler that has
+    /// asked for it. Other bytes are held meanwhile, up to the size of a head. Those of a body that nobody can read any
+    /// more are dropped.
     pub(super) fn poll_departure<S>(&mut self, edge: &Edge<S>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.receiving.is_some() && ready!(self.poll_body(edge, cx)).is_err() {
+            return Poll::Ready(());
+        }
         while self.held.len() < MAX_HEAD {
             match ready!(self.poll_read(edge, cx)) {
                 Ok(1..) => {}
                 Ok(0) if edge.half_close == HalfClose::Waits => return self.poll_reset(cx),
                 _ => return Poll::Ready(()),
             }
-            if self.last {
+            if self.last && self.receiving.is_none() {
                 self.held.clear();
             }
         }

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::{
     bounds::{MAX_HEAD, MAX_TARGET},
+    chunk_lines::{self, Beginning},
     edits::Edit,
     fault::Fault,
     grammar::{self, Method, RequestLine, Version},
-    last_chunk::{self, Beginning},
 };
 
 /// The longest request line, in bytes: the longest target, and 64 for the rest, as methods are short.
@@ -24,12 +24,21 @@ pub(super) struct Head {
     /// The head's range in the bytes that were read. Empty lines before it are left out (RFC 9112, section 2.2). A
     /// chunked body without content is included.
     pub(super) range: Range<usize>,
-    /// True if a body follows the head.
-    pub(super) body: bool,
+    /// The body that follows the head.
+    pub(super) body: Option<Announced>,
     /// The number of its fields, including those after an empty body.
     pub(super) fields: usize,
     /// The edits that hide parts from the codec, in the order of their positions.
     pub(super) edits: Vec<Edit>,
+}
+
+/// A body that a head announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Announced {
+    /// The length that the head declares; `None` for chunks.
+    pub(super) length: Option<u64>,
+    /// True if the client waits for `100 Continue` before it sends the body.
+    pub(super) is_awaiting: bool,
 }
 
 /// A line without its end, and its range including the end.
@@ -58,7 +67,10 @@ struct Seen {
     length: Option<u64>,
     /// The range of the line with `Transfer-Encoding`.
     coding: Option<Range<usize>>,
+    /// True if the client expects anything.
     expects: bool,
+    /// True if it expects `100 Continue`.
+    is_awaiting: bool,
     /// True once the last chunk's line has come. Trailers follow it.
     last_chunk: bool,
     edits: Vec<Edit>,
@@ -162,7 +174,12 @@ impl Heads {
             self.ended = Some(self.line);
             return self.read_body(self.line, held, max_fields);
         }
-        let body = seen.coding.is_some() || seen.length.is_some_and(|length| length > 0);
+        let body = Announced {
+            length: seen.length,
+            // HTTP/1.0 has no interim answers (RFC 9110, section 15.2).
+            is_awaiting: seen.is_awaiting && request.version == Version::Http11,
+        };
+        let body = (seen.coding.is_some() || seen.length > Some(0)).then_some(body);
         Ok(Some(self.ends_at(self.line, body)))
     }
 
@@ -176,31 +193,37 @@ impl Heads {
         max_fields: usize,
     ) -> Result<Option<Head>, Fault> {
         if !self.seen.last_chunk {
-            match last_chunk::beginning(&held[ended..])? {
+            match chunk_lines::beginning(&held[ended..])? {
                 Beginning::Unclear => return Ok(None),
-                Beginning::Content => return Ok(Some(self.ends_at(ended, true))),
+                Beginning::Content => {
+                    let body = Announced {
+                        length: None,
+                        is_awaiting: false,
+                    };
+                    return Ok(Some(self.ends_at(ended, Some(body))));
+                }
                 Beginning::Last => {}
             }
         }
         while let Some((line, at)) = self.next_line(held)? {
             if !self.seen.last_chunk {
-                last_chunk::check(line)?;
+                chunk_lines::check(line)?;
                 self.seen.last_chunk = true;
             } else if !line.is_empty() {
                 self.seen.count(max_fields)?;
-                last_chunk::check_trailer(line)?;
+                chunk_lines::check_trailer(line)?;
             } else {
                 let edits = &mut self.seen.edits;
                 edits.extend(self.seen.coding.take().map(Edit::Cut));
                 edits.push(Edit::Cut(ended..at.end));
                 edits.sort_unstable_by_key(Edit::place);
-                return Ok(Some(self.ends_at(at.end, false)));
+                return Ok(Some(self.ends_at(at.end, None)));
             }
         }
         Ok(None)
     }
 
-    fn ends_at(&mut self, end: usize, body: bool) -> Head {
+    fn ends_at(&mut self, end: usize, body: Option<Announced>) -> Head {
         Head {
             range: self.start..end,
             body,
@@ -248,8 +271,11 @@ impl Seen {
         match name.len() {
             4 if is(b"host") => self.host(value),
             6 if is(b"expect") => {
-                // The client expects an answer, which comes at once.
                 self.expects = true;
+                // Other expectations are ignored, as RFC 9110, section 10.1.1, allows.
+                let mut members = value.split(|byte| *byte == b',').map(grammar::trim);
+                self.is_awaiting |=
+                    members.any(|member| member.eq_ignore_ascii_case(b"100-continue"));
                 self.edits.push(Edit::Cut(at));
                 Ok(())
             }

@@ -43,13 +43,47 @@ fn empty_lines_before_a_head_are_no_part_of_it() {
 fn a_body_is_announced_by_a_length_or_by_chunks() {
     let post = |field: &str| {
         let head = format!("POST / HTTP/1.1\r\nHost: gather\r\n{field}\r\n\r\n");
-        read(head.as_bytes()).unwrap().unwrap().body
+        read(head.as_bytes())
+            .unwrap()
+            .unwrap()
+            .body
+            .map(|body| body.length)
     };
-    assert!(post("Content-Length: 1"));
-    assert!(post("content-length:00007 "));
-    assert!(post("TRANSFER-encoding: Chunked"));
-    assert!(!post("Content-Length: 0"));
-    assert!(!post("Content-Type: text/plain"));
+    assert_eq!(post("Content-Length: 1"), Some(Some(1)));
+    assert_eq!(post("content-length:00007 "), Some(Some(7)));
+    assert_eq!(post("TRANSFER-encoding: Chunked"), Some(None));
+    assert_eq!(post("Content-Length: 0"), None);
+    assert_eq!(post("Content-Type: text/plain"), None);
+}
+
+#[test]
+fn only_a_client_of_http_1_1_waits_for_100_continue() {
+    let waits = |version: &str, field: &str| {
+        let head = format!(
+            "POST / HTTP/{version}\r\nHost: gather\r\nContent-Length: 5\r\n{field}\r\n\r\n"
+        );
+        let head = read(head.as_bytes()).unwrap().unwrap();
+        head.body.unwrap().is_awaiting
+    };
+    for field in [
+        "Expect: 100-continue",
+        "expect:100-Continue ",
+        "Expect: a=b, 100-continue",
+        "Expect: 100-continue\r\nExpect: a",
+    ] {
+        assert!(waits("1.1", field), "{field}");
+        assert!(waits("1.2", field), "{field}");
+        assert!(!waits("1.0", field), "{field}");
+    }
+    for field in [
+        "Expect:",
+        "Expect: 100",
+        "Expect: 100-continued",
+        "Expect: \"100-continue\"",
+        "Expected: 100-continue",
+    ] {
+        assert!(!waits("1.1", field), "{field}");
+    }
 }
 
 /// Returns a head as the codec gets it.
@@ -119,7 +153,7 @@ fn an_empty_chunked_body_belongs_to_the_head_that_announces_it() {
     for body in ["0\r\n\r\n", "000;a=\"b\"\r\n\r\n", "0\r\nDigest: x\r\n\r\n"] {
         let came = format!("{head}{body}GET");
         let found = read(came.as_bytes()).unwrap().unwrap();
-        assert!(!found.body);
+        assert_eq!(found.body, None);
         assert_eq!(found.range, 0..head.len() + body.len());
         assert_eq!(passed(&came), "GET / HTTP/1.1\r\nHost: gather\r\n\r\n");
         for end in head.len()..head.len() + body.len() {
@@ -132,7 +166,7 @@ fn an_empty_chunked_body_belongs_to_the_head_that_announces_it() {
     }
     let with = |body: &str| read(format!("{head}{body}").as_bytes());
     let content = with("00a").unwrap().unwrap();
-    assert!(content.body);
+    assert!(content.body.is_some());
     assert_eq!(content.range, 0..head.len());
     for (body, fault) in [
         ("x", Fault::Chunk),
@@ -161,11 +195,12 @@ fn only_who_reads_may_say_so_with_an_empty_body() {
     for method in ["GET", "HEAD", "OPTIONS"] {
         assert_eq!(ask(method, ""), None, "{method} is not over");
         // The client would send its body only after an answer.
-        assert!(ask(method, "Expect: 100-continue\r\n").unwrap().body);
+        let asked = ask(method, "Expect: 100-continue\r\n").unwrap();
+        assert!(asked.body.is_some());
     }
     for method in ["POST", "PUT", "DELETE"] {
         assert!(
-            ask(method, "").unwrap().body,
+            ask(method, "").unwrap().body.is_some(),
             "{method} is answered at once"
         );
     }

@@ -1,7 +1,7 @@
-//! Properties of every head, whatever its contents: the pieces in which it comes make no difference, and the codec's
-//! parser reads the same in a head that passes. It must not know who makes the heads.
+//! Properties of every head and body, whatever its contents: the pieces in which it comes make no difference, and
+//! another parser reads the same in one that passes. It must not know who makes them.
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Uri};
 
 use super::{
@@ -9,7 +9,9 @@ use super::{
     edits,
     fault::Fault,
     heads::{Head, Heads},
+    incoming::Incoming,
 };
+use crate::api::Unread;
 
 /// The most fields that are accepted here: more than actix's codec takes.
 pub(super) const MAX_FIELDS: usize = 100;
@@ -101,7 +103,7 @@ fn check_head(bytes: &[u8], head: &Head) {
     }
     assert!(hosts == 1 || hosts == 0 && parsed.version == Some(0));
     assert!(lengths + codings <= 1, "one way to say how long a body is");
-    assert!(!head.body || lengths + codings == 1);
+    assert!(head.body.is_none() || lengths + codings == 1);
 }
 
 /// Checks a body that was removed: another parser finds a body there too, with the same end and no content.
@@ -111,7 +113,7 @@ fn check_empty_body(came: &[u8], head: &Head, edited: &[u8]) {
     if body.is_empty() {
         return;
     }
-    assert!(!head.body, "there is no other");
+    assert!(head.body.is_none(), "there is no other");
     let announced = |head: &[u8]| {
         let head = head.to_ascii_lowercase();
         let name = &b"\r\ntransfer-encoding:"[..];
@@ -132,4 +134,88 @@ fn check_empty_body(came: &[u8], head: &Head, edited: &[u8]) {
     let is_framing =
         |field: &httparse::Header<'_>| framing.contains(&field.name.to_ascii_lowercase().as_str());
     assert!(!fields.iter().any(is_framing));
+}
+
+/// Reads `bytes` as a body and what follows it, once in chunks and once with a length. The first bytes decide where the
+/// request is split, and how long the body may be.
+///
+/// # Panics
+/// Panics if a property does not hold.
+pub fn bodies(bytes: &[u8]) {
+    let Some(([one, other, most], bytes)) = bytes.split_first_chunk::<3>() else {
+        return;
+    };
+    let most = usize::from(*most);
+    for framing in [
+        "Transfer-Encoding: chunked".to_owned(),
+        format!("Content-Length: {}", most + 1),
+        format!("Content-Length: {}", most.max(1)),
+    ] {
+        let head = format!("POST / HTTP/1.1\r\nHost: gather\r\n{framing}\r\n\r\n");
+        let request = [head.as_bytes(), bytes].concat();
+        let whole = exchange(&request, &[], most);
+        let mut ends = [*one, *other].map(|end| head.len() / 2 + usize::from(end));
+        ends.sort_unstable();
+        let single: Vec<_> = (0..request.len()).collect();
+        for ends in [&ends[..], &single] {
+            assert_eq!(whole, exchange(&request, ends, most), "{framing}");
+        }
+        let Ok((content, rest)) = whole else {
+            continue;
+        };
+        assert!(content.len() <= most);
+        let used = bytes.len() - rest.len();
+        assert_eq!(rest, bytes[used..]);
+        if framing.ends_with("chunked") {
+            assert_eq!(unchunked(&bytes[..used]).as_deref(), Some(&*content));
+        } else {
+            assert_eq!(content, bytes[..used]);
+        }
+    }
+}
+
+/// Reads a request that comes in pieces with these ends. Returns its content and the bytes behind it, or the reason why
+/// there is no content, if it is known.
+fn exchange(bytes: &[u8], ends: &[usize], most: usize) -> Result<(Bytes, Vec<u8>), Option<Unread>> {
+    let (mut heads, mut incoming) = (Heads::default(), None);
+    let (mut held, mut from) = (Vec::new(), 0);
+    for end in ends.iter().copied().chain([bytes.len()]) {
+        let to = end.clamp(from, bytes.len());
+        held.extend_from_slice(&bytes[from..to]);
+        from = to;
+        if incoming.is_none() {
+            let Some(head) = heads.read(&held, MAX_FIELDS).expect("a head") else {
+                continue;
+            };
+            held.drain(..head.range.end);
+            let length = head.body.expect("a body").length;
+            incoming = Some(Incoming::new(length, most)?);
+        }
+        if let Some(incoming) = &mut incoming {
+            let used = incoming.feed(&held)?;
+            held.drain(..used);
+        }
+    }
+    let whole = incoming.filter(Incoming::is_over).ok_or(None)?;
+    Ok((whole.into_content(), held))
+}
+
+/// Takes a chunked body apart that is known to be whole and valid. It looks for line ends alone, as a lenient parser does.
+fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|end| end == b"\r\n")?;
+        let digits = rest.split(|byte| !byte.is_ascii_hexdigit()).next()?;
+        let size = usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        if size == 0 {
+            // The end of the last chunk's line also ends an empty list of trailers.
+            let is_end = |end: &[u8]| end == b"\r\n\r\n";
+            let trailers = &rest[end..];
+            let all = trailers.len() - 4;
+            return (trailers.windows(4).position(is_end)? == all).then_some(content);
+        }
+        rest = &rest[end + 2..];
+        content.extend_from_slice(rest.get(..size)?);
+        rest = rest[size..].strip_prefix(b"\r\n")?;
+    }
 }

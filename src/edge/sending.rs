@@ -69,6 +69,9 @@ impl Connection {
         edge: &Edge<S>,
         response: Response<B>,
     ) -> Result<(), Unsent> {
+        if self.receiving.is_some() {
+            self.close_body();
+        }
         let (mut response, body) = response.into_parts();
         let is_unframed = body.size() == BodySize::Stream && !self.takes_chunks;
         if is_unframed {
@@ -82,6 +85,7 @@ impl Connection {
             gathered: edge.gathered.take(),
             ..Sending::default()
         };
+        sending.gathered.extend_from_slice(self.take_unsaid());
         let head = Message::Item((response, body.size()));
         let encoded = self.codec.encode(head, &mut sending.gathered);
         encoded.map_err(|_| Unsent::Broken)?;

@@ -60,6 +60,16 @@ fn every_committed_answer_is_read_the_same_however_it_is_cut() {
 }
 
 #[test]
+fn every_committed_head_is_read_the_same_however_it_is_cut() {
+    run("heads", super::heads);
+}
+
+#[test]
+fn every_committed_body_of_a_request_is_read_the_same_however_it_is_cut() {
+    run("bodies", super::bodies);
+}
+
+#[test]
 fn every_target_has_inputs_and_every_input_a_target() {
     let names = |folder| -> Vec<String> {
         let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();

@@ -1,11 +1,11 @@
-//! The grammar of an empty chunked body: the last chunk alone, with its extensions (RFC 9112, section 7.1). Proxies
-//! that speak HTTP/2 to their clients announce such a body if they can't know that no body comes. It must not know the
-//! request.
+//! The grammar of a chunked body, line by line (RFC 9112, section 7.1): the sizes of chunks with their extensions, and
+//! trailers. A body may be empty, the last chunk alone: proxies that speak HTTP/2 to their clients announce such a body
+//! if they can't know that no body comes. It must not know the order of lines, nor the request.
 
 use super::{fault::Fault, grammar};
 
-/// The most zeros of a size: as many as the digits of the largest number that any parser reads.
-const MAX_ZEROS: usize = 16;
+/// The most digits of a size: as many as the largest number that any parser reads has.
+pub(super) const MAX_DIGITS: usize = 16;
 
 /// The kinds of chunked bodies, as far as their beginning shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum Beginning {
 /// Tells the kind of a body as early as possible.
 pub(super) fn beginning(body: &[u8]) -> Result<Beginning, Fault> {
     let zeros = zeros(body);
-    if zeros > MAX_ZEROS {
+    if zeros > MAX_DIGITS {
         return Err(Fault::Chunk);
     }
     match body.get(zeros) {
@@ -34,7 +34,24 @@ pub(super) fn beginning(body: &[u8]) -> Result<Beginning, Fault> {
 
 /// Checks the last chunk's line, without its end: `1*("0") [ chunk-ext ]`.
 pub(super) fn check(line: &[u8]) -> Result<(), Fault> {
-    let mut rest = &line[zeros(line)..];
+    check_extensions(&line[zeros(line)..])
+}
+
+/// Reads the line of any chunk, without its end: `chunk-size [ chunk-ext ]`. Returns the size of the chunk, and that of
+/// its extensions.
+pub(super) fn size(line: &[u8]) -> Result<(u64, usize), Fault> {
+    let end = line.iter().position(|byte| !byte.is_ascii_hexdigit());
+    let (digits, extensions) = line.split_at(end.unwrap_or(line.len()));
+    if digits.len() > MAX_DIGITS {
+        return Err(Fault::Chunk);
+    }
+    check_extensions(extensions)?;
+    let digits = std::str::from_utf8(digits).ok();
+    let size = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    Ok((size.ok_or(Fault::Chunk)?, extensions.len()))
+}
+
+fn check_extensions(mut rest: &[u8]) -> Result<(), Fault> {
     while !rest.is_empty() {
         rest = extension(rest).ok_or(Fault::Chunk)?;
     }
@@ -127,6 +144,7 @@ mod tests {
             "0;a=\"\"",
         ] {
             assert_eq!(check(line.as_bytes()), Ok(()), "{line}");
+            assert!(size(line.as_bytes()).is_ok(), "{line}");
         }
         for line in [
             "0 ",
@@ -143,6 +161,36 @@ mod tests {
             "0, 0",
         ] {
             assert_eq!(check(line.as_bytes()), Err(Fault::Chunk), "{line}");
+            assert_eq!(size(line.as_bytes()), Err(Fault::Chunk), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_hexadecimal_and_of_16_digits_at_most() {
+        for (line, read) in [
+            ("0", (0, 0)),
+            ("A", (10, 0)),
+            ("00fF;a=b", (255, 4)),
+            ("0000000000000001 ;a", (1, 3)),
+            ("ffffffffffffffff", (u64::MAX, 0)),
+        ] {
+            assert_eq!(size(line.as_bytes()), Ok(read), "{line}");
+        }
+        for line in [
+            "",
+            ";a",
+            "+1",
+            "-1",
+            "0x1",
+            "1_0",
+            "g",
+            " 1",
+            "1 1",
+            "1,1",
+            "1\r",
+            "00000000000000001",
+        ] {
+            assert_eq!(size(line.as_bytes()), Err(Fault::Chunk), "{line}");
         }
     }
 
