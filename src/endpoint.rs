@@ -2,6 +2,8 @@
 //! OpenAPI document and the console read this one value. No address of an upstream is in it, and it must not know how a
 //! call is made.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod segments;
 mod table;
 mod taken;

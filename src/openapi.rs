@@ -4,7 +4,9 @@
 //!
 //! It is written for those who generate clients from it: `answers` and `parameters` say what they make of what.
 
+mod aggregates;
 mod answers;
+mod bodies;
 mod components;
 mod examples;
 mod headers;

@@ -198,3 +198,7 @@ fn is_json(content_type: &HeaderValue) -> bool {
         parsed.essence_str() == "application/json" || parsed.suffix() == Some(mime::JSON)
     })
 }
+
+#[cfg(test)]
+#[path = "content_tests.rs"]
+mod tests;

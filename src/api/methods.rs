@@ -36,7 +36,7 @@ pub(super) fn is_query(method: &Method) -> bool {
 }
 
 /// Returns true if a request with this method may have a body, where its route takes one.
-pub(super) fn may_have_body(method: &Method) -> bool {
+pub(crate) fn may_have_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH) || is_query(method)
 }
 

@@ -92,13 +92,7 @@ fn escaped(text: &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn route(path: &str) -> Route {
-        Route {
-            path: path.into(),
-            parameters: Vec::new(),
-        }
-    }
+    use crate::endpoint::fixture::route;
 
     #[test]
     fn a_parameter_is_a_whole_segment_and_may_have_a_kind() {

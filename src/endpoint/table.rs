@@ -117,13 +117,7 @@ fn pattern(route: &Route) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn route(path: &str) -> Route {
-        Route {
-            path: path.into(),
-            parameters: Vec::new(),
-        }
-    }
+    use crate::endpoint::fixture::route;
 
     fn table(paths: &[&'static str]) -> RouteTable<&'static str> {
         let mut table = RouteTable::default();

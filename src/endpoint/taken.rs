@@ -69,15 +69,12 @@ fn own(route: &Route) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::fixture::route;
 
     fn taken(paths: &[&str]) -> Result<(), Clash> {
         let mut taken = TakenPaths::default();
         for (place, path) in paths.iter().enumerate() {
-            let route = Route {
-                path: (*path).into(),
-                parameters: Vec::new(),
-            };
-            taken.take(&route, &format!("a{place}").into())?;
+            taken.take(&route(path), &format!("a{place}").into())?;
         }
         Ok(())
     }

@@ -88,6 +88,21 @@ fn of_any() -> Vec<Field> {
             json!({"type": "integer", "minimum": 0, "examples": [1]}),
         ),
         (
+            "Accept",
+            "The types of a body that are taken.",
+            json!({"type": "string", "examples": ["application/json"]}),
+        ),
+        (
+            "Accept-Query",
+            "The types of a QUERY that are taken (RFC 10008).",
+            json!({"type": "string", "examples": ["\"application/json\""]}),
+        ),
+        (
+            "Accept-Encoding",
+            "The codings of a body that are taken.",
+            json!({"type": "string", "enum": ["identity"]}),
+        ),
+        (
             "WWW-Authenticate",
             "The upstream's challenges, if its status is the answer's own.",
             json!({"type": "string", "examples": ["Bearer"]}),

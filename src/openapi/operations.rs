@@ -1,15 +1,15 @@
-//! The paths of the public listener, each with GET and HEAD. It must not know what is in the answers.
+//! The paths of the public listener. Those about the gateway itself have GET and HEAD. It must not know what is in the
+//! answers.
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    answers, headers, parameters, passed,
+    aggregates, headers, parameters,
     problems::{self, Route},
     surface::{Surface, Version},
 };
 use crate::{
-    api::{AGGREGATE, DOCUMENT},
-    endpoint::{DEFAULT, Endpoint},
+    api::DOCUMENT,
     telemetry::{OPEN_METRICS, TEXT_FORMAT},
 };
 
@@ -17,13 +17,7 @@ use crate::{
 pub(super) fn paths(surface: &Surface<'_>, version: Version) -> Value {
     let mut paths = Map::new();
     for endpoint in surface.endpoints {
-        if &*endpoint.name == DEFAULT {
-            let item = aggregate(endpoint, surface, version, "aggregate");
-            paths.insert(AGGREGATE.to_owned(), item);
-        }
-        let id = format!("aggregate_{}", endpoint.name);
-        let item = aggregate(endpoint, surface, version, &id);
-        paths.insert(format!("{AGGREGATE}/{}", endpoint.name), item);
+        aggregates::put(&mut paths, endpoint, surface, version);
     }
     if surface.operations {
         paths.insert("/metrics".to_owned(), metrics(surface));
@@ -35,54 +29,6 @@ pub(super) fn paths(surface: &Surface<'_>, version: Version) -> Value {
     }
     paths.insert(DOCUMENT.to_owned(), description(surface));
     paths.into()
-}
-
-fn aggregate(endpoint: &Endpoint, surface: &Surface<'_>, version: Version, id: &str) -> Value {
-    let name = &endpoint.name;
-    let mut about = format!("Calls: {}.", shortened(endpoint));
-    let unsaid = parameters::unsaid(endpoint);
-    if !unsaid.is_empty() {
-        about.push_str(&format!(
-            " Passed on too: the header fields {}.",
-            unsaid.join(", ")
-        ));
-    }
-    let operation = |head: bool| {
-        let mut responses = answers::of(endpoint, surface, version, head);
-        responses.extend(problems::of(Route::Aggregate, head));
-        passed::put(&mut responses, endpoint, surface, head);
-        let (id, summary) = match head {
-            true => (
-                format!("head_{id}"),
-                format!("Run `{name}` and answer without a body"),
-            ),
-            false => (id.to_owned(), format!("Run `{name}`")),
-        };
-        json!({
-            "operationId": id,
-            "summary": summary,
-            "description": about,
-            "tags": ["aggregates"],
-            "responses": responses,
-        })
-    };
-    json!({
-        "parameters": parameters::of_aggregate(endpoint),
-        "get": operation(false),
-        "head": operation(true),
-    })
-}
-
-/// Lists the calls' names, as many as a person reads.
-fn shortened(endpoint: &Endpoint) -> String {
-    const SHOWN: usize = 20;
-    let names = endpoint.names().take(SHOWN);
-    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
-    let more = endpoint.calls.len().saturating_sub(SHOWN);
-    match more {
-        0 => names.join(", "),
-        _ => format!("{} and {more} more", names.join(", ")),
-    }
 }
 
 /// A route that answers about the gateway itself: its name, its purpose, and its 200.

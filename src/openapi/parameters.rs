@@ -8,7 +8,10 @@ use http::HeaderName;
 use serde_json::{Map, Value, json};
 
 use super::{components::reference, surface::Surface};
-use crate::{endpoint::Endpoint, fanout::PARAMETERS};
+use crate::{
+    endpoint::{Endpoint, ParameterKind, PathParameter, Takes},
+    fanout::PARAMETERS,
+};
 
 /// Any field value that is valid in a request (RFC 9110, section 5.5).
 const FIELD_VALUE: &str = r"^[\t\x20-\x7e\x80-\xff]*$";
@@ -59,22 +62,43 @@ pub(super) fn of_gateway(kept: bool) -> Value {
     }
 }
 
-/// Returns all parameters of an aggregate.
-pub(super) fn of_aggregate(endpoint: &Endpoint) -> Value {
-    let own = PARAMETERS.map(|name| match name {
-        "mode" => mode(endpoint),
-        "concurrency" => concurrency(endpoint),
-        "timeout" => timeout(endpoint),
-        "wait_for" => wait_for(endpoint),
-        _ => calls(endpoint),
-    });
-    let mut all = Vec::from(own);
+/// Returns true if the aggregate's own route has parameters.
+pub(super) fn has_own(endpoint: &Endpoint) -> bool {
+    !of_route(endpoint).is_empty()
+}
+
+/// Returns the parameters of the aggregate's own route.
+fn of_route(endpoint: &Endpoint) -> &[PathParameter] {
+    let route = endpoint.route.as_ref();
+    route.map_or(&[], |route| &route.parameters)
+}
+
+/// Returns all parameters of an aggregate, on its own route or `by_name`.
+pub(super) fn of_aggregate(endpoint: &Endpoint, by_name: bool) -> Value {
+    let route = of_route(endpoint);
+    let in_route = |name: &str| by_name && route.iter().any(|own| &*own.name == name);
+    let mut all: Vec<_> = route.iter().map(|own| of_path(own, by_name)).collect();
+    if endpoint.limits.parameters {
+        let own = PARAMETERS.into_iter().filter(|name| !in_route(name));
+        all.extend(own.map(|name| match name {
+            "mode" => mode(endpoint),
+            "concurrency" => concurrency(endpoint),
+            "timeout" => timeout(endpoint),
+            "wait_for" => wait_for(endpoint),
+            _ => calls(endpoint),
+        }));
+    }
     all.extend(OWN_FIELDS.map(|name| reference("parameters", name)));
-    all.extend(endpoint.forward_query.iter().map(|name| {
+    let forwarded = endpoint.forward_query.iter();
+    all.extend(forwarded.filter(|name| !in_route(name)).map(|name| {
+        let takers = takers(endpoint, |takes| takes.query.iter().any(|own| **own == **name));
         json!({
             "name": name,
             "in": "query",
-            "description": "Passed on as it comes, each time it is given, to the calls that take it.",
+            "description": match takers {
+                Some(takers) => format!("Goes into the requests of {takers}."),
+                None => "Passed on as it comes, each time it is given, to the calls that take it.".to_owned(),
+            },
             "style": "form",
             "explode": true,
             // Given once as a rule, so that it needs no list.
@@ -96,9 +120,52 @@ pub(super) fn of_aggregate(endpoint: &Endpoint) -> Value {
     all.extend(
         forwarded
             .filter(|name| !is_known(name.as_str()))
-            .map(|name| field(name.as_str(), "Passed on to the calls that take it.", None)),
+            .map(|name| {
+                let takers = takers(endpoint, |takes| takes.headers.contains(name));
+                let about = match takers {
+                    Some(takers) => format!("Goes into the requests of {takers}."),
+                    None => "Passed on to the calls that take it.".to_owned(),
+                };
+                field(name.as_str(), &about, None)
+            }),
     );
     all.into()
+}
+
+/// Returns the names of the calls whose references take something, if there are any.
+fn takers(endpoint: &Endpoint, is_taken: impl Fn(&Takes) -> bool) -> Option<String> {
+    let calls = endpoint.calls.iter().filter(|call| is_taken(&call.takes));
+    let names: Vec<_> = calls.map(|call| format!("`{}`", call.name)).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Returns a parameter of a route, which is one of the query where the aggregate is asked for by its name.
+fn of_path(parameter: &PathParameter, by_name: bool) -> Value {
+    let (about, schema) = match parameter.kind {
+        ParameterKind::Text => (
+            "One segment. Any text but `.` and `..`.",
+            json!({"type": "string", "minLength": 1}),
+        ),
+        ParameterKind::Int => (
+            "One segment. An integer of 64 bits.",
+            json!({"type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX}),
+        ),
+        ParameterKind::Uuid => (
+            "One segment. A UUID (RFC 9562).",
+            json!({"type": "string", "format": "uuid"}),
+        ),
+    };
+    let (place, about) = match by_name {
+        true => ("query", about.trim_start_matches("One segment. ")),
+        false => ("path", about),
+    };
+    json!({
+        "name": &*parameter.name,
+        "in": place,
+        "required": true,
+        "description": about,
+        "schema": schema,
+    })
 }
 
 /// Returns the fields that are passed on and can't be parameters here.

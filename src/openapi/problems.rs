@@ -136,10 +136,44 @@ const BAD_REQUEST: Group = (
     ],
 );
 
+/// The problems of a request for an aggregate whose route has parameters.
+const BAD_PARAMETERS: Group = (
+    "BadParameters",
+    &[
+        ProblemKind::MalformedRequest,
+        ProblemKind::UnknownParameter,
+        ProblemKind::RepeatedParameter,
+        ProblemKind::EmptyParameter,
+        ProblemKind::InvalidParameter,
+        ProblemKind::MissingParameter,
+        ProblemKind::UnexpectedBody,
+    ],
+);
+
+/// The problems of a request for an aggregate that takes a body.
+const BAD_BODY: Group = (
+    "BadBody",
+    &[
+        ProblemKind::MalformedRequest,
+        ProblemKind::UnknownParameter,
+        ProblemKind::RepeatedParameter,
+        ProblemKind::EmptyParameter,
+        ProblemKind::InvalidParameter,
+        ProblemKind::MissingParameter,
+        ProblemKind::InvalidBody,
+    ],
+);
+
+const UNSUPPORTED: Group = ("UnsupportedMediaType", &[ProblemKind::UnsupportedMediaType]);
+
 /// The kinds of routes, by the problems that they may answer with.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Route {
     Aggregate,
+    /// An aggregate whose own route has parameters.
+    WithParameters,
+    /// An aggregate that takes a body.
+    WithBody,
     Readiness,
     Other,
 }
@@ -148,6 +182,8 @@ impl Route {
     fn groups(self) -> impl Iterator<Item = Group> {
         let own: &[Group] = match self {
             Self::Aggregate => &[BAD_REQUEST, OVERLOADED],
+            Self::WithParameters => &[BAD_PARAMETERS, OVERLOADED],
+            Self::WithBody => &[BAD_BODY, UNSUPPORTED, OVERLOADED],
             Self::Readiness => &[MALFORMED, NOT_READY],
             Self::Other => &[MALFORMED],
         };
@@ -167,13 +203,25 @@ fn fields(kinds: &[ProblemKind]) -> Value {
     let unavailable = kinds.iter().any(|kind| kind.status() == 503);
     let retry: &[&str] = if unavailable { &["Retry-After"] } else { &[] };
     let always = [&["X-Request-Id", "Cache-Control"], retry].concat();
-    headers::of(&always, &[])
+    let sometimes: &[&str] = match kinds {
+        [ProblemKind::UnsupportedMediaType] => &["Accept", "Accept-Query", "Accept-Encoding"],
+        _ => &[],
+    };
+    headers::of(&always, sometimes)
 }
 
 /// Returns the answers, as components.
 pub(super) fn responses() -> Map<String, Value> {
-    let groups = [MALFORMED, BAD_REQUEST, NOT_READY, OVERLOADED].into_iter();
-    groups
+    let own = [
+        MALFORMED,
+        BAD_REQUEST,
+        BAD_PARAMETERS,
+        BAD_BODY,
+        UNSUPPORTED,
+        NOT_READY,
+        OVERLOADED,
+    ];
+    own.into_iter()
         .chain(ANYWHERE)
         .map(|(name, kinds)| {
             let schema = match name {
