@@ -19,6 +19,8 @@ mod composed;
 mod dial;
 mod expectation;
 mod fields;
+#[cfg(test)]
+mod fixture;
 mod follow;
 mod head;
 mod inflate;

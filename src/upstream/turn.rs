@@ -17,7 +17,7 @@ use crate::{
     expression::Unevaluated,
     fanout::{Earlier, Elements, Failure, FailureKind, Turn},
     pick::{Kind, elements, kind},
-    values::{Absent, Item, Reference, Root, Scope, Value},
+    values::{Item, Reference, Root, Scope, Value},
 };
 
 /// One request of a call; `None` if it is the same for all clients.
@@ -133,21 +133,7 @@ type Items<'a> = Box<dyn Iterator<Item = Cow<'a, [u8]>> + 'a>;
 /// # Errors
 /// Fails if there is no list, and says why.
 fn items<'a>(list: &Reference, scope: &Scope<'a>) -> Result<(usize, Items<'a>), String> {
-    let name = &list.text;
-    let found = list.find(scope).map_err(|absent| match absent {
-        Absent::Missing => format!("`{{{name}}}` is missing"),
-        Absent::NoText => format!("`{{{name}}}` is no text in UTF-8"),
-        Absent::Failed(_) => format!(
-            "`{{{name}}}` is there no more, because of `{}`, which failed",
-            call(name)
-        ),
-        Absent::Omitted(_) => {
-            format!(
-                "`{{{name}}}` is not there, because of `{}`, which was omitted",
-                call(name)
-            )
-        }
-    })?;
+    let found = list.find(scope).map_err(|absent| list.why(absent))?;
     let is = match found {
         Value::Json(json) => match kind(json) {
             Kind::List => {
@@ -169,21 +155,20 @@ fn items<'a>(list: &Reference, scope: &Scope<'a>) -> Result<(usize, Items<'a>), 
         Value::Number(_) => "a number",
         Value::Bool(_) => "true or false",
     };
-    Err(format!("`{{{name}}}` is {is}, where a list is needed"))
+    Err(format!(
+        "`{{{}}}` is {is}, where a list is needed",
+        list.text
+    ))
 }
 
 /// Returns texts as JSON.
 fn quoted(texts: Vec<Cow<'_, str>>) -> (usize, Items<'_>) {
-    let json = |text: Cow<'_, str>| {
-        // A text can always be written as JSON.
-        Cow::Owned(serde_json::to_vec(&*text).unwrap_or_default())
+    let json = |text| {
+        let mut json = Vec::new();
+        Value::Text(text).json(&mut json);
+        Cow::Owned(json)
     };
     (texts.len(), Box::new(texts.into_iter().map(json)))
-}
-
-/// Returns the name of the call that a reference begins with.
-fn call(reference: &str) -> &str {
-    reference.split(['.', '[']).next().unwrap_or_default()
 }
 
 #[cfg(test)]
