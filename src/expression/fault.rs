@@ -98,6 +98,7 @@ fn absence(reference: Option<&Reference>, absent: Absent) -> String {
     let call = text.split(['.', '[']).next().unwrap_or_default().trim();
     match absent {
         Absent::Missing => format!("`{text}` is missing"),
+        Absent::NoText => format!("`{text}` is no text in UTF-8"),
         Absent::Failed(_) => format!("`{text}` is missing, because `{call}` failed"),
         Absent::Omitted(_) => format!("`{text}` is missing, because `{call}` was omitted"),
     }
