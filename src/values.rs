@@ -3,11 +3,15 @@
 //! must not know how a request is sent.
 
 mod find;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fixture;
 mod known;
 mod places;
 mod read;
 mod reference;
 mod scope;
+mod slot;
+mod template;
 
 pub use known::Known;
 pub use places::{
@@ -15,3 +19,10 @@ pub use places::{
 };
 pub use reference::{Part, Reference, ReferenceError, Root};
 pub use scope::{Absent, Item, Scope, Value};
+
+#[cfg(test)]
+#[path = "values/injection_tests.rs"]
+mod injection_tests;
+#[cfg(test)]
+#[path = "values/missing_tests.rs"]
+mod missing_tests;

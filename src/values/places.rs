@@ -1,8 +1,20 @@
-//! Templates: values in a place of a request, encoded for it. It must not know the rest of the request.
+//! The places of a request, each with a template of its own. It must not know the rest of the request.
+//!
+//! Nothing that a value holds can change the structure around it. It is encoded for its place, or the call is skipped.
 
-use http::HeaderValue;
+mod form;
+mod header;
+mod json;
+mod path;
+mod query;
 
-use super::{Known, Reference, Scope};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+pub use form::FormTemplate;
+pub use header::HeaderTemplate;
+pub use json::JsonTemplate;
+pub use path::PathTemplate;
+pub use query::QueryTemplate;
 
 /// The reason why a template can't be parsed: one message for each mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,161 +26,17 @@ pub struct TemplateError(pub String);
 #[error("{0}")]
 pub struct Skipped(pub String);
 
-/// Defines a template with the functions that all have.
-macro_rules! template {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone)]
-        pub struct $name {
-            references: Vec<Reference>,
-        }
+/// The bytes that are percent-encoded: all but the unreserved characters of RFC 3986, section 2.3. A space is `%20`,
+/// which every reader of a path, a query or a form takes for one.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
-        impl $name {
-            /// Returns all references in it.
-            pub fn references(&self) -> impl Iterator<Item = &Reference> {
-                self.references.iter()
-            }
-
-            /// Returns true if it has no reference.
-            #[must_use]
-            pub fn is_constant(&self) -> bool {
-                self.references.is_empty()
-            }
-        }
-    };
-}
-
-template!(
-    /// A path: `/users/{path.id}`. Each value is one segment or a part of one.
-    PathTemplate
-);
-template!(
-    /// The value of one query parameter, with its name.
-    QueryTemplate
-);
-template!(
-    /// The value of a header field.
-    HeaderTemplate
-);
-template!(
-    /// A JSON value with references in its strings.
-    JsonTemplate
-);
-template!(
-    /// Pairs of a form (`application/x-www-form-urlencoded`).
-    FormTemplate
-);
-
-impl PathTemplate {
-    /// Parses a path. `base` is the path of the upstream's URL, which comes before it as it is.
-    ///
-    /// # Errors
-    /// Fails with every mistake in it.
-    pub fn parse(base: &str, text: &str, known: &Known<'_>) -> Result<Self, Vec<TemplateError>> {
-        let _ = (base, text, known);
-        unimplemented!()
-    }
-
-    /// Returns the whole path as it is configured.
-    #[must_use]
-    pub fn pattern(&self) -> &str {
-        unimplemented!()
-    }
-
-    /// Appends the path, which begins with a slash.
-    ///
-    /// # Errors
-    /// Fails if a value is missing, or can't be a part of a path. `out` may then have a part of it.
-    pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) -> Result<(), Skipped> {
-        let _ = (scope, out);
-        unimplemented!()
-    }
-}
-
-impl QueryTemplate {
-    /// Parses the value of the parameter `name`.
-    ///
-    /// # Errors
-    /// Fails with every mistake in it.
-    pub fn parse(name: &str, text: &str, known: &Known<'_>) -> Result<Self, Vec<TemplateError>> {
-        let _ = (name, text, known);
-        unimplemented!()
-    }
-
-    /// Appends a pair for each value, each after `?` or `&`. `is_first` says if no pair came before; it is updated.
-    ///
-    /// # Errors
-    /// Fails if a value is missing, or is no text.
-    pub fn write(
-        &self,
-        scope: &Scope<'_>,
-        is_first: &mut bool,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Skipped> {
-        let _ = (scope, is_first, out);
-        unimplemented!()
-    }
-}
-
-impl HeaderTemplate {
-    /// Parses the value of a field.
-    ///
-    /// # Errors
-    /// Fails with every mistake in it.
-    pub fn parse(text: &str, known: &Known<'_>) -> Result<Self, Vec<TemplateError>> {
-        let _ = (text, known);
-        unimplemented!()
-    }
-
-    /// Returns the value; `None` if the field is left out.
-    ///
-    /// # Errors
-    /// Fails if a value is missing, or if no field may hold it.
-    pub fn value(&self, scope: &Scope<'_>) -> Result<Option<HeaderValue>, Skipped> {
-        let _ = scope;
-        unimplemented!()
-    }
-}
-
-impl JsonTemplate {
-    /// Parses a JSON value. Its strings may have references.
-    ///
-    /// # Errors
-    /// Fails with every mistake in it. Each message begins with the path to the string, if it is in a member.
-    pub fn parse(json: &serde_json::Value, known: &Known<'_>) -> Result<Self, Vec<TemplateError>> {
-        let _ = (json, known);
-        unimplemented!()
-    }
-
-    /// Appends the value.
-    ///
-    /// # Errors
-    /// Fails if a value is missing, or is no text where one is needed.
-    pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) -> Result<(), Skipped> {
-        let _ = (scope, out);
-        unimplemented!()
-    }
-}
-
-impl FormTemplate {
-    /// Parses pairs of a name and a value.
-    ///
-    /// # Errors
-    /// Fails with every mistake in it.
-    pub fn parse(
-        pairs: &[(String, String)],
-        known: &Known<'_>,
-    ) -> Result<Self, Vec<TemplateError>> {
-        let _ = (pairs, known);
-        unimplemented!()
-    }
-
-    /// Appends the pairs.
-    ///
-    /// # Errors
-    /// Fails if a value is missing, or is no text.
-    pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) -> Result<(), Skipped> {
-        let _ = (scope, out);
-        unimplemented!()
+/// Appends a text, percent-encoded.
+fn encode(text: &str, out: &mut Vec<u8>) {
+    for part in utf8_percent_encode(text, RESERVED) {
+        out.extend_from_slice(part.as_bytes());
     }
 }

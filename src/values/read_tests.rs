@@ -174,7 +174,7 @@ fn a_name_is_refused_where_it_has_no_value() {
         told("path.id", |known| Known { path: &[], ..known }),
         "the route has no parameter `id`: it has none"
     );
-    let bare = |known| Known {
+    let bare: fn(Known<'_>) -> Known<'_> = |known| Known {
         has_client: false,
         in_each: false,
         ..known
@@ -187,7 +187,7 @@ fn a_name_is_refused_where_it_has_no_value() {
         told("stokc.ok", bare),
         "`stokc` is no call of this aggregate"
     );
-    let own = |known| Known {
+    let own: fn(Known<'_>) -> Known<'_> = |known| Known {
         own_result: true,
         ..known
     };
