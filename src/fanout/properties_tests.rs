@@ -5,7 +5,7 @@ use proptest::{collection::vec, option, prelude::*};
 
 use crate::fanout::{
     Mode,
-    simulation::{Case, End, Script, Step, UpstreamRules, Waits, check},
+    simulation::{Act, Case, End, Script, Step, UpstreamRules, Waits, check},
 };
 
 /// The number of random plans that `cargo test` runs.
@@ -23,14 +23,41 @@ fn end() -> impl Strategy<Value = End> {
 
 fn script() -> impl Strategy<Value = Script> {
     let step = (0..400_u16, end()).prop_map(|(delay, end)| Step { delay, end });
-    (vec(step, 1..4), any::<bool>(), 1..500_u16, 0..8_usize).prop_map(
-        |(steps, optional, timeout, policy)| Script {
-            steps,
-            optional,
-            timeout,
-            policy,
-        },
+    let after = prop_oneof![1 => Just(0), 1 => any::<u8>(), 2 => (any::<u8>(), any::<u8>()).prop_map(|(a, b)| a & b)];
+    let order = (act(), after, 0..4_u8);
+    (
+        vec(step, 1..4),
+        any::<bool>(),
+        1..500_u16,
+        0..8_usize,
+        order,
     )
+        .prop_map(
+            |(steps, optional, timeout, policy, (act, after, rank))| Script {
+                steps,
+                act,
+                after,
+                rank,
+                optional,
+                timeout,
+                policy,
+            },
+        )
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        6 => Just(Act::Send),
+        4 => Just(Act::Need),
+        1 => Just(Act::Omit),
+        1 => Just(Act::Fail),
+        2 => (0..7_u8, 1..4_u8, 0..4_u8, 0..10_u8).prop_map(|(elements, concurrency, tolerate, broken)| Act::Each {
+            elements,
+            concurrency,
+            tolerate,
+            broken,
+        }),
+    ]
 }
 
 fn rules() -> impl Strategy<Value = UpstreamRules> {

@@ -4,7 +4,7 @@ use arbitrary::{Result, Unstructured};
 
 use crate::fanout::{
     Mode,
-    simulation::{Case, End, Script, Step, UpstreamRules, Waits, check},
+    simulation::{Act, Case, End, Script, Step, UpstreamRules, Waits, check},
 };
 
 /// Makes a plan from `bytes` and runs it.
@@ -63,8 +63,23 @@ fn script(bytes: &mut Unstructured<'_>) -> Result<Script> {
             end,
         });
     }
+    let act = match bytes.int_in_range(0..=9)? {
+        0..=3 => Act::Send,
+        4..=5 => Act::Need,
+        6 => Act::Omit,
+        7 => Act::Fail,
+        _ => Act::Each {
+            elements: bytes.int_in_range(0..=6)?,
+            concurrency: bytes.int_in_range(1..=3)?,
+            tolerate: bytes.int_in_range(0..=3)?,
+            broken: bytes.int_in_range(0..=9)?,
+        },
+    };
     Ok(Script {
         steps,
+        act,
+        after: bytes.arbitrary()?,
+        rank: bytes.int_in_range(0..=3)?,
         optional: bytes.arbitrary()?,
         timeout: bytes.int_in_range(1..=500)?,
         policy: bytes.int_in_range(0..=7)?,

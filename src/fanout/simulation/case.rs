@@ -56,11 +56,36 @@ impl Step {
     }
 }
 
+/// The decision of a call whose turn has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// It sends its request.
+    Send,
+    /// It sends its request if all calls that it waits for have succeeded.
+    Need,
+    /// It is left out.
+    Omit,
+    /// It can't be made.
+    Fail,
+    /// It sends this many requests. Each begins with another of the steps.
+    Each {
+        elements: u8,
+        concurrency: u8,
+        tolerate: u8,
+        /// The element of which no request can be made, if it is there.
+        broken: u8,
+    },
+}
+
 /// One call's script.
 #[derive(Debug, Clone)]
 pub(crate) struct Script {
     /// The attempts, repeated when all are used.
     pub(crate) steps: Vec<Step>,
+    pub(crate) act: Act,
+    /// The calls that it waits for, a bit each. Only those of a lower rank count, and of the same rank those before it.
+    pub(crate) after: u8,
+    pub(crate) rank: u8,
     pub(crate) optional: bool,
     /// The call's time, in milliseconds, from 1.
     pub(crate) timeout: u16,
@@ -124,6 +149,31 @@ impl Case {
 
     pub(super) fn rules(&self, call: usize) -> &UpstreamRules {
         &self.policies[self.policy(call)]
+    }
+
+    /// Returns the calls that this one waits for.
+    pub(super) fn inputs(&self, call: usize) -> Vec<usize> {
+        let rank = |call: usize| (self.scripts[call].rank, call);
+        let is_input = |&other: &usize| {
+            rank(other) < rank(call) && self.scripts[call].after & (1 << (other % 8)) != 0
+        };
+        (0..self.scripts.len()).filter(is_input).collect()
+    }
+
+    /// Returns the most calls at a time.
+    pub(super) fn most(&self) -> usize {
+        match self.mode {
+            Mode::Sequential => 1,
+            Mode::Concurrent => self.width,
+        }
+    }
+
+    /// Returns the number of requests of a call, retries and hedges not counted.
+    pub(super) fn requests(&self, call: usize) -> u32 {
+        match self.scripts[call].act {
+            Act::Each { elements, .. } => elements.into(),
+            Act::Send | Act::Need | Act::Omit | Act::Fail => 1,
+        }
     }
 
     pub(super) fn completion(&self) -> Completion {

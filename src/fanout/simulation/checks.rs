@@ -9,8 +9,7 @@ use std::{
 
 use super::case::{Case, ms};
 use crate::fanout::{
-    Cause, Completion, Event, FailureKind, Mode, Observer, Outcome, Refusal, Verdict,
-    fixture::Traffic,
+    Cause, Completion, Event, FailureKind, Observer, Outcome, Refusal, Verdict, fixture::Traffic,
 };
 
 /// Counts the events of each call, and refuses an event at a time when it must not happen.
@@ -56,14 +55,17 @@ impl Observer for Ledger<'_> {
                 assert!(!self.over.get(), "a call after the end");
                 assert_eq!(calls[*call].settled, 0, "a call after its end");
                 calls[*call].started += 1;
-                let begun = calls.iter().take_while(|entry| entry.started == 1).count();
-                assert_eq!(begun, *call + 1, "calls start in plan order");
-                let open = calls.iter().filter(|e| e.started > e.settled).count();
-                let most = match self.case.mode {
-                    Mode::Sequential => 1,
-                    Mode::Concurrent => self.case.width,
+                let is_ready = |call: usize| {
+                    let mut inputs = self.case.inputs(call).into_iter();
+                    inputs.all(|input| calls[input].settled == 1)
                 };
-                assert!(open <= most, "{open} calls at a time");
+                assert!(is_ready(*call), "a call before its inputs");
+                for before in 0..*call {
+                    let had_turn = calls[before].started + calls[before].settled > 0;
+                    assert!(had_turn || !is_ready(before), "turns come in plan order");
+                }
+                let open = calls.iter().filter(|e| e.started > e.settled).count();
+                assert!(open <= self.case.most(), "{open} calls at a time");
             }
             Event::AttemptStarted {
                 call,
@@ -127,28 +129,38 @@ pub(super) fn attempts(traffic: &[Rc<Traffic>]) -> usize {
     traffic.iter().map(|seen| seen.attempts()).sum()
 }
 
-pub(super) fn check_ledger(case: &Case, ledger: &Ledger<'_>, took: Duration) {
+pub(super) fn check_ledger(case: &Case, ledger: &Ledger<'_>, turns: &[usize], took: Duration) {
     let calls = ledger.calls.borrow();
     for (index, call) in calls.iter().enumerate() {
         assert_eq!(call.settled, 1, "each call settles exactly once");
         assert!(call.started <= 1);
+        assert!(turns[index] <= 1, "a call is asked once");
+        assert!(turns[index] >= call.started as usize);
+        let requests = case.requests(index);
         assert_eq!(call.tried, call.ended, "each attempt ends exactly once");
-        assert!(call.tried <= call.started + call.extra, "{call:?}");
+        assert!(
+            call.tried <= call.started * requests + call.extra,
+            "{call:?}"
+        );
         assert!(call.extra <= call.announced, "{call:?}");
         let rules = case.rules(index);
         if !rules.repeatable {
             assert_eq!(call.announced, 0, "what may not be repeated is not");
         }
         // Each attempt may have a hedge beside it.
-        assert!(call.tried <= 2 * rules.attempts.max(1), "{call:?}");
+        assert!(
+            call.tried <= 2 * requests * rules.attempts.max(1),
+            "{call:?}"
+        );
         if case.time().is_zero() {
-            assert_eq!(call.started, 0, "nothing begins when the time is over");
+            assert_eq!(turns[index], 0, "nothing begins when the time is over");
         }
     }
     for (policy, rules) in case.policies.iter().enumerate() {
         let own = (0..calls.len()).filter(|&call| case.policy(call) == policy);
         let (began, extra) = own.fold((0, 0), |(began, extra), call| {
-            (began + calls[call].started, extra + calls[call].extra)
+            let requests = calls[call].started * case.requests(call);
+            (began + requests, extra + calls[call].extra)
         });
         // The floor's first second in the bucket, the extra attempts since then, and each call's share.
         let passed = f64::from(case.spent) / 1000.0 + took.as_secs_f64();
@@ -166,27 +178,32 @@ pub(super) fn check_outcome(case: &Case, outcome: &Outcome, ledger: &Ledger<'_>)
     // The counts of all calls, and of the calls that the plan waits for.
     let (mut succeeded, mut waited, mut waited_succeeded) = (0, 0, 0);
     let completion = case.completion();
-    let mut last_end = Duration::ZERO;
     for (index, result) in outcome.results.iter().enumerate() {
         assert_eq!(&*result.name, format!("call_{index}"), "plan order");
         assert_eq!(result.attempts, ledger.calls.borrow()[index].tried);
         assert!(result.start + result.elapsed <= outcome.elapsed + ms(1));
         succeeded += usize::from(result.result.is_ok());
-        if completion != Completion::Required || !case.scripts[index].optional {
+        let is_omitted =
+            matches!(&result.result, Err(failure) if failure.kind == FailureKind::Omitted);
+        let is_needed = completion != Completion::Required || !case.scripts[index].optional;
+        if is_needed && !is_omitted {
             waited += 1;
             waited_succeeded += usize::from(result.result.is_ok());
         }
-        if case.mode == Mode::Sequential {
-            assert!(result.start >= last_end, "one after another");
-            last_end = result.start + result.elapsed;
+        if result.result.is_ok() && case.requests(index) > 0 {
+            assert!(
+                result.attempts > 0 || result.each.is_some(),
+                "a reply without an attempt"
+            );
         }
-        if result.result.is_ok() {
-            assert!(result.attempts > 0, "a reply without an attempt");
+        if let Some(each) = &result.each {
+            assert_eq!(each.ok + each.failures.len(), each.total);
+            assert!(each.failures.is_sorted_by(|a, b| a.index < b.index));
         }
     }
     let wanted = match completion {
         Completion::Quorum(needed) => needed.get(),
-        Completion::All | Completion::Required => 1,
+        Completion::All | Completion::Required => waited.min(1),
     };
     match outcome.verdict {
         Verdict::Complete | Verdict::Partial => assert!(waited_succeeded >= wanted),
@@ -210,7 +227,7 @@ fn check_end(case: &Case, outcome: &Outcome, succeeded: usize) {
     let calls = 0..outcome.results.len();
     let given_up = calls.clone().filter(|&index| {
         let failure = outcome.results[index].result.as_ref().err();
-        failure.is_some_and(|failure| failure.kind.is_given_up())
+        failure.is_some_and(|failure| failure.is_given_up() && failure.kind != FailureKind::Omitted)
     });
     let is_ended_early = given_up.count() > 0;
     let time_is_over = outcome.elapsed >= case.time();
