@@ -150,9 +150,9 @@ pub(super) struct RawRetry {
     /// The longest first pause. It doubles with each further one, up to 10s. The pause itself is anything from zero up
     /// to that. Default `25ms`.
     pub(super) backoff: Option<HumanDuration>,
-    /// The failures to retry after: `connect`, `tls`, `timeout`, `protocol`, `too_large`, `invalid_body`, or statuses.
-    /// Default `["connect", "timeout", "protocol", "429", "502", "503", "504"]`, so not after a 500; `"5xx"` is for all
-    /// of them.
+    /// The failures to retry after: `connect`, `tls`, `timeout`, `protocol`, `too_large`, `invalid_body`, `unexpected`,
+    /// or statuses. Default `["connect", "timeout", "protocol", "429", "502", "503", "504"]`, so not after a 500; `"5xx"`
+    /// is for all of them.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) on: Option<Texts>,
 }

@@ -134,11 +134,15 @@ async fn the_metrics_are_prometheus_text_and_there_from_the_start() {
         "cancelled",
         "skipped",
         "overload",
+        "unexpected",
     ] {
         let series = format!("gather_attempts_total{{result=\"{failure}\",upstream=\"ok_1\"}} 0\n");
         assert!(answer.text().contains(&series), "no {series}");
     }
-    assert!(!answer.text().contains("result=\"status\""));
+    for no_result in ["status", "omitted"] {
+        let label = format!("result=\"{no_result}\"");
+        assert!(!answer.text().contains(&label), "{label}");
+    }
     for reason in ["budget", "breaker", "limit", "deadline"] {
         let labels = format!("{{reason=\"{reason}\",upstream=\"ok_1\"}}");
         let series = format!("gather_extra_attempts_refused_total{labels} 0\n");
