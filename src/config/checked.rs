@@ -116,7 +116,7 @@ pub struct Server {
     pub memory: u64,
     /// The most header fields of a request, 1 to 1000.
     pub max_headers: NonZeroUsize,
-    /// The time that a client may take for a request's head.
+    /// The time that a client may take for a request's head, and again for its body.
     pub header_timeout: Duration,
     /// The time that a client may take for each 64 KiB of an answer, or for the rest of it.
     pub write_timeout: Duration,

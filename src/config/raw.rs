@@ -66,7 +66,7 @@ pub(super) struct RawServer {
     pub(super) memory: Option<MemorySize>,
     /// The most header fields of a request; beyond it 431. Default 100.
     pub(super) max_headers: Option<Count<1, MOST_HEADERS>>,
-    /// The time that a client may take for a request's head. Default `5s`.
+    /// The time that a client may take for a request's head, and again for its body. Default `5s`.
     pub(super) header_timeout: Option<HumanDuration>,
     /// The time that a client may take for each 64 KiB of an answer, or for the rest of it. Default `30s`.
     pub(super) write_timeout: Option<HumanDuration>,

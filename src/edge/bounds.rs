@@ -17,7 +17,8 @@ pub(super) const SPACE: usize = 16 * 1024;
 /// The bounds on a client's time, and on the size of its heads.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// The time for a head, from its first byte. For a connection's first head, from the connection's start.
+    /// The time for a head, from its first byte. For a connection's first head, from the connection's start. A body has
+    /// the same time, from the moment that its handler asks for it.
     pub head: Duration,
     /// The time for each 64 KiB of an answer, or for the rest of it.
     pub write: Duration,

@@ -81,7 +81,7 @@ fn chunked() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_body_keeps_its_promises(bytes in chunked(), choices in any::<[u8; 3]>()) {

@@ -161,6 +161,9 @@ impl Connection {
         if self.unsaid.len() == CONTINUE.len() {
             self.unsaid = b"";
         }
+        if settled.is_err() {
+            self.held = BytesMut::new();
+        }
         receiving.body.settle(settled);
     }
 

@@ -30,6 +30,29 @@ struct Client {
     tell: mpsc::Sender<()>,
 }
 
+/// Puts a service behind connections.
+fn edge<S>(service: S, half_close: HalfClose, head: Duration) -> Rc<Edge<S>> {
+    let patience = Patience {
+        head,
+        write: SOON,
+        idle: SOON,
+        tells_idle: false,
+        fields: 100,
+    };
+    let metrics = Arc::new(Metrics::new(&[]).unwrap());
+    let stopping = Server::build().graceful_shutdown_signal();
+    Rc::new(Edge::new(service, patience, half_close, metrics, stopping))
+}
+
+/// Returns both ends of a connection, the client's first.
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = TcpStream::connect(address).await.unwrap();
+    client.set_nodelay(true).unwrap();
+    (client, listener.accept().await.unwrap().0)
+}
+
 /// Connects a client to handlers that answer with the body: `/` at once, `/later` when told, `/deaf` never.
 async fn connect(half_close: HalfClose, head: Duration) -> Client {
     let (tell, told) = mpsc::channel(1);
@@ -51,22 +74,8 @@ async fn connect(half_close: HalfClose, head: Duration) -> Client {
             "/deaf",
             web::to(|| async { HttpResponse::Ok().body("deaf") }),
         );
-    let patience = Patience {
-        head,
-        write: SOON,
-        idle: SOON,
-        tells_idle: false,
-        fields: 100,
-    };
-    let service = init_service(app).await;
-    let metrics = Arc::new(Metrics::new(&[]).unwrap());
-    let stopping = Server::build().graceful_shutdown_signal();
-    let edge = Rc::new(Edge::new(service, patience, half_close, metrics, stopping));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let tcp = TcpStream::connect(address).await.unwrap();
-    tcp.set_nodelay(true).unwrap();
-    let (served, _) = listener.accept().await.unwrap();
+    let edge = edge(init_service(app).await, half_close, head);
+    let (tcp, served) = pair().await;
     actix_web::rt::spawn(edge.serve(served));
     Client {
         tcp,
@@ -333,5 +342,28 @@ async fn a_client_that_closes_its_half_is_answered_if_it_may() {
         client.tcp.shutdown().await.unwrap();
         let heard = client.hear_all().await;
         assert!(heard.ends_with(&format!("\r\n\r\n{end}")), "{heard}");
+    }
+}
+
+#[actix_web::test]
+async fn an_interim_answer_that_has_begun_is_completed_before_the_final_one() {
+    let edge = edge((), HalfClose::Leaves, SOON);
+    for (unsaid, before) in [(&CONTINUE[9..], &INTERIM[9..]), (CONTINUE, "")] {
+        let (mut client, served) = pair().await;
+        let mut connection = Connection::new(served, &edge);
+        let announced = Announced {
+            length: Some(5),
+            is_awaiting: true,
+        };
+        let body = connection.announce(announced);
+        connection.unsaid = unsaid;
+        let answer = actix_http::Response::ok();
+        connection.send(&edge, answer).await.unwrap();
+        assert_eq!(body.read(5).await, Err(Unread::Gone));
+        drop(connection);
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        let expected = format!("{before}HTTP/1.1 200 OK\r\n");
+        assert!(heard.starts_with(&expected), "{heard}");
     }
 }
