@@ -150,7 +150,7 @@ where
     if let Some(content) = content {
         // On the heap: nearly no request has one.
         let read = Box::pin(read(gateway, request, id, content, &mut charge));
-        body = Some(read.await?);
+        body = read.await?;
         // The run's time is that of its calls.
         began = Instant::now();
     }
@@ -265,10 +265,11 @@ async fn read<U>(
     id: AggregateId,
     content: Content,
     charge: &mut Charge,
-) -> Result<ClientBody, Problem> {
+) -> Result<Option<ClientBody>, Problem> {
     let size = content.size();
     gateway.hold(id, charge, size)?;
     let body = content.read(request.method()).await?;
-    charge.release(size.saturating_sub(body.bytes.len()));
+    let kept = body.as_ref().map_or(0, |body| body.bytes.len());
+    charge.release(size.saturating_sub(kept));
     Ok(body)
 }

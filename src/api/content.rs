@@ -23,15 +23,27 @@ use super::{
 };
 use crate::{endpoint::Endpoint, exchange::ClientBody};
 
-/// A body that is on its way, and that its aggregate takes.
+/// A body that is on its way, and that is going to be read.
 #[derive(Debug)]
 pub(super) struct Content {
     incoming: Rc<IncomingBody>,
     content_type: Option<HeaderValue>,
-    /// True if it has to be JSON.
-    is_json: bool,
+    wanted: Wanted,
+    /// True if the request is a QUERY, or the POST that does the same.
+    is_query: bool,
     /// The most bytes that it may have.
     most: usize,
+}
+
+/// The use of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Nobody takes it, so it has to turn out to be empty.
+    Nothing,
+    /// It goes on as it came.
+    Bytes,
+    /// A part of it is taken.
+    Json,
 }
 
 impl Content {
@@ -41,27 +53,31 @@ impl Content {
         endpoint: &Endpoint,
     ) -> Result<Option<Self>, Problem> {
         let incoming = request.extensions().get::<Rc<IncomingBody>>().cloned();
-        let method = request.method();
-        if !methods::may_have_body(method) || !endpoint.takes_body() {
-            return match incoming {
-                None => Ok(None),
-                Some(_) => Err(unexpected(method, endpoint)),
-            };
-        }
-        let is_json = endpoint.takes_json();
-        let is_query = methods::is_query(method);
-        let headers = request.headers();
-        let content_type = headers.get(header::CONTENT_TYPE);
-        if incoming.is_some() || is_query {
+        let (method, headers) = (request.method(), request.headers());
+        let is_query = methods::queries(endpoint, method);
+        let wanted = match endpoint.takes_json() {
+            _ if !methods::may_have_body(method) || !endpoint.takes_body() => Wanted::Nothing,
+            true => Wanted::Json,
+            false => Wanted::Bytes,
+        };
+        if wanted != Wanted::Nothing && (incoming.is_some() || is_query) {
             check_type(headers, endpoint, is_query)?;
         }
         let Some(incoming) = incoming else {
-            return match is_json || is_query {
-                true => Err(empty(method)),
-                false => Ok(None),
+            return match wanted {
+                Wanted::Json => Err(empty(is_query)),
+                Wanted::Bytes if is_query => Err(empty(is_query)),
+                Wanted::Bytes | Wanted::Nothing => Ok(None),
             };
         };
-        let most = endpoint.limits.max_request_body;
+        let is_certain = incoming.length.is_some() || headers.contains_key(header::EXPECT);
+        if wanted == Wanted::Nothing && is_certain {
+            return Err(unexpected(method));
+        }
+        let most = match wanted {
+            Wanted::Nothing => 0,
+            Wanted::Bytes | Wanted::Json => endpoint.limits.max_request_body,
+        };
         if let Some(length) = incoming.length.filter(|length| *length > most as u64) {
             let detail = format!(
                 "the request announces a body of {length} bytes; at most {most} are taken here"
@@ -70,8 +86,9 @@ impl Content {
         }
         Ok(Some(Self {
             incoming,
-            content_type: content_type.cloned(),
-            is_json,
+            content_type: headers.get(header::CONTENT_TYPE).cloned(),
+            wanted,
+            is_query,
             most,
         }))
     }
@@ -83,29 +100,28 @@ impl Content {
         length.unwrap_or(self.most)
     }
 
-    /// Reads the body to its end and checks it. A client that waits for `100 Continue` is told to go on.
-    pub(super) async fn read(self, method: &Method) -> Result<ClientBody, Problem> {
+    /// Reads the body to its end and checks it. A client that waits for `100 Continue` is told to go on. `None` if
+    /// nobody takes it and it is empty: proxies announce chunks if they don't know that there will be none.
+    pub(super) async fn read(self, method: &Method) -> Result<Option<ClientBody>, Problem> {
         let bytes = self.incoming.read(self.most).await;
-        let bytes = bytes.map_err(|unread| self.unread(unread))?;
-        self.checked(bytes, method)
-    }
-
-    fn checked(self, bytes: Bytes, method: &Method) -> Result<ClientBody, Problem> {
-        if bytes.is_empty() && (self.is_json || methods::is_query(method)) {
-            return Err(empty(method));
+        let bytes = bytes.map_err(|unread| self.unread(unread, method))?;
+        match self.wanted {
+            Wanted::Nothing => return Ok(None),
+            Wanted::Bytes if bytes.is_empty() && self.is_query => return Err(empty(true)),
+            Wanted::Bytes => {}
+            Wanted::Json if bytes.is_empty() => return Err(empty(self.is_query)),
+            Wanted::Json => strict_json::check(&bytes).map_err(|reason| invalid(&reason))?,
         }
-        if self.is_json {
-            strict_json::check(&bytes).map_err(|reason| invalid(&reason))?;
-        }
-        Ok(ClientBody {
+        Ok(Some(ClientBody {
             bytes,
             content_type: self.content_type,
-            is_json: self.is_json,
-        })
+            is_json: self.wanted == Wanted::Json,
+        }))
     }
 
-    fn unread(&self, reason: Unread) -> Problem {
+    fn unread(&self, reason: Unread, method: &Method) -> Problem {
         let (kind, detail) = match reason {
+            Unread::TooLarge if self.wanted == Wanted::Nothing => return unexpected(method),
             Unread::TooLarge => (
                 ProblemKind::BodyTooLarge,
                 format!(
@@ -138,8 +154,8 @@ fn invalid(reason: &str) -> Problem {
 
 /// Returns the problem of a request that should have a body.
 #[cold]
-fn empty(method: &Method) -> Problem {
-    let detail = match methods::is_query(method) {
+fn empty(is_query: bool) -> Problem {
+    let detail = match is_query {
         true => "the body is empty, and a QUERY says in it what it asks for",
         false => "the body is empty, and a call takes a part of it as JSON",
     };
@@ -147,9 +163,9 @@ fn empty(method: &Method) -> Problem {
 }
 
 #[cold]
-fn unexpected(method: &Method, endpoint: &Endpoint) -> Problem {
+fn unexpected(method: &Method) -> Problem {
     let detail = match methods::may_have_body(method) {
-        true => format!("no call of `{}` takes a body", endpoint.name),
+        true => "no call of this aggregate takes a body".to_owned(),
         false => format!("{method} takes no body here"),
     };
     Problem::new(ProblemKind::UnexpectedBody, detail)

@@ -194,7 +194,8 @@ fn read(
     let content = Content::announced(&request, &endpoint).unwrap().unwrap();
     assert_eq!(content.size(), 5);
     content.incoming.settle(settled.map(Bytes::from_static));
-    content.read(request.method()).now_or_never().unwrap()
+    let read = content.read(request.method()).now_or_never().unwrap();
+    read.map(Option::unwrap)
 }
 
 #[test]
@@ -225,6 +226,33 @@ fn a_body_that_does_not_come_is_a_problem_by_its_reason() {
         let problem = read(taking(true, false), "POST", Err(unread)).unwrap_err();
         assert_eq!(problem.kind(), kind);
     }
+}
+
+#[test]
+fn chunks_of_which_there_are_none_are_no_body() {
+    let chunks = |fields: &[(&str, &str)]| {
+        let request = request("DELETE", fields, None);
+        let incoming = Rc::new(IncomingBody::new(None));
+        request.extensions_mut().insert(Rc::clone(&incoming));
+        let endpoint = endpoint(&["DELETE"], None, taking(true, true));
+        let content = Content::announced(&request, &endpoint);
+        (incoming, content.map(Option::unwrap))
+    };
+    for (settled, kind) in [
+        (Ok(Bytes::new()), None),
+        (Err(Unread::TooLarge), Some(ProblemKind::UnexpectedBody)),
+        (Err(Unread::Malformed), Some(ProblemKind::MalformedRequest)),
+    ] {
+        let (incoming, content) = chunks(&[]);
+        let content = content.unwrap();
+        assert_eq!(content.size(), 0);
+        incoming.settle(settled);
+        let read = content.read(&Method::DELETE).now_or_never().unwrap();
+        assert_eq!(read.err().map(|problem| problem.kind()), kind);
+    }
+    // Who waits to be told to go on has one.
+    let (_, content) = chunks(&[("expect", "100-continue")]);
+    assert_eq!(content.unwrap_err().kind(), ProblemKind::UnexpectedBody);
 }
 
 /// Returns the status, `Allow` and `Accept-Query` of the answer to a method that an aggregate doesn't take.

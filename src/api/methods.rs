@@ -31,7 +31,7 @@ pub(super) fn reads(method: &Method) -> bool {
 }
 
 /// Returns true for QUERY.
-pub(super) fn is_query(method: &Method) -> bool {
+fn is_query(method: &Method) -> bool {
     method.as_str() == QUERY
 }
 
@@ -46,6 +46,12 @@ pub(super) fn takes(endpoint: &Endpoint, method: &Method) -> bool {
     configured.contains(method)
         || (*method == Method::HEAD && configured.contains(&Method::GET))
         || (*method == Method::POST && has_query(endpoint))
+}
+
+/// Returns true if a request of this aggregate is a QUERY, or the POST that does the same.
+pub(super) fn queries(endpoint: &Endpoint, method: &Method) -> bool {
+    let is_configured = || endpoint.methods.contains(&Method::POST);
+    is_query(method) || (*method == Method::POST && has_query(endpoint) && !is_configured())
 }
 
 /// Returns true if an aggregate takes QUERY.

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::{Value, json};
 
 use crate::{
+    compose::Shape,
     endpoint::{Endpoint, Takes, fixture},
     openapi::{Surface, Version, document},
 };
@@ -174,4 +175,23 @@ fn what_references_take_says_who_takes_it() {
     let document = described(endpoint, Version::V3_1);
     let item = &document["paths"]["/a/{mode}"];
     assert_eq!(parameters(item, &["mode", "timeout", "calls"]).len(), 1);
+}
+
+#[test]
+fn a_merged_answer_has_a_member_for_each_call_and_the_fields_that_go_on() {
+    let mut endpoint = fixture::endpoint(&["GET"], Some("/"), Takes::default());
+    endpoint.shape = Shape::Merge;
+    endpoint.response_headers = vec![http::header::ETAG, http::header::CACHE_CONTROL];
+    let document = described(endpoint, Version::V3_1);
+    for path in ["/", "/aggregate/home"] {
+        let good = &document["paths"][path]["get"]["responses"]["200"];
+        let schema = &good["content"]["application/json"]["schema"];
+        let members = schema["properties"].as_object().unwrap();
+        assert!(members.len() == 2 && members.contains_key("users"));
+        let field = |name: &str| good["headers"][name]["$ref"].clone();
+        assert_eq!(field("etag"), "#/components/headers/Passed");
+        // The gateway's own goes before one of the same name.
+        assert_eq!(field("cache-control"), Value::Null);
+        assert_eq!(field("Cache-Control"), "#/components/headers/Cache-Control");
+    }
 }

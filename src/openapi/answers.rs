@@ -11,7 +11,12 @@ use super::{
     examples, headers, streams,
     surface::{Surface, Version},
 };
-use crate::{api::ProblemKind, endpoint::Endpoint, fanout::Blame};
+use crate::{
+    api::ProblemKind,
+    compose::{Place, Shape},
+    endpoint::Endpoint,
+    fanout::Blame,
+};
 
 /// The fields of every answer that is whole.
 pub(super) const WHOLE: [&str; 5] = [
@@ -73,6 +78,9 @@ pub(super) fn of(
         }
         all.insert(status.to_owned(), response);
     }
+    for response in all.values_mut() {
+        headers::put_passed(&mut response["headers"], endpoint);
+    }
     all
 }
 
@@ -107,14 +115,7 @@ fn good(endpoint: &Endpoint, compressed: &[&str], version: Version) -> Value {
         // A stream depends on `Accept`, even if nothing is compressed.
         **name == "Vary" || compressed.contains(name)
     }));
-    let mut whole = json!({
-        "schema": either(endpoint, "Run", "Comparison"),
-        "examples": {"complete": {"value": examples::run(endpoint)}},
-    });
-    if endpoint.limits.compare {
-        whole["examples"]["compare"] = json!({"value": examples::comparison(endpoint)});
-    }
-    let mut content = Map::from_iter([("application/json".to_owned(), whole)]);
+    let mut content = Map::from_iter([("application/json".to_owned(), whole(endpoint))]);
     if version == Version::V3_2 {
         content.extend(streams::of(endpoint));
     }
@@ -122,6 +123,64 @@ fn good(endpoint: &Endpoint, compressed: &[&str], version: Version) -> Value {
         "description": format!("{GOOD} {}", streams::ABOUT),
         "headers": headers::of(&always, &sometimes),
         "content": content,
+    })
+}
+
+/// Returns the body of an answer that is whole, in its shape.
+fn whole(endpoint: &Endpoint) -> Value {
+    let mut schema = match &endpoint.shape {
+        Shape::Report => {
+            let mut whole = json!({
+                "schema": either(endpoint, "Run", "Comparison"),
+                "examples": {"complete": {"value": examples::run(endpoint)}},
+            });
+            if endpoint.limits.compare {
+                whole["examples"]["compare"] = json!({"value": examples::comparison(endpoint)});
+            }
+            return whole;
+        }
+        Shape::Merge => merged(endpoint),
+        Shape::Value(_) => json!({"description": "A value that is made of the results."}),
+    };
+    if endpoint.limits.compare {
+        schema = json!({"anyOf": [schema, reference("schemas", "Comparison")]});
+    }
+    json!({"schema": schema})
+}
+
+/// Returns the schema of a merged answer. Members of spread objects are not known.
+fn merged(endpoint: &Endpoint) -> Value {
+    let mut properties = Map::new();
+    for call in &endpoint.calls {
+        let name = match &call.shape.into {
+            _ if call.shape.is_hidden => continue,
+            None => Some(&*call.name),
+            Some(Place::At(names)) => names.first().map(|name| &**name),
+            Some(Place::Spread) => None,
+        };
+        if let Some(name) = name {
+            properties.insert(name.to_owned(), json!({}));
+        }
+    }
+    let errors = json!({
+        "description": "The calls that failed. Only present if some did.",
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string"},
+                "failure": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string"},
+            },
+            "required": ["name", "failure", "detail"],
+        },
+    });
+    properties.insert("errors".to_owned(), errors);
+    json!({
+        "description": "Each call's value in its place.",
+        "type": "object",
+        "properties": properties,
     })
 }
 

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::components::reference;
-use crate::fanout::{Blame, Verdict};
+use crate::{
+    endpoint::Endpoint,
+    fanout::{Blame, Verdict},
+};
 
 /// A field: its name, its description and its schema.
 type Field = (&'static str, &'static str, Value);
@@ -139,6 +142,24 @@ fn of_any() -> Vec<Field> {
 /// The component of a `Retry-After` that comes from an upstream.
 pub(super) const PASSED_RETRY_AFTER: &str = "Retry-After.passed";
 
+/// The component of a field that an upstream's answer has, and that goes to the client by its name.
+const PASSED: &str = "Passed";
+
+/// Adds the fields of upstreams' answers that go to the client. Fields of the gateway's own stay.
+pub(super) fn put_passed(fields: &mut Value, endpoint: &Endpoint) {
+    let Some(fields) = fields.as_object_mut() else {
+        return;
+    };
+    for name in &endpoint.response_headers {
+        let is_own = fields
+            .keys()
+            .any(|own| own.eq_ignore_ascii_case(name.as_str()));
+        if !is_own {
+            fields.insert(name.as_str().to_owned(), reference("headers", PASSED));
+        }
+    }
+}
+
 /// Returns the fields as components: each as a required field, and as an optional one.
 pub(super) fn components() -> Map<String, Value> {
     let mut all = Map::new();
@@ -148,6 +169,14 @@ pub(super) fn components() -> Map<String, Value> {
             all.insert(name, field);
         }
     }
+    all.insert(
+        PASSED.to_owned(),
+        json!({
+            "description": "A field of an upstream's answer, as it came.",
+            "required": false,
+            "schema": {"type": "string"},
+        }),
+    );
     all.insert(
         PASSED_RETRY_AFTER.to_owned(),
         json!({

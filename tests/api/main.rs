@@ -40,6 +40,8 @@ mod parameters;
 mod passing;
 mod plans;
 mod refusals;
+mod request_bodies;
+mod routes;
 mod slow_clients;
 mod statuses;
 mod stopping;
