@@ -16,7 +16,7 @@ use crate::{
     compose::{CallShape, Shape},
     endpoint::{Limits, Route, Takes},
     fanout::{Need, Repeatable, Rules, UpstreamId},
-    upstream::{self, Request},
+    upstream::{self, EachSettings, Request},
 };
 
 /// A whole configuration, as far as it could be checked without the network.
@@ -72,6 +72,11 @@ impl Services {
     pub(super) fn request<'a>(&'a self, call: &'a Call) -> Option<&'a Request> {
         let own = call.request.as_ref();
         own.or_else(|| Some(&self.called(call)?.request))
+    }
+
+    /// Returns the settings of a call with one request for each element of a list.
+    pub(super) fn elements<'a>(&'a self, call: &'a Call) -> Option<&'a EachSettings> {
+        self.request(call)?.composed.as_ref()?.each.as_ref()
     }
 
     /// Returns the requests that are sent to an upstream: those of the calls of it, or its own if nothing calls it.

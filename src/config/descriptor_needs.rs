@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::{
-    checked::{Aggregate, Config, Services},
+    checked::{Aggregate, Call, Config, Services},
     defaults,
     descriptors::{
         Descriptors, MARGIN, Needs, OWN, OWN_A_NAME, OWN_OF_ADMIN, RAISE, TooFew, UNLIMITED,
@@ -143,12 +143,23 @@ impl Needs {
     }
 }
 
-/// Returns the most attempts of one request at a time. Clients may ask for `mode=concurrent` of any aggregate.
+/// Returns the most attempts of one request at a time. Clients may ask for `mode=concurrent` of any aggregate. A call with
+/// one request for each element makes several at a time.
 fn width(aggregate: &Aggregate, services: &Services) -> usize {
     let at_a_time = aggregate.rules.concurrency.get();
-    let called = aggregate.calls.iter();
-    let hedged = called
-        .filter_map(|call| services.called(call)?.service.policy.hedge)
-        .count();
-    aggregate.calls.len().min(at_a_time) + hedged.min(at_a_time)
+    let requests = |call: &Call| {
+        let each = services.elements(call);
+        each.map_or(1, |each| each.concurrency.get().min(each.max))
+    };
+    let is_hedged = |call: &Call| {
+        let upstream = services.called(call);
+        upstream.is_some_and(|upstream| upstream.service.policy.hedge.is_some())
+    };
+    let widest = |mut widths: Vec<usize>| {
+        widths.sort_unstable_by(|a, b| b.cmp(a));
+        widths.into_iter().take(at_a_time).sum::<usize>()
+    };
+    let calls = aggregate.calls.iter();
+    let hedged = calls.clone().filter(|call| is_hedged(call));
+    widest(calls.map(requests).collect()) + widest(hedged.map(requests).collect())
 }

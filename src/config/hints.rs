@@ -11,15 +11,11 @@ use super::{
 pub(super) fn other_name(path: &KeyPath) -> Option<String> {
     let keys: Vec<_> = path.steps().iter().filter_map(key).collect();
     let word = match keys.as_slice() {
-        ["aggregates", name, "path" | "paths" | "route" | "url"] => {
-            let at = match *name {
-                "default" => String::new(),
-                name => format!("/{name}"),
-            };
-            return Some(format!(
-                "an aggregate has no path of its own yet: this one is answered at /aggregate{at}"
-            ));
+        ["aggregates", _, "paths" | "route" | "url"] => {
+            "the route of an aggregate is its `path`, such as \"/users/{id:int}/home\""
         }
+        ["aggregates", _, "method"] => "the methods of an aggregate are listed in `methods`",
+        ["aggregates", _, "calls", key] => other_name_of_call(key)?,
         ["aggregates", _, "timeout"] => "the time of an aggregate is its `deadline`",
         ["aggregates", _, "upstreams"] => "the upstreams of an aggregate are listed in `calls`",
         ["upstreams", _, "deadline"] => {
@@ -34,6 +30,24 @@ pub(super) fn other_name(path: &KeyPath) -> Option<String> {
         _ => return None,
     };
     Some(word.to_owned())
+}
+
+/// Returns the hint for a key of a call that other gateways have.
+fn other_name_of_call(key: &str) -> Option<&'static str> {
+    let word = match key {
+        "url" | "uri" | "endpoint" => {
+            "the path of a call is its `path`, after the `url` of its upstream"
+        }
+        "params" | "parameters" => "the query parameters of a call are its `query`",
+        "depends_on" | "needs" | "wait_for" => "the calls to wait for are listed in `after`",
+        "if" | "condition" | "skip" => "the condition of a call is its `when`",
+        "foreach" | "for_each" | "items" => "the list for one request an element is `each`",
+        "default" => "the value that stands for a failed call's body is its `fallback`",
+        "pick" | "extract" | "target" => "the part of a body for the answer is its `select`",
+        "data" | "payload" => "the body of a call is its `json`, `form` or `body`",
+        _ => return None,
+    };
+    Some(word)
 }
 
 /// Returns the hint for an unknown key that belongs in another table, or that a variable with an underscore too few

@@ -22,13 +22,14 @@ use super::{
 type Rule<T> = fn(&T, &mut Review<'_>);
 
 /// The rules about services alone.
-const OF_SERVICES: [Rule<Services>; 20] = [
+const OF_SERVICES: [Rule<Services>; 22] = [
     time::hangs_are_cut_off_by_the_deadline,
     time::timeouts_beyond_every_deadline,
     time::connect_timeouts_beyond_the_timeout,
     time::hedges_that_come_too_late,
     time::calls_that_leave_nothing_to_the_next,
     attempts::retries_without_a_second_attempt,
+    attempts::attempts_of_calls_that_may_not_be_repeated,
     attempts::retries_after_a_success,
     attempts::retries_that_pause_for_too_long,
     attempts::budgets_that_allow_nothing,
@@ -36,6 +37,7 @@ const OF_SERVICES: [Rule<Services>; 20] = [
     attempts::breakers_that_open_before_the_last_attempt,
     attempts::breakers_that_never_see_enough,
     plans::calls_beyond_the_ceiling,
+    plans::elements_beyond_the_ceiling,
     plans::races_that_the_first_failure_ends,
     plans::bodies_beyond_the_sum,
     plans::statuses_of_optional_calls,

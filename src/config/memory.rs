@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::checked::{Aggregate, Services};
+use super::checked::{Aggregate, Call, Services};
 
 /// The number of times that a body is held: as it came, and in the answer. Only JSON does not grow in the answer.
 const COPIES: u64 = 2;
@@ -29,13 +29,18 @@ pub fn most(services: &Services) -> Option<Most<'_>> {
 
 /// Returns the most bytes that one request of an aggregate takes.
 pub(super) fn most_of(aggregate: &Aggregate, services: &Services) -> u64 {
+    let most = |call: &Call| {
+        let body = services.called(call)?.request.max_body as u64;
+        let bodies = services.elements(call).map_or(1, |each| each.max);
+        Some(body.saturating_mul(bodies as u64))
+    };
     let calls = aggregate.calls.iter();
-    let bodies = calls
-        .filter_map(|call| services.called(call))
-        .map(|upstream| upstream.request.max_body as u64)
-        .sum::<u64>();
+    let bodies = calls.filter_map(most).fold(0, u64::saturating_add);
     let runs = if aggregate.limits.compare { 2 } else { 1 };
-    COPIES * (bodies * runs).min(aggregate.limits.max_body as u64)
+    COPIES
+        * bodies
+            .saturating_mul(runs)
+            .min(aggregate.limits.max_body as u64)
 }
 
 /// A number of bytes for people.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::places::{by_place, longest_deadline, written};
 use crate::{
     config::{checked::Services, mistake::KeyPath, quantities::quoted, review::Review},
-    fanout::{PolicySettings, Repeatable, Retry, Trip},
+    fanout::{PolicySettings, Repeatable, Retry, Trip, UpstreamId},
     upstream::Settings,
 };
 
@@ -25,6 +25,29 @@ pub(super) fn retries_without_a_second_attempt(services: &Services, review: &mut
         if !overrides && upstreams.iter().all(|(_, upstream)| is_idle(upstream)) {
             let message = "nothing is retried: `attempts` counts the first attempt too, and is 1; set it to 2 or more";
             review.warning(&place, message);
+        }
+    }
+}
+
+/// Warns of retries and hedges of an upstream whose calls may all be sent once only, though its own method allows more.
+pub(super) fn attempts_of_calls_that_may_not_be_repeated(
+    services: &Services,
+    review: &mut Review<'_>,
+) {
+    let is_idle = |id: UpstreamId, upstream: &Settings| {
+        upstream.request.repeatable() == Repeatable::Yes && !services.is_repeated(id)
+    };
+    for (_, upstream) in (services.each()).filter(|&(id, upstream)| is_idle(id, upstream)) {
+        for key in ["retry", "hedge"] {
+            let path = KeyPath::of(["upstreams", &upstream.service.name, key]);
+            if review.is_own(&path) {
+                let message = format!(
+                    "has no effect: the methods of all calls of `{}` are not idempotent, so they may not be sent twice; set \
+                     `idempotency_key = true` in a call",
+                    upstream.service.name
+                );
+                review.warning(&path, message);
+            }
         }
     }
 }
@@ -164,11 +187,11 @@ pub(super) fn breakers_that_never_see_enough(services: &Services, review: &mut R
 
 /// Returns the upstreams whose requests may be sent more than once, and whose settings ask for it.
 fn sent_again(services: &Services) -> impl Iterator<Item = &Settings> {
-    services.upstreams.iter().filter(|upstream| {
+    let upstreams = services.each().filter(|(id, upstream)| {
         let policy = &upstream.service.policy;
-        upstream.request.repeatable() == Repeatable::Yes
-            && (policy.retry.attempts.get() > 1 || policy.hedge.is_some())
-    })
+        services.is_repeated(*id) && (policy.retry.attempts.get() > 1 || policy.hedge.is_some())
+    });
+    upstreams.map(|(_, upstream)| upstream)
 }
 
 #[cfg(test)]

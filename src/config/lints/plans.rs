@@ -7,7 +7,7 @@ use super::places::written;
 use crate::{
     config::{
         Bytes,
-        checked::{Aggregate, Services},
+        checked::{Aggregate, Call, Services},
         defaults,
         mistake::KeyPath,
         review::Review,
@@ -22,7 +22,9 @@ pub(super) fn calls_beyond_the_ceiling(services: &Services, review: &mut Review<
             continue;
         }
         let mut times = BTreeMap::<_, (_, usize)>::new();
-        for call in &aggregate.calls {
+        // Of the others, some may not begin at all, or not before these are over.
+        let begins = |call: &&Call| call.after.is_empty() && !has_condition(call);
+        for call in aggregate.calls.iter().filter(begins) {
             if let Some(upstream) = services.called(call) {
                 times.entry(call.upstream.0).or_insert((upstream, 0)).1 += 1;
             }
@@ -38,6 +40,35 @@ pub(super) fn calls_beyond_the_ceiling(services: &Services, review: &mut Review<
                 );
                 let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
                 review.warning(&path, message);
+            }
+        }
+    }
+}
+
+fn has_condition(call: &Call) -> bool {
+    let request = call.request.as_ref();
+    let composed = request.and_then(|request| request.composed.as_ref());
+    composed.is_some_and(|composed| composed.when.is_some())
+}
+
+/// Warns of more elements at a time than their upstream may have attempts.
+pub(super) fn elements_beyond_the_ceiling(services: &Services, review: &mut Review<'_>) {
+    for aggregate in &services.aggregates {
+        let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
+        for (index, call) in aggregate.calls.iter().enumerate() {
+            let (Some(each), Some(upstream)) = (services.elements(call), services.called(call))
+            else {
+                continue;
+            };
+            let at_once = each.concurrency.get().min(each.max);
+            let most = upstream.service.policy.max_in_flight.get();
+            if at_once > most {
+                let message = format!(
+                    "makes {at_once} requests at once, and upstreams.{}.max_in_flight is {most}: the elements beyond it fail with \
+                     `overload`; raise it, or set a lower `concurrency`",
+                    upstream.service.name
+                );
+                review.warning(&path.index(index).key("concurrency"), message);
             }
         }
     }

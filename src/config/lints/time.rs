@@ -16,10 +16,13 @@ use crate::{
 /// upstream: its breaker does not count it, and there is no time for a retry.
 pub(super) fn hangs_are_cut_off_by_the_deadline(services: &Services, review: &mut Review<'_>) {
     for aggregate in &services.aggregates {
-        for (_, upstream) in cut_off(services, aggregate) {
+        for (index, upstream) in cut_off(services, aggregate) {
+            let request = services.request(&aggregate.calls[index]);
+            let is_repeated =
+                request.is_some_and(|request| request.repeatable() == Repeatable::Yes);
             let consequence = match (
                 upstream.service.policy.breaker.is_some(),
-                retries_hangs(upstream),
+                is_repeated && retries_hangs(upstream),
             ) {
                 (true, true) => "its breaker counts none of them, and none is retried",
                 (true, false) => "its breaker counts none of them, so that they never open it",
@@ -48,14 +51,15 @@ pub(super) fn timeouts_beyond_every_deadline(services: &Services, review: &mut R
         let Some(longest) = longest.flatten().max() else {
             continue;
         };
-        let told = |upstream: &Settings| {
-            upstream.service.policy.breaker.is_some() || retries_hangs(upstream)
+        let told = |id: UpstreamId, upstream: &Settings| {
+            upstream.service.policy.breaker.is_some()
+                || (services.is_repeated(id) && retries_hangs(upstream))
         };
-        let has_effect = |&(_, upstream): &(UpstreamId, &Settings)| {
+        let has_effect = |&(id, upstream): &(UpstreamId, &Settings)| {
             // A default that is written out is not a choice.
             upstream.request.timeout <= longest
                 || upstream.request.timeout == Request::TIMEOUT
-                || told(upstream)
+                || told(id, upstream)
         };
         if let [(_, first), ..] = upstreams[..]
             && !upstreams.iter().any(has_effect)
@@ -99,8 +103,7 @@ pub(super) fn hedges_that_come_too_late(services: &Services, review: &mut Review
             };
             let deadline = longest_deadline(services, index)?;
             let end = upstream.request.timeout.min(deadline);
-            (upstream.request.repeatable() == Repeatable::Yes && after >= end)
-                .then_some((after, end))
+            (services.is_repeated(index) && after >= end).then_some((after, end))
         });
         let late: Option<Vec<_>> = late.collect();
         if let Some(&(after, end)) = late.as_ref().and_then(|late| late.first()) {
@@ -120,9 +123,9 @@ pub(super) fn calls_that_leave_nothing_to_the_next(services: &Services, review: 
         if aggregate.rules.mode != Mode::Sequential {
             continue;
         }
-        let last = aggregate.calls.len() - 1;
+        let last = sequence(aggregate).last().copied();
         // Those after the first such call have the same problem, and the same cure.
-        let hogs = cut_off(services, aggregate).find(|&(index, _)| index < last);
+        let hogs = cut_off(services, aggregate).find(|&(index, _)| Some(index) != last);
         if let Some((index, upstream)) = hogs {
             let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
             let message = format!(
@@ -137,6 +140,24 @@ pub(super) fn calls_that_leave_nothing_to_the_next(services: &Services, review: 
     }
 }
 
+/// Returns the calls in the order in which they begin one after the other: that of the list, as far as each has what it
+/// waits for.
+fn sequence(aggregate: &Aggregate) -> Vec<usize> {
+    let mut sequence = Vec::new();
+    let mut is_over = vec![false; aggregate.calls.len()];
+    let mut left: Vec<_> = (0..aggregate.calls.len()).collect();
+    let is_ready = |call: usize, is_over: &[bool]| {
+        let mut after = aggregate.calls[call].after.iter();
+        after.all(|&other| is_over[other])
+    };
+    while let Some(place) = left.iter().position(|&call| is_ready(call, &is_over)) {
+        let call = left.remove(place);
+        is_over[call] = true;
+        sequence.push(call);
+    }
+    sequence
+}
+
 /// Returns the calls whose timeout is never over before the deadline is, with their indices.
 fn cut_off<'a>(
     services: &'a Services,
@@ -149,12 +170,10 @@ fn cut_off<'a>(
         .filter(|(_, upstream)| upstream.request.timeout >= aggregate.rules.deadline)
 }
 
-/// Returns true if the settings ask for a retry of an attempt that hangs.
+/// Returns true if the settings ask for a retry of an attempt that hangs. The request must allow it too.
 fn retries_hangs(upstream: &Settings) -> bool {
     let policy = &upstream.service.policy;
-    upstream.request.repeatable() == Repeatable::Yes
-        && policy.retry.attempts.get() > 1
-        && policy.retry.on.kinds().contains(&FailureKind::Timeout)
+    policy.retry.attempts.get() > 1 && policy.retry.on.kinds().contains(&FailureKind::Timeout)
 }
 
 #[cfg(test)]
