@@ -1,0 +1,626 @@
+//! The keys of composition: each kind of mistake with its key path and its message, and the requests that are made.
+
+use http::Method;
+
+use super::said;
+use crate::{
+    compose::{Place, Select, Shape},
+    config::{Call, Config, effective, load_text},
+    upstream::Tolerance,
+};
+
+/// Returns a configuration with an aggregate `home` of these calls, and with these settings of it.
+fn text(settings: &str, calls: &[&str]) -> String {
+    format!(
+        "[upstreams.users]\nurl = 'http://users:8080/api/?v=1'\nheaders = {{ accept = 'text/html', x-a = '1' }}\n\
+         forward_headers = ['accept-language']\nforward_query = ['q']\n\
+         [upstreams.orders]\nurl = 'http://orders'\n[upstreams.posts]\nurl = 'http://posts'\nmethod = 'POST'\nbody = 'x'\n\
+         [aggregates.home]\npath = '/users/{{id:int}}/home'\n{settings}\ncalls = [{}]\n",
+        calls.join(", ")
+    )
+}
+
+fn load(settings: &str, calls: &[&str]) -> Config {
+    let text = text(settings, calls);
+    load_text("x.toml", &text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"))
+}
+
+fn calls(config: &Config) -> &[Call] {
+    &config.services.aggregates[0].calls
+}
+
+/// Mistakes of one call of `users` beside a call of `orders`.
+const OF_A_CALL: &[(&str, &str)] = &[
+    (
+        "path = 'users'",
+        "path: expected a path that begins with `/`, such as \"/users/{path.id}\"; it is added to the upstream's url",
+    ),
+    (
+        "query = { '' = 'a' }",
+        "query.\"\": found an empty text, expected the name of a query parameter",
+    ),
+    (
+        "query = { a = 1.5 }",
+        "query.a: found a number, expected text, a whole number, true or false, or a list of them",
+    ),
+    (
+        "query = { t = '{query.timeout}' }",
+        "query.t: the query parameter `timeout` is Gather's own; use another name, or set `parameters = false` in the aggregate",
+    ),
+    (
+        "query = { t = '{query.id}' }",
+        "query.t: the query parameter `id` has the name of a parameter of the route, which takes its place at /aggregate/NAME; \
+         did you mean `path.id`?",
+    ),
+    (
+        "headers = { connection = 'close' }",
+        "headers.connection: the header `connection` belongs to the connection, and Gather sets it itself",
+    ),
+    (
+        "headers = { x-request-id = '{query.a}' }",
+        "headers.x-request-id: the header `x-request-id` is sent with every attempt by Gather itself",
+    ),
+    (
+        "headers = { a = '1', A = '2' }",
+        "headers.a: the header `a` is written twice",
+    ),
+    (
+        "headers = { host = '{query.a}' }",
+        "headers.host: the header `host` takes a fixed text alone: it says who sends a request to whom, which no value may decide",
+    ),
+    (
+        "headers = { idempotency-key = 'a' }, idempotency_key = true",
+        "headers.idempotency-key: is generated, as `idempotency_key` is true; take one of the two out",
+    ),
+    (
+        "method = 'TRACE'",
+        "method: found \"TRACE\", expected one of `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`, `OPTIONS`, `QUERY`",
+    ),
+    (
+        "method = 'QUERY'",
+        "method: QUERY asks with its body; set `json`, `form`, `body` or `forward_body`",
+    ),
+    (
+        "json = { a = 1 }",
+        "json: GET takes no body; set `method = \"POST\"` or another",
+    ),
+    (
+        "form = { a = 1 }, method = 'HEAD'",
+        "form: HEAD takes no body; set `method = \"POST\"` or another",
+    ),
+    (
+        "json = 1, body = 'hunter2', method = 'POST'",
+        "body: a request has one body, and `json` is it; take one out",
+    ),
+    (
+        "forward_body = true, method = 'POST'",
+        "forward_body: no client sends a body here: the methods of the aggregate are for requests without one; set \
+         `methods = [\"POST\"]` or another in the aggregate",
+    ),
+    (
+        "after = ['odrers']",
+        "after[0]: no call of this aggregate has the name `odrers`, did you mean `orders`?",
+    ),
+    ("after = ['users']", "after[0]: `users` is this call itself"),
+    (
+        "after = ['orders', 'orders']",
+        "after[1]: `orders` is listed twice",
+    ),
+    (
+        "concurrency = 2",
+        "concurrency: is only for a call with `each`, which makes one request for each element of a list",
+    ),
+    (
+        "max = 0, each = '{orders.body}'",
+        "max: found 0, expected a whole number from 1 to 10000",
+    ),
+    (
+        "tolerate = '10', each = '{orders.body}'",
+        "tolerate: found \"10\", expected a number of elements, or a share such as \"10%\"",
+    ),
+    (
+        "each = 'orders.body.items'",
+        "each: expected one reference to a list, such as \"{orders.body.items}\"; did you mean \"{orders.body.items}\"?",
+    ),
+    (
+        "each = 'a b'",
+        "each: expected one reference to a list, such as \"{orders.body.items}\"",
+    ),
+    (
+        "select = 'orders.body'",
+        "select: `orders.body` is a part of another call; `select` takes a part of this one: `users.body`",
+    ),
+    (
+        "keep = ['a'], drop = ['b']",
+        "drop: `keep` and `drop` are both given: what is not kept is dropped; take one out",
+    ),
+    (
+        "keep = []",
+        "keep: found an empty list, expected members such as [\"id\", \"items[*].price\"]",
+    ),
+    ("keep = ['a', 'a']", "keep[1]: is listed twice"),
+    (
+        "into = 'a[0]'",
+        "into: expected member names such as \"user.profile\", or \".\" to spread the members of an object",
+    ),
+    (
+        "url = '/a'",
+        "url: unknown key; the path of a call is its `path`, after the `url` of its upstream.",
+    ),
+    (
+        "depends_on = ['orders']",
+        "depends_on: unknown key; the calls to wait for are listed in `after`.",
+    ),
+];
+
+#[test]
+fn each_mistake_in_a_call_is_told_at_its_key() {
+    for &(keys, told) in OF_A_CALL {
+        let call = format!("{{ upstream = 'users', {keys} }}");
+        let said = said(&text("shape = 'merge'", &[&call, "'orders'"]));
+        let [line] = said.as_slice() else {
+            panic!("{keys}: {said:#?}");
+        };
+        let line = line
+            .strip_prefix("aggregates.home.calls[0].")
+            .unwrap_or(line);
+        let whole = told.ends_with('.') && line.starts_with(told);
+        assert!(whole || line == told, "{keys}\n{line}\n{told}");
+    }
+}
+
+/// Mistakes that the parts of values and expressions find, by what they begin with and a part of them.
+const IN_VALUES: &[(&str, &str, &str)] = &[
+    (
+        "path = '/{oders.body.id}'",
+        "path: ",
+        "did you mean `orders`?",
+    ),
+    (
+        "path = '/{path.ids}'",
+        "path: ",
+        "`ids`, did you mean `id`?",
+    ),
+    (
+        "path = '/{users.body.id}'",
+        "path: ",
+        "`users` is this call itself",
+    ),
+    (
+        "path = '/{body.id}'",
+        "path: ",
+        "POST, PUT, PATCH and QUERY",
+    ),
+    (
+        "path = '/{item.id}'",
+        "path: ",
+        "`item` is only in a call with `each`",
+    ),
+    ("path = '/{'", "path: ", ""),
+    ("path = '/a?b=c'", "path: ", ""),
+    (
+        "query = { a = ['b', '{orders}'] }",
+        "query.a: ",
+        "name a part of its result",
+    ),
+    (
+        "headers = { x-b = '{nowhere.a}' }",
+        "headers.x-b: ",
+        "`nowhere` is no call",
+    ),
+    (
+        "json = { a = ['{itme}'] }, method = 'PUT'",
+        "json: ",
+        "`itme`",
+    ),
+    (
+        "form = { a = '{index}' }, method = 'PUT'",
+        "form.a: ",
+        "`index` is only",
+    ),
+    ("when = 'orders.body.a =='", "when: ", ""),
+    ("when = 'oders.ok'", "when: ", "did you mean `orders`?"),
+    ("when = 'users.ok'", "when: ", ""),
+    (
+        "expect = 'usres.body.ok'",
+        "expect: ",
+        "did you mean `users`?",
+    ),
+    ("each = '{item.a}'", "each: ", "`item` is only"),
+    (
+        "select = 'usres.body'",
+        "select: ",
+        "`usres` is no call of this aggregate, did you mean `users`?",
+    ),
+    (
+        "select = 'size(usres.body)'",
+        "select: ",
+        "did you mean `users`?",
+    ),
+    ("select = 'query.a'", "select: ", "client's request"),
+    ("keep = ['a b c[']", "keep[0]: ", ""),
+];
+
+#[test]
+fn mistakes_in_references_and_expressions_are_told_at_their_keys() {
+    for &(keys, start, part) in IN_VALUES {
+        let call = format!("{{ upstream = 'users', {keys} }}");
+        let said = said(&text("", &[&call, "'orders'"]));
+        let [line] = said.as_slice() else {
+            panic!("{keys}: {said:#?}");
+        };
+        let line = line
+            .strip_prefix("aggregates.home.calls[0].")
+            .unwrap_or(line);
+        assert!(
+            line.starts_with(start) && line.contains(part),
+            "{keys}\n{line}"
+        );
+    }
+}
+
+/// Mistakes of an aggregate.
+const OF_AN_AGGREGATE: &[(&str, &str)] = &[
+    (
+        "methods = []",
+        "methods: found an empty list, expected methods such as [\"GET\", \"POST\"]",
+    ),
+    (
+        "methods = ['GET', 'GET']",
+        "methods[1]: GET is listed twice",
+    ),
+    (
+        "methods = ['POST', 'QUERY']",
+        "methods[1]: QUERY takes the same by POST, so the two can't be told apart; take one of them out",
+    ),
+    (
+        "methods = ['HEAD']",
+        "methods[0]: found \"HEAD\", expected one of `GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `QUERY`",
+    ),
+    (
+        "max_request_body = '2GiB'",
+        "max_request_body: found \"2GiB\", expected a size from \"1B\" to \"1GiB\"",
+    ),
+    (
+        "shape = 'merged'",
+        "shape: found \"merged\", expected \"report\", \"merge\" or a table such as { value = \"users.body\" }",
+    ),
+    (
+        "shape = {}",
+        "shape.value: missing; expected an expression such as \"users.body\"",
+    ),
+    (
+        "shape = { value = 'hidden.body.a' }",
+        "shape.value: `hidden.body.a` is a part of the body of `hidden`, which has `answer = false`: its body never leaves; \
+         take it out, or leave `answer` out",
+    ),
+    (
+        "response_headers = ['Content-Length']",
+        "response_headers[0]: the header `content-length` belongs to the connection, and Gather sets it itself",
+    ),
+    (
+        "response_headers = ['set-cookie', 'Date']",
+        "response_headers[1]: the header `date` describes the gateway's own answer, and Gather sets it itself",
+    ),
+    (
+        "response_headers = ['a', 'A']",
+        "response_headers[1]: the header `a` is listed twice",
+    ),
+    (
+        "method = 'POST'",
+        "method: unknown key; the methods of an aggregate are listed in `methods`.",
+    ),
+];
+
+#[test]
+fn each_mistake_in_an_aggregate_is_told_at_its_key() {
+    for &(settings, told) in OF_AN_AGGREGATE {
+        let hidden = "{ upstream = 'orders', name = 'hidden', answer = false }";
+        let said = said(&text(settings, &["'users'", hidden]));
+        let [line] = said.as_slice() else {
+            panic!("{settings}: {said:#?}");
+        };
+        let line = line.strip_prefix("aggregates.home.").unwrap_or(line);
+        let whole = told.ends_with('.') && line.starts_with(told);
+        assert!(whole || line == told, "{settings}\n{line}\n{told}");
+    }
+}
+
+#[test]
+fn each_mistake_in_a_path_is_told() {
+    for (path, told) in [
+        (
+            "users",
+            "expected a path that begins with `/`, such as \"/users/{id:int}/home\"",
+        ),
+        (
+            "/users/",
+            "found an empty segment: no `//` in a path, and no `/` at its end",
+        ),
+        (
+            "/a//b",
+            "found an empty segment: no `//` in a path, and no `/` at its end",
+        ),
+        ("/a/../b", "found the segment `..`, which no path keeps"),
+        (
+            "/{}",
+            "found a parameter without a name, expected one such as `{id}`",
+        ),
+        (
+            "/{:int}",
+            "found a parameter without a name, expected one such as `{id}`",
+        ),
+        (
+            "/{a:itn}",
+            "the parameter `a` has the unknown kind `itn`, did you mean `int`?",
+        ),
+        (
+            "/{a:float}",
+            "the parameter `a` has the unknown kind `float`, expected `int`, `uuid` or none",
+        ),
+        (
+            "/{a-b}",
+            "found the parameter `a-b`, expected a name of letters, digits and _, at most 64 long",
+        ),
+        ("/{a}/{a:int}", "the parameter `a` is written twice"),
+        (
+            "/a{b}",
+            "found `a{b}`: a parameter is a whole segment, such as `/{id}/`",
+        ),
+        (
+            "/{a}{b}",
+            "found `{a}{b}`: a parameter is a whole segment, such as `/{id}/`",
+        ),
+        (
+            "/{a",
+            "found `{a`: a parameter is a whole segment, such as `/{id}/`",
+        ),
+        (
+            "/a?b",
+            "found `?`: a route is a path alone, and query parameters are taken by `{query.NAME}`",
+        ),
+        (
+            "/a#b",
+            "found `#`: a route is a path alone, and query parameters are taken by `{query.NAME}`",
+        ),
+        (
+            "/50%",
+            "found `%` without two hexadecimal digits after it; the character itself is %25",
+        ),
+        ("/a b", "found ` `, which no path has; expected its escape"),
+        (
+            "/{timeout}",
+            "the parameter `timeout` has the name of one of Gather's own query parameters, as which it is also taken; use \
+             another name, or set `parameters = false`",
+        ),
+        (
+            "/metrics",
+            "`/metrics` is one of Gather's own paths; expected another path",
+        ),
+        (
+            "/aggregate/x",
+            "`/aggregate` is one of Gather's own paths; expected another path",
+        ),
+        (
+            "/users/{user}/home",
+            "`/users/{id:int}/home`, the path of `home`, matches the same requests; expected a path of its own",
+        ),
+    ] {
+        let other = format!("[aggregates.other]\npath = '{path}'\ncalls = ['users']\n");
+        let said = said(&format!("{}{other}", text("", &["'orders'"])));
+        assert_eq!(said, [format!("aggregates.other.path: {told}")], "{path}");
+    }
+    let free = "[aggregates.other]\npath = '/users/{id}/caf%C3%A9'\ncalls = ['users']\n";
+    load_text("x.toml", &format!("{}{free}", text("", &["'orders'"]))).unwrap();
+}
+
+#[test]
+fn a_cycle_is_printed_at_the_key_that_closes_it() {
+    let call =
+        |name: &str, keys: &str| format!("{{ upstream = 'users', name = '{name}', {keys} }}");
+    let all = [
+        call("a", "after = ['b']"),
+        call("b", "query = { x = '{c.body.id}', y = '{d.ok}' }"),
+        call("c", "when = 'a.ok'"),
+        call("d", "after = ['b', 'e']"),
+        call("e", "path = '/'"),
+    ];
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    assert_eq!(
+        said(&text("", &all)),
+        [
+            "aggregates.home.calls[2].when: calls wait for one another without end: a → b → c → a; take one of these references out",
+            "aggregates.home.calls[3].after[0]: calls wait for one another without end: b → d → b; take one of these references out",
+        ]
+    );
+}
+
+#[test]
+fn two_calls_may_not_write_one_member_of_a_merged_answer() {
+    let call = |name: &str, keys: &str| format!("{{ upstream = 'users', name = '{name}'{keys} }}");
+    let all = [
+        call("a", ""),
+        call("b", ", into = 'x.y'"),
+        call("c", ", into = 'x'"),
+        call("d", ", into = 'x.z'"),
+        call("e", ", into = '.'"),
+        call("f", ", into = 'a.b'"),
+        call("errors", ""),
+        call("g", ", answer = false"),
+    ];
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    assert_eq!(
+        said(&text("shape = 'merge'", &all)),
+        [
+            "aggregates.home.calls[2].into: the member `x` of the merged answer is written by calls[1], at `x.y`; set `into` to \
+             another place",
+            "aggregates.home.calls[3].into: the member `x.z` of the merged answer is written by calls[2], at `x`; set `into` to \
+             another place",
+            "aggregates.home.calls[5].into: the member `a.b` of the merged answer is written by calls[0], at `a`; set `into` to \
+             another place",
+            "aggregates.home.calls[6]: the member `errors` of a merged answer has the failures; set `into` to another place",
+        ]
+    );
+}
+
+#[test]
+fn what_has_no_reference_is_a_fixed_request() {
+    let config = load(
+        "",
+        &[
+            "{ upstream = 'users', path = '/a/b', query = { q = ['x y', 2], z = true }, headers = { accept = 'a', x-b = 'c' } }",
+            "{ upstream = 'orders', method = 'POST', json = { b = 1, a = [true, 'x'] } }",
+            "{ upstream = 'posts', form = { a = 'b c' } }",
+            "{ upstream = 'posts', name = 'got', method = 'GET' }",
+            "{ upstream = 'users', name = 'plain', optional = false }",
+        ],
+    );
+    let requests: Vec<_> = calls(&config)
+        .iter()
+        .map(|call| call.request.as_ref())
+        .collect();
+    let [Some(users), Some(orders), Some(posts), Some(got), None] = requests[..] else {
+        panic!("{requests:?}");
+    };
+    assert_eq!(users.target, "/api/a/b?v=1&q=x%20y&q=2&z=true");
+    let headers = users.headers.iter();
+    let headers: Vec<_> = headers
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect();
+    assert_eq!(headers, [("x-a", "1"), ("accept", "a"), ("x-b", "c")]);
+    assert!(users.forward_query.is_empty() && users.composed.is_none());
+    assert_eq!(orders.method, Method::POST);
+    assert_eq!(
+        orders.body.as_deref(),
+        Some(&br#"{"a":[true,"x"],"b":1}"#[..])
+    );
+    assert_eq!(orders.headers[0].1, "application/json");
+    assert!(orders.composed.is_none() && posts.composed.is_none());
+    assert_eq!(posts.headers[0].1, "application/x-www-form-urlencoded");
+    assert_eq!(got.body, None);
+}
+
+#[test]
+fn what_has_a_reference_is_made_for_each_request() {
+    let config = load(
+        "methods = ['POST']\nresponse_headers = ['set-cookie']",
+        &[
+            "{ upstream = 'users', path = '/{path.id}', query = { a = '{query.since?}', b = '1' } }",
+            "{ upstream = 'orders', method = 'PUT', json = { a = '{body.a}' }, headers = { x = '{users.headers.etag}' }, \
+               after = ['posts'], each = '{users.body.items}', tolerate = '10%', expect = 'orders.body.ok' }",
+            "{ upstream = 'posts', forward_body = true, headers = { y = '{headers.accept-language}' }, idempotency_key = true }",
+        ],
+    );
+    let [users, orders, posts] = calls(&config) else {
+        panic!()
+    };
+    assert_eq!(
+        (&*users.after, &*orders.after, &*posts.after),
+        (&[][..], &[0, 2][..], &[][..])
+    );
+    let request = |call: &Call| call.request.clone().unwrap();
+    let fields = |call: &Call| {
+        let fields = request(call).kept_fields;
+        fields.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(fields(users), ["etag", "set-cookie"]);
+    assert_eq!(fields(orders), ["set-cookie"]);
+    assert_eq!(request(users).target, "/api/?v=1&b=1");
+    let composed = request(users).composed.unwrap();
+    assert!(composed.path.is_some() && composed.query.len() == 1 && composed.headers.is_empty());
+    assert_eq!(users.takes.query, ["since".into()]);
+    assert!(orders.takes.json && !orders.takes.body);
+    assert!(posts.takes.body && !posts.takes.json && posts.takes.headers == ["accept-language"]);
+    let composed = request(orders).composed.unwrap();
+    let each = composed.each.as_ref().unwrap();
+    assert_eq!(
+        (each.concurrency.get(), each.max, each.tolerate),
+        (10, 100, Tolerance::Share(0.1))
+    );
+    assert!(composed.expect.is_some() && composed.call == 1);
+    assert!(request(posts).body.is_none() && request(posts).composed.unwrap().idempotency_key);
+}
+
+#[test]
+fn the_parts_for_the_answer_are_references_or_expressions() {
+    let config = load(
+        "shape = 'merge'",
+        &[
+            "{ upstream = 'users', select = 'users.body.a[0][\"x-y\"]', keep = ['id', 'items[*].price'], into = 'a.b' }",
+            "{ upstream = 'orders', select = 'size(orders.body.items)', drop = ['x'], into = '.' }",
+            "{ upstream = 'posts', answer = false, fallback = { b = 1, a = 'x' } }",
+        ],
+    );
+    assert!(matches!(config.services.aggregates[0].shape, Shape::Merge));
+    let [users, orders, posts] = calls(&config) else {
+        panic!()
+    };
+    assert!(matches!(&users.shape.select, Some(Select::Reference(_))));
+    assert!(matches!(&orders.shape.select, Some(Select::Expression(_))));
+    let place = ["a".into(), "b".into()];
+    assert_eq!(users.shape.into, Some(Place::At(place.into())));
+    assert_eq!(orders.shape.into, Some(Place::Spread));
+    assert!(posts.shape.is_hidden && users.shape.prune.is_some());
+    assert_eq!(posts.fallback.as_deref(), Some(&br#"{"a":"x","b":1}"#[..]));
+}
+
+#[test]
+fn the_composition_in_force_has_no_secret_and_loads_again_to_the_same() {
+    let config = load(
+        "methods = ['QUERY']\nshape = { value = '{\"a\": users.body}' }\nmax_request_body = '1KiB'\nparameters = false\n\
+         response_headers = ['set-cookie']",
+        &[
+            "{ upstream = 'users', path = '/{path.id}', query = { a = 'hunter2{query.since ?? \"hunter2\"}', b = ['hunter2', 1] }, \
+               headers = { authorization = 'Bearer hunter2{query.a}', accept = 'text/plain' } }",
+            "{ upstream = 'orders', method = 'PUT', json = { a = '{body.a}', b = ['hunter2', 5, true] }, \
+               each = '{users.body.items}', fallback = [1, 1.5], keep = ['a'], into = 'b' }",
+            "{ upstream = 'posts', form = { a = 'hunter2' }, answer = false, fallback = 'hunter2', when = 'users.ok' }",
+            "{ upstream = 'posts', name = 'other', body = 'hunter2', idempotency_key = true }",
+        ],
+    );
+    let shown = effective(&config);
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for part in [
+        "path = \"/users/{id:int}/home\"",
+        "methods = [\"QUERY\"]",
+        "***{query.a}",
+        "accept = \"text/plain\"",
+        "concurrency = 10",
+        "fallback = [1, 1.5]",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let again =
+        load_text("y.toml", &shown).unwrap_or_else(|mistakes| panic!("{mistakes}\n{shown}"));
+    assert_eq!(effective(&again), shown);
+}
+
+#[test]
+fn a_retry_is_a_mistake_only_where_no_call_may_be_sent_twice() {
+    let with = |upstream: &str, call: &str| {
+        format!(
+            "[upstreams.a]\nurl = 'http://a'\nretry = {{ attempts = 2 }}\n{upstream}\n[aggregates.home]\n\
+             calls = [{{ upstream = 'a', {call} }}]\n"
+        )
+    };
+    let post = "method = 'POST'";
+    assert_eq!(
+        said(&with(post, "name = 'b'")),
+        ["upstreams.a.retry: POST is not idempotent: it may not be sent twice"]
+    );
+    for call in ["method = 'GET'", "idempotency_key = true"] {
+        let config = load_text("x.toml", &with(post, call)).unwrap();
+        assert_eq!(config.warnings, [], "{call}");
+        let shown = effective(&config);
+        assert!(shown.contains("attempts = 2"), "{shown}");
+        assert_eq!(effective(&load_text("y.toml", &shown).unwrap()), shown);
+    }
+    let config = load_text("x.toml", &with("", "method = 'POST', body = 'x'")).unwrap();
+    let [warning] = config.warnings.as_slice() else {
+        panic!("{:?}", config.warnings);
+    };
+    assert!(
+        warning.message.contains("`idempotency_key = true`"),
+        "{warning}"
+    );
+}
