@@ -1,5 +1,6 @@
 //! The configuration as a whole: from files and variables to the configuration in force, or to the messages about it.
 
+mod composed;
 mod composition;
 mod descriptors;
 mod in_force;
