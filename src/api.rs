@@ -36,6 +36,7 @@ pub(crate) mod properties;
 mod query;
 mod query_error;
 mod request_id;
+mod response_headers;
 mod routes;
 mod stream;
 mod stream_body;

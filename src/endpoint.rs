@@ -157,6 +157,28 @@ impl Endpoint {
         self.calls.iter().any(|call| call.takes.json)
     }
 
+    /// Returns true if its answer is not the report of its calls with each body as it came.
+    #[must_use]
+    pub fn is_shaped(&self) -> bool {
+        !matches!(self.shape, Shape::Report) || !self.calls.iter().all(|call| call.shape.is_plain())
+    }
+
+    /// Returns the indices and the shapes of the calls with these names, in the order of the names.
+    pub fn shapes<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
+    ) -> impl Iterator<Item = (usize, &CallShape)> {
+        names.enumerate().filter_map(|(position, name)| {
+            let is_named = |call: &EndpointCall| *call.name == *name;
+            // A plan has all calls, unless the client has chosen some.
+            let index = match self.calls.get(position) {
+                Some(call) if is_named(call) => position,
+                _ => self.calls.iter().position(is_named)?,
+            };
+            Some((index, &self.calls[index].shape))
+        })
+    }
+
     /// Returns true if some call is not optional.
     #[must_use]
     pub fn has_required(&self) -> bool {

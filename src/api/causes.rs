@@ -41,6 +41,12 @@ impl Problem {
         }
     }
 
+    /// Returns the problem of a run whose results don't make the answer's value.
+    pub(super) fn not_computed(reason: &str) -> Self {
+        let detail = format!("the answer's `shape` has no value: {reason}");
+        Self::new(ProblemKind::UpstreamFailed, detail)
+    }
+
     /// Returns the problem whose status is that of an upstream, received by the call of this name.
     pub(crate) fn passed(call: &str, status: StatusCode) -> Self {
         let reason = status.canonical_reason().unwrap_or_default();

@@ -16,10 +16,11 @@ use super::{
     summary::{Summary, failed},
 };
 use crate::{
-    compose::Comparison,
+    compose::{self, Comparison, Shape, Shaping},
     exchange::ClientContext,
     fanout::{
-        self, AggregateId, CallResult, Choice, Event, Mode, Observer, Outcome, Pace, Plan, Verdict,
+        self, AggregateId, Blame, CallResult, Choice, Event, Mode, Observer, Outcome, Pace, Plan,
+        Verdict,
     },
     telemetry::{
         PlanObserver, RequestGuard,
@@ -74,10 +75,13 @@ impl<S: ResultSink> Observer for Observers<'_, S> {
     }
 }
 
+/// The value that an answer is, where its aggregate's shape is an expression; or the reason why there is none.
+pub(super) type Computed = Result<Vec<u8>, String>;
+
 /// The end of a run.
 pub(super) enum Report<'a> {
-    /// It ran once. The guard counts it when its answer is composed.
-    Once(Outcome, RequestGuard<'a>),
+    /// It ran once. The guard counts it when its answer is composed. The value is boxed, as it is rare.
+    Once(Outcome, RequestGuard<'a>, Option<Box<Computed>>),
     /// It ran sequentially, then concurrently. Both are counted.
     Both(Box<[Outcome; 2]>),
 }
@@ -100,8 +104,9 @@ impl<U: ClientUpstream> Execution<U> {
                 let mode = mode.unwrap_or(self.exposed().endpoint.rules.mode);
                 let plan = self.paced(choice, mode, deadline, sink)?;
                 let guard = self.counted(self.began, mode, sink);
-                let outcome = self.observed(&plan, sink, None).await;
-                Report::Once(outcome, guard)
+                let mut outcome = self.observed(&plan, sink, None).await;
+                let computed = self.computed(&mut outcome);
+                Report::Once(outcome, guard, computed)
             }
             // On the heap: it is far larger, and a request that runs once would hold as much.
             Run::Compare => Report::Both(Box::pin(self.compare(choice, deadline, sink)).await?),
@@ -205,21 +210,92 @@ impl<U: ClientUpstream> Execution<U> {
         fanout::run(plan, &self.client, &observers).await
     }
 
+    /// Returns the shaping of the calls with these names, in plan order. `None` if the answer is a report with each body
+    /// as it came.
+    pub(super) fn shaping<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<Shaping<'_>> {
+        let endpoint = &self.exposed().endpoint;
+        let shaping = || Shaping::new(&self.client, endpoint.shapes(names).collect());
+        endpoint.is_shaped().then(shaping)
+    }
+
+    /// Computes the value that the answer is, if it is one. An outcome without its value has failed.
+    fn computed(&self, outcome: &mut Outcome) -> Option<Box<Computed>> {
+        let endpoint = &self.exposed().endpoint;
+        let Shape::Value(expression) = &endpoint.shape else {
+            return None;
+        };
+        let is_problem = matches!(outcome.verdict, Verdict::Failed(_));
+        if is_problem || passed(&endpoint.pass_status, outcome).is_some() {
+            return None;
+        }
+        let shaping = self.shaping(outcome.results.iter().map(|call| &*call.name))?;
+        let mut json = Vec::new();
+        let computed = shaping.computed(&mut json, expression, outcome);
+        if computed.is_err() {
+            outcome.verdict = Verdict::Failed(Blame::Upstream);
+        }
+        Some(Box::new(
+            computed.map(|()| json).map_err(|why| why.to_string()),
+        ))
+    }
+
     /// Returns the status that the answer takes from a call of any run, if it takes one.
     pub(super) fn passed<'a>(&self, report: &'a Report<'_>) -> Option<Box<Passed<'a>>> {
         let all = &self.exposed().endpoint.pass_status;
         match report {
-            Report::Once(outcome, _) => passed(all, outcome),
+            Report::Once(_, _, Some(_)) => None,
+            Report::Once(outcome, ..) => passed(all, outcome),
             Report::Both(runs) => runs.iter().find_map(|run| passed(all, run)),
         }
     }
 }
 
 impl Report<'_> {
+    /// Returns the last run. It is the only one, unless both modes were run.
+    pub(super) fn last(&self) -> &Outcome {
+        match self {
+            Self::Once(outcome, ..) => outcome,
+            Self::Both(runs) => &runs[1],
+        }
+    }
+
+    /// Returns the problem that the answer is, if it is one. `passed` is the status that it takes from a call.
+    pub(super) fn problem(&self, passed: Option<&Passed<'_>>) -> Option<Problem> {
+        match self {
+            Self::Once(_, _, Some(computed)) => {
+                let reason = computed.as_ref().as_ref().err()?;
+                Some(Problem::not_computed(reason))
+            }
+            _ => Problem::of_run(self.verdict(), passed),
+        }
+    }
+
+    /// Appends the answer's one value, if its aggregate's shape has one. A comparison is always a report.
+    pub(super) fn value(
+        &self,
+        shape: &Shape,
+        shaping: Option<&Shaping<'_>>,
+        json: &mut Vec<u8>,
+    ) -> bool {
+        match (self, shape, shaping) {
+            (Self::Once(_, _, Some(computed)), ..) => {
+                if let Ok(value) = &**computed {
+                    json.extend_from_slice(value);
+                }
+                computed.is_ok()
+            }
+            (Self::Once(outcome, ..), Shape::Merge, Some(shaping)) => {
+                compose::merged(json, outcome, shaping);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Returns the verdict, which decides the answer's status.
     pub(super) fn verdict(&self) -> Verdict {
         match self {
-            Self::Once(outcome, _) => outcome.verdict,
+            Self::Once(outcome, ..) => outcome.verdict,
             Self::Both(runs) => both(runs).verdict(),
         }
     }
@@ -227,7 +303,7 @@ impl Report<'_> {
     /// Returns the mode as answers write it.
     pub(super) fn mode(&self) -> &'static str {
         match self {
-            Self::Once(outcome, _) => outcome.mode.as_str(),
+            Self::Once(outcome, ..) => outcome.mode.as_str(),
             Self::Both(_) => COMPARE,
         }
     }
@@ -235,7 +311,7 @@ impl Report<'_> {
     /// Returns the time that all calls take one after another.
     pub(super) fn sequential(&self) -> Duration {
         match self {
-            Self::Once(outcome, _) => outcome.sequential(),
+            Self::Once(outcome, ..) => outcome.sequential(),
             Self::Both(runs) => both(runs).all(),
         }
     }
@@ -243,14 +319,14 @@ impl Report<'_> {
     /// Returns `Server-Timing` for a request that took `total`, in at most `most` bytes.
     pub(super) fn timing(&self, total: Duration, most: usize) -> String {
         match self {
-            Self::Once(outcome, _) => server_timing(total, outcome, most),
+            Self::Once(outcome, ..) => server_timing(total, outcome, most),
             Self::Both(runs) => server_timing_of_both(total, [&runs[0], &runs[1]], most),
         }
     }
 
     fn summary(&self, aggregate: &Arc<str>) -> Summary {
         let outcomes = match self {
-            Self::Once(outcome, _) => slice::from_ref(outcome),
+            Self::Once(outcome, ..) => slice::from_ref(outcome),
             Self::Both(runs) => &runs[..],
         };
         Summary {
@@ -265,7 +341,7 @@ impl Report<'_> {
     /// Counts the request by its end, once its answer is composed. `status` is the one that the answer takes from an
     /// upstream, if it takes one.
     pub(super) fn finish(self, status: Option<http::StatusCode>) {
-        if let Self::Once(outcome, guard) = self {
+        if let Self::Once(outcome, guard, _) = self {
             guard.passing(status).finish(&outcome);
         }
     }

@@ -56,5 +56,8 @@ const fn total(texts: &[&str]) -> usize {
 pub(crate) const LONGEST_LIST: usize =
     TAKEN - ADDED - total(&LINES) - total(&NAMES) - request_id::LONGEST - LINE_END;
 
+/// The shortest value of `Server-Timing`, in bytes, where an upstream's own fields take the room.
+pub(super) const LEAST_LIST: usize = 512;
+
 // A change that leaves no room for a few dozen calls needs a second thought.
 const _: () = assert!(LONGEST_LIST > 2500);

@@ -20,9 +20,9 @@ use super::{
     stream_body::{Outbox, Stream},
 };
 use crate::{
-    compose,
+    compose::{self, Shaping},
     exchange::Allowance,
-    fanout::{CallResult, Mode, Pace, Permit},
+    fanout::{Aggregate, Body, CallResult, Mode, Pace, Permit},
 };
 
 const GATHER_CALLS: HeaderName = HeaderName::from_static("gather-calls");
@@ -77,13 +77,16 @@ where
         let outbox = Rc::clone(&outbox);
         // The plan was made once already, so it can be made again.
         async move {
+            let shaping = execution.shaping(names.split(','));
             let writer = ResultWriter {
                 outbox: &outbox,
                 allowance: &execution.client.allowance,
+                shaping: shaping.as_ref(),
+                kept: kept(&execution.exposed().aggregate),
             };
             let choice = query.choice(wait);
             if let Ok(report) = execution.run(query.run, &choice, &writer).await {
-                end(&execution, report, &outbox);
+                end(&execution, report, &outbox, shaping.as_ref());
             }
             outbox.keep(execution.client.allowance);
         }
@@ -116,6 +119,15 @@ fn announced<U: ClientUpstream>(
 struct ResultWriter<'a> {
     outbox: &'a Outbox,
     allowance: &'a Allowance,
+    shaping: Option<&'a Shaping<'a>>,
+    /// The names of the calls whose bodies are kept when they have settled.
+    kept: Vec<&'a str>,
+}
+
+/// Returns the names of the calls whose bodies something reads when they have settled.
+fn kept<U>(aggregate: &Aggregate<U>) -> Vec<&str> {
+    let read = aggregate.calls.iter().filter(|call| call.is_read);
+    read.map(|call| &*call.name).collect()
 }
 
 impl ResultSink for ResultWriter<'_> {
@@ -125,22 +137,45 @@ impl ResultSink for ResultWriter<'_> {
 
     fn settled(&self, run: Option<Mode>, call: usize, result: &CallResult) {
         self.outbox
-            .write(|framing, out| framing.result(out, run, call, result));
-        self.outbox.passed_on(self.allowance);
+            .write(|framing, out| framing.result(out, run, call, result, self.shaping));
+        if self.kept.is_empty() {
+            self.outbox.passed_on(self.allowance);
+            return;
+        }
+        let size = match &result.result {
+            Ok(reply) if !self.kept.contains(&&*result.name) => size(&reply.body),
+            _ => 0,
+        };
+        self.outbox.passed_one_on(self.allowance, size);
+    }
+}
+
+const fn size(body: &Body) -> usize {
+    match body {
+        Body::Empty => 0,
+        Body::Json(bytes) | Body::Text { text: bytes, .. } | Body::Binary { bytes, .. } => {
+            bytes.len()
+        }
     }
 }
 
 /// Counts the request by its end, and writes the last message: the outcome, the timing, and the problem if it is one.
-fn end<U: ClientUpstream>(execution: &Execution<U>, report: Report<'_>, outbox: &Outbox) {
+fn end<U: ClientUpstream>(
+    execution: &Execution<U>,
+    report: Report<'_>,
+    outbox: &Outbox,
+    shaping: Option<&Shaping<'_>>,
+) {
     let total = execution.began.elapsed();
     let timing = report.timing(total, LONGEST_LIST);
     let passed = execution.passed(&report);
-    let problem = Problem::of_run(report.verdict(), passed.as_deref());
-    let aggregate = &execution.exposed().aggregate.name;
+    let problem = report.problem(passed.as_deref());
+    let endpoint = &execution.exposed().endpoint;
+    let aggregate = &endpoint.name;
     outbox.write(|framing, out| {
         framing.outcome(out, |json| {
             match &report {
-                Report::Once(outcome, _) => compose::summary(json, aggregate, outcome),
+                Report::Once(outcome, ..) => compose::summary(json, aggregate, outcome),
                 Report::Both(runs) => {
                     compose::comparison_summary(json, aggregate, both(runs), total);
                 }
@@ -150,6 +185,12 @@ fn end<U: ClientUpstream>(execution: &Execution<U>, report: Report<'_>, outbox: 
             if let Some(problem) = &problem {
                 json.push(b',');
                 problem.members(json);
+                return;
+            }
+            let before = json.len();
+            json.extend_from_slice(b",\"value\":");
+            if !report.value(&endpoint.shape, shaping, json) {
+                json.truncate(before);
             }
         });
     });

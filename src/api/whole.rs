@@ -13,12 +13,12 @@ use actix_web::{
 use super::{
     client_upstream::ClientUpstream,
     execution::{Execution, Report, both},
-    head::LONGEST_LIST,
+    head::{LEAST_LIST, LONGEST_LIST},
     own_field::{GATHER_MODE, put, put_static},
     passed::Passed,
-    problem::Problem,
+    response_headers,
 };
-use crate::{compose, fanout::Verdict, timing::Millis};
+use crate::{compose, timing::Millis};
 
 const GATHER_OUTCOME: HeaderName = HeaderName::from_static("gather-outcome");
 const GATHER_ELAPSED: HeaderName = HeaderName::from_static("gather-elapsed");
@@ -33,14 +33,38 @@ pub(super) fn answer<U: ClientUpstream>(
     let total = execution.began.elapsed();
     let passed = execution.passed(&report);
     let passed = passed.as_deref();
-    let aggregate = &execution.exposed().aggregate.name;
-    let mut response = respond(report.verdict(), passed, |json| match &report {
-        Report::Once(outcome, _) => compose::members(json, aggregate, outcome),
-        Report::Both(runs) => compose::comparison(json, aggregate, both(runs)),
-    });
-    let timing = report.timing(total, passed.map_or(LONGEST_LIST, Passed::room));
+    let endpoint = &execution.exposed().endpoint;
+    let names = report.last().results.iter().map(|call| &*call.name);
+    let shaping = execution.shaping(names);
+    let shaping = shaping.as_ref();
+    let members = |json: &mut Vec<u8>| match &report {
+        Report::Once(outcome, ..) => compose::members(json, &endpoint.name, outcome, shaping),
+        Report::Both(runs) => compose::comparison(json, &endpoint.name, both(runs), shaping),
+    };
+    let mut response = match report.problem(passed) {
+        Some(problem) => problem.response_with(members),
+        None => {
+            let mut json = Vec::new();
+            if !report.value(&endpoint.shape, shaping, &mut json) {
+                json.push(b'{');
+                members(&mut json);
+                json.push(b'}');
+            }
+            if shaping.is_some() {
+                trim(&mut json);
+            }
+            ok(json)
+        }
+    };
+    put_static(&mut response, GATHER_OUTCOME, report.verdict().as_str());
+    let taken = match &*endpoint.response_headers {
+        [] => 0,
+        names => response_headers::put(&mut response, names, report.last()),
+    };
+    let room = passed.map_or(LONGEST_LIST, Passed::room);
+    let timing = report.timing(total, room.saturating_sub(taken).max(LEAST_LIST));
     let elapsed = match &report {
-        Report::Once(outcome, _) => outcome.elapsed,
+        Report::Once(outcome, ..) => outcome.elapsed,
         Report::Both(_) => total,
     };
     put_times(
@@ -55,26 +79,20 @@ pub(super) fn answer<U: ClientUpstream>(
     response
 }
 
-/// Composes 200 with the members as the whole body, or a problem that has them as its extension.
-fn respond(
-    verdict: Verdict,
-    passed: Option<&Passed<'_>>,
-    members: impl FnOnce(&mut Vec<u8>),
-) -> HttpResponse {
-    let mut response = match Problem::of_run(verdict, passed) {
-        None => {
-            let mut json = vec![b'{'];
-            members(&mut json);
-            json.push(b'}');
-            let mut response = HttpResponseBuilder::new(StatusCode::OK).body(json);
-            put_static(&mut response, header::CONTENT_TYPE, "application/json");
-            put_static(&mut response, header::CACHE_CONTROL, "no-store");
-            response
-        }
-        Some(problem) => problem.response_with(members),
-    };
-    put_static(&mut response, GATHER_OUTCOME, verdict.as_str());
+/// Composes 200 with this body.
+fn ok(json: Vec<u8>) -> HttpResponse {
+    let mut response = HttpResponseBuilder::new(StatusCode::OK).body(json);
+    put_static(&mut response, header::CONTENT_TYPE, "application/json");
+    put_static(&mut response, header::CACHE_CONTROL, "no-store");
     response
+}
+
+/// Gives memory back that a body does not use, as its size was not known when it was begun. A slow client keeps it.
+fn trim(json: &mut Vec<u8>) {
+    const SPARE: usize = 4 * 1024;
+    if json.capacity() - json.len() > SPARE {
+        json.shrink_to_fit();
+    }
 }
 
 /// Sets the fields that give the times.

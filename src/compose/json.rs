@@ -10,6 +10,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Serialize as _;
 use serde_json::ser::{Formatter, Serializer};
 
+use super::shaping::Shaping;
 use crate::{
     fanout::{Blame, Body, CallResult, EachReport, Outcome, Verdict},
     timing::{Decimal, Millis},
@@ -58,13 +59,24 @@ impl Comparison<'_> {
     }
 }
 
-/// Writes two outcomes as a JSON object's members, without its braces.
-pub fn comparison(json: &mut Vec<u8>, aggregate: &str, runs: Comparison<'_>) {
-    json.reserve(128 + capacity(runs.sequential) + capacity(runs.concurrent));
+/// Writes two outcomes as a JSON object's members, without its braces. Both are of the same plan.
+pub fn comparison(
+    json: &mut Vec<u8>,
+    aggregate: &str,
+    runs: Comparison<'_>,
+    shaping: Option<&Shaping<'_>>,
+) {
+    let room: usize = [runs.sequential, runs.concurrent]
+        .map(|run| capacity(run, shaping))
+        .iter()
+        .sum();
+    json.reserve(128 + room);
     json.extend_from_slice(b"\"aggregate\":");
     plain(json, aggregate);
     json.extend_from_slice(b",\"mode\":\"compare\"");
-    compared(json, aggregate, runs, members);
+    compared(json, aggregate, runs, |json, aggregate, run| {
+        members(json, aggregate, run, shaping);
+    });
 }
 
 /// Writes the last message of a stream of two outcomes: everything but the results, and the headers' summary of both.
@@ -89,7 +101,7 @@ fn compared(
     json: &mut Vec<u8>,
     aggregate: &str,
     runs: Comparison<'_>,
-    members: fn(&mut Vec<u8>, &str, &Outcome),
+    members: impl Fn(&mut Vec<u8>, &str, &Outcome),
 ) {
     for run in [runs.sequential, runs.concurrent] {
         put(json, format_args!(",\"{}\":{{", run.mode));
@@ -102,16 +114,23 @@ fn compared(
     }
 }
 
-/// Writes one outcome as a JSON object's members, without its braces.
-pub fn members(json: &mut Vec<u8>, aggregate: &str, outcome: &Outcome) {
-    json.reserve(capacity(outcome));
+/// Writes one outcome as a JSON object's members, without its braces. Bodies go in as they came, or as `shaping` has
+/// them.
+pub fn members(
+    json: &mut Vec<u8>,
+    aggregate: &str,
+    outcome: &Outcome,
+    shaping: Option<&Shaping<'_>>,
+) {
+    json.reserve(capacity(outcome, shaping));
     summary(json, aggregate, outcome);
     json.extend_from_slice(b",\"results\":[");
     for (index, call) in outcome.results.iter().enumerate() {
         if index > 0 {
             json.push(b',');
         }
-        result(json, call, |_| {});
+        let shown = shaping.map(|shaping| (shaping, index));
+        result(json, call, shown, |_| {});
     }
     json.push(b']');
 }
@@ -136,8 +155,14 @@ fn times(json: &mut Vec<u8>, elapsed: Duration, sequential: Duration) {
     member(json, b",\"sequential_ms\":", sequential.as_bytes());
 }
 
-/// Writes one call's result as an object. `first` writes the members that come first, each with its comma.
-pub(super) fn result(json: &mut Vec<u8>, call: &CallResult, first: impl FnOnce(&mut Vec<u8>)) {
+/// Writes one call's result as an object. `shaping` comes with the call's position in the plan. `first` writes the
+/// members that come first, each with its comma.
+pub(super) fn result(
+    json: &mut Vec<u8>,
+    call: &CallResult,
+    shaping: Option<(&Shaping<'_>, usize)>,
+    first: impl FnOnce(&mut Vec<u8>),
+) {
     json.push(b'{');
     first(json);
     json.extend_from_slice(b"\"name\":");
@@ -169,7 +194,10 @@ pub(super) fn result(json: &mut Vec<u8>, call: &CallResult, first: impl FnOnce(&
     if let Some(report) = &call.each {
         each(json, report);
     }
+    // Only a shape that changes something about the body.
+    let changed = shaping.filter(|(shaping, position)| shaping.changed(*position).is_some());
     match &call.result {
+        Ok(_) if changed.is_some() => {}
         Ok(reply) => body(json, &reply.body),
         Err(failure) => {
             put(
@@ -178,11 +206,26 @@ pub(super) fn result(json: &mut Vec<u8>, call: &CallResult, first: impl FnOnce(&
             );
             string(json, &failure.detail);
             if let Some(fallback) = &call.fallback {
-                member(json, b",\"fallback\":true,\"body\":", fallback);
+                json.extend_from_slice(b",\"fallback\":true");
+                if changed.is_none() {
+                    member(json, b",\"body\":", fallback);
+                }
             }
         }
     }
+    if let Some((shaping, position)) = changed {
+        part(json, call, shaping, position);
+    }
     json.push(b'}');
+}
+
+/// Appends the member `body` with the part of a body that goes into the answer, if there is one.
+fn part(json: &mut Vec<u8>, call: &CallResult, shaping: &Shaping<'_>, position: usize) {
+    let before = json.len();
+    json.extend_from_slice(b",\"body\":");
+    if !shaping.part(position, call, json) {
+        json.truncate(before);
+    }
 }
 
 /// Writes the counts of a call with one request for each element of a list.
@@ -212,23 +255,29 @@ fn each(json: &mut Vec<u8>, report: &EachReport) {
 
 fn body(json: &mut Vec<u8>, body: &Body) {
     match body {
-        Body::Empty => json.extend_from_slice(b",\"body\":null"),
-        Body::Json(value) => {
-            json.extend_from_slice(b",\"body\":");
-            json.extend_from_slice(value);
-        }
-        Body::Text { content_type, text } => {
-            described(json, content_type.as_deref());
-            json.extend_from_slice(b",\"body\":");
-            string(json, &String::from_utf8_lossy(text));
-        }
-        Body::Binary { labels, bytes } => {
+        Body::Empty | Body::Json(_) => {}
+        Body::Text { content_type, .. } => described(json, content_type.as_deref()),
+        Body::Binary { labels, .. } => {
             described(json, labels.content_type.as_deref());
             if let Some(content_encoding) = &labels.content_encoding {
                 json.extend_from_slice(b",\"content_encoding\":");
                 string(json, content_encoding);
             }
-            json.extend_from_slice(b",\"encoding\":\"base64\",\"body\":\"");
+            json.extend_from_slice(b",\"encoding\":\"base64\"");
+        }
+    }
+    json.extend_from_slice(b",\"body\":");
+    value(json, body);
+}
+
+/// Appends a body as one JSON value.
+pub(super) fn value(json: &mut Vec<u8>, body: &Body) {
+    match body {
+        Body::Empty => json.extend_from_slice(b"null"),
+        Body::Json(value) => json.extend_from_slice(value),
+        Body::Text { text, .. } => string(json, &String::from_utf8_lossy(text)),
+        Body::Binary { bytes, .. } => {
+            json.push(b'"');
             base64(json, bytes);
             json.push(b'"');
         }
@@ -301,13 +350,16 @@ pub(super) fn put(json: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 }
 
 /// Returns enough room for an outcome's text, so that the buffer need not grow.
-fn capacity(outcome: &Outcome) -> usize {
-    160 + outcome.results.iter().map(room).sum::<usize>()
+fn capacity(outcome: &Outcome, shaping: Option<&Shaping<'_>>) -> usize {
+    let calls = outcome.results.iter().enumerate();
+    let room = |(position, call)| room(call, shaping.map(|shaping| (shaping, position)));
+    160 + calls.map(room).sum::<usize>()
 }
 
-/// Returns enough room for one result's text.
-pub(super) fn room(call: &CallResult) -> usize {
+/// Returns enough room for one result's text, without the part of a body that is not known yet.
+pub(super) fn room(call: &CallResult, shaping: Option<(&Shaping<'_>, usize)>) -> usize {
     let body = match &call.result {
+        Ok(_) if shaping.is_some_and(|(all, position)| all.changed(position).is_some()) => 16,
         Ok(reply) => match &reply.body {
             Body::Empty => 0,
             Body::Json(bytes) => bytes.len(),

@@ -31,7 +31,7 @@ fn outcome(results: Vec<CallResult>) -> Outcome {
 
 fn text(outcome: &Outcome) -> String {
     let mut json = vec![b'{'];
-    members(&mut json, "default", outcome);
+    members(&mut json, "default", outcome, None);
     json.push(b'}');
     String::from_utf8(json).unwrap()
 }
@@ -89,9 +89,9 @@ fn an_answer_is_written_without_moving_whatever_is_in_it() {
         ];
         let outcome = outcome(bodies.map(|body| call("one", Ok(body))).into());
         let mut json = Vec::new();
-        members(&mut json, "default", &outcome);
-        assert!(json.len() <= capacity(&outcome), "{}", json.len());
-        assert!(capacity(&outcome) - json.len() < 1000);
+        members(&mut json, "default", &outcome, None);
+        assert!(json.len() <= capacity(&outcome, None), "{}", json.len());
+        assert!(capacity(&outcome, None) - json.len() < 1000);
     }
 }
 
@@ -161,7 +161,7 @@ fn a_comparison_has_a_speedup_only_where_both_runs_were_complete() {
             sequential,
             concurrent,
         };
-        comparison(&mut json, "default", runs);
+        comparison(&mut json, "default", runs, None);
         json.push(b'}');
         serde_json::from_slice::<serde_json::Value>(&json).unwrap()
     };
@@ -181,8 +181,8 @@ fn a_fallback_stands_in_the_place_of_a_body() {
         ..call("users", Err(failure))
     };
     let mut json = Vec::new();
-    result(&mut json, &call, |_| {});
-    assert!(json.len() <= room(&call));
+    result(&mut json, &call, None, |_| {});
+    assert!(json.len() <= room(&call, None));
     insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"{"name":"users","ok":false,"start_ms":0.041,"elapsed_ms":2001.402,"attempts":1,"failure":"timeout","detail":"late","fallback":true,"body":[1.10]}"#);
 }
 
@@ -209,6 +209,6 @@ fn a_call_of_many_elements_counts_them_and_names_those_that_failed() {
         ..call("stock", Ok(Body::Json(Bytes::from_static(b"[]"))))
     };
     let mut json = Vec::new();
-    result(&mut json, &call, |_| {});
+    result(&mut json, &call, None, |_| {});
     insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"{"name":"stock","ok":true,"status":200,"start_ms":0.041,"elapsed_ms":2001.402,"attempts":1,"each":{"total":10,"ok":8,"failed":2,"failures":[{"index":3,"failure":"status","status":503},{"index":7,"failure":"skipped"}]},"body":[]}"#);
 }

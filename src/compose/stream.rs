@@ -1,7 +1,7 @@
 //! Writes an outcome as a stream: each result as soon as it is settled, and the rest at the end. A message is a line of
 //! NDJSON or a server-sent event (WHATWG HTML, section 9.2). It must not know how the stream is sent.
 
-use super::json;
+use super::{json, shaping::Shaping};
 use crate::fanout::{CallResult, Mode};
 
 /// The format that separates the messages of a stream.
@@ -37,11 +37,20 @@ impl Framing {
     }
 
     /// Appends one call's result with `index`, its position in the plan. In a comparison it has the mode of its run too.
-    pub fn result(self, out: &mut Vec<u8>, run: Option<Mode>, index: usize, call: &CallResult) {
+    /// Its body goes in as it came, or as `shaping` has it.
+    pub fn result(
+        self,
+        out: &mut Vec<u8>,
+        run: Option<Mode>,
+        index: usize,
+        call: &CallResult,
+        shaping: Option<&Shaping<'_>>,
+    ) {
+        let shaping = shaping.map(|shaping| (shaping, index));
         // This includes the text before and after the result.
-        out.reserve(json::room(call) + 64);
+        out.reserve(json::room(call, shaping) + 64);
         self.message(out, b"event: result\n", |json| {
-            json::result(json, call, |json| {
+            json::result(json, call, shaping, |json| {
                 if let Some(mode) = run {
                     json::put(json, format_args!("\"mode\":\"{mode}\","));
                 }
@@ -98,7 +107,7 @@ mod tests {
 
     fn text(framing: Framing, run: Option<Mode>, body: &'static [u8]) -> String {
         let mut out = Vec::new();
-        framing.result(&mut out, run, 7, &call(body));
+        framing.result(&mut out, run, 7, &call(body), None);
         framing.outcome(&mut out, |json| {
             json.extend_from_slice(b"\"outcome\":\"complete\"")
         });

@@ -72,6 +72,17 @@ impl Allowance {
         }
     }
 
+    /// Notes that one kept body, of `size` bytes, is passed on and no longer held. Others still are, for the end of the
+    /// answer. Of their output, `waiting` bytes are still held.
+    pub fn passed_one_on(&self, size: usize, waiting: usize) {
+        let gone = self.gone.get().saturating_add(size);
+        self.gone.set(gone.min(self.kept.get()));
+        self.more.set(waiting);
+        if let Some(charge) = &self.charge {
+            charge.settle(self.held());
+        }
+    }
+
     /// Returns the most bytes that bodies and the answer take now.
     fn held(&self) -> usize {
         let drawn = self.total - self.left.get() - self.gone.get();

@@ -51,7 +51,7 @@ pub fn embedding(bytes: &[u8]) {
     }
 
     let mut members = Vec::new();
-    compose::members(&mut members, "default", &outcome);
+    compose::members(&mut members, "default", &outcome, None);
     let whole = [b"{", &*members, b"}"].concat();
     check_report(&object(&whole), &outcome);
 
@@ -71,7 +71,7 @@ pub fn embedding(bytes: &[u8]) {
             ..outcome.clone()
         },
     };
-    compose::comparison(&mut both, "default", runs);
+    compose::comparison(&mut both, "default", runs, None);
     both.push(b'}');
     let both = object(&both);
     let expected = ["aggregate", "mode", "sequential", "concurrent", "speedup"];

@@ -85,7 +85,7 @@ pub(super) fn problem(kind: ProblemKind) -> Value {
 /// Returns a successful run of `endpoint`, as an answer shows it.
 pub(super) fn run(endpoint: &Endpoint) -> Value {
     let outcome = outcome(endpoint, endpoint.rules.mode, None);
-    object(|json| compose::members(json, &endpoint.name, &outcome))
+    object(|json| compose::members(json, &endpoint.name, &outcome, None))
 }
 
 /// Returns a successful comparison.
@@ -95,7 +95,7 @@ pub(super) fn comparison(endpoint: &Endpoint) -> Value {
         sequential: &sequential,
         concurrent: &concurrent,
     };
-    object(|json| compose::comparison(json, &endpoint.name, runs))
+    object(|json| compose::comparison(json, &endpoint.name, runs, None))
 }
 
 /// Returns a failed run, as a problem.
@@ -104,7 +104,7 @@ pub(super) fn failure(endpoint: &Endpoint, blame: Blame) -> Value {
     object(|json| {
         Problem::from(blame).members(json);
         json.push(b',');
-        compose::members(json, &endpoint.name, &outcome);
+        compose::members(json, &endpoint.name, &outcome, None);
     })
 }
 
@@ -132,7 +132,7 @@ pub(super) fn passed(endpoint: &Endpoint, status: StatusCode, call: &str) -> Val
     object(|json| {
         Problem::passed(call, status).members(json);
         json.push(b',');
-        compose::members(json, &endpoint.name, &outcome);
+        compose::members(json, &endpoint.name, &outcome, None);
     })
 }
 
@@ -141,7 +141,7 @@ pub(super) fn stream(endpoint: &Endpoint, framing: Framing) -> String {
     let outcome = outcome(endpoint, endpoint.rules.mode, None);
     let mut text = Vec::new();
     for (index, call) in outcome.results.iter().enumerate() {
-        framing.result(&mut text, None, index, call);
+        framing.result(&mut text, None, index, call, None);
     }
     let timing = server_timing(outcome.elapsed, &outcome, LONGEST_LIST);
     framing.outcome(&mut text, |json| {
