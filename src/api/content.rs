@@ -11,7 +11,6 @@ use actix_web::{
         header::{self, HeaderMap, HeaderValue},
     },
 };
-use bytes::Bytes;
 use mime::Mime;
 
 use super::{

@@ -12,6 +12,8 @@ use crate::values::{
 pub struct PathTemplate {
     /// With the base's path as its first literal.
     template: Template,
+    /// As it is configured, after the base's path.
+    pattern: Box<str>,
 }
 
 impl PathTemplate {
@@ -35,15 +37,23 @@ impl PathTemplate {
                     let message = format!("`{{{reference}}}`: its default is {NO_SEGMENT}");
                     is_no_segment(&default).then_some(TemplateError(message))
                 }));
+                let base = base.trim_end_matches('/');
                 if let Some(Piece::Literal(first)) = template.pieces.first_mut() {
-                    *first = [base.trim_end_matches('/'), &**first].concat().into();
+                    *first = [base, &**first].concat().into();
                 }
                 if mistakes.is_empty() {
-                    return Ok(Self { template });
+                    let pattern = [base, text].concat().into();
+                    return Ok(Self { template, pattern });
                 }
             }
         }
         Err(mistakes)
+    }
+
+    /// Returns the whole path as it is configured.
+    #[must_use]
+    pub fn pattern(&self) -> &str {
+        &self.pattern
     }
 
     /// Appends the path, which begins with a slash.
