@@ -10,13 +10,17 @@ mod embedding;
 mod engine;
 mod outcomes;
 mod server_timing;
+mod shaping;
 
-pub use self::{embedding::embedding, engine::engine, server_timing::server_timing};
+pub use self::{
+    embedding::embedding, engine::engine, server_timing::server_timing, shaping::shaping,
+};
 pub use crate::{
     api::properties::query,
     config::properties::config,
     edge::properties::{bodies, heads},
     upstream::properties::wire,
+    values::properties::{references, templates},
 };
 
 #[cfg(test)]

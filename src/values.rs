@@ -7,6 +7,8 @@ mod find;
 pub(crate) mod fixture;
 mod known;
 mod places;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod read;
 mod reference;
 mod scope;

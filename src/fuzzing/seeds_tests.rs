@@ -70,6 +70,21 @@ fn every_committed_body_of_a_request_is_read_the_same_however_it_is_cut() {
 }
 
 #[test]
+fn every_committed_reference_keeps_its_promises() {
+    run("references", super::references);
+}
+
+#[test]
+fn every_committed_value_stays_in_its_place() {
+    run("templates", super::templates);
+}
+
+#[test]
+fn every_committed_part_is_found_as_in_a_tree() {
+    run("shaping", super::shaping);
+}
+
+#[test]
 fn every_target_has_inputs_and_every_input_a_target() {
     let names = |folder| -> Vec<String> {
         let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
