@@ -7,8 +7,9 @@ mod compare;
 mod comprehension;
 mod evaluate;
 mod fault;
+#[cfg(any(test, fuzzing))]
+mod fixture;
 mod functions;
-mod json;
 mod lexer;
 mod literals;
 mod meter;
@@ -125,3 +126,13 @@ impl Expression {
         fault.sentence(&self.source, &self.references)
     }
 }
+
+#[cfg(test)]
+#[path = "expression/bounds_tests.rs"]
+mod bounds_tests;
+#[cfg(test)]
+#[path = "expression/conformance_tests.rs"]
+mod conformance_tests;
+#[cfg(test)]
+#[path = "expression/mistakes_tests.rs"]
+mod mistakes_tests;

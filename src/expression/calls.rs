@@ -7,12 +7,12 @@ use super::{
     compare,
     fault::{Fault, Reason},
     functions::Function,
-    json::Elements,
     meter::Meter,
     term::Operator,
     texts,
     value::{Evaluated, Items, Open, Value, entries},
 };
+use crate::pick;
 
 /// Calls a function. `arguments` has the value before the dot first. Their number has been checked at start.
 pub(super) fn call<'e>(
@@ -52,7 +52,7 @@ fn size(value: &Open<'_>, meter: &Meter) -> Result<i64, Fault> {
         }
         Open::Array(json) => {
             meter.read(json.len())?;
-            Elements::of(json).count()
+            pick::elements(json).count()
         }
         Open::Object(json) => entries(json, meter)?.len(),
         Open::List(list) => list.items.len(),

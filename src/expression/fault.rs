@@ -95,11 +95,11 @@ impl From<Reason> for Fault {
 
 fn absence(reference: Option<&Reference>, absent: Absent) -> String {
     let text = reference.map_or("", |reference| &*reference.text);
-    let call = text.split(['.', '[']).next().unwrap_or_default().trim();
+    let call = reference.map_or("", Reference::name);
     match absent {
         Absent::Missing => format!("`{text}` is missing"),
         Absent::NoText => format!("`{text}` is no text in UTF-8"),
-        Absent::Failed(_) => format!("`{text}` is missing, because `{call}` failed"),
-        Absent::Omitted(_) => format!("`{text}` is missing, because `{call}` was omitted"),
+        Absent::Failed(_) => format!("`{text}` is missing because the call `{call}` failed"),
+        Absent::Omitted(_) => format!("`{text}` is missing because the call `{call}` was omitted"),
     }
 }

@@ -106,12 +106,3 @@ pub(super) const FOREIGN: [(&str, &str); 14] = [
     ("float", "double"),
     ("uint", "int"),
 ];
-
-/// Returns the name nearest to `word`, if one is near enough to be a typing error.
-pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (word.chars().count() / 3).clamp(1, 3);
-    let distance = |name| (strsim::damerau_levenshtein(word, name), name);
-    let names = names.into_iter().map(distance);
-    let near = names.filter(|&(distance, _)| distance <= allowed);
-    near.min().map(|(_, name)| name)
-}

@@ -1,17 +1,15 @@
 //! The names of an expression, bound at start: roots, calls, parameters and functions. Each unknown one is a mistake with a
 //! suggestion. It must not know how they are evaluated.
 
-use std::sync::Arc;
-
 use super::{
-    functions::{FOREIGN, FUNCTIONS, Function, Style, nearest},
+    functions::{FOREIGN, FUNCTIONS, Function, Style},
     parser::{Parsed, Parser},
     pattern::Pattern,
     postfix::{Base, Steps},
     span::Span,
     term::{Constant, Macro, Step, Term, TermKind},
 };
-use crate::values::Reference;
+use crate::{spelling::nearest, values::Reference};
 
 /// The roots that are no call.
 const ROOTS: [&str; 6] = ["path", "query", "headers", "body", "item", "index"];
@@ -30,7 +28,7 @@ impl Parser<'_> {
                 let span = steps[..plain]
                     .last()
                     .map_or(root, |(_, last)| root.to(*last));
-                let kind = match self.reference(root, &steps[..plain], span) {
+                let kind = match self.reference(root, &steps[..plain]) {
                     Ok(reference) => TermKind::Reference(self.note(reference)),
                     Err(message) => return self.mistake(root, &message),
                 };
@@ -52,8 +50,7 @@ impl Parser<'_> {
         if self.is_variable(root) || !steps.iter().all(|(step, _)| is_plain(step)) {
             return None;
         }
-        let span = root.to(steps.last()?.1);
-        let reference = self.reference(root, steps, span).ok()?;
+        let reference = self.reference(root, steps).ok()?;
         let is_whole = reference.path.steps().is_empty();
         is_whole.then(|| self.note(reference))
     }
@@ -73,25 +70,21 @@ impl Parser<'_> {
         })
     }
 
-    fn reference(
-        &self,
-        root: Span,
-        steps: &[(Step, Span)],
-        span: Span,
-    ) -> Result<Reference, String> {
+    fn reference(&self, root: Span, steps: &[(Step, Span)]) -> Result<Reference, String> {
         let name = root.of(self.source);
         let calls = self.known.calls.iter().map(|call| &**call);
-        let mut names: Vec<_> = ROOTS.into_iter().chain(calls).collect();
-        if !names.contains(&name) {
-            names.extend(self.variable.map(|own| own.of(self.source)));
-            let hint = nearest(name, names).map(|near| format!("; `{near}` is meant?"));
-            let hint = hint.unwrap_or_default();
-            return Err(format!("`{name}` is no root and no call here{hint}"));
+        if let Some(variable) = self.variable {
+            let variable = variable.of(self.source);
+            let names = ROOTS.into_iter().chain(calls).chain([variable]);
+            let mut others = names.clone();
+            if !others.any(|own| own == name) && nearest(name, names) == Some(variable) {
+                return Err(format!(
+                    "`{name}` is no name here, did you mean `{variable}`?"
+                ));
+            }
         }
         let text = written(name, steps);
-        let reference = Reference::parse(&text, self.known).map_err(|error| error.0)?;
-        let text = Arc::from(span.of(self.source));
-        Ok(Reference { text, ..reference })
+        Reference::parse(&text, self.known).map_err(|error| error.0)
     }
 
     /// Parses `.name(…)` after the name.
@@ -112,7 +105,7 @@ impl Parser<'_> {
     pub(super) fn free_call(&mut self, span: Span) -> Parsed<Term> {
         let name = span.of(self.source);
         if name == "has" {
-            return self.has(span);
+            return self.deeper(|parser| parser.has(span));
         }
         if Macro::of(name).is_some() {
             let message = format!("`{name}` is called on a list: `list.{name}(i, …)`");
@@ -231,7 +224,7 @@ fn unknown_function(name: &str, style: Style) -> String {
         Style::Method => "method",
         _ => "function",
     };
-    let hint = near.map(|near| format!("; `{near}` is meant?"));
+    let hint = near.map(|near| format!(", did you mean `{near}`?"));
     format!(
         "there is no {kind} `{name}` here{}",
         hint.unwrap_or_default()

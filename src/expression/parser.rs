@@ -109,7 +109,7 @@ impl<'p> Parser<'p> {
     }
 
     /// Parses a part that is one level deeper.
-    fn deeper(&mut self, part: fn(&mut Self) -> Parsed<Term>) -> Parsed<Term> {
+    pub(super) fn deeper(&mut self, part: impl FnOnce(&mut Self) -> Parsed<Term>) -> Parsed<Term> {
         if self.depth == MOST_DEPTH {
             let message = format!("it is nested more than {MOST_DEPTH} levels deep");
             return Err(self.at_character(self.span(), &message));

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use super::{
     arithmetic::OVERFLOW,
-    json,
     meter::Meter,
     value::{Evaluated, Text, Value},
 };
@@ -13,12 +12,12 @@ use crate::values;
 /// Takes a value over. JSON stays the bytes that it is.
 pub(super) fn value<'e>(value: values::Value<'e>, meter: &Meter) -> Evaluated<'e> {
     Ok(match value {
-        values::Value::Json(json) => Value::Raw(json::trim(json)),
+        values::Value::Json(json) => Value::Raw(json.trim_ascii()),
         values::Value::Text(text) => Value::Text(self::text(text)),
         values::Value::Bool(value) => Value::Bool(value),
         values::Value::Number(number) => Value::Int(i64::try_from(number).map_err(|_| OVERFLOW)?),
         values::Value::List(parts) => {
-            let parts = parts.into_iter().map(json::trim).map(Value::Raw);
+            let parts = parts.into_iter().map(<[u8]>::trim_ascii).map(Value::Raw);
             Value::list(parts.collect(), meter)?
         }
         values::Value::Texts(texts) => {

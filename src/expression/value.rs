@@ -5,9 +5,12 @@ use std::{borrow::Cow, collections::HashMap, rc::Rc, vec};
 
 use super::{
     fault::{Fault, Kind, Reason},
-    json::{self, Elements, Members},
     meter::{MOST_NESTED, Meter},
 };
+use crate::pick::{self, Elements};
+
+/// JSON can have half of a surrogate pair, and a text can't.
+const NO_TEXT: Reason = Reason::Other("has half of a surrogate pair, which is no text");
 
 pub(super) type Evaluated<'e> = Result<Value<'e>, Fault>;
 
@@ -81,7 +84,12 @@ impl<'e> Text<'e> {
     /// Decodes a text of JSON.
     pub(super) fn decode(quoted: &'e [u8], meter: &Meter) -> Result<Self, Fault> {
         meter.read(quoted.len())?;
-        Ok(match json::decode(quoted) {
+        Self::of_json(pick::text(quoted), meter)
+    }
+
+    /// Takes over what a text of JSON says, if it is text.
+    fn of_json(text: Option<Cow<'e, str>>, meter: &Meter) -> Result<Self, Fault> {
+        Ok(match text.ok_or(NO_TEXT)? {
             Cow::Borrowed(text) => Self::Lent(text),
             Cow::Owned(text) => Self::made(&text, meter)?,
         })
@@ -142,17 +150,24 @@ pub(super) fn entries<'e>(json: &'e [u8], meter: &Meter) -> Result<Vec<Entry<'e>
     meter.read(json.len())?;
     let mut places: HashMap<Cow<'e, str>, usize> = HashMap::new();
     let mut entries: Vec<Entry<'e>> = Vec::new();
-    for (key, value) in Members::of(json) {
+    for (written, value) in pick::members(json) {
         meter.make(size_of::<Entry<'_>>())?;
+        let key = pick::name(written);
         let next = entries.len();
-        let place = *places.entry(json::decode(key)).or_insert(next);
+        let place = *places.entry(key.clone().ok_or(NO_TEXT)?).or_insert(next);
         if place == next {
-            entries.push((Text::decode(key, meter)?, Value::Raw(value)));
+            entries.push((Text::of_json(key, meter)?, Value::Raw(value)));
         } else {
             entries[place].1 = Value::Raw(value);
         }
     }
     Ok(entries)
+}
+
+/// Returns true if a member's name as it is written says this.
+fn is_named(written: &[u8], name: &str) -> bool {
+    written == name.as_bytes()
+        || (written.contains(&b'\\') && pick::name(written).is_some_and(|own| own == name))
 }
 
 /// Returns the depth of a value that has these in it.
@@ -198,7 +213,7 @@ impl<'e> Open<'e> {
     /// Returns the elements of a list, or the keys of a map: what a comprehension goes through.
     pub(super) fn items(&self, user: &'static str, meter: &Meter) -> Result<Items<'e>, Fault> {
         match self {
-            Self::Array(json) => Ok(Items::Elements(Elements::of(json))),
+            Self::Array(json) => Ok(Items::Elements(pick::elements(json))),
             Self::Object(json) => Ok(Items::Keys(entries(json, meter)?.into_iter())),
             Self::List(list) => Ok(Items::List(Rc::clone(list), 0)),
             Self::Map(map) => Ok(Items::Map(Rc::clone(map), 0)),
@@ -211,7 +226,8 @@ impl<'e> Open<'e> {
         match self {
             Self::Object(json) => {
                 meter.read(json.len())?;
-                Ok(Members::of(json).find(name).map(Value::Raw))
+                let own = pick::members(json).filter(|(written, _)| is_named(written, name));
+                Ok(own.last().map(|(_, value)| Value::Raw(value)))
             }
             Self::Map(map) => {
                 let own = map.entries.iter().find(|(key, _)| key.as_str() == name);
@@ -231,7 +247,7 @@ impl<'e> Open<'e> {
         match self {
             Self::Array(json) => {
                 meter.read(json.len())?;
-                let mut elements = Elements::of(json);
+                let mut elements = pick::elements(json);
                 let length = if index < 0 {
                     elements.clone().count()
                 } else {

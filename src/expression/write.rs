@@ -2,10 +2,10 @@
 
 use super::{
     fault::{Fault, Reason},
-    json,
     meter::Meter,
     value::Value,
 };
+use crate::pick;
 
 /// The most bytes that a value takes when it is written.
 pub(super) const MOST_WRITTEN: usize = 16 * 1024 * 1024;
@@ -24,9 +24,8 @@ pub(super) fn write(
         Value::Int(value) => scalar(value, out),
         Value::Double(value) if value.is_finite() => scalar(value, out),
         Value::Double(_) => return Err(Reason::Other("is a double that JSON can't hold").into()),
-        Value::Text(text) => scalar(text.as_str(), out),
+        Value::Text(text) => pick::quote(text.as_str(), out),
         Value::Raw(bytes) => {
-            let bytes = json::trim(bytes);
             room(out.len() - before + bytes.len())?;
             out.extend_from_slice(bytes);
         }
@@ -46,7 +45,7 @@ pub(super) fn write(
                 if place > 0 {
                     out.push(b',');
                 }
-                scalar(key.as_str(), out);
+                pick::quote(key.as_str(), out);
                 out.push(b':');
                 write(value, before, out, meter)?;
             }
@@ -66,8 +65,8 @@ fn room(written: usize) -> Result<(), Fault> {
     }
 }
 
-/// Appends a number or a text. Both always have a form, and a vector takes it.
-fn scalar(value: &(impl serde::Serialize + ?Sized), out: &mut Vec<u8>) {
+/// Appends a number. It always has a form, and a vector takes it.
+fn scalar(value: &impl serde::Serialize, out: &mut Vec<u8>) {
     let written = serde_json::to_writer(&mut *out, value);
     debug_assert!(written.is_ok(), "{written:?}");
 }
