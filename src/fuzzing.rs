@@ -19,6 +19,7 @@ pub use crate::{
     api::properties::query,
     config::properties::config,
     edge::properties::{bodies, heads},
+    expression::properties::expressions,
     upstream::properties::wire,
     values::properties::{references, templates},
 };

@@ -85,6 +85,11 @@ fn every_committed_part_is_found_as_in_a_tree() {
 }
 
 #[test]
+fn every_committed_expression_ends_within_its_bounds() {
+    run("expressions", super::expressions);
+}
+
+#[test]
 fn every_target_has_inputs_and_every_input_a_target() {
     let names = |folder| -> Vec<String> {
         let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
