@@ -1,5 +1,5 @@
 //! Times of the pure parts, one by one: a plan, its run without a network, the answer's JSON, `Server-Timing`, the
-//! metrics.
+//! metrics, and a condition.
 //!
 //! `just micro` (`cargo bench --bench micro`) runs it. `just instructions` is better at showing that a change costs an
 //! aggregate more. These times show which part to think about. Private parts are missing here: query parsing, and the
@@ -12,6 +12,8 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gather::{
     compose,
+    exchange::ClientContext,
+    expression::Expression,
     fanout::{
         self, Aggregate, AggregateId, AttemptId, Body, Call, CallResult, Cause, Choice, Earlier,
         Event, Failure, HeadStatus, Mode, Observer as _, Outcome, Policy, PolicySettings, Reply,
@@ -19,8 +21,9 @@ use gather::{
     },
     telemetry::{GenerationMetrics, Metrics},
     timing::server_timing,
+    values::{Known, Scope},
 };
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use tokio::{runtime::Builder, time::Instant};
 
 /// The numbers of calls in an aggregate.
@@ -197,5 +200,41 @@ fn aggregate_events(metrics: &GenerationMetrics, outcome: &Outcome) {
     request.finish(outcome);
 }
 
-criterion_group!(benches, plan, run, answer, timing, metrics);
+/// Evaluates `when` of three terms on an earlier answer, whose members come in the order of a real one.
+fn condition(criterion: &mut Criterion) {
+    const WHEN: &str = r#"users.ok && users.status == 200 && users.body.plan == "pro""#;
+    let calls = ["users".into()];
+    let known = Known {
+        path: &[],
+        calls: &calls,
+        own: None,
+        own_result: false,
+        in_each: false,
+        has_body: false,
+        has_client: true,
+    };
+    let when = Expression::parse(WHEN, &known).unwrap();
+    let client = ClientContext::new(HeaderValue::from_static("id"));
+    let mut group = criterion.benchmark_group("when of three terms");
+    for size in [64, 4096] {
+        let body = format!(
+            r#"{{"id":42,"name":"Ann","plan":"pro","bio":"{}"}}"#,
+            "x".repeat(size)
+        );
+        let mut outcome = outcome(1, 16);
+        outcome.results[0].result = Ok(Reply::new(StatusCode::OK, Body::Json(Bytes::from(body))));
+        let scope = Scope {
+            client: &client,
+            earlier: Earlier::over(&outcome.results, None),
+            own: None,
+            item: None,
+        };
+        assert_eq!(when.is_true(&scope), Ok(true));
+        group.bench_function(format!("on {size} B"), |bench| {
+            bench.iter(|| when.is_true(black_box(&scope)));
+        });
+    }
+}
+
+criterion_group!(benches, plan, run, answer, timing, metrics, condition);
 criterion_main!(benches);
