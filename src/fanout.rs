@@ -13,6 +13,7 @@ mod call;
 mod completion;
 mod each;
 mod earlier;
+mod elements;
 mod engine;
 mod event;
 #[cfg(any(test, fuzzing))]
@@ -33,6 +34,7 @@ pub(crate) mod simulation;
 mod status;
 mod upstream;
 mod verdict;
+mod work;
 
 pub use breaker::{Breaker, BreakerSettings, Circuit, Pass, Trip};
 pub use budget::{Budget, BudgetSettings};

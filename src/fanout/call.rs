@@ -6,35 +6,10 @@ use std::{pin::pin, time::Duration};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Call, Cause, Elements, Event, Failure, Observer, Refusal, Repeatable, Reply, Upstream,
+    Call, Cause, Event, Failure, Observer, Refusal, Repeatable, Reply, Upstream,
     attempt::{Admission, Scope, admit, attempt},
-    each::each,
     pause,
 };
-
-/// The requests of a call that has started.
-pub(super) enum Work<'a, R> {
-    /// One.
-    One(R),
-    /// One for each element of a list.
-    Each(Elements<'a, R>),
-}
-
-/// Makes the call and returns its index, its time and its result.
-pub(super) async fn perform<U: Upstream, O: Observer>(
-    call: &Call<U>,
-    context: &U::Context,
-    work: Work<'_, U::Request>,
-    scope: Scope<'_, O>,
-) -> (usize, Duration, Result<Reply, Failure>) {
-    let started = Instant::now();
-    let result = match work {
-        Work::One(request) => send(call, context, &request, &scope).await,
-        // On the heap: otherwise every call would have to keep room for it.
-        Work::Each(elements) => Box::pin(each(call, context, elements, &scope)).await,
-    };
-    (scope.index, started.elapsed(), result)
-}
 
 /// Sends a request, again if that may help, and returns the last result.
 pub(super) async fn send<U: Upstream, O: Observer>(

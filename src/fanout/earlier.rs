@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use super::CallResult;
+use super::{CallResult, Outcome};
 
 /// The calls of a plan that have settled so far, by their indices in the aggregate.
 #[derive(Debug, Clone, Copy)]
@@ -58,5 +58,13 @@ impl<'a> Earlier<'a> {
             Settled::Running(settled) => settled.get(position)?.get(),
             Settled::Over(results) => results.get(position),
         }
+    }
+}
+
+impl Outcome {
+    /// Returns the results by the calls' indices in the aggregate.
+    #[must_use]
+    pub fn earlier(&self) -> Earlier<'_> {
+        Earlier::over(&self.results, self.positions.as_deref())
     }
 }

@@ -13,11 +13,11 @@ use super::{
     Body, CallResult, Earlier, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan, Reply,
     Turn, Upstream,
     attempt::{Progress, Scope},
-    call::{Work, perform},
     completion::{Decision, Tally},
     pause,
     ready::Ready,
     verdict::judge,
+    work::{Work, perform},
 };
 
 /// Runs `plan` to its end and returns every call's result in plan order. It ends by the plan's deadline. If the process

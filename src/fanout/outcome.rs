@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{EachReport, Earlier, Failure, Mode, Positions, Reply};
+use super::{EachReport, Failure, Mode, Positions, Reply};
 
 /// The result of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,12 +98,6 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Returns the results by the calls' indices in the aggregate.
-    #[must_use]
-    pub fn earlier(&self) -> Earlier<'_> {
-        Earlier::over(&self.results, self.positions.as_deref())
-    }
-
     /// Returns the sum of the calls' times: the time that the same calls take one after another.
     #[must_use]
     pub fn sequential(&self) -> Duration {
