@@ -83,7 +83,6 @@ async fn what_is_no_segment_of_a_route_is_not_found() {
         "/users%2F42/home",
         "/users/42/../home",
         "/users/4/2/home",
-        "/%zz",
     ] {
         gateway.get(target).await.problem(404, "not-found");
     }
@@ -103,7 +102,6 @@ async fn a_parameter_of_the_wrong_form_is_refused_by_its_name() {
             "id",
             "integer",
         ),
-        ("/users/%zz/home".to_owned(), "id", "hexadecimal"),
         ("/users/%FF/home".to_owned(), "id", "UTF-8"),
         ("/users/../home".to_owned(), "id", "integer"),
         ("/files/abc/a".to_owned(), "key", "UUID"),
@@ -111,7 +109,6 @@ async fn a_parameter_of_the_wrong_form_is_refused_by_its_name() {
         (file("%2e"), "name", "no `.`"),
         (file("%2E%2e"), "name", "no `.`"),
         (file("a%C3"), "name", "UTF-8"),
-        (file("a%%41"), "name", "hexadecimal"),
         ("/aggregate/home?id=abc".to_owned(), "id", "integer"),
         ("/aggregate/home?id=4%202".to_owned(), "id", "integer"),
         ("/aggregate/home?id=%FF".to_owned(), "id", "UTF-8"),
@@ -136,6 +133,11 @@ async fn a_parameter_of_the_wrong_form_is_refused_by_its_name() {
     ] {
         let problem = gateway.get(target).await.problem(400, "unknown-parameter");
         assert_eq!(problem["parameter"], parameter, "{target}");
+    }
+    // The connection knows that these are no paths at all.
+    for segment in ["%zz", "%", "a%%41"] {
+        let answer = gateway.get(&format!("/users/{segment}/home")).await;
+        answer.problem(400, "malformed-request");
     }
     assert_eq!(upstream.connections(), 0);
 }

@@ -69,6 +69,21 @@ fn told(upstream: &Upstream) -> Vec<(String, String, String)> {
 }
 
 #[actix_web::test]
+async fn a_request_by_a_route_has_its_template_as_name() {
+    let collector = Collector::start();
+    let upstream = Upstream::always(Response::pong());
+    let settings = "aggregates.home = { path = \"/users/{id:int}/home\", calls = [\"one\"] }";
+    let gateway = traced(&collector.endpoint(), &upstream, settings).await;
+    let answer = gateway.get("/users/42/home").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let spans = all(gateway, &collector);
+    let request = the(&spans, SpanKind::Server);
+    assert_eq!(request.name, "GET /users/{id}/home");
+    assert_eq!(request.get("http.route"), "/users/{id}/home");
+    assert_eq!(request.get("url.path"), "/users/42/home");
+}
+
+#[actix_web::test]
 async fn a_request_is_a_span_and_so_is_each_call_and_each_attempt() {
     let collector = Collector::start();
     let mended = Upstream::queue([Response::new(503).into(), Response::pong().into()]);
