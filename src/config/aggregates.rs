@@ -7,7 +7,7 @@ use http::{HeaderName, uri::PathAndQuery};
 
 use super::{
     call_values::RawShape,
-    calls::{RawCall, WaitFor},
+    calls::{RawCall, RawCallTable, WaitFor},
     checked::{Aggregate, Call},
     composition::{self, Composition, Surroundings, Together},
     defaults::{self, MOST_CALLS},
@@ -274,7 +274,14 @@ fn put_together(
             fallback: composition.fallback,
             shape: composition.shape,
             takes,
-            written: Box::new(entry.table),
+            // The others are in force above.
+            written: Box::new(RawCallTable {
+                upstream: None,
+                name: None,
+                optional: None,
+                pass_status: None,
+                ..entry.table
+            }),
         })
     });
     calls.collect()

@@ -12,14 +12,7 @@ use crate::fanout::Need;
 /// Returns the raw form of a call of this upstream, masked.
 pub(super) fn raw(call: &Call, upstream: Option<&str>) -> RawCall {
     let optional = call.need == Need::Optional;
-    let written = &*call.written;
-    let composed = RawCallTable {
-        upstream: None,
-        name: None,
-        optional: None,
-        pass_status: None,
-        ..masked(written)
-    };
+    let composed = masked(&call.written);
     let is_plain = upstream == Some(&*call.name) && !optional && call.pass_status.is_empty();
     if is_plain && composed == RawCallTable::default() {
         return RawCall::Name(call.name.to_string());

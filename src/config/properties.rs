@@ -80,6 +80,8 @@ fn check_taken(config: &Config) {
             assert!(call.upstream.0 < config.services.upstreams.len());
             let before = &aggregate.calls[..index];
             assert!(before.iter().all(|other| other.name != call.name));
+            let mut after = call.after.iter();
+            assert!(after.all(|&other| other < aggregate.calls.len() && other != index));
         }
     }
     for warning in &config.warnings {
@@ -98,6 +100,8 @@ fn check_taken(config: &Config) {
 /// Checks that each value that may be a secret is masked. It reads the text by other code than the masking.
 fn check_masked(shown: &str) {
     let shown: Value = toml::from_str(shown).expect("TOML");
+    let aggregates = shown["aggregates"].as_object().expect("a table");
+    aggregates.values().for_each(check_masked_calls);
     let upstreams = shown["upstreams"].as_object().expect("a table");
     for upstream in upstreams.values() {
         if let Some(fixed) = upstream["headers"].as_object() {
@@ -113,6 +117,39 @@ fn check_masked(shown: &str) {
             let value = pair.split_once('=').map_or(pair, |(_, value)| value);
             assert!(["", MASK].contains(&value), "{url}");
         }
+    }
+}
+
+/// Checks the same of the calls of an aggregate. A part of a text between references is masked as a whole.
+fn check_masked_calls(aggregate: &Value) {
+    let calls = aggregate["calls"].as_array().expect("a list");
+    for call in calls.iter().filter(|call| call.is_object()) {
+        for key in ["query", "json", "form", "body"] {
+            check_masked_value(&call[key]);
+        }
+        for (name, value) in call["headers"].as_object().into_iter().flatten() {
+            let name = name.parse().expect("a header's name");
+            if !headers::is_shown(&name) {
+                check_masked_value(value);
+            }
+        }
+    }
+}
+
+fn check_masked_value(value: &Value) {
+    match value {
+        Value::String(text) => {
+            for part in text.split(MASK).filter(|part| !part.is_empty()) {
+                // A default in a reference has a mask within quotes.
+                let begins = part.starts_with(['{', '\'', '"']);
+                let is_reference = begins && part.ends_with(['}', '\'', '"']);
+                assert!(is_reference, "{text}");
+            }
+        }
+        Value::Array(values) => values.iter().for_each(check_masked_value),
+        Value::Object(members) => members.values().for_each(check_masked_value),
+        Value::Number(_) => panic!("{value}"),
+        Value::Null | Value::Bool(_) => {}
     }
 }
 

@@ -62,8 +62,39 @@ mod tests {
                    "max_in_flight": 3, "method": "POST", "headers": {"a": "b"}, "tls": {"ca": "x"}}),
             json!({"calls": ["users", {"upstream": "users", "name": "b", "pass_status": [401, 599]}], "mode": "async", "wait_for": 2}),
         )));
+        assert!(takes(&with(
+            json!({"url": "http://a"}),
+            json!({"path": "/a/{b:int}", "methods": ["GET", "QUERY"], "shape": {"value": "users.body"}, "parameters": false,
+                   "calls": [{"upstream": "users", "path": "/{path.b}", "query": {"a": ["{path.b}", 1, true], "c": -1},
+                              "method": "QUERY", "json": {"a": [null, 1.5]}, "each": "{a.body}", "tolerate": "10%",
+                              "fallback": 5, "answer": false, "keep": ["a"]}]}),
+        )));
         for (upstream, aggregate) in [
             (json!({"ulr": "http://a"}), json!({})),
+            (json!({}), json!({"methods": ["HEAD"]})),
+            (json!({}), json!({"methods": []})),
+            (json!({}), json!({"shape": "merged"})),
+            (json!({}), json!({"shape": {"valeu": "a"}})),
+            (
+                json!({}),
+                json!({"calls": [{"upstream": "users", "query": {"a": 1.5}}]}),
+            ),
+            (
+                json!({}),
+                json!({"calls": [{"upstream": "users", "headers": {"a": 1}}]}),
+            ),
+            (
+                json!({}),
+                json!({"calls": [{"upstream": "users", "tolerate": -1}]}),
+            ),
+            (
+                json!({}),
+                json!({"calls": [{"upstream": "users", "max": 0}]}),
+            ),
+            (
+                json!({}),
+                json!({"calls": [{"upstream": "users", "keep": []}]}),
+            ),
             (json!({"timeout": 5}), json!({})),
             (json!({"timeout": "5"}), json!({})),
             (json!({"timeout": null}), json!({})),
@@ -103,6 +134,21 @@ mod tests {
         assert!(!takes(&json!({"upstreams": {"Users": {}}})));
         assert!(!takes(&json!({"defaults": {"url": "http://a"}})));
         assert!(!takes(&json!({"server": {"listen": 8080}})));
+    }
+
+    #[test]
+    fn the_keys_with_references_and_with_expressions_are_marked() {
+        let schema = of_the_file();
+        let keys = schema["$defs"]["Call"]["properties"].as_object().unwrap();
+        let marked = |mark: &str| -> Vec<_> {
+            let marked = keys.iter().filter(|(_, key)| key["x-gather"] == mark);
+            marked.map(|(key, _)| key.as_str()).collect()
+        };
+        assert_eq!(marked("expression"), ["expect", "select", "when"]);
+        let references = ["each", "form", "headers", "json", "path", "query"];
+        assert_eq!(marked("references"), references);
+        let value = &schema["$defs"]["ShapeValue"]["properties"]["value"];
+        assert_eq!(value["x-gather"], "expression");
     }
 
     #[test]

@@ -312,8 +312,8 @@ fn what_follows_from_a_mistake_is_not_told_as_another() {
 fn a_key_that_is_known_elsewhere_is_told_with_its_place() {
     for (setting, told) in [
         (
-            "[aggregates.home]\ncalls = ['users']\npath = '/users/{id}'",
-            "aggregates.home.path: unknown key; an aggregate has no path of its own yet: this one is answered at /aggregate/home. \
+            "[aggregates.home]\ncalls = ['users']\nroute = '/users/{id}'",
+            "aggregates.home.route: unknown key; the route of an aggregate is its `path`, such as \"/users/{id:int}/home\". \
              Allowed here: ",
         ),
         (

@@ -341,8 +341,10 @@ const BAD_ELSEWHERE: &[(&str, &str)] = &[
         "aggregates.a.calls[0].upstream: missing",
     ),
     (
-        "[aggregates.a]\ncalls = [{ upstream = 'users', after = 'x' }]",
-        "aggregates.a.calls[0].after: unknown key. Allowed here: name, optional, pass_status, upstream",
+        "[aggregates.a]\ncalls = [{ upstream = 'users', cost = 'x' }]",
+        "aggregates.a.calls[0].cost: unknown key. Allowed here: after, answer, body, concurrency, drop, each, expect, fallback, form, \
+         forward_body, headers, idempotency_key, into, json, keep, max, method, name, optional, pass_status, path, query, select, \
+         tolerate, upstream, when",
     ),
     (
         "[aggregates.a]\ncalls = [{ upstream = 'users', pass_status = 401 }]",
