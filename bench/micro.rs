@@ -131,12 +131,12 @@ fn answer(criterion: &mut Criterion) {
     for (calls, size) in [(1, 16), (3, 16), (100, 16), (3, 4096)] {
         let outcome = outcome(calls, size);
         let mut json = Vec::new();
-        compose::members(&mut json, "default", &outcome);
+        compose::members(&mut json, "default", &outcome, None);
         group.throughput(Throughput::Bytes(json.len() as u64));
         group.bench_function(format!("{calls} of {size} B"), |bench| {
             bench.iter(|| {
                 json.clear();
-                compose::members(&mut json, "default", black_box(&outcome));
+                compose::members(&mut json, "default", black_box(&outcome), None);
             });
         });
     }
