@@ -252,7 +252,7 @@ fn may_be_secret(path: &KeyPath) -> bool {
         Some(Step::Key(root)) if root == "upstreams" || root == "aggregates" => 2,
         _ => 1,
     };
-    let secret = ["headers", "body", "url", "tls"];
+    let secret = ["headers", "body", "form", "json", "query", "tls", "url"];
     let credentials =
         |step: &Step| matches!(step, Step::Key(key) if secret.contains(&key.as_str()));
     steps.len() <= table || steps.iter().skip(table).any(credentials)

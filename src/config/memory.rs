@@ -75,6 +75,10 @@ pub(super) mod tests {
             ("compare = true", 8),
             ("max_body = '1.5MiB'\ncompare = true", 3),
             ("[aggregates.small]\ncalls = ['users']", 4),
+            (
+                "[aggregates.many]\ncalls = [{ upstream = 'users', each = '{query.a}', max = 2 }]",
+                4,
+            ),
         ] {
             let config = config("", aggregate);
             let most = most(&config.services).unwrap();

@@ -180,6 +180,34 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_wait_for_one_another_or_for_a_condition_are_not_made_at_once() {
+        for second in ["after = ['users']", "when = 'query.a == \"b\"'"] {
+            let more = format!(
+                "[aggregates.twice]\ncalls = ['users', {{ upstream = 'users', name = 'b', {second} }}]"
+            );
+            assert_eq!(warned("max_in_flight = 1", &more), [""; 0], "{second}");
+        }
+    }
+
+    #[test]
+    fn more_elements_at_once_than_their_upstream_may_have_are_odd() {
+        let each = |keys: &str| {
+            let more = format!(
+                "[aggregates.all]\ncalls = [{{ upstream = 'users', each = '{{query.a}}', {keys} }}]"
+            );
+            warned("max_in_flight = 5", &more)
+        };
+        assert_one(
+            &each("max = 9"),
+            "aggregates.all.calls[0].concurrency",
+            "makes 9 requests at once",
+        );
+        for keys in ["concurrency = 5", "max = 5"] {
+            assert_eq!(each(keys), [""; 0], "{keys}");
+        }
+    }
+
+    #[test]
     fn a_race_that_the_first_failure_ends_is_odd() {
         let place = "aggregates.home.on_failure";
         for wait_for in ["'first'", "1"] {

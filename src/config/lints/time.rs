@@ -290,4 +290,13 @@ mod tests {
         assert_eq!(warned("timeout = '1s'", sequential), [""; 0]);
         assert_eq!(warned("", "mode = 'concurrent'\ndeadline = '2s'"), [""; 0]);
     }
+    #[test]
+    fn the_last_call_of_a_sequence_is_the_last_that_begins() {
+        let text = "[upstreams.a]\nurl = 'http://a'\n[upstreams.b]\nurl = 'http://b'\ntimeout = '1s'\n\
+                    [aggregates.home]\nmode = 'sequential'\ndeadline = '2s'\ncalls = ";
+        let waits = "[{ upstream = 'a', after = ['b'] }, 'b']";
+        assert_eq!(warned_of(&format!("{text}{waits}")), [""; 0]);
+        let told = warned_of(&format!("{text}['a', 'b']"));
+        assert_one(&told, "aggregates.home.calls[0]", "while `a` hangs");
+    }
 }

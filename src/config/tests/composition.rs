@@ -138,20 +138,26 @@ const OF_A_CALL: &[(&str, &str)] = &[
     ),
 ];
 
+/// Returns the difference, unless a configuration has one mistake and it is this one. A message that ends with a dot is only its beginning.
+fn wrong(text: &str, place: &str, told: &str) -> Option<String> {
+    let said = said(text);
+    let [line] = said.as_slice() else {
+        return Some(format!("{told}: {said:#?}"));
+    };
+    let bare = line.strip_prefix(place).unwrap_or(line);
+    let is_right = bare == told || (told.ends_with('.') && bare.starts_with(told));
+    (!is_right).then(|| format!("{bare}\n{told}"))
+}
+
 #[test]
 fn each_mistake_in_a_call_is_told_at_its_key() {
-    for &(keys, told) in OF_A_CALL {
+    let wrong = OF_A_CALL.iter().filter_map(|&(keys, told)| {
         let call = format!("{{ upstream = 'users', {keys} }}");
-        let said = said(&text("shape = 'merge'", &[&call, "'orders'"]));
-        let [line] = said.as_slice() else {
-            panic!("{keys}: {said:#?}");
-        };
-        let line = line
-            .strip_prefix("aggregates.home.calls[0].")
-            .unwrap_or(line);
-        let whole = told.ends_with('.') && line.starts_with(told);
-        assert!(whole || line == told, "{keys}\n{line}\n{told}");
-    }
+        let text = text("shape = 'merge'", &[&call, "'orders'"]);
+        wrong(&text, "aggregates.home.calls[0].", told)
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Mistakes that the parts of values and expressions find, by what they begin with and a part of them.
@@ -204,44 +210,34 @@ const IN_VALUES: &[(&str, &str, &str)] = &[
         "`index` is only",
     ),
     ("when = 'orders.body.a =='", "when: ", ""),
-    ("when = 'oders.ok'", "when: ", "did you mean `orders`?"),
+    ("when = 'oders.ok'", "when: ", "`orders`"),
     ("when = 'users.ok'", "when: ", ""),
-    (
-        "expect = 'usres.body.ok'",
-        "expect: ",
-        "did you mean `users`?",
-    ),
+    ("expect = 'usres.body.ok'", "expect: ", "`users`"),
     ("each = '{item.a}'", "each: ", "`item` is only"),
     (
         "select = 'usres.body'",
         "select: ",
         "`usres` is no call of this aggregate, did you mean `users`?",
     ),
-    (
-        "select = 'size(usres.body)'",
-        "select: ",
-        "did you mean `users`?",
-    ),
+    ("select = 'size(usres.body)'", "select: ", "`users`"),
     ("select = 'query.a'", "select: ", "client's request"),
     ("keep = ['a b c[']", "keep[0]: ", ""),
 ];
 
 #[test]
 fn mistakes_in_references_and_expressions_are_told_at_their_keys() {
+    let mut wrong = Vec::new();
     for &(keys, start, part) in IN_VALUES {
         let call = format!("{{ upstream = 'users', {keys} }}");
         let said = said(&text("", &[&call, "'orders'"]));
-        let [line] = said.as_slice() else {
-            panic!("{keys}: {said:#?}");
-        };
-        let line = line
-            .strip_prefix("aggregates.home.calls[0].")
-            .unwrap_or(line);
-        assert!(
-            line.starts_with(start) && line.contains(part),
-            "{keys}\n{line}"
-        );
+        let start = format!("aggregates.home.calls[0].{start}");
+        let is_right =
+            matches!(said.as_slice(), [line] if line.starts_with(&start) && line.contains(part));
+        if !is_right {
+            wrong.push(format!("{keys}: {said:#?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Mistakes of an aggregate.
@@ -299,16 +295,13 @@ const OF_AN_AGGREGATE: &[(&str, &str)] = &[
 
 #[test]
 fn each_mistake_in_an_aggregate_is_told_at_its_key() {
-    for &(settings, told) in OF_AN_AGGREGATE {
-        let hidden = "{ upstream = 'orders', name = 'hidden', answer = false }";
-        let said = said(&text(settings, &["'users'", hidden]));
-        let [line] = said.as_slice() else {
-            panic!("{settings}: {said:#?}");
-        };
-        let line = line.strip_prefix("aggregates.home.").unwrap_or(line);
-        let whole = told.ends_with('.') && line.starts_with(told);
-        assert!(whole || line == told, "{settings}\n{line}\n{told}");
-    }
+    let hidden = "{ upstream = 'orders', name = 'hidden', answer = false }";
+    let wrong = OF_AN_AGGREGATE.iter().filter_map(|&(settings, told)| {
+        let text = text(settings, &["'users'", hidden]);
+        wrong(&text, "aggregates.home.", told)
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

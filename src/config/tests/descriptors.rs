@@ -99,6 +99,20 @@ fn hedges_count_as_calls() {
 }
 
 #[test]
+fn the_elements_of_a_call_count_as_calls_as_far_as_they_are_made_at_a_time() {
+    for (keys, calls) in [
+        ("", 12),
+        ("concurrency = 20", 22),
+        ("concurrency = 20, max = 5", 7),
+    ] {
+        let each = format!("{{ upstream = 'b', each = '{{a.body}}', {keys} }}");
+        let each = each.replace(", }", " }");
+        let text = format!("[aggregates.home]\ncalls = ['a', {each}, 'c']\n");
+        assert_eq!(Needs::of(&config(&text)).calls, calls, "{keys}");
+    }
+}
+
+#[test]
 fn where_a_request_has_very_many_calls_fewer_of_them_are_let_in_and_some_clients_stay() {
     let needs = Needs {
         calls: 200,
