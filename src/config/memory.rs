@@ -75,10 +75,6 @@ pub(super) mod tests {
             ("compare = true", 8),
             ("max_body = '1.5MiB'\ncompare = true", 3),
             ("[aggregates.small]\ncalls = ['users']", 4),
-            (
-                "[aggregates.many]\ncalls = [{ upstream = 'users', each = '{query.a}', max = 2 }]",
-                4,
-            ),
         ] {
             let config = config("", aggregate);
             let most = most(&config.services).unwrap();
@@ -88,5 +84,14 @@ pub(super) mod tests {
                 "{aggregate}"
             );
         }
+    }
+
+    #[test]
+    fn a_call_with_a_body_for_each_element_counts_as_often() {
+        let each =
+            "[aggregates.many]\ncalls = [{ upstream = 'users', each = '{query.a}', max = 3 }]";
+        let config = config("", each);
+        let most = most(&config.services).unwrap();
+        assert_eq!((most.aggregate, most.bytes), ("many", 6 << 20));
     }
 }
