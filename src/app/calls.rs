@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::Deployment,
-    compose::{Select, Shape},
+    compose::Shape,
     config::{Aggregate, Call, Services},
     fanout::UpstreamId,
     upstream::{PreparedRequest, Request},
@@ -58,7 +58,8 @@ pub(super) fn requests_to(services: &Services, id: UpstreamId) -> impl Iterator<
     calls.map(|call| request_of(call, services))
 }
 
-/// Returns for each call if something reads its body after it has settled: another call, or the answer's shape.
+/// Returns for each call if something reads its body after it has settled: another call, or the answer's shape. A
+/// `select` is done as the result settles.
 fn read(aggregate: &Aggregate) -> Vec<bool> {
     let is_merged = |call: &Call| matches!(aggregate.shape, Shape::Merge) && !call.shape.is_hidden;
     let mut read: Vec<_> = aggregate.calls.iter().map(is_merged).collect();
@@ -76,11 +77,6 @@ fn read(aggregate: &Aggregate) -> Vec<bool> {
         // `expect` judges the own reply before the call has settled.
         let references = composed.iter().flat_map(|composed| composed.references());
         references.filter(of_others).for_each(&mut note);
-        match &call.shape.select {
-            Some(Select::Reference(reference)) => note(reference),
-            Some(Select::Expression(expression)) => expression.references().for_each(&mut note),
-            None => {}
-        }
     }
     if let Shape::Value(expression) = &aggregate.shape {
         expression.references().for_each(&mut note);

@@ -21,9 +21,10 @@ pub struct Allowance {
     kept: Cell<usize>,
     /// The part of the kept bytes that is not held any more.
     gone: Cell<usize>,
-    /// The bytes that kept bodies take beyond their copies. Once the bodies are passed on, the bytes that wait for the
-    /// client.
+    /// The bytes that kept bodies take beyond their copies.
     more: Cell<usize>,
+    /// The bytes of bodies that were passed on and wait for the client.
+    waiting: Cell<usize>,
     charge: Option<Charge>,
 }
 
@@ -46,6 +47,7 @@ impl Allowance {
             kept: Cell::new(0),
             gone: Cell::new(0),
             more: Cell::new(0),
+            waiting: Cell::new(0),
             charge: None,
         }
     }
@@ -65,19 +67,16 @@ impl Allowance {
 
     /// Notes that all kept bodies are passed on and no longer held. Of their output, `waiting` bytes are still held.
     pub fn passed_on(&self, waiting: usize) {
-        self.gone.set(self.kept.get());
-        self.more.set(waiting);
-        if let Some(charge) = &self.charge {
-            charge.settle(self.held());
-        }
+        self.more.set(0);
+        self.passed_one_on(self.kept.get(), waiting);
     }
 
     /// Notes that one kept body, of `size` bytes, is passed on and no longer held. Others still are, for the end of the
-    /// answer. Of their output, `waiting` bytes are still held.
+    /// answer. Of the output of all, `waiting` bytes are still held.
     pub fn passed_one_on(&self, size: usize, waiting: usize) {
         let gone = self.gone.get().saturating_add(size);
         self.gone.set(gone.min(self.kept.get()));
-        self.more.set(waiting);
+        self.waiting.set(waiting);
         if let Some(charge) = &self.charge {
             charge.settle(self.held());
         }
@@ -86,7 +85,9 @@ impl Allowance {
     /// Returns the most bytes that bodies and the answer take now.
     fn held(&self) -> usize {
         let drawn = self.total - self.left.get() - self.gone.get();
-        drawn.saturating_mul(COPIES).saturating_add(self.more.get())
+        let copies = drawn.saturating_mul(COPIES);
+        let more = self.more.get().saturating_add(self.waiting.get());
+        copies.saturating_add(more)
     }
 
     /// Charges the bytes of bodies and the answer. Returns false if the memory for them is taken.
@@ -241,6 +242,25 @@ mod tests {
         assert_eq!(memory.charged(), (12 + 100) * KIB);
         charge.settle(0);
         assert_eq!(memory.charged(), 12 * KIB);
+    }
+
+    #[test]
+    fn a_body_that_is_kept_for_the_end_stays_charged_beside_those_that_are_passed_on() {
+        let memory = Rc::new(Memory::new(1024 * KIB));
+        let allowance = charged(&memory);
+        let keep = |size, more| {
+            let mut share = allowance.share();
+            assert_eq!(share.cover(size), Ok(()));
+            assert_eq!(share.keep(more), Ok(()));
+        };
+        keep(100 * KIB, 30 * KIB);
+        allowance.passed_one_on(0, 100 * KIB);
+        assert_eq!(memory.charged(), (12 + 330) * KIB);
+        keep(50 * KIB, 0);
+        allowance.passed_one_on(50 * KIB, 0);
+        assert_eq!(memory.charged(), (12 + 230) * KIB);
+        allowance.passed_on(40 * KIB);
+        assert_eq!(memory.charged(), (12 + 40) * KIB);
     }
 
     proptest! {
