@@ -15,6 +15,7 @@ mod parameters;
 mod passed;
 mod problems;
 mod schemas;
+mod shapes;
 mod streams;
 mod surface;
 
@@ -40,7 +41,7 @@ struct Document {
 /// The document's text: JSON, which is YAML too.
 #[must_use]
 pub fn document(surface: &Surface<'_>, version: Version) -> Bytes {
-    let mut schemas = schemas();
+    let mut schemas = schemas(surface);
     schemas.extend(parameters::schemas(surface));
     let mut components = json!({
         "schemas": schemas,

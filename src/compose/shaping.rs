@@ -17,7 +17,8 @@ use crate::{
 /// The shapes of the calls of one plan, and the client's request, as a shape may refer to it.
 #[derive(Debug)]
 pub struct Shaping<'a> {
-    client: &'a ClientContext,
+    /// `None` in an example.
+    client: Option<&'a ClientContext>,
     /// The index of each call in the aggregate and its shape, in plan order.
     calls: Vec<(usize, &'a CallShape)>,
 }
@@ -26,7 +27,19 @@ impl<'a> Shaping<'a> {
     /// Makes it of the calls in plan order, each with its index in the aggregate.
     #[must_use]
     pub fn new(client: &'a ClientContext, calls: Vec<(usize, &'a CallShape)>) -> Self {
-        Self { client, calls }
+        Self {
+            client: Some(client),
+            calls,
+        }
+    }
+
+    /// Makes it for an example, which has no client. No part can be selected then.
+    #[must_use]
+    pub fn of_example(calls: Vec<(usize, &'a CallShape)>) -> Self {
+        Self {
+            client: None,
+            calls,
+        }
     }
 
     /// Returns the shape of the call at this position of the plan.
@@ -54,8 +67,11 @@ impl<'a> Shaping<'a> {
         expression: &Expression,
         outcome: &Outcome,
     ) -> Result<(), Unevaluated> {
+        let Some(client) = self.client else {
+            return Err(Unevaluated("there is no request".to_owned()));
+        };
         let scope = Scope {
-            client: self.client,
+            client,
             earlier: outcome.earlier(),
             own: None,
             item: None,
@@ -72,18 +88,24 @@ impl<'a> Shaping<'a> {
         if shape.is_hidden || (call.result.is_err() && call.fallback.is_none()) {
             return false;
         }
-        let own = Own::of(index, call);
-        match (&shape.select, &shape.prune) {
-            (None, None) => whole(call, out),
-            (Some(select), None) => select.write(&own.scope(self.client), out),
-            (None, Some(prune)) => match whole_json(call) {
-                Some(json) => prune.write(json, out),
-                // A list of what may leave can't be held against text, so none of it leaves.
-                None => out.extend_from_slice(NULL),
+        match (&shape.select, self.client) {
+            (None, _) => match &shape.prune {
+                None => whole(call, out),
+                Some(prune) => match whole_json(call) {
+                    Some(json) => prune.write(json, out),
+                    // A list of what may leave can't be held against text, so none of it leaves.
+                    None => out.extend_from_slice(NULL),
+                },
             },
-            (Some(select), Some(prune)) => {
-                prune.write(&select.value(&own.scope(self.client)), out);
+            (Some(select), Some(client)) => {
+                let own = Own::of(index, call);
+                let scope = own.scope(client);
+                match &shape.prune {
+                    None => select.write(&scope, out),
+                    Some(prune) => prune.write(&select.value(&scope), out),
+                }
             }
+            (Some(_), None) => out.extend_from_slice(NULL),
         }
         true
     }

@@ -10,6 +10,7 @@
 )]
 
 mod elements;
+mod merged;
 mod words;
 
 use serde::{Deserialize, de::IgnoredAny};
@@ -21,6 +22,7 @@ use utoipa::{
 
 pub use self::{
     elements::{ElementFailure, Elements},
+    merged::CallFailure,
     words::{FailureClass, RunMode, RunOutcome},
 };
 
@@ -346,11 +348,27 @@ impl TryFrom<Box<RawValue>> for StreamedResult {
 /// The last message of a stream of one run: all members but the results. If the run failed, or its answer would have an
 /// upstream's status, it has a problem's members too.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(try_from = "Box<RawValue>")]
 pub struct StreamedOutcome {
     #[serde(flatten)]
     pub summary: Summary,
+    /// The body of the same answer without a stream, if that is no report and no problem.
+    #[schema(value_type = Value, required = false)]
+    pub value: IgnoredAny,
     #[serde(flatten)]
     pub end: StreamEnd,
+}
+
+impl TryFrom<Box<RawValue>> for StreamedOutcome {
+    type Error = serde_json::Error;
+
+    fn try_from(message: Box<RawValue>) -> Result<Self, Self::Error> {
+        Ok(Self {
+            summary: serde_json::from_str(message.get())?,
+            value: IgnoredAny,
+            end: serde_json::from_str(message.get())?,
+        })
+    }
 }
 
 /// The last message of a stream of a comparison: all members but the results. If a run failed, or the answer would have

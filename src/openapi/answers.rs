@@ -8,15 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     components::reference,
-    examples, headers, streams,
+    examples, headers, shapes, streams,
     surface::{Surface, Version},
 };
-use crate::{
-    api::ProblemKind,
-    compose::{Place, Shape},
-    endpoint::Endpoint,
-    fanout::Blame,
-};
+use crate::{api::ProblemKind, endpoint::Endpoint, fanout::Blame};
 
 /// The fields of every answer that is whole.
 pub(super) const WHOLE: [&str; 5] = [
@@ -78,8 +73,8 @@ pub(super) fn of(
         }
         all.insert(status.to_owned(), response);
     }
-    for response in all.values_mut() {
-        headers::put_passed(&mut response["headers"], endpoint);
+    for (status, response) in &mut all {
+        headers::put_passed(&mut response["headers"], endpoint, status == "200");
     }
     all
 }
@@ -128,60 +123,21 @@ fn good(endpoint: &Endpoint, compressed: &[&str], version: Version) -> Value {
 
 /// Returns the body of an answer that is whole, in its shape.
 fn whole(endpoint: &Endpoint) -> Value {
-    let mut schema = match &endpoint.shape {
-        Shape::Report => {
-            let mut whole = json!({
-                "schema": either(endpoint, "Run", "Comparison"),
-                "examples": {"complete": {"value": examples::run(endpoint)}},
-            });
-            if endpoint.limits.compare {
-                whole["examples"]["compare"] = json!({"value": examples::comparison(endpoint)});
-            }
-            return whole;
+    let schema = match shapes::value(endpoint) {
+        None => either(endpoint, "Run", "Comparison"),
+        Some(value) if endpoint.limits.compare => {
+            json!({"anyOf": [value, reference("schemas", "Comparison")]})
         }
-        Shape::Merge => merged(endpoint),
-        Shape::Value(_) => json!({"description": "A value that is made of the results."}),
+        Some(value) => value,
     };
+    let mut whole = json!({"schema": schema});
+    if let Some(example) = examples::run(endpoint) {
+        whole["examples"]["complete"] = json!({"value": example});
+    }
     if endpoint.limits.compare {
-        schema = json!({"anyOf": [schema, reference("schemas", "Comparison")]});
+        whole["examples"]["compare"] = json!({"value": examples::comparison(endpoint)});
     }
-    json!({"schema": schema})
-}
-
-/// Returns the schema of a merged answer. Members of spread objects are not known.
-fn merged(endpoint: &Endpoint) -> Value {
-    let mut properties = Map::new();
-    for call in &endpoint.calls {
-        let name = match &call.shape.into {
-            _ if call.shape.is_hidden => continue,
-            None => Some(&*call.name),
-            Some(Place::At(names)) => names.first().map(|name| &**name),
-            Some(Place::Spread) => None,
-        };
-        if let Some(name) = name {
-            properties.insert(name.to_owned(), json!({}));
-        }
-    }
-    let errors = json!({
-        "description": "The calls that failed. Only present if some did.",
-        "type": "array",
-        "items": {
-            "type": "object",
-            "properties": {
-                "name": {"type": "string"},
-                "failure": {"type": "string"},
-                "status": {"type": "integer"},
-                "detail": {"type": "string"},
-            },
-            "required": ["name", "failure", "detail"],
-        },
-    });
-    properties.insert("errors".to_owned(), errors);
-    json!({
-        "description": "Each call's value in its place.",
-        "type": "object",
-        "properties": properties,
-    })
+    whole
 }
 
 /// Returns the schema of a run, or of a run or a comparison if the aggregate may be compared.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     api::{LONGEST_LIST, Problem, ProblemKind, QueryError, looped},
-    compose::{self, Comparison, Framing},
+    compose::{self, CallShape, Comparison, Framing, Shape, Shaping},
     edge::Fault,
     endpoint::Endpoint,
     fanout::{
@@ -82,10 +82,52 @@ pub(super) fn problem(kind: ProblemKind) -> Value {
     parsed(&problem.json())
 }
 
-/// Returns a successful run of `endpoint`, as an answer shows it.
-pub(super) fn run(endpoint: &Endpoint) -> Value {
+/// Returns a successful run of `endpoint`, as an answer shows it. `None` if that is computed from what upstreams send.
+pub(super) fn run(endpoint: &Endpoint) -> Option<Value> {
     let outcome = outcome(endpoint, endpoint.rules.mode, None);
-    object(|json| compose::members(json, &endpoint.name, &outcome, None))
+    value(endpoint, &outcome).or_else(|| {
+        let is_report = matches!(endpoint.shape, Shape::Report);
+        is_report.then(|| object(|json| members(json, endpoint, &outcome)))
+    })
+}
+
+/// Returns a merged answer, if `endpoint` has such.
+fn value(endpoint: &Endpoint, outcome: &Outcome) -> Option<Value> {
+    if !matches!(endpoint.shape, Shape::Merge) {
+        return None;
+    }
+    let mut json = Vec::new();
+    shaped(endpoint, |shaping| {
+        if let Some(shaping) = shaping {
+            compose::merged(&mut json, outcome, shaping);
+        }
+    });
+    Some(parsed(&json))
+}
+
+/// Writes a run as a report.
+fn members(json: &mut Vec<u8>, endpoint: &Endpoint, outcome: &Outcome) {
+    shaped(endpoint, |shaping| {
+        compose::members(json, &endpoint.name, outcome, shaping);
+    });
+}
+
+/// Gives `write` the shaping of an example: places, and bodies that never leave. The parts of bodies can't be known.
+fn shaped<R>(endpoint: &Endpoint, write: impl FnOnce(Option<&Shaping<'_>>) -> R) -> R {
+    if !endpoint.is_shaped() {
+        return write(None);
+    }
+    let calls = endpoint.calls.iter().take(SHOWN);
+    let shapes: Vec<_> = calls
+        .map(|call| CallShape {
+            into: call.shape.into.clone(),
+            is_hidden: call.shape.is_hidden,
+            ..CallShape::default()
+        })
+        .collect();
+    write(Some(&Shaping::of_example(
+        shapes.iter().enumerate().collect(),
+    )))
 }
 
 /// Returns a successful comparison.
@@ -95,7 +137,9 @@ pub(super) fn comparison(endpoint: &Endpoint) -> Value {
         sequential: &sequential,
         concurrent: &concurrent,
     };
-    object(|json| compose::comparison(json, &endpoint.name, runs, None))
+    shaped(endpoint, |shaping| {
+        object(|json| compose::comparison(json, &endpoint.name, runs, shaping))
+    })
 }
 
 /// Returns a failed run, as a problem.
@@ -104,7 +148,7 @@ pub(super) fn failure(endpoint: &Endpoint, blame: Blame) -> Value {
     object(|json| {
         Problem::from(blame).members(json);
         json.push(b',');
-        compose::members(json, &endpoint.name, &outcome, None);
+        members(json, endpoint, &outcome);
     })
 }
 
@@ -132,7 +176,7 @@ pub(super) fn passed(endpoint: &Endpoint, status: StatusCode, call: &str) -> Val
     object(|json| {
         Problem::passed(call, status).members(json);
         json.push(b',');
-        compose::members(json, &endpoint.name, &outcome, None);
+        members(json, endpoint, &outcome);
     })
 }
 
@@ -141,13 +185,18 @@ pub(super) fn stream(endpoint: &Endpoint, framing: Framing) -> String {
     let outcome = outcome(endpoint, endpoint.rules.mode, None);
     let mut text = Vec::new();
     for (index, call) in outcome.results.iter().enumerate() {
-        framing.result(&mut text, None, index, call, None);
+        shaped(endpoint, |shaping| {
+            framing.result(&mut text, None, index, call, shaping);
+        });
     }
     let timing = server_timing(outcome.elapsed, &outcome, LONGEST_LIST);
     framing.outcome(&mut text, |json| {
         compose::summary(json, &endpoint.name, &outcome);
         json.extend_from_slice(b",\"server_timing\":");
         compose::string(json, &timing);
+        if let Some(value) = value(endpoint, &outcome) {
+            json.extend_from_slice(format!(",\"value\":{value}").as_bytes());
+        }
     });
     String::from_utf8_lossy(&text).into_owned()
 }

@@ -145,8 +145,9 @@ pub(super) const PASSED_RETRY_AFTER: &str = "Retry-After.passed";
 /// The component of a field that an upstream's answer has, and that goes to the client by its name.
 const PASSED: &str = "Passed";
 
-/// Adds the fields of upstreams' answers that go to the client. Fields of the gateway's own stay.
-pub(super) fn put_passed(fields: &mut Value, endpoint: &Endpoint) {
+/// Adds the fields of upstreams' answers that go to the client: a problem has cookies alone. Fields of the gateway's own
+/// stay.
+pub(super) fn put_passed(fields: &mut Value, endpoint: &Endpoint, is_good: bool) {
     let Some(fields) = fields.as_object_mut() else {
         return;
     };
@@ -154,7 +155,7 @@ pub(super) fn put_passed(fields: &mut Value, endpoint: &Endpoint) {
         let is_own = fields
             .keys()
             .any(|own| own.eq_ignore_ascii_case(name.as_str()));
-        if !is_own {
+        if !is_own && (is_good || *name == http::header::SET_COOKIE) {
             fields.insert(name.as_str().to_owned(), reference("headers", PASSED));
         }
     }
@@ -172,7 +173,7 @@ pub(super) fn components() -> Map<String, Value> {
     all.insert(
         PASSED.to_owned(),
         json!({
-            "description": "A field of an upstream's answer, as it came.",
+            "description": "A field of an upstream's answer, as it came. A stream does not have it.",
             "required": false,
             "schema": {"type": "string"},
         }),

@@ -62,7 +62,7 @@ fn response(
         "description": "`upstream-status`: a call that is not optional was answered with this status. The problem has the run's members too.",
         "headers": headers::of(&always, &sometimes),
     });
-    headers::put_passed(&mut response["headers"], endpoint);
+    headers::put_passed(&mut response["headers"], endpoint, false);
     response["headers"]["Retry-After"] = reference("headers", headers::PASSED_RETRY_AFTER);
     if !head {
         let schema = answers::either(endpoint, "FailedRun", "FailedComparison");

@@ -5,17 +5,21 @@ use serde_json::{Map, Value};
 use super::{
     examples,
     problems::{self, put},
+    surface::Surface,
 };
 use crate::{
     api::ProblemKind,
-    compose::types::{Comparison, Run, StreamedComparison, StreamedOutcome, StreamedResult},
+    compose::types::{
+        CallFailure, Comparison, Run, StreamedComparison, StreamedOutcome, StreamedResult,
+    },
 };
 
 /// Returns the schemas of answers, by name.
-pub(super) fn schemas() -> Map<String, Value> {
+pub(super) fn schemas(surface: &Surface<'_>) -> Map<String, Value> {
     let mut all = Vec::new();
     put::<Run>(&mut all);
     put::<Comparison>(&mut all);
+    put::<CallFailure>(&mut all);
     put::<StreamedResult>(&mut all);
     put::<StreamedOutcome>(&mut all);
     put::<StreamedComparison>(&mut all);
@@ -26,6 +30,19 @@ pub(super) fn schemas() -> Map<String, Value> {
         .collect();
     for schema in all.values_mut() {
         make_constants(schema);
+    }
+    let mut calls = surface
+        .endpoints
+        .iter()
+        .flat_map(|endpoint| &endpoint.calls);
+    if calls.any(|call| call.shape.is_hidden) {
+        let parts = all["Succeeded"]["allOf"].as_array_mut();
+        for part in parts.into_iter().flatten() {
+            if let Some(required) = part.get_mut("required").and_then(Value::as_array_mut) {
+                // A body that never leaves has no member.
+                required.retain(|name| name != "body");
+            }
+        }
     }
     // Some kinds belong to no route.
     all["Problem"]["examples"] = ProblemKind::ALL
