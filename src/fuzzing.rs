@@ -10,10 +10,12 @@ mod embedding;
 mod engine;
 mod outcomes;
 mod server_timing;
+mod shaped;
 mod shaping;
 
 pub use self::{
-    embedding::embedding, engine::engine, server_timing::server_timing, shaping::shaping,
+    embedding::embedding, engine::engine, server_timing::server_timing, shaped::shaped,
+    shaping::shaping,
 };
 pub use crate::{
     api::properties::query,

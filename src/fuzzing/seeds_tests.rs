@@ -90,6 +90,11 @@ fn every_committed_expression_ends_within_its_bounds() {
 }
 
 #[test]
+fn every_committed_body_is_shaped_into_one_value() {
+    run("shaped", super::shaped);
+}
+
+#[test]
 fn every_target_has_inputs_and_every_input_a_target() {
     let names = |folder| -> Vec<String> {
         let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
