@@ -42,6 +42,7 @@ mod plans;
 mod refusals;
 mod request_bodies;
 mod routes;
+mod shaping;
 mod slow_clients;
 mod statuses;
 mod stopping;
