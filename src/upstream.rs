@@ -16,6 +16,8 @@ mod broken;
 mod chunks;
 mod coding;
 mod composed;
+#[cfg(test)]
+mod composing_tests;
 mod dial;
 mod expectation;
 mod fields;
