@@ -83,3 +83,7 @@ fn read(aggregate: &Aggregate) -> Vec<bool> {
     }
     read
 }
+
+#[cfg(test)]
+#[path = "calls_tests.rs"]
+mod tests;

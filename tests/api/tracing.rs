@@ -538,3 +538,41 @@ async fn a_stop_sends_what_there_is() {
     // This is more than a batch, and most of it is younger than the time for which a batch waits.
     assert_eq!(all(gateway, &collector).len(), 600);
 }
+
+#[actix_web::test]
+async fn a_call_with_a_path_made_from_values_is_named_by_its_template() {
+    let collector = Collector::start();
+    let upstream = Upstream::always(Response::pong());
+    let settings = format!(
+        "tracing.otlp_endpoint = \"{}\"\n
+         [aggregates.home]
+         path = \"/users/{{id}}/home\"
+         calls = [\"one\", {{ upstream = \"one\", name = \"made\", path = \"/of/{{path.id}}\", method = \"DELETE\" }},
+           {{ upstream = \"one\", name = \"own\", path = \"/fixed\", method = \"PUT\" }}]",
+        collector.endpoint()
+    );
+    let urls = [("one", upstream.url("/base"))];
+    let gateway = Gateway::start(&with_upstreams(&urls, &settings)).await;
+    for target in ["/users/s%2Fecret/home", "/users/x/home?calls=own,made"] {
+        assert_eq!(gateway.get(target).await.status, 200);
+    }
+    let spans = all(gateway, &collector);
+    let attempts = of_kind(&spans, SpanKind::Client);
+    let base = upstream.url("/base");
+    let mut shown: Vec<_> = attempts
+        .iter()
+        .map(|span| {
+            let url = span.get("url.full").replace(&base, "URL");
+            format!(
+                "{}|{}|{}|{url}",
+                span.name,
+                span.get("http.request.method"),
+                span.get("url.template")
+            )
+        })
+        .collect();
+    shown.sort_unstable();
+    let made = "DELETE /base/of/{path.id}|DELETE|/base/of/{path.id}|";
+    let own = "PUT|PUT||URL/fixed";
+    assert_eq!(shown, [made, made, "GET|GET||URL", own, own]);
+}
