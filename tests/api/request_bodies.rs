@@ -76,6 +76,64 @@ async fn a_body_is_read_and_the_connection_goes_on() {
 }
 
 #[actix_web::test]
+async fn a_body_goes_on_as_it_came_with_its_type() {
+    let (gateway, upstream) = gateway().await;
+    let bytes = b"{ \"a\": 1.10,\xff }";
+    for content_type in ["text/csv;x=1", "application/json"] {
+        let length = bytes.len().to_string();
+        let fields = [("Content-Type", content_type), ("Content-Length", &*length)];
+        let answer = request(gateway.address, "POST", "/send", &fields, bytes).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let [request] = &upstream.take_requests()[..] else {
+            panic!("one request")
+        };
+        assert_eq!(request.body, bytes);
+        assert_eq!(request.header("content-type"), Some(content_type));
+        assert_eq!(request.header_count("content-type"), 1);
+    }
+}
+
+#[actix_web::test]
+async fn parts_of_a_body_are_taken_only_from_json() {
+    let upstream = Upstream::always(Response::pong());
+    let urls = [("one", upstream.url("/"))];
+    let rest = r#"
+        [aggregates.search]
+        path = "/search"
+        methods = ["QUERY"]
+        [[aggregates.search.calls]]
+        upstream = "one"
+        method = "POST"
+        json = { most = "{body.most ?? 10}", words = "{body.words}" }
+    "#;
+    let gateway = Gateway::before(&urls, rest).await;
+    let ask = async |method: &str, content_type: &str, body: &str| {
+        let length = body.len().to_string();
+        let fields = [("Content-Type", content_type), ("Content-Length", &*length)];
+        request(gateway.address, method, "/search", &fields, body.as_bytes()).await
+    };
+    for method in ["QUERY", "POST"] {
+        let answer = ask(method, "application/vnd.x+json", r#"{"words":[1.10, "é"]}"#).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let [request] = &upstream.take_requests()[..] else {
+            panic!("one request")
+        };
+        let sent = String::from_utf8_lossy(&request.body).into_owned();
+        assert_eq!(sent.replace(' ', ""), r#"{"most":10,"words":[1.10,"é"]}"#);
+        for body in ["", "{", "{} {}", "\u{feff}{}", &"[".repeat(100)] {
+            let problem = ask(method, "application/json", body).await;
+            let problem = problem.problem(400, "invalid-body");
+            assert!(!problem["detail"].as_str().unwrap().contains('['));
+        }
+        let plain = ask(method, "text/plain", "{}").await;
+        plain.problem(415, "unsupported-media-type");
+        assert_eq!(plain.header("accept"), Some("application/json"));
+        assert_eq!(plain.header("accept-query"), Some("\"application/json\""));
+    }
+    assert_eq!(upstream.requests().len(), 0);
+}
+
+#[actix_web::test]
 async fn a_body_that_is_not_taken_is_refused_before_it_comes() {
     let (gateway, upstream) = gateway().await;
     let expect = "Expect: 100-continue\r\n";

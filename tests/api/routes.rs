@@ -71,6 +71,48 @@ async fn a_path_runs_its_aggregate_as_its_name_does() {
 }
 
 #[actix_web::test]
+async fn what_a_route_and_its_request_say_goes_upstream_encoded_for_its_place() {
+    let upstream = Upstream::always(Response::pong());
+    let urls = [("one", upstream.url("/base"))];
+    let rest = r#"
+        upstreams.one.forward_query = ["page"]
+        [aggregates.user]
+        path = "/users/{id:int}/{name}"
+        [[aggregates.user.calls]]
+        upstream = "one"
+        path = "/x/{path.name}/{path.id}"
+        query = { by = "{path.name}", since = "{query.since?}", tag = "{query.tag}" }
+        headers = { x-language = "{headers.accept-language ?? 'en'}" }
+    "#;
+    let gateway = Gateway::before(&urls, rest).await;
+    let german = [("Accept-Language", "de")];
+    for (target, fields, sent, language) in [
+        (
+            "/users/-7/a%2Fb%3F?tag=1&tag=a%26b&page=2",
+            &[][..],
+            "/base/x/a%2Fb%3F/-7?by=a%2Fb%3F&tag=1&tag=a%26b&page=2",
+            "en",
+        ),
+        (
+            "/aggregate/user?name=a%2Fb%3F&id=-7&tag=+&since=now&timeout=1s",
+            &german,
+            "/base/x/a%2Fb%3F/-7?by=a%2Fb%3F&since=now&tag=%20",
+            "de",
+        ),
+    ] {
+        is_run(&gateway.get_with(target, fields).await, "user");
+        let [request] = &upstream.take_requests()[..] else {
+            panic!("one request")
+        };
+        assert_eq!(request.target, sent, "{target}");
+        assert_eq!(request.header("x-language"), Some(language), "{target}");
+    }
+    let problem = gateway.get("/users/1/a?colour=red").await;
+    let problem = problem.problem(400, "unknown-parameter");
+    assert_eq!(problem["parameter"], "colour");
+}
+
+#[actix_web::test]
 async fn what_is_no_segment_of_a_route_is_not_found() {
     let (gateway, upstream) = gateway().await;
     for target in [
