@@ -87,6 +87,9 @@ fn is_uuid(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parameter(kind: ParameterKind) -> PathParameter {
@@ -210,5 +213,21 @@ mod tests {
         let empty = QueryError::Empty { name: "id".into() };
         assert_eq!(read_query(&text, ""), Err(empty));
         assert!(read_query(&text, "%FF").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back_from_its_escapes(text in "\\PC{1,20}|[\\x00-\\x7f]{1,20}") {
+            prop_assume!(text != "." && text != "..");
+            let segment = utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
+            prop_assert_eq!(of(ParameterKind::Text, &segment), Some(text));
+        }
+
+        #[test]
+        fn a_number_that_is_taken_is_written_as_it_came(segment in "[-+]?[0-9]{1,20}|[ -~]{1,5}") {
+            if let Some(value) = of(ParameterKind::Int, &segment) {
+                prop_assert_eq!(value.parse::<i64>().unwrap().to_string(), value);
+            }
+        }
     }
 }
