@@ -64,7 +64,7 @@ async fn a_report_has_the_parts_of_bodies_that_are_configured() {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(!text.contains("s3cret"), "{text}");
-    assert_eq!(answer.result("login"), "ok");
+    assert!(text.contains(r#""name":"login","ok":true"#), "{text}");
     let both = gateway.get("/aggregate/home?mode=compare").await;
     assert!(!both.text().contains("s3cret"), "{}", both.text());
     assert_eq!(both.text().matches(r#""body":{"name":"Ada"}}"#).count(), 2);
