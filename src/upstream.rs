@@ -26,6 +26,8 @@ mod fixture;
 mod follow;
 mod head;
 mod inflate;
+#[cfg(test)]
+mod injection_tests;
 mod keep_alive;
 mod kept;
 mod link;

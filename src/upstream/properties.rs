@@ -84,7 +84,7 @@ impl Seen {
         let mut reading = Reading::new(Rules {
             head_only,
             success: &success,
-            framed: false,
+            refuses_close: false,
             bounds: Bounds {
                 own: BOUND,
                 shared: &shared,

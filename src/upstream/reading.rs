@@ -203,7 +203,7 @@ impl<'a> Reading<'a> {
             };
             return;
         }
-        if self.rules.framed && head.framing == Framing::Close {
+        if self.rules.refuses_close && head.framing == Framing::Close {
             let fault =
                 protocol("only the end of the connection ends the answer, which may be cut");
             return self.fail(fault.with_status(head.status));

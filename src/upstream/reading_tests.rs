@@ -15,7 +15,7 @@ fn reading<'a>(
     Reading::new(Rules {
         head_only: false,
         success,
-        framed: false,
+        refuses_close: false,
         bounds: Bounds { own: 1000, shared },
         depth: 64,
         status,

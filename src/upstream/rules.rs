@@ -14,7 +14,7 @@ pub(super) struct Rules<'a> {
     /// The statuses that count as success.
     pub(super) success: &'a StatusSet,
     /// True if an answer is refused that only the end of its connection ends, as nobody can see if it was cut.
-    pub(super) framed: bool,
+    pub(super) refuses_close: bool,
     /// The bytes that the body may take.
     pub(super) bounds: Bounds<'a>,
     /// The depth to which JSON may nest.
@@ -41,7 +41,7 @@ impl<'a> Rules<'a> {
         Self {
             head_only: request.method == Method::HEAD,
             success: &request.success,
-            framed: request.framed,
+            refuses_close: request.framed,
             bounds: Bounds {
                 own: request.max_body,
                 shared,
