@@ -96,29 +96,29 @@ impl<'j> Cursor<'j> {
 const LOW: u64 = u64::from_le_bytes([1; 8]);
 const HIGH: u64 = LOW << 7;
 
-/// Marks the bytes of a word that are this one. The lowest mark is right; those above it may be wrong.
+/// Marks the highest bit of each byte of a word that is this one.
 const fn marks(word: u64, byte: u8) -> u64 {
     let differs = word ^ (LOW * byte as u64);
-    differs.wrapping_sub(LOW) & !differs & HIGH
+    !(((differs & !HIGH) + !HIGH) | differs | !HIGH)
 }
 
-/// Returns the first index from `at` with a mark in its word of eight bytes. Near the end, where no whole word is left,
-/// it returns where it got to.
-fn seek(json: &[u8], mut at: usize, marks: impl Fn(u64) -> u64) -> usize {
-    while let Some(word) = json.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let marked = marks(u64::from_le_bytes(*word));
-        if marked != 0 {
-            return at + marked.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    at
+/// Returns the word of eight bytes at an index, if there are as many.
+fn word(json: &[u8], at: usize) -> Option<u64> {
+    let bytes = json.get(at..)?.first_chunk::<8>()?;
+    Some(u64::from_le_bytes(*bytes))
 }
 
 /// Returns the index after the quote that ends a text. `at` is the index after the quote that begins it.
 fn after_text(json: &[u8], mut at: usize) -> usize {
     loop {
-        at = seek(json, at, |word| marks(word, b'"') | marks(word, b'\\'));
+        while let Some(word) = word(json, at) {
+            let marked = marks(word, b'"') | marks(word, b'\\');
+            if marked != 0 {
+                at += marked.trailing_zeros() as usize / 8;
+                break;
+            }
+            at += 8;
+        }
         match json.get(at) {
             Some(b'"') => return at + 1,
             Some(b'\\') => at += 2,
@@ -130,24 +130,50 @@ fn after_text(json: &[u8], mut at: usize) -> usize {
 
 /// Returns the index after the object or list that begins at `at`.
 fn after_container(json: &[u8], mut at: usize) -> usize {
-    // All four brackets give this byte, and outside of texts no other byte of JSON does.
-    let bracket = |word: u64| (word | LOW * 0x20) & !(LOW * 0x06);
-    let mut open = 0_usize;
-    loop {
-        at = seek(json, at, |word| {
-            marks(bracket(word), 0x79) | marks(word, b'"')
-        });
-        match json.get(at) {
-            Some(b'"') => {
-                at = after_text(json, at + 1);
-                continue;
+    let mut scan = Scan::default();
+    while let Some(word) = word(json, at) {
+        // All four brackets give this byte. The few others that do are passed over.
+        let bracket = (word | (LOW * 0x20)) & !(LOW * 0x06);
+        let mut marked = marks(bracket, 0x79) | marks(word, b'"') | marks(word, b'\\');
+        while marked != 0 {
+            let index = at + marked.trailing_zeros() as usize / 8;
+            if scan.ends(json[index], index) {
+                return index + 1;
             }
-            Some(b'{' | b'[') => open += 1,
-            Some(b'}' | b']') if open <= 1 => return at + 1,
-            Some(b'}' | b']') => open -= 1,
-            Some(_) => {}
-            None => return json.len(),
+            marked &= marked - 1;
         }
-        at += 1;
+        at += 8;
+    }
+    for (index, &byte) in json.iter().enumerate().skip(at) {
+        if scan.ends(byte, index) {
+            return index + 1;
+        }
+    }
+    json.len()
+}
+
+/// A scan of an object or list for its end.
+#[derive(Default)]
+struct Scan {
+    open: usize,
+    is_text: bool,
+    /// The index after the last escape. What is before it means nothing.
+    escaped: usize,
+}
+
+impl Scan {
+    /// Takes the next byte that may mean something. Returns true if it ends the object or list.
+    fn ends(&mut self, byte: u8, index: usize) -> bool {
+        match byte {
+            b'"' if index >= self.escaped => self.is_text = !self.is_text,
+            b'\\' if self.is_text && index >= self.escaped => self.escaped = index + 2,
+            b'{' | b'[' if !self.is_text => self.open += 1,
+            b'}' | b']' if !self.is_text => {
+                self.open -= 1;
+                return self.open == 0;
+            }
+            _ => {}
+        }
+        false
     }
 }

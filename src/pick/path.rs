@@ -1,6 +1,6 @@
 //! A path into a JSON value. It must not know where the value comes from.
 
-use std::fmt;
+use std::{collections::VecDeque, fmt};
 
 use super::{
     cursor::Cursor,
@@ -135,10 +135,15 @@ fn walk<'j>(cursor: &mut Cursor<'j>, steps: &[Step], found: &mut Picked<'j>) {
             }
         }
         Step::Index(index) if cursor.enter(b'[') => {
-            let wanted = from_start(*index, cursor);
+            let Ok(wanted) = u64::try_from(*index) else {
+                if let Some(value) = from_end(index.unsigned_abs(), cursor) {
+                    walk(&mut Cursor::new(value), rest, found);
+                }
+                return;
+            };
             let mut at = 0;
             while cursor.element() {
-                if wanted == Some(at) {
+                if wanted == at {
                     walk(cursor, rest, found);
                 } else {
                     cursor.pass();
@@ -160,18 +165,17 @@ fn walk<'j>(cursor: &mut Cursor<'j>, steps: &[Step], found: &mut Picked<'j>) {
     }
 }
 
-/// Returns an index counted from the start of the list that the cursor has entered; `None` if it is before the start.
-fn from_start(index: i64, cursor: &Cursor<'_>) -> Option<u64> {
-    if let Ok(index) = u64::try_from(index) {
-        return Some(index);
+/// Passes over the rest of the list that the cursor has entered. Returns the element at this place from its end, where 1
+/// is the last.
+fn from_end<'j>(place: u64, cursor: &mut Cursor<'j>) -> Option<&'j [u8]> {
+    let mut last = VecDeque::new();
+    while cursor.element() {
+        if last.len() as u64 == place {
+            last.pop_front();
+        }
+        last.push_back(cursor.pass());
     }
-    let mut ahead = cursor.clone();
-    let mut total = 0_u64;
-    while ahead.element() {
-        ahead.pass();
-        total += 1;
-    }
-    total.checked_sub(index.unsigned_abs())
+    last.pop_front().filter(|_| last.len() as u64 + 1 == place)
 }
 
 /// Appends the steps at the start of a text and returns the rest of it.

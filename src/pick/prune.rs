@@ -1,6 +1,6 @@
 //! A JSON value with only some of its members, or without some of them. It must not know why.
 
-use super::{Path, PathError, Step, cursor::Cursor, text::stands_for};
+use super::{Path, PathError, Step, cursor::Cursor, text::name};
 
 /// The members to keep or to leave out (`keep`, `drop`).
 ///
@@ -94,8 +94,15 @@ impl Node {
 
     /// Returns the node of a member by its name as it is written in JSON.
     fn find(&self, written: &[u8]) -> Option<&Self> {
+        let decoded;
+        let own = if written.contains(&b'\\') {
+            decoded = name(written)?;
+            decoded.as_bytes()
+        } else {
+            written
+        };
         let mut members = self.members.iter();
-        let found = members.find(|(name, _)| stands_for(written, name));
+        let found = members.find(|(name, _)| name.as_bytes() == own);
         found.map(|(_, node)| node)
     }
 }
@@ -114,7 +121,7 @@ fn keep(cursor: &mut Cursor<'_>, node: &Node, out: &mut Vec<u8>) -> bool {
                     continue;
                 };
                 let before = out.len();
-                name(written, is_first, out);
+                start(written, is_first, out);
                 if keep(cursor, node, out) {
                     is_first = false;
                 } else {
@@ -165,7 +172,7 @@ fn leave_out(cursor: &mut Cursor<'_>, node: &Node, out: &mut Vec<u8>) {
                     cursor.pass();
                     continue;
                 }
-                name(written, is_first, out);
+                start(written, is_first, out);
                 is_first = false;
                 match node {
                     Some(node) => leave_out(cursor, node, out),
@@ -199,7 +206,7 @@ fn comma(is_first: bool, out: &mut Vec<u8>) {
 }
 
 /// Appends a member's name as it is written, with what stands before and after it.
-fn name(written: &[u8], is_first: bool, out: &mut Vec<u8>) {
+fn start(written: &[u8], is_first: bool, out: &mut Vec<u8>) {
     comma(is_first, out);
     out.push(b'"');
     out.extend_from_slice(written);

@@ -22,12 +22,24 @@ pub(super) enum Piece {
 }
 
 impl Template {
-    /// Parses a text. `takes` is what the place takes of a slot that is the whole text. Beside other text, a slot is text.
+    /// Parses a text. `takes` is what the place takes of a slot that is the whole text. Beside other text, a slot is
+    /// text.
     pub(super) fn parse(
         text: &str,
         takes: Takes,
         known: &Known<'_>,
     ) -> Result<Self, Vec<TemplateError>> {
+        let (template, mistakes) = Self::read(text, takes, known);
+        if mistakes.is_empty() {
+            Ok(template)
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    /// Reads a text as [`Template::parse`] does. Returns its mistakes, and the template without the slots that have some,
+    /// for the mistakes of its place.
+    pub(super) fn read(text: &str, takes: Takes, known: &Known<'_>) -> (Self, Vec<TemplateError>) {
         let mut pieces = Vec::new();
         let mut mistakes = Vec::new();
         let mut literal = String::new();
@@ -72,12 +84,9 @@ impl Template {
             Takes::Text
         };
         let checked = template.slots().map(|slot| slot.check(takes));
-        mistakes.extend(checked.filter_map(Result::err));
-        if mistakes.is_empty() {
-            Ok(template)
-        } else {
-            Err(mistakes)
-        }
+        let checked: Vec<_> = checked.filter_map(Result::err).collect();
+        mistakes.extend(checked);
+        (template, mistakes)
     }
 
     /// Returns the slot that is the whole text, if one is.

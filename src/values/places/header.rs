@@ -31,15 +31,14 @@ impl HeaderTemplate {
     /// # Errors
     /// Fails with every mistake in it.
     pub fn parse(text: &str, known: &Known<'_>) -> Result<Self, Vec<TemplateError>> {
-        let template = Template::parse(text, Takes::OptionalText, known)?;
-        let mistakes: Vec<_> = template.pieces.iter().filter_map(mistake).collect();
+        let (template, mut mistakes) = Template::read(text, Takes::OptionalText, known);
+        mistakes.extend(template.pieces.iter().filter_map(mistake));
+        if text.starts_with(is_blank) || text.ends_with(is_blank) {
+            let message = "the value of a header field neither begins nor ends with a space";
+            mistakes.push(TemplateError(message.to_owned()));
+        }
         if !mistakes.is_empty() {
             return Err(mistakes);
-        }
-        let is_space = |text: &str| text.starts_with(is_blank) || text.ends_with(is_blank);
-        if is_space(text) {
-            let message = "the value of a header field neither begins nor ends with a space";
-            return Err(vec![TemplateError(message.to_owned())]);
         }
         let constant = template.constant();
         let constant = constant.and_then(|text| HeaderValue::from_str(text).ok());

@@ -1,10 +1,13 @@
 //! The path of a request. It must not know the rest of the target.
 
 use super::{Skipped, TemplateError, encode};
-use crate::values::{
-    Known, Reference, Scope,
-    slot::Takes,
-    template::{Piece, Template},
+use crate::{
+    pick,
+    values::{
+        Known, Reference, Scope,
+        slot::Takes,
+        template::{Piece, Template},
+    },
 };
 
 /// A path: `/users/{path.id}`. Each value is one segment or a part of one.
@@ -22,32 +25,24 @@ impl PathTemplate {
     /// # Errors
     /// Fails with every mistake in it.
     pub fn parse(base: &str, text: &str, known: &Known<'_>) -> Result<Self, Vec<TemplateError>> {
-        let mut mistakes = Vec::new();
+        let (mut template, mut mistakes) = Template::read(text, Takes::Text, known);
+        if mistakes.is_empty() {
+            mistakes.extend(dot_segment(&template));
+        }
         if !text.starts_with('/') {
             mistakes.push(TemplateError("a path begins with `/`".to_owned()));
         }
-        match Template::parse(text, Takes::Text, known) {
-            Err(wrong) => mistakes.extend(wrong),
-            Ok(mut template) => {
-                mistakes.extend(template.pieces.iter().filter_map(literal_mistake));
-                mistakes.extend(dot_segment(&template));
-                mistakes.extend(template.slots().filter_map(|slot| {
-                    let default = crate::pick::text(slot.default()?)?;
-                    let reference = &slot.reference.text;
-                    let message = format!("`{{{reference}}}`: its default is {NO_SEGMENT}");
-                    is_no_segment(&default).then_some(TemplateError(message))
-                }));
-                let base = base.trim_end_matches('/');
-                if let Some(Piece::Literal(first)) = template.pieces.first_mut() {
-                    *first = [base, &**first].concat().into();
-                }
-                if mistakes.is_empty() {
-                    let pattern = [base, text].concat().into();
-                    return Ok(Self { template, pattern });
-                }
-            }
+        mistakes.extend(template.pieces.iter().filter_map(mistake));
+        let base = base.trim_end_matches('/');
+        if let Some(Piece::Literal(first)) = template.pieces.first_mut() {
+            *first = [base, &**first].concat().into();
         }
-        Err(mistakes)
+        if mistakes.is_empty() {
+            let pattern = [base, text].concat().into();
+            Ok(Self { template, pattern })
+        } else {
+            Err(mistakes)
+        }
     }
 
     /// Returns the whole path as it is configured.
@@ -101,10 +96,17 @@ fn is_no_segment(text: &str) -> bool {
     matches!(text, "" | "." | "..")
 }
 
-/// Returns the mistake of a literal with characters that no path has (RFC 3986, section 3.3).
-fn literal_mistake(piece: &Piece) -> Option<TemplateError> {
-    let Piece::Literal(text) = piece else {
-        return None;
+/// Returns the mistake of a default that makes no segment, or of a literal with characters that no path has (RFC 3986,
+/// section 3.3).
+fn mistake(piece: &Piece) -> Option<TemplateError> {
+    let text = match piece {
+        Piece::Literal(text) => text,
+        Piece::Slot(slot) => {
+            let default = pick::text(slot.default()?)?;
+            let reference = &slot.reference.text;
+            let message = format!("`{{{reference}}}`: its default is {NO_SEGMENT}");
+            return is_no_segment(&default).then_some(TemplateError(message));
+        }
     };
     for (at, character) in text.char_indices() {
         let is_legal = match character {

@@ -98,5 +98,5 @@ fn what_no_path_has_is_a_mistake() {
         assert_eq!(parse("", text).unwrap_err(), [expected], "{text}");
     }
     let told = parse("", "x?{usres.ok}{path.v?}").unwrap_err();
-    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(told.len(), 4, "{told:?}");
 }
