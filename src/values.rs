@@ -10,15 +10,15 @@ mod places;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod read;
+mod reasons;
 mod reference;
 mod scope;
 mod slot;
 mod template;
 
 pub use known::Known;
-pub use places::{
-    FormTemplate, HeaderTemplate, JsonTemplate, PathTemplate, QueryTemplate, Skipped, TemplateError,
-};
+pub use places::{FormTemplate, HeaderTemplate, JsonTemplate, PathTemplate, QueryTemplate};
+pub use reasons::{Skipped, TemplateError};
 pub use reference::{Part, Reference, ReferenceError, Root};
 pub use scope::{Absent, Item, Scope, Value};
 

@@ -38,7 +38,6 @@ fn escapes_are_decoded_and_nothing_else_is_touched() {
 fn a_text_is_quoted_so_that_any_reader_gets_it_back() {
     let hostile = "\"\\/\0\u{1f}\u{7f}\r\n\t\u{8}\u{c}é\u{2028}\u{2029}\u{20ac}😀</script>";
     let json = quoted_text(hostile);
-    assert_eq!(serde_json::from_str::<String>(&json).unwrap(), hostile);
     assert_eq!(text(json.as_bytes()).unwrap(), hostile);
     assert!(
         !json.contains(['\u{2028}', '\u{2029}', '\n', '\0']),

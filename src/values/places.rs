@@ -16,16 +16,6 @@ pub use json::JsonTemplate;
 pub use path::PathTemplate;
 pub use query::QueryTemplate;
 
-/// The reason why a template can't be parsed: one message for each mistake.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct TemplateError(pub String);
-
-/// The reason why a template has no text: one sentence that names the reference.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Skipped(pub String);
-
 /// The bytes that are percent-encoded: all but the unreserved characters of RFC 3986, section 2.3. A space is `%20`,
 /// which every reader of a path, a query or a form takes for one.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC

@@ -1,7 +1,7 @@
 //! The pairs of a form as a request's body. It must not know the request's type.
 
-use super::{Skipped, TemplateError, query::Pair};
-use crate::values::{Known, Reference, Scope};
+use super::query::Pair;
+use crate::values::{Known, Reference, Scope, Skipped, TemplateError};
 
 /// Pairs of a form (`application/x-www-form-urlencoded`).
 #[derive(Debug, Clone)]

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use http::HeaderValue;
 
-use super::{Skipped, TemplateError};
 use crate::{
     pick,
     values::{
-        Known, Reference, Scope,
+        Known, Reference, Scope, Skipped, TemplateError,
         slot::Takes,
         template::{Piece, Template},
     },
@@ -16,8 +15,8 @@ use crate::{
 
 /// The value of a header field.
 ///
-/// It has visible ASCII, with spaces and tabs between. A receiver takes away those at the ends (RFC 9110, section 5.5). So
-/// a value that has any there would arrive changed, and is refused like one with other characters.
+/// It has visible ASCII, with spaces and tabs between. A receiver takes away those at the ends (RFC 9110, section 5.5).
+/// So a value that has any there would arrive changed, and is refused like one with other characters.
 #[derive(Debug, Clone)]
 pub struct HeaderTemplate {
     template: Template,

@@ -2,11 +2,10 @@
 
 use serde_json::Value as Tree;
 
-use super::{Skipped, TemplateError};
 use crate::{
     pick::{quote, quote_inside},
     values::{
-        Known, Reference, Scope,
+        Known, Reference, Scope, Skipped, TemplateError,
         slot::{Slot, Takes},
         template::Template,
     },
@@ -171,8 +170,8 @@ impl Node {
         Self::Constant(json.into())
     }
 
-    /// Appends a comma if `follows`, then `start`, then the value; nothing of it if the value is left out. `follows` then
-    /// says if something was appended before.
+    /// Appends a comma if `follows`, then `start`, then the value. If the value is left out, it appends nothing. It sets
+    /// `follows` if it has appended something.
     fn write(
         &self,
         start: &[u8],

@@ -1,10 +1,10 @@
 //! The path of a request. It must not know the rest of the target.
 
-use super::{Skipped, TemplateError, encode};
+use super::encode;
 use crate::{
     pick,
     values::{
-        Known, Reference, Scope,
+        Known, Reference, Scope, Skipped, TemplateError,
         slot::Takes,
         template::{Piece, Template},
     },

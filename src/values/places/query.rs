@@ -1,7 +1,9 @@
 //! A parameter of a request's query. It must not know the others.
 
-use super::{Skipped, TemplateError, encode};
-use crate::values::{Known, Reference, Scope, slot::Takes, template::Template};
+use super::encode;
+use crate::values::{
+    Known, Reference, Scope, Skipped, TemplateError, slot::Takes, template::Template,
+};
 
 /// The value of one query parameter, with its name.
 #[derive(Debug, Clone)]
