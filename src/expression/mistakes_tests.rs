@@ -67,6 +67,8 @@ fn a_misspelt_name_leads_to_the_one_that_was_meant() {
             "timestamp('2020-01-01T00:00:00Z')",
             "no function `timestamp` here",
         ),
+        ("has(users.boby)", "did you mean `body`?"),
+        ("has(users.body[path.id])", "`has` takes one member"),
         ("has(usres.body.x)", "did you mean `users`?"),
     ]);
 }

@@ -46,13 +46,17 @@ impl Parser<'_> {
     }
 
     /// Returns the reference that `has` asks for as a whole: a root without a path into a body.
-    pub(super) fn plain_root(&mut self, root: Span, steps: &Steps) -> Option<usize> {
+    pub(super) fn plain_root(
+        &mut self,
+        root: Span,
+        steps: &[(Step, Span)],
+    ) -> Result<Option<usize>, String> {
         if self.is_variable(root) || !steps.iter().all(|(step, _)| is_plain(step)) {
-            return None;
+            return Ok(None);
         }
-        let reference = self.reference(root, steps).ok()?;
+        let reference = self.reference(root, steps)?;
         let is_whole = reference.path.steps().is_empty();
-        is_whole.then(|| self.note(reference))
+        Ok(is_whole.then(|| self.note(reference)))
     }
 
     fn is_variable(&self, name: Span) -> bool {

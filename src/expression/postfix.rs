@@ -116,14 +116,12 @@ impl Parser<'_> {
                 self.expression()?
             };
             match &key.kind {
-                TermKind::Constant(Constant::Text(text)) => {
-                    if !keys.insert(Arc::clone(text)) {
-                        let message = format!("the key {} is twice in a map", self.quoted(&key));
-                        self.mistake(key.span, &message);
-                    }
+                TermKind::Constant(Constant::Text(text)) if !keys.insert(Arc::clone(text)) => {
+                    let message = format!("the key {} is twice in a map", self.quoted(&key));
+                    self.mistake(key.span, &message);
                 }
-                // The placeholder of a mistake.
-                TermKind::Constant(Constant::Null) => {}
+                // A null is the placeholder of a mistake.
+                TermKind::Constant(Constant::Text(_) | Constant::Null) => {}
                 TermKind::Constant(_) | TermKind::List(_) | TermKind::Map(_) => {
                     let message = format!("a key is a text, and {} is none", self.quoted(&key));
                     self.mistake(key.span, &message);
@@ -190,11 +188,15 @@ impl Parser<'_> {
             return Ok(self.mistake(name, message));
         };
         let member = member.clone();
-        if let Base::Name(root) = base
-            && let Some(reference) = self.plain_root(root, &steps)
-        {
-            let kind = TermKind::Has(Box::new(Has::Root(reference)));
-            return Ok(Term { span, kind });
+        if let Base::Name(root) = base {
+            match self.plain_root(root, &steps) {
+                Ok(Some(reference)) => {
+                    let kind = TermKind::Has(Box::new(Has::Root(reference)));
+                    return Ok(Term { span, kind });
+                }
+                Ok(None) => {}
+                Err(message) => return Ok(self.mistake(root, &message)),
+            }
         }
         steps.pop();
         let base = self.bind(base, steps);
