@@ -7,6 +7,7 @@ mod in_force;
 mod layering;
 mod mistakes;
 mod refusals;
+mod routes;
 mod tls;
 
 use std::{fs, time::Duration};

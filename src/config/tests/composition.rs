@@ -1,7 +1,6 @@
 //! The keys of composition: each kind of mistake, with its key path and its message.
 
 use super::said;
-use crate::config::load_text;
 
 /// Returns a configuration with an aggregate `home` of these calls, and with these settings of it.
 pub(super) fn text(settings: &str, calls: &[&str]) -> String {
@@ -302,94 +301,6 @@ fn each_mistake_in_an_aggregate_is_told_at_its_key() {
     });
     let wrong: Vec<_> = wrong.collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn each_mistake_in_a_path_is_told() {
-    for (path, told) in [
-        (
-            "users",
-            "expected a path that begins with `/`, such as \"/users/{id:int}/home\"",
-        ),
-        (
-            "/users/",
-            "found an empty segment: no `//` in a path, and no `/` at its end",
-        ),
-        (
-            "/a//b",
-            "found an empty segment: no `//` in a path, and no `/` at its end",
-        ),
-        ("/a/../b", "found the segment `..`, which no path keeps"),
-        (
-            "/{}",
-            "found a parameter without a name, expected one such as `{id}`",
-        ),
-        (
-            "/{:int}",
-            "found a parameter without a name, expected one such as `{id}`",
-        ),
-        (
-            "/{a:itn}",
-            "the parameter `a` has the unknown kind `itn`, did you mean `int`?",
-        ),
-        (
-            "/{a:float}",
-            "the parameter `a` has the unknown kind `float`, expected `int`, `uuid` or none",
-        ),
-        (
-            "/{a-b}",
-            "found the parameter `a-b`, expected a name of letters, digits and _, at most 64 long",
-        ),
-        ("/{a}/{a:int}", "the parameter `a` is written twice"),
-        (
-            "/a{b}",
-            "found `a{b}`: a parameter is a whole segment, such as `/{id}/`",
-        ),
-        (
-            "/{a}{b}",
-            "found `{a}{b}`: a parameter is a whole segment, such as `/{id}/`",
-        ),
-        (
-            "/{a",
-            "found `{a`: a parameter is a whole segment, such as `/{id}/`",
-        ),
-        (
-            "/a?b",
-            "found `?`: a route is a path alone, and query parameters are taken by `{query.NAME}`",
-        ),
-        (
-            "/a#b",
-            "found `#`: a route is a path alone, and query parameters are taken by `{query.NAME}`",
-        ),
-        (
-            "/50%",
-            "found `%` without two hexadecimal digits after it; the character itself is %25",
-        ),
-        ("/a b", "found ` `, which no path has; expected its escape"),
-        (
-            "/{timeout}",
-            "the parameter `timeout` has the name of one of Gather's own query parameters, as which it is also taken; use \
-             another name, or set `parameters = false`",
-        ),
-        (
-            "/metrics",
-            "`/metrics` is one of Gather's own paths; expected another path",
-        ),
-        (
-            "/aggregate/x",
-            "`/aggregate` is one of Gather's own paths; expected another path",
-        ),
-        (
-            "/users/{user}/home",
-            "`/users/{id:int}/home`, the path of `home`, matches the same requests; expected a path of its own",
-        ),
-    ] {
-        let other = format!("[aggregates.other]\npath = '{path}'\ncalls = ['users']\n");
-        let said = said(&format!("{}{other}", text("", &["'orders'"])));
-        assert_eq!(said, [format!("aggregates.other.path: {told}")], "{path}");
-    }
-    let free = "[aggregates.other]\npath = '/users/{id}/caf%C3%A9'\ncalls = ['users']\n";
-    load_text("x.toml", &format!("{}{free}", text("", &["'orders'"]))).unwrap();
 }
 
 #[test]
