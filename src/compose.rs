@@ -10,9 +10,11 @@ mod shaping;
 mod spread;
 mod stream;
 pub mod types;
+mod written;
 
-pub use json::{Comparison, comparison, comparison_summary, members, string, summary};
+pub use json::{Comparison, comparison, comparison_summary, members, summary};
 pub use merge::{ERRORS, merged};
 pub use shape::{CallShape, Place, Select, Shape};
 pub use shaping::Shaping;
 pub use stream::{END, Framing};
+pub use written::string;

@@ -1,16 +1,12 @@
 //! The JSON of an answer, written straight into one buffer: an upstream's own JSON goes in byte for byte. It must not
 //! know how the answer is sent.
 
-use std::{
-    io::{self, Write as _},
-    time::Duration,
+use std::time::Duration;
+
+use super::{
+    shaping::Shaping,
+    written::{plain, put, string, value},
 };
-
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde::Serialize as _;
-use serde_json::ser::{Formatter, Serializer};
-
-use super::shaping::Shaping;
 use crate::{
     fanout::{Blame, Body, CallResult, EachReport, Outcome, Verdict},
     timing::{Decimal, Millis},
@@ -270,28 +266,6 @@ fn body(json: &mut Vec<u8>, body: &Body) {
     value(json, body);
 }
 
-/// Appends a body as one JSON value.
-pub(super) fn value(json: &mut Vec<u8>, body: &Body) {
-    match body {
-        Body::Empty => json.extend_from_slice(b"null"),
-        Body::Json(value) => json.extend_from_slice(value),
-        Body::Text { text, .. } => string(json, &String::from_utf8_lossy(text)),
-        Body::Binary { bytes, .. } => {
-            json.push(b'"');
-            base64(json, bytes);
-            json.push(b'"');
-        }
-    }
-}
-
-/// Appends `bytes` in base64, without a copy of it elsewhere.
-fn base64(json: &mut Vec<u8>, bytes: &[u8]) {
-    let start = json.len();
-    json.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    let written = BASE64_STANDARD.encode_slice(bytes, &mut json[start..]);
-    debug_assert!(written.is_ok_and(|size| start + size == json.len()));
-}
-
 fn described(json: &mut Vec<u8>, content_type: Option<&str>) {
     if let Some(content_type) = content_type {
         json.extend_from_slice(b",\"content_type\":");
@@ -299,54 +273,10 @@ fn described(json: &mut Vec<u8>, content_type: Option<&str>) {
     }
 }
 
-/// Appends `text` as a JSON string. U+2028 and U+2029 are escaped. JSON allows them as they are, but JavaScript before
-/// 2019 takes them for line ends. So do some programs that read a stream line by line.
-pub fn string(json: &mut Vec<u8>, text: &str) {
-    // Neither serializing a string nor writing to memory can fail.
-    if text.as_bytes().contains(&SEPARATORS[0]) {
-        let mut serializer = Serializer::with_formatter(json, Separated);
-        let _ = text.serialize(&mut serializer);
-    } else {
-        plain(json, text);
-    }
-}
-
-/// Appends a text without line separators, such as a name, as a JSON string.
-fn plain(json: &mut Vec<u8>, text: &str) {
-    let _ = serde_json::to_writer(json, text);
-}
-
-/// The first bytes of U+2028 and U+2029 in UTF-8.
-const SEPARATORS: [u8; 2] = [0xe2, 0x80];
-
-/// Writes JSON as usual, but with escapes for the line separators.
-struct Separated;
-
-impl Formatter for Separated {
-    fn write_string_fragment<W: io::Write + ?Sized>(
-        &mut self,
-        out: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        for part in fragment.split_inclusive(['\u{2028}', '\u{2029}']) {
-            let plain = part.trim_end_matches(['\u{2028}', '\u{2029}']);
-            out.write_all(plain.as_bytes())?;
-            for separator in part[plain.len()..].chars() {
-                write!(out, "\\u{:04x}", u32::from(separator))?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Appends `before`, then a value that needs no escape.
 fn member(json: &mut Vec<u8>, before: &[u8], value: &[u8]) {
     json.extend_from_slice(before);
     json.extend_from_slice(value);
-}
-
-pub(super) fn put(json: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    let _ = json.write_fmt(text);
 }
 
 /// Returns enough room for an outcome's text, so that the buffer need not grow.

@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 
 use super::{
-    json::{self, put, string},
+    json,
     shape::Place,
     shaping::Shaping,
     spread::Spread,
+    written::{put, string},
 };
 use crate::fanout::{Body, CallResult, FailureKind, Outcome};
 

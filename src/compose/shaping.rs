@@ -4,8 +4,8 @@
 use std::{borrow::Cow, slice};
 
 use super::{
-    json,
     shape::{CallShape, Place, Select},
+    written::{put, string, value},
 };
 use crate::{
     exchange::ClientContext,
@@ -187,10 +187,10 @@ fn found<'s>(reference: &Reference, scope: &Scope<'s>) -> Cow<'s, [u8]> {
         Ok(Value::List(items)) => {
             list(&mut json, &items, |json, item| json.extend_from_slice(item))
         }
-        Ok(Value::Text(text)) => json::string(&mut json, &text),
-        Ok(Value::Texts(texts)) => list(&mut json, &texts, |json, text| json::string(json, text)),
-        Ok(Value::Number(number)) => json::put(&mut json, format_args!("{number}")),
-        Ok(Value::Bool(value)) => json::put(&mut json, format_args!("{value}")),
+        Ok(Value::Text(text)) => string(&mut json, &text),
+        Ok(Value::Texts(texts)) => list(&mut json, &texts, |json, text| string(json, text)),
+        Ok(Value::Number(number)) => put(&mut json, format_args!("{number}")),
+        Ok(Value::Bool(value)) => put(&mut json, format_args!("{value}")),
     }
     Cow::Owned(json)
 }
@@ -209,7 +209,7 @@ fn list<T>(json: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
 /// Appends the whole body of a call, or its fallback, as one JSON value.
 fn whole(call: &CallResult, out: &mut Vec<u8>) {
     match (&call.result, &call.fallback) {
-        (Ok(reply), _) => json::value(out, &reply.body),
+        (Ok(reply), _) => value(out, &reply.body),
         (Err(_), Some(fallback)) => out.extend_from_slice(fallback),
         (Err(_), None) => out.extend_from_slice(NULL),
     }

@@ -1,7 +1,7 @@
 //! Writes an outcome as a stream: each result as soon as it is settled, and the rest at the end. A message is a line of
 //! NDJSON or a server-sent event (WHATWG HTML, section 9.2). It must not know how the stream is sent.
 
-use super::{json, shaping::Shaping};
+use super::{json, shaping::Shaping, written::put};
 use crate::fanout::{CallResult, Mode};
 
 /// The format that separates the messages of a stream.
@@ -52,9 +52,9 @@ impl Framing {
         self.message(out, b"event: result\n", |json| {
             json::result(json, call, shaping, |json| {
                 if let Some(mode) = run {
-                    json::put(json, format_args!("\"mode\":\"{mode}\","));
+                    put(json, format_args!("\"mode\":\"{mode}\","));
                 }
-                json::put(json, format_args!("\"index\":{index},"));
+                put(json, format_args!("\"index\":{index},"));
             });
         });
     }
