@@ -8,6 +8,8 @@ mod check;
 mod client;
 mod completions;
 mod demo;
+mod eval;
+mod explain;
 mod openapi;
 mod ping;
 mod probe;
@@ -45,6 +47,7 @@ enum Command {
     Demo(demo::Demo),
     Serve(serve::Serve),
     Check(check::Check),
+    Eval(eval::Eval),
     Call(call::Call),
     Bench(bench::Bench),
     Ping(ping::Ping),
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Eval(command) => command.run(),
         Command::Call(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Ping(command) => command.run(),

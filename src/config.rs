@@ -16,6 +16,7 @@ mod descriptors;
 mod effective;
 mod effective_calls;
 mod environment;
+mod explained;
 mod files;
 mod headers;
 mod hints;
@@ -64,6 +65,7 @@ pub use self::{
     },
     default_files::{DEFAULT_FILES, NoConfiguration, default_files},
     descriptors::{Descriptors, RAISE, TooFew},
+    explained::{Explained, explained},
     memory::{Bytes, Most, most},
     mistake::{Mistake, Mistakes},
     surroundings::Surroundings,

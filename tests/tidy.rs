@@ -140,6 +140,7 @@ const RULES: &[Rule] = &[
             "ping",
             "port",
             "shutdown",
+            "spelling",
             "telemetry",
             "upstream",
             "values",

@@ -1,10 +1,10 @@
-//! `gather check`: validates a configuration, and prints the effective settings.
+//! `gather check`: validates a configuration, prints the effective settings, and draws plans.
 
 use std::{io::Write as _, path::PathBuf};
 
 use clap::Args;
 
-use super::{Done, screen};
+use super::{Done, explain, screen};
 use crate::config::{self, Bytes, Config, Mistake, Mistakes, Surroundings};
 
 /// Validates the configuration and prints every mistake with its file and key path; exit status 0 or 1.
@@ -18,6 +18,10 @@ pub(super) struct Check {
     /// Print the effective configuration as TOML, secrets masked
     #[arg(long)]
     print: bool,
+    /// Draw the plan of the aggregate NAME, or of all: what waits for what, what goes upstream from where, and the
+    /// answer; secrets masked
+    #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with = "print")]
+    explain: Option<Option<String>>,
     /// Exit with status 1 if there is a warning
     #[arg(long)]
     strict: bool,
@@ -73,6 +77,8 @@ impl Check {
         warn(&config.warnings)?;
         if self.print {
             write!(screen::out(), "{}", config::effective(&config))?;
+        } else if let Some(name) = &self.explain {
+            explain::explain(&config, name.as_deref(), &mut screen::out())?;
         } else {
             writeln!(
                 screen::out(),

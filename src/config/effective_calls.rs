@@ -27,7 +27,7 @@ pub(super) fn raw(call: &Call, upstream: Option<&str>) -> RawCall {
 }
 
 /// Returns the keys of a call without their secrets, and with the defaults that go with them.
-fn masked(written: &RawCallTable) -> RawCallTable {
+pub(super) fn masked(written: &RawCallTable) -> RawCallTable {
     let is_each = written.each.is_some();
     let each = |count: Option<usize>, default| is_each.then(|| count.unwrap_or(default));
     let concurrency = written.concurrency.map(|Count(count)| count);

@@ -21,6 +21,8 @@ mod check;
 mod command_line;
 mod demo;
 mod documents;
+mod eval;
+mod explain;
 mod live;
 mod log;
 mod openapi;
