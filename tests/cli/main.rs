@@ -22,6 +22,7 @@ mod command_line;
 mod demo;
 mod documents;
 mod eval;
+mod examples;
 mod explain;
 mod live;
 mod log;
