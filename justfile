@@ -40,6 +40,10 @@ tail:
 cancel:
     cargo bench --locked --bench cancel
 
+# Six calls of 50 ms in three layers; fails unless an answer takes 150 ms and at most 3 ms more.
+graph:
+    cargo bench --locked --bench graph
+
 # Goodput and refusals at half to four times what an upstream carries; fails below 90 % of the peak or above 5 ms.
 overload:
     cargo bench --locked --bench overload
