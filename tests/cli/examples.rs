@@ -8,6 +8,7 @@ use toml::Table;
 
 use crate::{
     gateway::Answer,
+    markdown,
     program::{Running, finish, gather, read, repository, run, try_get, write},
     upstream::{Behaviour, Request, Response, Upstream},
 };
@@ -33,9 +34,14 @@ struct Served {
 impl Served {
     /// Serves an example before stubs that answer by this script.
     fn new(example: &str, script: impl Fn(&Request) -> Behaviour + Send + Sync + 'static) -> Self {
-        let services = Upstream::start(script);
         let example = repository(&format!("config/examples/{example}.toml"));
-        let file: Table = fs::read_to_string(&example).unwrap().parse().unwrap();
+        Self::text(&fs::read_to_string(example).unwrap(), script)
+    }
+
+    /// Serves this configuration, as it is.
+    fn text(example: &str, script: impl Fn(&Request) -> Behaviour + Send + Sync + 'static) -> Self {
+        let services = Upstream::start(script);
+        let file: Table = example.parse().unwrap();
         let mut moved = "server = { listen = \"127.0.0.1:0\", workers = 1 }\n".to_owned();
         for (name, upstream) in file["upstreams"].as_table().unwrap() {
             let url: http::Uri = upstream["url"].as_str().unwrap().parse().unwrap();
@@ -44,14 +50,14 @@ impl Served {
             moved += &format!("upstreams.{name}.url = \"{url}\"\n");
         }
         let files = tempfile::tempdir().unwrap();
-        let addresses = files.path().join("addresses.toml");
-        fs::write(&addresses, moved).unwrap();
         let mut command = gather();
-        command.arg("serve").arg("-c").arg(example);
-        let gateway = Running::start({
-            command.arg("-c").arg(addresses);
-            command
-        });
+        command.arg("serve");
+        for (name, text) in [("example.toml", example), ("addresses.toml", &moved)] {
+            let file = files.path().join(name);
+            fs::write(&file, text).unwrap();
+            command.arg("-c").arg(file);
+        }
+        let gateway = Running::start(command);
         Self {
             address: gateway.address("address"),
             _gateway: gateway,
@@ -129,6 +135,58 @@ fn is_answer(answer: &Answer, outcome: &str, body: &str) {
     assert_eq!(answer.header("content-type"), Some("application/json"));
 }
 
+/// Returns the blocks of this language in a document, each with its lines joined as they are read.
+fn blocks(document: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(repository(document)).unwrap();
+    let blocks = markdown::blocks(&text).into_iter();
+    blocks
+        .filter(|block| block.language == language)
+        .map(|block| block.text)
+        .collect()
+}
+
+/// Asserts that a document has this answer, with its lines broken for reading.
+fn is_shown(document: &str, body: &str) {
+    let blocks = blocks(document, "json");
+    let joined = |block: &String| block.lines().map(str::trim).collect::<String>();
+    assert!(blocks.iter().any(|block| joined(block) == body), "{body}");
+}
+
+#[test]
+fn the_ten_lines_in_the_documents_answer_as_they_say() {
+    let [read_me, document] = ["README.md", "docs/composition.md"].map(|document| {
+        let blocks = blocks(document, "toml").into_iter();
+        blocks
+            .filter(|block| block.contains("path = \"/users/{id:int}/home\""))
+            .collect::<Vec<_>>()
+    });
+    let [ten] = &read_me[..] else {
+        panic!("{read_me:#?}")
+    };
+    assert_eq!(ten.lines().count(), 10);
+    assert_eq!(ten, &document[0]);
+    let served = Served::text(ten, |request| {
+        Behaviour::from(match request.target.as_str() {
+            "/users/users/42" => {
+                Response::json(r#"{"id":42,"name":"Ada","email":"a@b","team_id":7}"#)
+            }
+            "/users/teams/7" => Response::json(r#"{"id":7,"name":"Engines"}"#),
+            "/orders/orders?user=42" => {
+                Response::json(r#"{"items":[{"id":1,"price":1.10}],"more":false}"#)
+            }
+            _ => Response::new(404),
+        })
+    });
+    let answer = served.get("/users/42/home", &[]);
+    let page = concat!(
+        r#"{"users":{"id":42,"name":"Ada"},"team":{"id":7,"name":"Engines"},"#,
+        r#""orders":[{"id":1,"price":1.10}]}"#
+    );
+    is_answer(&answer, "complete", page);
+    is_shown("README.md", page);
+    is_shown("docs/composition.md", page);
+}
+
 /// Returns the names of the examples.
 fn examples() -> Vec<String> {
     let files = fs::read_dir(repository("config/examples")).unwrap();
@@ -138,12 +196,15 @@ fn examples() -> Vec<String> {
 }
 
 #[test]
-fn every_example_is_good_by_the_strictest_check() {
+fn every_example_is_good_by_the_strictest_check_and_explained() {
     let names = examples();
     assert_eq!(names.len(), 5, "{names:?}");
+    let document = fs::read_to_string(repository("docs/composition.md")).unwrap();
     let schema: Value = serde_json::from_str(&run(&["schema"]).expect(0).stdout).unwrap();
     let schema = jsonschema::validator_for(&schema).unwrap();
     for name in names {
+        let link = format!("(../config/examples/{name}.toml)");
+        assert!(document.contains(&link), "{name}");
         let file = repository(&format!("config/examples/{name}.toml"));
         let text = fs::read_to_string(&file).unwrap();
         let value: Value = toml::from_str(&text).unwrap();
@@ -204,6 +265,9 @@ fn twelve_services_are_rolled_up_whether_all_are_up_or_one_is_down() {
         let answer = served.get("/health", &[]);
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert_eq!(answer.json(), health(status, "mail", state));
+        if state == "timeout" {
+            is_shown("docs/composition.md", answer.text());
+        }
         assert_eq!(answer.header("gather-outcome"), Some(outcome));
         let asked: BTreeSet<_> = served.asked().lines().into_iter().collect();
         let expected = SERVICES.map(|name| format!("GET /{name}/healthz"));

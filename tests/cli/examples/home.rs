@@ -1,6 +1,6 @@
 //! `home.toml`: a page from a graph of calls, with and without its optional parts.
 
-use super::{Served, is_answer};
+use super::{Served, is_answer, is_shown};
 use crate::upstream::{Behaviour, Request, Response};
 
 const USER: &str = r#"{"id":42,"name":"Ada","plan":"pro","password_hash":"x","team":{"id":"t/1"}}"#;
@@ -53,6 +53,7 @@ fn a_page_is_made_of_six_calls_each_after_those_that_it_takes_values_from() {
     ] {
         let answer = served.get(target, &[("Accept-Language", "de")]);
         is_answer(&answer, "complete", WHOLE);
+        is_shown("docs/composition.md", WHOLE);
         let asked = served.asked();
         asked.is(&[
             "GET /users/api/users/42",
@@ -91,6 +92,7 @@ fn a_page_without_recommendations_has_an_empty_list_and_says_why() {
     let error = r#"{"name":"recommendations","failure":"status","status":503,"detail":"upstream answered 503 Service Unavailable"}"#;
     let page = with(r#""recommendations":[],"#, error);
     is_answer(&served.get("/users/42/home", &[]), "partial", &page);
+    is_shown("docs/composition.md", &page);
     assert_eq!(served.asked().0.len(), 6);
 }
 

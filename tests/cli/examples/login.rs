@@ -1,6 +1,6 @@
 //! `login.toml`: a token that one call gets and the next one sends, and that no answer has.
 
-use super::{Served, is_answer};
+use super::{Served, is_answer, is_shown};
 use crate::upstream::{Request, Response};
 
 const TOKEN: &str = "t0k3n.of-ada";
@@ -33,6 +33,7 @@ fn a_login_gives_the_profile_and_the_cookie_and_keeps_the_token() {
     let served = good();
     let answer = served.send("POST", "/login", r#"{"user":"ada","password":"lovelace"}"#);
     is_answer(&answer, "complete", r#"{"id":42,"name":"Ada"}"#);
+    is_shown("docs/composition.md", r#"{"id":42,"name":"Ada"}"#);
     assert_eq!(
         answer.header("set-cookie"),
         Some("session=abc; HttpOnly; Secure")

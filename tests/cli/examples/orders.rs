@@ -1,6 +1,6 @@
 //! `orders.toml`: the products of a list of orders, asked for together and one by one.
 
-use super::{Served, is_answer};
+use super::{Served, is_answer, is_shown};
 use crate::upstream::{Request, Response};
 
 fn orders(products: &[u32]) -> String {
@@ -37,6 +37,7 @@ fn the_products_of_all_orders_come_by_one_request() {
         orders(&[7, 9])
     );
     is_answer(&served.get("/users/42/orders", &[]), "complete", &page);
+    is_shown("docs/composition.md", &page);
     let asked = served.asked();
     asked.is(&[
         "GET /orders/orders?user=42",
@@ -84,6 +85,7 @@ fn products_that_are_not_there_are_null_as_long_as_they_are_half_at_most() {
         orders(&[7, 8])
     );
     is_answer(&served.get("/users/42/orders/each", &[]), "complete", &page);
+    is_shown("docs/composition.md", &page);
     served.asked().is(&[
         "GET /orders/orders?user=42",
         "GET /products/products/7",

@@ -1,6 +1,6 @@
 //! `search.toml`: a search by QUERY, with another service and a value in reserve.
 
-use super::{Served, is_answer};
+use super::{Served, is_answer, is_shown};
 use crate::upstream::{Request, Response};
 
 const ASKED: &str = r#"{"words":["black","tea"], "most":5}"#;
@@ -54,6 +54,7 @@ fn the_archive_is_asked_if_the_primary_service_fails_or_says_so_in_a_200() {
         let answer = served.send("QUERY", "/search", ASKED);
         let page = r#"{"from":"archive","hits":[{"id":8}],"suggestions":["green tea"]}"#;
         is_answer(&answer, "partial", page);
+        is_shown("docs/composition.md", page);
         let asked = served.asked();
         asked.is(&["QUERY /search/search", "POST /archive/find", SUGGESTED]);
         asked.in_order(&["/search", "/archive"]);
