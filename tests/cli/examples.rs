@@ -86,7 +86,7 @@ impl Served {
     }
 }
 
-/// What the stubs were asked.
+/// The requests that the stubs got, in the order in which they came.
 struct Asked(Vec<Request>);
 
 impl Asked {
