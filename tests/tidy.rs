@@ -141,6 +141,7 @@ const RULES: &[Rule] = &[
             "port",
             "shutdown",
             "spelling",
+            "spelling",
             "telemetry",
             "upstream",
             "values",
