@@ -204,6 +204,27 @@ fn the_ten_lines_in_the_documents_answer_as_they_say() {
     is_shown("docs/composition.md", page);
 }
 
+#[test]
+fn the_plan_in_the_document_is_that_of_the_home_page() {
+    let file = repository("config/examples/home.toml");
+    let mut command = gather();
+    command
+        .arg("check")
+        .arg("-c")
+        .arg(file)
+        .args(["--explain", "home"]);
+    let plan = finish(command).expect(0).stdout;
+    let blocks = blocks("docs/composition.md", "");
+    let block = blocks.iter().find(|block| block.contains("--explain home"));
+    let shown = block.unwrap().lines().skip(1).filter(|line| *line != "…");
+    for line in shown {
+        assert!(
+            plan.lines().any(|of_plan| of_plan == line),
+            "{line} in\n{plan}"
+        );
+    }
+}
+
 /// Returns the names of the examples.
 fn examples() -> Vec<String> {
     let files = fs::read_dir(repository("config/examples")).unwrap();
