@@ -7,6 +7,7 @@ mod call;
 mod check;
 mod client;
 mod completions;
+mod critical;
 mod demo;
 mod eval;
 mod explain;
@@ -16,6 +17,7 @@ mod probe;
 mod schema;
 mod screen;
 mod serve;
+mod shaped;
 pub mod waterfall;
 
 use std::{future::Future, process::ExitCode, time::Duration};

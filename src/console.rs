@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
@@ -84,15 +85,26 @@ impl Facts<'_> {
 /// Returns an aggregate as the page has to know it. `wait_for` is null if it waits for all calls.
 fn aggregate(endpoint: &Endpoint) -> Value {
     let calls = endpoint.calls.iter().map(|call| {
+        let after = call.after.iter();
+        let after = after.filter_map(|&earlier| Some(&endpoint.calls.get(earlier)?.name));
         json!({
             "name": &*call.name,
             "upstream": &*call.upstream,
             "optional": call.need == Need::Optional,
+            "after": after.map(|name| &**name).collect::<Vec<_>>(),
         })
     });
     let fields = endpoint.forward_headers.iter();
+    let methods = endpoint.methods.iter().map(Method::as_str);
+    let parameters = endpoint.route.iter().flat_map(|route| &route.parameters);
+    let parameters = parameters.map(|parameter| &*parameter.name);
     json!({
         "name": &*endpoint.name,
+        "path": endpoint.route.as_ref().map(|route| route.template()),
+        "path_parameters": parameters.collect::<Vec<_>>(),
+        "methods": methods.collect::<Vec<_>>(),
+        "takes_body": endpoint.takes_body(),
+        "parameters": endpoint.limits.parameters,
         "mode": endpoint.rules.mode.as_str(),
         "deadline_ms": endpoint.rules.deadline.as_millis() as u64,
         "concurrency": endpoint.rules.concurrency,

@@ -8,7 +8,8 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::{
-    client, screen,
+    client, critical, screen,
+    shaped::Shaped,
     waterfall::{self, Bar, Status, Style, Waterfall, duration},
 };
 use crate::{
@@ -23,6 +24,8 @@ use crate::{
 pub(super) enum Answer {
     Single(Run),
     Compared(Comparison),
+    /// An answer with a shape of its own, which has no results.
+    Shaped(Shaped),
 }
 
 /// One message of a streamed answer.
@@ -143,6 +146,14 @@ impl Answer {
     /// Reads a gateway's answer. A problem without results becomes an error with the problem's own words.
     pub(super) fn read(reply: &Reply) -> anyhow::Result<Self> {
         let json = json(reply)?;
+        let read = Self::read_runs(json, reply);
+        match Shaped::read(json, reply) {
+            Some(shaped) if read.is_err() => Ok(Self::Shaped(shaped)),
+            _ => read,
+        }
+    }
+
+    fn read_runs(json: &str, reply: &Reply) -> anyhow::Result<Self> {
         let marks: Marks = serde_json::from_str(json).context(STRANGE)?;
         if marks.is_comparison() {
             let runs = serde_json::from_str(json).context(STRANGE)?;
@@ -177,6 +188,9 @@ impl Answer {
 
     /// Returns true if every run has the outcome `complete`.
     pub(super) fn is_complete(&self) -> bool {
+        if let Self::Shaped(shaped) = self {
+            return shaped.is_complete();
+        }
         let mut runs = self.runs().into_iter();
         runs.all(|run| run.summary.outcome.0 == "complete")
     }
@@ -185,24 +199,32 @@ impl Answer {
         match self {
             Self::Single(run) => vec![run],
             Self::Compared(runs) => vec![&runs.sequential, &runs.concurrent],
+            Self::Shaped(_) => Vec::new(),
         }
     }
 
     /// Draws all runs on one time axis, and a sentence that sums them up.
     pub(super) fn draw(&self, out: &mut dyn io::Write, style: Style) -> io::Result<()> {
+        if let Self::Shaped(shaped) = self {
+            return shaped.draw(out, style);
+        }
         draw_together(&self.runs(), out, style)?;
         writeln!(out)?;
         match self {
-            Self::Single(run) => writeln!(
-                out,
-                "{} {}: {} in {}; one after another {}{}",
-                run.summary.aggregate,
-                run.summary.mode.0,
-                run.summary.outcome.0,
-                duration(elapsed(run), style.unicode),
-                if is_cut(run) { "at least " } else { "" },
-                duration(millis(run.summary.sequential_ms), style.unicode),
-            ),
+            Self::Single(run) => {
+                writeln!(
+                    out,
+                    "{} {}: {} in {}; one after another {}{}",
+                    run.summary.aggregate,
+                    run.summary.mode.0,
+                    run.summary.outcome.0,
+                    duration(elapsed(run), style.unicode),
+                    if is_cut(run) { "at least " } else { "" },
+                    duration(millis(run.summary.sequential_ms), style.unicode),
+                )?;
+                critical::draw(run, out, style)
+            }
+            Self::Shaped(_) => Ok(()),
             Self::Compared(runs) => match runs.speedup {
                 Some(ratio) => writeln!(out, "concurrent is {ratio:.2} times as fast"),
                 None => writeln!(out, "no ratio: a run was not complete"),
@@ -311,7 +333,7 @@ pub(super) fn bar<'a>(call: &'a CallReport, note: &'a str) -> Bar<'a> {
 }
 
 /// Converts milliseconds to a duration. A value that no gateway can have sent becomes zero.
-fn millis(millis: f64) -> Duration {
+pub(super) fn millis(millis: f64) -> Duration {
     Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default()
 }
 

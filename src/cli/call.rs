@@ -2,6 +2,7 @@
 
 mod lines;
 mod live;
+mod request;
 mod view;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use clap::Args;
 use http::{HeaderValue, StatusCode, header};
 use tokio::time::{interval, timeout};
 
-use self::{lines::Lines, live::Announced, view::LiveView};
+use self::{lines::Lines, live::Announced, request::Content, view::LiveView};
 use super::{
     Done,
     answer::{self, Answer},
@@ -35,7 +36,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Exit status: 0 if its outcome is complete, 1 if not.
 #[derive(Debug, Args)]
 pub(super) struct Call {
-    /// The gateway or one of its aggregates; without a path, /aggregate
+    /// The gateway, one of its aggregates or the route of one; without a path, /aggregate
     #[arg(value_name = "URL", default_value = "http://127.0.0.1:8080/aggregate")]
     url: String,
     /// sequential (sync), concurrent (async) or compare
@@ -46,6 +47,8 @@ pub(super) struct Call {
     concurrency: Option<String>,
     #[command(flatten)]
     asked: client::Asked,
+    #[command(flatten)]
+    content: Content,
     /// Print the gateway's JSON as it came
     #[arg(long)]
     json: bool,
@@ -57,7 +60,9 @@ impl Call {
         let (status, answer) = if screen::shows_progress() && !self.json {
             block_on(self.watch(url))?
         } else {
-            let reply = block_on(client::get(url, self.asked.max_time))?;
+            let sent = self.content.sent()?;
+            let client = client::Client::sending(url, self.asked.max_time, sent)?;
+            let reply = block_on(client.ask())?;
             (reply.status, answer::show(&reply, self.json)?)
         };
         Ok(if status.is_success() && answer.is_complete() {
@@ -69,8 +74,10 @@ impl Call {
 
     /// Draws the answer while it comes, and once more at its end.
     async fn watch(&self, url: http::Uri) -> anyhow::Result<(StatusCode, Answer)> {
+        let mut sent = self.content.sent()?;
         let accept = (header::ACCEPT, HeaderValue::from_static(ACCEPT));
-        let client = client::Client::asking(url, self.asked.max_time, vec![accept])?;
+        sent.headers.push(accept);
+        let client = client::Client::sending(url, self.asked.max_time, sent)?;
         let stop = serve::on_signal(Signals::to_stop()?);
         let mut view = LiveView::begin();
         let ended = tokio::select! {
@@ -100,13 +107,15 @@ impl Call {
             while let Some(piece) = following.piece().await.map_err(|cut| client.told(cut))? {
                 text.extend_from_slice(&piece);
             }
-            return Ok(Some(Reply::new(
-                following.status(),
-                Body::Text {
-                    content_type: None,
-                    text: text.into(),
-                },
-            )));
+            let body = Body::Text {
+                content_type: None,
+                text: text.into(),
+            };
+            let fields = Content::kept(|name| following.header(name));
+            return Ok(Some(Reply {
+                fields: Some(fields),
+                ..Reply::new(following.status(), body)
+            }));
         }
         view.announce(self.announced(&following));
         let mut lines = Lines::default();

@@ -4,8 +4,9 @@
 use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
+use bytes::Bytes;
 use clap::Args;
-use http::{HeaderName, HeaderValue, Uri, uri::Scheme};
+use http::{HeaderName, HeaderValue, Method, Uri, uri::Scheme};
 use tokio::time::Instant;
 
 use crate::{
@@ -104,6 +105,16 @@ pub(super) fn url_with<'a>(
     Ok(Uri::from_parts(parts)?)
 }
 
+/// The parts of a request beside its URL.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub(super) method: Method,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Option<Bytes>,
+    /// The fields of the answer that are kept with it.
+    pub(super) kept: Vec<HeaderName>,
+}
+
 /// Asks one URL of a gateway, again and again over kept connections.
 pub(super) struct Client {
     adapter: Adapter,
@@ -114,15 +125,11 @@ pub(super) struct Client {
 impl Client {
     /// Makes a client that waits at most `timeout` for each answer.
     pub(super) fn to(url: Uri, timeout: Duration) -> anyhow::Result<Self> {
-        Self::asking(url, timeout, Vec::new())
+        Self::sending(url, timeout, Sent::default())
     }
 
-    /// Makes a client like [`Client::to`], with these fields in each request.
-    pub(super) fn asking(
-        url: Uri,
-        timeout: Duration,
-        headers: Vec<(HeaderName, HeaderValue)>,
-    ) -> anyhow::Result<Self> {
+    /// Makes a client like [`Client::to`] that sends this.
+    pub(super) fn sending(url: Uri, timeout: Duration, sent: Sent) -> anyhow::Result<Self> {
         let shown = url.to_string();
         let mut every = StatusSet::empty();
         for class in ["1xx", "2xx", "3xx", "4xx", "5xx"] {
@@ -135,7 +142,10 @@ impl Client {
             ..Service::new("gateway", address)
         };
         let request = Request {
-            headers,
+            method: sent.method,
+            headers: sent.headers,
+            body: sent.body,
+            kept_fields: sent.kept,
             timeout,
             success: every,
             max_body: MAX_BODY,
@@ -157,7 +167,7 @@ impl Client {
         })
     }
 
-    /// Sends one GET. Returns the status and the whole body, whatever the status is.
+    /// Sends one request. Returns the status and the whole body, whatever the status is.
     pub(super) async fn attempt(&self) -> Result<Reply, Failure> {
         let forward = forward();
         let until = Instant::now() + self.timeout;
@@ -180,12 +190,12 @@ impl Client {
         })
     }
 
-    /// Sends one GET like [`Client::attempt`]. A failure ends the command.
+    /// Sends one request like [`Client::attempt`]. A failure ends the command.
     pub(super) async fn ask(&self) -> anyhow::Result<Reply> {
         self.attempt().await.map_err(|failure| self.told(failure))
     }
 
-    /// Sends one GET whose answer is taken as it comes. The caller has to bound its time.
+    /// Sends one request whose answer is taken as it comes. The caller has to bound its time.
     pub(super) async fn follow(&self) -> anyhow::Result<Following> {
         let following = self.adapter.follow(&forward()).await;
         following.map_err(|failure| self.told(failure))

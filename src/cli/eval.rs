@@ -69,10 +69,8 @@ impl Eval {
             own: None,
             own_result: false,
             in_each: self.item.is_some(),
-            has_body: aggregate
-                .methods
-                .iter()
-                .any(|method| *method != Method::GET),
+            has_body: (aggregate.methods.iter())
+                .any(|method| ![Method::GET, Method::DELETE].contains(method)),
             has_client: true,
         };
         let subject = Subject::parse(&self.text, &known)?;

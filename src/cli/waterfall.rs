@@ -14,9 +14,9 @@ use std::{
 use anstyle::{AnsiColor, Style as Paint};
 
 use axis::Axis;
-use text::{cells, fitted, padded_left, padded_right, shown};
+use text::{cells, fitted, padded_left, padded_right};
 
-pub use text::duration;
+pub use text::{duration, shown};
 
 /// The narrowest and the widest drawing, in columns.
 const WIDTHS: (usize, usize) = (40, 200);

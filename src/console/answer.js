@@ -3,7 +3,7 @@
 
 import { commands } from "./curl.js";
 import { byId, make, table, write } from "./dom.js";
-import { joined, pretty } from "./json.js";
+import { joined, members, pretty } from "./json.js";
 
 /** The longest text that is laid out and shown, as more makes a page slow. */
 const SHOWN = 200_000;
@@ -21,8 +21,8 @@ const NOTES = {
 
 export class Answer {
   /**
-   * Keeps by mode `{ run, url, comparison, fields, wished, status, headers, text, plain }`. `fields` are the header
-   * fields that were sent, `wished` those that were entered.
+   * Keeps by mode `{ run, url, comparison, sent, wished, status, headers, text, plain }`. `sent` is what was sent,
+   * `wished` the same with all header fields that were entered.
    */
   #kept = new Map();
   /** The mode that the reader has chosen, while it is there. */
@@ -96,7 +96,7 @@ export class Answer {
       case "curl":
         return [block(commands(kept.url, kept.comparison, kept.wished), "The same as commands")];
       default:
-        return json(kept.text ?? streamed(kept.run), "The answer's JSON");
+        return kept.text === null ? ofStream(kept.run) : json(kept.text, "The answer's JSON");
     }
   }
 
@@ -140,6 +140,16 @@ export class Answer {
     write(button, copied ? "Copied" : "Press Ctrl-C");
     button.addEventListener("blur", () => write(button, "Copy"), { once: true });
   }
+}
+
+/** Shows the JSON that a run's lines make, below the answer itself if that has a shape of its own. */
+function ofStream(run) {
+  const value = run.outcomeLine === null ? undefined : members(run.outcomeLine).get("value");
+  if (value === undefined) {
+    return json(streamed(run), "The answer's JSON");
+  }
+  const note = make("p", { class: "hint" }, "The answer is the last line's value. This is the whole stream:");
+  return [...json(value, "The answer's JSON"), note, ...json(streamed(run), "The stream's JSON")];
 }
 
 /** Returns the JSON that a run's lines make. */

@@ -2,7 +2,7 @@
 // show them.
 
 import { Answer } from "./answer.js";
-import { called, limit, options, sendable, target } from "./choice.js";
+import { called, limit, options, sent as whatIsSent, target, typed } from "./choice.js";
 import { announce, byId, write } from "./dom.js";
 import { exchange, whole } from "./exchange.js";
 import { Form } from "./form.js";
@@ -93,12 +93,12 @@ async function busy(act) {
 }
 
 /** Asks for a run's answer once more, in one piece. Returns null while something else runs. */
-async function again({ url, fields, run }) {
+async function again({ url, sent, run }) {
   if (document.body.dataset.running) {
     return null;
   }
   announce(`${TITLES[run.mode]} run without a stream has begun.`);
-  const answer = await busy(() => whole(url, fields, stopping.signal));
+  const answer = await busy(() => whole(url, sent, stopping.signal));
   announce(answer?.error ?? `The plain answer has come, with status ${answer?.status}.`);
   return answer;
 }
@@ -110,8 +110,9 @@ async function one(choice, mode) {
   const url = new URL(target(choice, mode), document.baseURI).href;
   const compared = choice.aggregate.compare ? target(choice, "compare") : null;
   const comparison = compared && new URL(compared, document.baseURI).href;
-  const fields = sendable(choice);
-  const kept = { run, url, comparison, fields, wished: choice.headers, status: null, headers: [], text: null, plain: null };
+  const sent = whatIsSent(choice);
+  const wished = { ...sent, headers: typed(choice.body, choice.headers) };
+  const kept = { run, url, comparison, sent, wished, status: null, headers: [], text: null, plain: null };
   shown.runs.delete(mode);
   // In the order of the modes, whichever ran last.
   shown.runs = sorted([...shown.runs, [mode, run]]);
@@ -138,7 +139,7 @@ async function one(choice, mode) {
     tell(run.latest);
     return isLast;
   };
-  const { end, problem } = await exchange(url, fields, stopping.signal, head, line);
+  const { end, problem } = await exchange(url, sent, stopping.signal, head, line);
   if (end !== null) {
     run.close(ENDS[end], problem, clock());
     kept.text = problem?.text ?? null;

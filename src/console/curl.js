@@ -6,11 +6,15 @@ export function quoted(text) {
 }
 
 /**
- * Returns both ways to ask for the answer at `url` with these header fields. `comparison` is the URL that runs both
- * modes, if there is one.
+ * Returns both ways to ask for the answer at `url` with `{ method, headers, body }`. `comparison` is the URL that runs
+ * both modes, if there is one.
  */
-export function commands(url, comparison = null, fields = []) {
-  const headers = fields.map(([name, value]) => `-H ${quoted(`${name}: ${value}`)} `).join("");
+export function commands(url, comparison = null, { method = "GET", headers: fields = [], body = null } = {}) {
+  const headers = [
+    method === "GET" ? "" : `-X ${method} `,
+    ...fields.map(([name, value]) => `-H ${quoted(`${name}: ${value}`)} `),
+    body === null ? "" : `--data-raw ${quoted(body)} `,
+  ].join("");
   const both = comparison
     ? `\n\n# both modes in one request\ncurl ${headers}${quoted(comparison)}`
     : "";

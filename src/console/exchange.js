@@ -8,18 +8,14 @@ import { Lines } from "./lines.js";
 const SHOWN = 400;
 
 /**
- * Asks `url` with these header fields, a list of names and values. `head` gets the response, then `line` gets each line
- * and returns true for the last one.
+ * Asks `url` with `sent`: `{ method, headers, body }`, its headers a list of names and values. `head` gets the response,
+ * then `line` gets each line and returns true for the last one.
  * Resolves to `{ end: null }` after the last line, otherwise to one of the ends of a run, with `problem` if one is
  * known.
  */
-export async function exchange(url, fields, signal, head, line) {
+export async function exchange(url, sent, signal, head, line) {
   try {
-    const response = await fetch(url, {
-      headers: [...fields, ["accept", "application/x-ndjson"]],
-      cache: "no-store",
-      signal,
-    });
+    const response = await fetch(url, request(sent, "application/x-ndjson", signal));
     head(response);
     const type = response.headers.get("content-type") ?? "";
     if (!response.ok || !type.startsWith("application/x-ndjson")) {
@@ -35,6 +31,11 @@ export async function exchange(url, fields, signal, head, line) {
       problem: { title: "No answer", detail: `The gateway could not be reached (${error.message}).` },
     };
   }
+}
+
+/** Returns what `fetch` takes, for an answer of this type. */
+function request({ method, headers, body }, type, signal) {
+  return { method, headers: [...headers, ["accept", type]], body: body ?? undefined, cache: "no-store", signal };
 }
 
 async function read(body, signal, line) {
@@ -69,10 +70,9 @@ async function read(body, signal, line) {
 /**
  * Asks `url` for its answer in one piece. Resolves to `{ status, headers, text }`, or to `{ error }` with a sentence.
  */
-export async function whole(url, fields, signal) {
+export async function whole(url, sent, signal) {
   try {
-    const headers = [...fields, ["accept", "application/json"]];
-    const response = await fetch(url, { headers, cache: "no-store", signal });
+    const response = await fetch(url, request(sent, "application/json", signal));
     return { status: response.status, headers: [...response.headers], text: await response.text() };
   } catch (error) {
     return { error: signal.aborted ? "Stopped." : `The gateway could not be reached (${error.message}).` };

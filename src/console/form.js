@@ -1,5 +1,6 @@
 // The form: shows what the chosen aggregate allows, and makes a choice of what was entered, or shows the mistake in it.
 
+import { method, takesOwn } from "./choice.js";
 import { byId, make, write } from "./dom.js";
 import { Forwarded } from "./forwarded.js";
 import { count, round } from "./scale.js";
@@ -62,7 +63,8 @@ export class Form {
     const aggregate = this.#aggregate;
     const { calls, mode, deadline_ms: deadline, wait_for: needed } = aggregate;
     const most = Math.min(aggregate.concurrency, calls.length);
-    write(byId("about"), `${count(calls.length, "call")}, ${mode} by default${waits(needed)}`);
+    const own = takesOwn(aggregate) ? "" : "; it takes no choices: mode, calls and times are as configured";
+    write(byId("about"), `${count(calls.length, "call")}, ${mode} by default${waits(needed)}${own}`);
     write(byId("concurrency-note"), `1 to ${most}`);
     byId("concurrency").placeholder = String(most);
     write(byId("timeout-note"), `up to ${round(deadline)}`);
@@ -70,6 +72,10 @@ export class Form {
     byId("wait-for").placeholder = String(needed ?? "all");
     write(byId("wait-for-note"), `all, required, first, or a number up to ${calls.length}`);
     this.#forwarded.show(aggregate);
+    if (method({ aggregate }) !== "GET") {
+      // It may change something, so it is not run twice unless that is asked for.
+      this.#form.querySelector(`input[name=mode][value=${mode}]`).checked = true;
+    }
     byId("calls").replaceChildren(
       ...calls.map((call) =>
         make(
@@ -100,7 +106,7 @@ export class Form {
     const concurrency = byId("concurrency").value.trim();
     const timeout = byId("timeout").value.trim();
     const waitFor = byId("wait-for").value.trim();
-    const { parameters, headers, wrong, input } = this.#forwarded.read();
+    const { path, parameters, headers, body, wrong, input } = this.#forwarded.read();
     const chosen = new Set(this.#boxes.filter((box) => box.checked).map((box) => box.value));
     const calls = aggregate.calls.filter((call) => chosen.has(call.name));
     if (concurrency !== "" && !/^[1-9]\d{0,3}$/.test(concurrency)) {
@@ -119,14 +125,17 @@ export class Form {
       return this.#complain("Choose at least one call.", this.#boxes[0]);
     }
     this.#complain("", null);
+    const rest = { parameters, headers, path, body };
+    if (!takesOwn(aggregate)) {
+      return { aggregate, modes: [aggregate.mode], concurrency: null, timeout: null, waitFor: null, calls: null, ...rest };
+    }
     return {
       aggregate,
       modes: MODES[new FormData(this.#form).get("mode")],
       concurrency: concurrency === "" ? null : Number(concurrency),
       timeout: timeout === "" ? null : timeout.replaceAll(/\s+/g, ""),
       waitFor: waitFor === "" ? null : waitFor,
-      parameters,
-      headers,
+      ...rest,
       calls: calls.length === aggregate.calls.length ? null : calls,
     };
   }

@@ -174,7 +174,7 @@ function behindValue(text, at) {
 }
 
 /** The members with data of upstreams. They are kept as text, and no values are made of them. */
-const THEIRS = new Set(["body", "results"]);
+const THEIRS = new Set(["body", "results", "value"]);
 
 /** Reads the gateway's own members of an object, without those with data of upstreams. */
 export function read(text) {

@@ -97,14 +97,16 @@ export class Run {
     this.problem = problem;
   }
 
-  /** Marks as many calls as allowed as under way from `at` on. */
+  /** Marks as many calls as allowed as under way from `at` on: those that wait for no other. */
   #begin(at) {
     let under = this.calls.filter((call) => call.began !== null && call.result === null).length;
+    const open = new Set(this.calls.filter((call) => call.result === null).map(({ name }) => name));
     for (const call of this.calls) {
       if (under >= this.#limit) {
         break;
       }
-      if (call.began === null && call.result === null) {
+      const waits = after(call).some((name) => open.has(name));
+      if (call.began === null && call.result === null && !waits) {
         call.began = at;
         under += 1;
       }
@@ -146,11 +148,32 @@ export class Run {
     return { state: "running", start: call.began, length: Math.max(0, now - call.began) };
   }
 
+  /**
+   * Returns the names of the calls on the critical path: of those that waited for one another, the chain that ended
+   * last. It is empty if none of that chain waited.
+   */
+  get critical() {
+    const sent = this.calls.filter(({ result }) => result !== null && result.attempts > 0);
+    const end = ({ result }) => result.start_ms + result.elapsed_ms;
+    const last = (calls) => calls.reduce((last, call) => (last === null || end(call) > end(last) ? call : last), null);
+    const names = new Set();
+    let call = last(sent);
+    while (call !== null && !names.has(call.name)) {
+      names.add(call.name);
+      const before = after(call);
+      call = last(sent.filter(({ name }) => before.includes(name)));
+    }
+    return names.size > 1 ? names : new Set();
+  }
+
   /** Returns the number of calls that have succeeded. */
   get ok() {
     return this.calls.filter((call) => call.result?.ok).length;
   }
 }
+
+/** Returns the names of the calls that one waits for. */
+const after = (call) => call.after ?? [];
 
 /** Reads a time from a line; zero if it is not a number. */
 const time = (value) => (Number.isFinite(value) ? value : 0);

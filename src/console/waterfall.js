@@ -118,6 +118,7 @@ function view(run) {
 /** Returns the items of a run's calls. They are made again if the gateway has named other calls. */
 function items(shown) {
   shown.names = shown.run.calls.map((call) => call.name).join();
+  shown.isMarked = false;
   shown.items = shown.run.calls.map((call) => {
     const bar = make("span", { class: "bar", hidden: true });
     const took = make("span", { class: "took" });
@@ -128,9 +129,12 @@ function items(shown) {
     if (call.optional) {
       name.append(make("small", {}, "optional"));
     }
+    if (call.after?.length > 0) {
+      name.append(make("small", { class: "waits" }, `waits for ${call.after.join(", ")}`));
+    }
     const track = make("span", { class: "track", "aria-hidden": "true" }, bar);
     const item = make("li", { "data-state": "" }, name, track, begins, took, said, more);
-    return { item, bar, begins, took, said, more };
+    return { item, name, bar, begins, took, said, more };
   });
   return shown.items.map(({ item }) => item);
 }
@@ -151,6 +155,21 @@ function drawRun(shown, now, figures) {
     shown.problem.append(...told(run.problem, run.id));
   }
   run.calls.forEach((call, at) => drawCall(shown.items[at], call, run.span(call, now), figures));
+  if (run.isOver && !shown.isMarked) {
+    shown.isMarked = true;
+    mark(shown);
+  }
+}
+
+/** Marks the calls of the critical path. Of calls one after another, all are on it, and none is marked. */
+function mark({ run, items }) {
+  const critical = run.mode === "sequential" ? new Set() : run.critical;
+  run.calls.forEach((call, at) => {
+    if (critical.has(call.name)) {
+      items[at].item.dataset.critical = "true";
+      items[at].name.append(make("small", { class: "critical" }, "critical path"));
+    }
+  });
 }
 
 function drawCall({ item, bar, begins, took, said, more }, call, { state, start, length }, figures) {

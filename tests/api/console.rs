@@ -175,30 +175,33 @@ async fn the_page_is_told_what_can_be_run_and_no_address() {
         {
             "name": "default", "mode": "concurrent", "deadline_ms": 10_000, "concurrency": 1000,
             "wait_for": null, "compare": true,
+            "path": null, "path_parameters": [], "methods": ["GET"], "takes_body": false, "parameters": true,
             "forward_query": ["id", "page"],
             "forward_headers": ["cookie", "traceparent", "tracestate", "x-tenant"],
             "calls": [
-                {"name": "users", "upstream": "users", "optional": false},
-                {"name": "orders", "upstream": "orders", "optional": false},
+                {"name": "users", "upstream": "users", "optional": false, "after": []},
+                {"name": "orders", "upstream": "orders", "optional": false, "after": []},
             ],
         },
         {
             "name": "home", "mode": "sequential", "deadline_ms": 1500, "concurrency": 1,
             "wait_for": 1, "compare": false,
+            "path": null, "path_parameters": [], "methods": ["GET"], "takes_body": false, "parameters": true,
             "forward_query": ["id"], "forward_headers": ["traceparent", "tracestate"],
             "calls": [
-                {"name": "orders", "upstream": "orders", "optional": false},
-                {"name": "people", "upstream": "orders", "optional": true},
+                {"name": "orders", "upstream": "orders", "optional": false, "after": []},
+                {"name": "people", "upstream": "orders", "optional": true, "after": []},
             ],
         },
         {
             "name": "page", "mode": "concurrent", "deadline_ms": 10_000, "concurrency": 1000,
             "wait_for": "required", "compare": false,
+            "path": null, "path_parameters": [], "methods": ["GET"], "takes_body": false, "parameters": true,
             "forward_query": ["id", "page"],
             "forward_headers": ["cookie", "traceparent", "tracestate", "x-tenant"],
             "calls": [
-                {"name": "users", "upstream": "users", "optional": false},
-                {"name": "orders", "upstream": "orders", "optional": true},
+                {"name": "users", "upstream": "users", "optional": false, "after": []},
+                {"name": "orders", "upstream": "orders", "optional": true, "after": []},
             ],
         },
     ]);

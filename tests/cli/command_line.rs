@@ -26,6 +26,7 @@ fn every_command_explains_itself() {
         "demo",
         "serve",
         "check",
+        "eval",
         "call",
         "bench",
         "ping",
@@ -167,6 +168,30 @@ fn the_schema_takes_what_check_prints_and_refuses_what_check_refuses() {
         fs::write(&name, format!("{line}\n{good}")).unwrap();
         run(&["check", "-c", name.to_str().unwrap()]).expect(1);
     }
+}
+
+/// Returns the keys of a table that hold this kind of text.
+fn holding<'a>(table: &'a Value, kind: &str) -> Vec<&'a str> {
+    let keys = table["properties"].as_object().unwrap().iter();
+    let holding = keys.filter(|(_, key)| key["x-gather"] == kind);
+    holding.map(|(name, _)| &**name).collect()
+}
+
+#[test]
+fn the_schema_says_which_keys_hold_references_and_which_an_expression() {
+    let schema = schema();
+    let call = &schema["$defs"]["Call"];
+    let mut references = holding(call, "references");
+    references.sort_unstable();
+    assert_eq!(
+        references,
+        ["each", "form", "headers", "json", "path", "query"]
+    );
+    let mut expressions = holding(call, "expression");
+    expressions.sort_unstable();
+    assert_eq!(expressions, ["expect", "select", "when"]);
+    let shape = &schema["$defs"]["ShapeValue"];
+    assert_eq!(holding(shape, "expression"), ["value"]);
 }
 
 #[test]

@@ -23,7 +23,8 @@ path = "/users/{id:int}/home"
 methods = ["POST"]
 shape = "merge"
 deadline = "3s"
-response_headers = ["cache-control"]
+response_headers = ["x-version"]
+wait_for = "required"
 
 [[aggregates.home.calls]]
 upstream = "users"

@@ -19,6 +19,7 @@ mod bodies;
 mod call;
 mod check;
 mod command_line;
+mod composed;
 mod demo;
 mod documents;
 mod eval;

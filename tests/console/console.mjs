@@ -6,6 +6,7 @@
 import { scenarios as bodies } from "./bodies.mjs";
 import { launch, open } from "./browser.mjs";
 import { scenarios as choose } from "./choose.mjs";
+import { scenarios as composed } from "./composed.mjs";
 import { scenarios as runs } from "./runs.mjs";
 import { scenarios as use } from "./use.mjs";
 
@@ -28,7 +29,7 @@ async function play([name, scenario], tab) {
   }
 }
 
-const chosen = Object.entries({ ...runs, ...use, ...bodies, ...choose }).filter(([name]) => name.includes(ONLY));
+const chosen = Object.entries({ ...runs, ...use, ...bodies, ...choose, ...composed }).filter(([name]) => name.includes(ONLY));
 const player = async (tab) => {
   while (chosen.length > 0) {
     await play(chosen.shift(), tab);

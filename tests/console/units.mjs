@@ -12,6 +12,7 @@ import { MOST, percentile, Records } from "../../src/console/records.js";
 import { Run } from "../../src/console/run.js";
 import { ceiling, marks, ratio, round, step, time } from "../../src/console/scale.js";
 import { paths, rate, Series } from "../../src/console/series.js";
+import "./composing.mjs";
 import "./reading.mjs";
 
 test("a shell reads a quoted word as it was", () => {
@@ -28,7 +29,7 @@ test("commands name both ways to ask, and a comparison only where there is one",
   assert.match(both, /^curl -N -H 'Accept: application\/x-ndjson' 'http/m);
   assert.match(both, /^curl 'http:\/\/gateway\/aggregate\?mode=compare'$/m);
   assert.doesNotMatch(commands(url), /compare/);
-  const headers = commands(url, `${url}&x`, [["x-tenant", "it's"], ["cookie", "a=b"]]);
+  const headers = commands(url, `${url}&x`, { headers: [["x-tenant", "it's"], ["cookie", "a=b"]] });
   assert.equal(headers.match(/-H 'x-tenant: it'\\''s' -H 'cookie: a=b' 'http/g).length, 3);
 });
 

@@ -80,6 +80,7 @@ fn configuration(origin: &str) -> String {
         upstreams.deep = {{ url = "{origin}/deep", max_depth = 1000 }}
         upstreams.deeper = {{ url = "{origin}/deeper", max_depth = 1000 }}
         upstreams.echo = {{ url = "{origin}/echo", forward_query = ["id", "q[]"], forward_headers = ["x-tenant", "cookie", "accept"] }}
+        upstreams.told.url = "{origin}/echo"
         upstreams.an_upstream_whose_name_is_long.url = "{origin}/quick"
         upstreams.broken = {{ url = "{origin}/sick", breaker = {{ failures = 1, open_for = "60s" }} }}
 
@@ -95,6 +96,12 @@ fn configuration(origin: &str) -> String {
         breaking = {{ calls = ["broken"] }}
         deep = {{ calls = ["deep", "deeper"] }}
         passing = {{ calls = ["echo"] }}
+        page = {{ path = "/pages/{{id:int}}", shape = "merge", calls = [
+            {{ upstream = "told", name = "user", query = {{ id = "{{path.id}}" }} }},
+            {{ upstream = "told", name = "orders", query = {{ of = "{{user.body.query}}", since = "{{query.since?}}" }} }},
+            {{ upstream = "told", name = "stock", query = {{ id = "{{orders.body.missing}}" }}, optional = true }},
+            {{ upstream = "told", name = "extra", when = "user.body.query == \"\"" }}] }}
+        posting = {{ methods = ["POST"], calls = [{{ upstream = "told", query = {{ id = "{{body.id}}" }} }}] }}
         named = {{ calls = [{{ upstream = "an_upstream_whose_name_is_long", optional = true,
                                name = "a_call_whose_name_is_as_long_as_any_that_the_gateway_takes_at_a" }}, "quick"] }}
         "#

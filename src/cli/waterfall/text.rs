@@ -75,7 +75,8 @@ pub(super) fn cells(text: &str) -> usize {
 }
 
 /// Escapes everything in `text` that would steer a terminal. Without Unicode, a character outside ASCII becomes `?`.
-pub(super) fn shown(text: &str, unicode: bool) -> String {
+#[must_use]
+pub fn shown(text: &str, unicode: bool) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() || (!character.is_ascii() && is_in(&INVISIBLE, character)) {
