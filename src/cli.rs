@@ -18,6 +18,7 @@ mod schema;
 mod screen;
 mod serve;
 mod shaped;
+mod times;
 pub mod waterfall;
 
 use std::{future::Future, process::ExitCode, time::Duration};

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::{
     client, critical, screen,
     shaped::Shaped,
+    times::millis,
     waterfall::{self, Bar, Status, Style, Waterfall, duration},
 };
 use crate::{
@@ -308,12 +309,6 @@ pub(super) fn note(call: &CallReport) -> String {
     }
 }
 
-/// The time from the run's start to the call's end.
-pub(super) fn end(call: &CallReport) -> Duration {
-    let times = call.times();
-    millis(times.start_ms) + millis(times.elapsed_ms)
-}
-
 pub(super) fn bar<'a>(call: &'a CallReport, note: &'a str) -> Bar<'a> {
     let times = call.times();
     Bar {
@@ -330,11 +325,6 @@ pub(super) fn bar<'a>(call: &'a CallReport, note: &'a str) -> Bar<'a> {
         note,
         attempts: times.attempts,
     }
-}
-
-/// Converts milliseconds to a duration. A value that no gateway can have sent becomes zero.
-pub(super) fn millis(millis: f64) -> Duration {
-    Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default()
 }
 
 /// Prints an answer on standard output, as it came or drawn.

@@ -4,7 +4,7 @@
 use std::{io, time::Duration};
 
 use super::{
-    answer::{end, millis},
+    times::{end, millis},
     waterfall::{self, Style},
 };
 use crate::compose::types::{CallReport, Run};

@@ -10,7 +10,7 @@ use anyhow::bail;
 use http::Method;
 
 use self::{
-    graph::{critical, layers},
+    graph::{critical, layers, order},
     lines::Lines,
 };
 use crate::{
@@ -70,7 +70,8 @@ fn drawn(config: &Config, aggregate: &Aggregate) -> String {
         .filter_map(|call| Some((call, explained(&config.services, call)?)))
         .collect();
     let mut lines = Lines::default();
-    lines.line(&format!("{}: {}", aggregate.name, rules(aggregate)));
+    lines.line(&aggregate.name);
+    lines.list("runs", &rules(aggregate));
     entry(aggregate, &mut lines);
     answer(aggregate, &mut lines);
     plan(aggregate, &calls, &mut lines);
@@ -80,8 +81,8 @@ fn drawn(config: &Config, aggregate: &Aggregate) -> String {
     lines.into_text()
 }
 
-/// Returns the aggregate's rules in one line.
-fn rules(aggregate: &Aggregate) -> String {
+/// Returns the aggregate's rules.
+fn rules(aggregate: &Aggregate) -> [String; 3] {
     let rules = &aggregate.rules;
     let mode = match rules.mode {
         Mode::Sequential => "one call after another".to_owned(),
@@ -97,7 +98,11 @@ fn rules(aggregate: &Aggregate) -> String {
         Completion::Quorum(needed) => format!("{needed} successes"),
     };
     let deadline = humantime::format_duration(rules.deadline);
-    format!("{mode}; waits for {awaited}, at most {deadline}")
+    [
+        mode,
+        format!("waits for {awaited}"),
+        format!("at most {deadline}"),
+    ]
 }
 
 /// Writes the routes, and the parts of the client's request that some call takes.
@@ -169,13 +174,16 @@ fn answer(aggregate: &Aggregate, lines: &mut Lines) {
         Shape::Value(expression) => lines.entry("answer", expression.source()),
         Shape::Merge => {
             let seen = aggregate.calls.iter().filter(|call| !call.shape.is_hidden);
-            let places: Vec<_> = seen
+            let mut places: Vec<_> = seen
                 .map(|call| match &call.shape.into {
                     None => call.name.to_string(),
                     Some(Place::Spread) => format!("the members of {}", call.name),
                     Some(Place::At(names)) => format!("{} = {}", names.join("."), call.name),
                 })
                 .collect();
+            if let Some(first) = places.first_mut() {
+                first.insert_str(0, "one object: ");
+            }
             lines.list("answer", &places);
         }
     }
@@ -191,16 +199,21 @@ fn plan(aggregate: &Aggregate, calls: &[(&Call, Explained)], lines: &mut Lines) 
     let after: Vec<_> = calls.iter().map(|(call, _)| &*call.after).collect();
     let times: Vec<_> = calls.iter().map(|(_, call)| call.timeout).collect();
     let layers = layers(&after);
-    let (path, longest) = critical(&after, &times);
-    let mut order: Vec<_> = (0..calls.len()).collect();
-    order.sort_by_key(|&call| layers[call]);
+    let is_sequential = aggregate.rules.mode == Mode::Sequential;
+    let (path, longest) = match is_sequential {
+        true => (order(&after), times.iter().sum()),
+        false => critical(&after, &times),
+    };
+    let mut rows: Vec<_> = (0..calls.len()).collect();
+    rows.sort_by_key(|&call| layers[call]);
     let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or_default();
     let name = widest(&mut calls.iter().map(|(call, _)| call.name.len()));
     let shown: Vec<_> = times.iter().map(|time| time_of(*time)).collect();
     let time = widest(&mut shown.iter().map(String::len));
     lines.blank();
-    for call in order {
-        let mark = if path.contains(&call) { '*' } else { ' ' };
+    for call in rows {
+        let is_marked = !is_sequential && path.contains(&call);
+        let mark = if is_marked { '*' } else { ' ' };
         let (layer, own) = (layers[call] + 1, &calls[call].0.name);
         let start = format!("{layer:>3} {mark} {own:name$}  {:>time$}", shown[call]);
         let names: Vec<_> = after[call]
@@ -221,13 +234,19 @@ fn plan(aggregate: &Aggregate, calls: &[(&Call, Explained)], lines: &mut Lines) 
         ),
         false => String::new(),
     };
+    let (title, rule) = match is_sequential {
+        true => ("in this order", "the sum of the timeouts"),
+        false => (
+            "* critical path",
+            "the chain with the largest sum of timeouts",
+        ),
+    };
     lines.line(&format!(
-        "  * critical path: {}, at most {}{past}",
+        "  {title}: {}, at most {}{past}",
         names.join(" → "),
         time_of(longest)
     ));
-    lines
-        .line("    (the chain with the largest sum of timeouts; one attempt and one element each)");
+    lines.line(&format!("    ({rule}; one attempt and one element each)"));
 }
 
 /// Writes what a call sends, from where, and what becomes of its answer.

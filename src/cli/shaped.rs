@@ -6,7 +6,7 @@ use std::{io, time::Duration};
 use http::HeaderName;
 
 use super::{
-    answer::millis,
+    times::millis,
     waterfall::{self, Style, duration},
 };
 use crate::fanout::Reply;

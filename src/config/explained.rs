@@ -12,7 +12,11 @@ use super::{
     urls,
     values::{Count, Texts},
 };
-use crate::{fanout::Need, upstream::Request};
+use crate::{
+    exchange::{TRACE_PARENT, TRACE_STATE},
+    fanout::Need,
+    upstream::Request,
+};
 
 /// A call, described in texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +80,10 @@ fn sent(written: &RawCallTable, request: &Request, parts: &mut Parts) {
             parts.push(("header", format!("{name}: {}", value.unwrap_or(MASK))));
         }
     }
+    // A caller's trace goes everywhere, as the request's id does.
+    let traces = [TRACE_PARENT, TRACE_STATE];
     let forwarded = request.forward_headers.iter();
+    let forwarded = forwarded.filter(|name| !traces.contains(name));
     parts.extend(forwarded.map(|name| ("header", format!("{name} {OF_CLIENT}"))));
     if written.idempotency_key == Some(true) {
         let key = "idempotency-key: generated, one for all attempts";

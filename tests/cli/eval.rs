@@ -52,7 +52,7 @@ impl Place {
     }
 
     fn refusal(&self, answer: &str, text: &str) -> String {
-        self.eval(answer, text, &[]).one_sentence()
+        self.eval(answer, text, &[]).last_line()
     }
 }
 

@@ -30,7 +30,7 @@ export const scenarios = {
       assert.equal(drawn[3].said.slice(1), "omitted");
       assert.ok(drawn[3].more.length > 0);
       assert.deepEqual(await notes(page), [
-        ["critical path"], ["waits for user", "critical path"], ["waits for orders"], ["waits for user"],
+        ["critical path"], ["waits for user", "critical path"], ["optional", "waits for orders"], ["waits for user"],
       ]);
       const text = await page.textContent("#answer pre");
       assert.match(text, /^\{\s+"user": \{[^}]*"query": "id=42"/);

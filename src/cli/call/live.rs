@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use crate::{
     cli::{
         answer::{self, Answer, Ending, Message},
+        times,
         waterfall::{self, Bar, Status, Style, Waterfall},
     },
     compose::types::{CallReport, StreamedResult},
@@ -218,7 +219,7 @@ impl Run {
     /// Returns the time that the run has been under way, or took in all.
     fn elapsed(&self, now: Duration) -> Duration {
         if self.is_settled() {
-            let ends = self.results.iter().flatten().map(answer::end);
+            let ends = self.results.iter().flatten().map(times::end);
             return ends.max().unwrap_or_default();
         }
         self.began
@@ -236,7 +237,7 @@ impl Run {
 
     fn bars<'a>(&'a self, names: &'a [String], notes: &'a [String], now: Duration) -> Vec<Bar<'a>> {
         let elapsed = self.elapsed(now);
-        let mut ends: Vec<_> = self.results.iter().flatten().map(answer::end).collect();
+        let mut ends: Vec<_> = self.results.iter().flatten().map(times::end).collect();
         ends.sort_unstable();
         let mut started = ends.len();
         let most = started.saturating_add(self.width);

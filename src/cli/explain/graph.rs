@@ -43,22 +43,18 @@ pub(super) fn critical(after: &[&[usize]], times: &[Duration]) -> (Vec<usize>, D
     (path, sum)
 }
 
-/// Returns the calls in an order in which each comes after those that it waits for.
-fn order(after: &[&[usize]]) -> Vec<usize> {
+/// Returns the calls in the order in which they start one after another: always the first that waits for no other.
+pub(super) fn order(after: &[&[usize]]) -> Vec<usize> {
     let mut order = Vec::with_capacity(after.len());
     let mut is_placed = vec![false; after.len()];
-    loop {
-        let before = order.len();
-        for call in 0..after.len() {
-            if !is_placed[call] && after[call].iter().all(|&earlier| is_placed[earlier]) {
-                is_placed[call] = true;
-                order.push(call);
-            }
-        }
-        if order.len() == before {
-            return order;
-        }
+    let is_next = |call: usize, is_placed: &[bool]| {
+        !is_placed[call] && after[call].iter().all(|&earlier| is_placed[earlier])
+    };
+    while let Some(call) = (0..after.len()).find(|&call| is_next(call, &is_placed)) {
+        is_placed[call] = true;
+        order.push(call);
     }
+    order
 }
 
 #[cfg(test)]
@@ -82,6 +78,11 @@ mod tests {
         assert_eq!((path, sum), (vec![1, 2], Duration::from_secs(3)));
         let (path, sum) = critical(&after, &seconds(&[1, 1, 1, 5]));
         assert_eq!((path, sum), (vec![0, 3], Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn one_after_another_the_first_starts_that_waits_for_no_other() {
+        assert_eq!(order(&[&[2], &[], &[], &[0]]), [1, 2, 0, 3]);
     }
 
     #[test]
