@@ -44,6 +44,10 @@ cancel:
 graph:
     cargo bench --locked --bench graph
 
+# CPU of composition: routes, values, `keep`, `when`, and a home page beside nginx + Lua; fails above what is wanted.
+composition *arguments:
+    cargo bench --locked --bench composition -- {{arguments}}
+
 # Goodput and refusals at half to four times what an upstream carries; fails below 90 % of the peak or above 5 ms.
 overload:
     cargo bench --locked --bench overload

@@ -27,6 +27,8 @@ mod machine;
 mod measure;
 #[path = "support/metrics.rs"]
 mod metrics;
+#[path = "compare/nginx.rs"]
+mod nginx;
 #[path = "compare/options.rs"]
 mod options;
 #[path = "compare/page.rs"]

@@ -3,7 +3,7 @@
 
 use std::{fs, io};
 
-use super::peers::repository;
+use super::nginx::repository;
 
 const PAGE: &str = "docs/performance.md";
 const BEGIN: &str = "<!-- figures: written by `just bench` -->";

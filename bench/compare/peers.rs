@@ -7,7 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::options::Options;
+use super::{
+    nginx::{lua_modules, repository},
+    options::Options,
+};
 
 /// A program that can be measured.
 pub struct Program {
@@ -32,11 +35,6 @@ pub enum How {
     Fastify(PathBuf),
     /// FastAPI, with the Python that has the packages.
     FastApi(PathBuf),
-}
-
-/// Returns a file of this repository.
-pub fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// Returns the wanted programs that are available. The others are reported, with the way to get them.
@@ -145,13 +143,7 @@ fn locked(packages: &[&str]) -> String {
 fn nginx_lua() -> Result<Program, String> {
     let missing = "it needs nginx with Lua: apt-get install --no-install-recommends nginx-light libnginx-mod-http-lua";
     let version = version(Path::new("nginx"), "-v").ok_or(missing)?;
-    let modules = [
-        "/usr/lib/nginx/modules",
-        "/usr/share/nginx/modules",
-        "/usr/lib64/nginx/modules",
-    ];
-    let module = |folder: &&&str| Path::new(folder).join("ngx_http_lua_module.so").is_file();
-    let modules = modules.iter().find(module).ok_or(missing)?;
+    let modules = lua_modules().ok_or(missing)?;
     Ok(Program {
         name: "nginx-lua".to_owned(),
         title: "nginx + Lua".to_owned(),

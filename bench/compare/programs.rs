@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::{self, Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -13,7 +13,8 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    peers::{How, Program, repository},
+    nginx::{filled, free_address, nginx},
+    peers::{How, Program},
     process::Process,
 };
 
@@ -158,27 +159,6 @@ impl Program {
             _files: files,
         })
     }
-}
-
-/// Makes a command for nginx with this configuration and nothing of the system's.
-pub fn nginx(place: &str, file: std::path::PathBuf) -> Command {
-    let mut command = Command::new("nginx");
-    command.args(["-e", "stderr", "-p", place, "-c"]).arg(file);
-    command
-}
-
-/// Returns a template of this repository with its `{name}`s replaced.
-pub fn filled(template: &str, values: &[(&str, &str)]) -> io::Result<String> {
-    let mut text = fs::read_to_string(repository(template))?;
-    for (name, value) in values {
-        text = text.replace(&format!("{{{name}}}"), value);
-    }
-    Ok(text)
-}
-
-/// Returns an address that was free a moment ago, for programs that can't tell which port they took.
-pub fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 /// Asks on a new connection if the program is ready. Fails if it is not.

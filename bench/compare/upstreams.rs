@@ -16,8 +16,9 @@ use tokio::runtime::Runtime;
 use crate::client::Connection;
 
 use super::{
+    nginx::{filled, free_address, nginx},
     process::Process,
-    programs::{DESCRIPTORS, filled, free_address, nginx},
+    programs::DESCRIPTORS,
     scenario::{Scenario, Upstream},
 };
 
