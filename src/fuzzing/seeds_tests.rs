@@ -101,4 +101,8 @@ fn every_target_has_inputs_and_every_input_a_target() {
         entries(folder).into_iter().map(stem).collect()
     };
     assert_eq!(names("fuzz_targets"), names("seeds"));
+    let document = include_str!("../../docs/reliability.md");
+    for name in names("fuzz_targets") {
+        assert!(document.contains(&format!("\n| `{name}` |")), "{name}");
+    }
 }
