@@ -44,14 +44,14 @@ pub use engine::run;
 pub use event::{AttemptId, Cause, Event, Observer};
 pub use latency::Latency;
 pub use limit::{Limit, Permit};
-pub use outcome::{Blame, CallResult, Outcome, Verdict};
+pub use outcome::{Aside, Blame, CallResult, Outcome, Verdict};
 pub use pace::Pace;
 pub(crate) use pause::{LOOK, is_pause, yield_to_io};
 pub use plan::{
     Aggregate, AggregateId, Call, Choice, PARAMETERS, Plan, PlanError, Positions, UpstreamId,
 };
 pub use policy::{Hedge, Policy, PolicySettings, Refusal};
-pub use reply::{Advice, Body, Failure, FailureKind, HeadStatus, Labels, Party, Reply};
+pub use reply::{Advice, Body, Failure, FailureKind, Fields, HeadStatus, Labels, Party, Reply};
 pub use retry::{Retry, RetryOn};
 pub use rules::{Completion, Mode, Need, OnFailure, Repeatable, Rules, UnknownRule};
 pub use status::{StatusSet, UnknownStatus};

@@ -6,7 +6,7 @@ use actix_web::{
     http::header::{self, HeaderName, HeaderValue},
 };
 
-use crate::fanout::{CallResult, Outcome};
+use crate::fanout::{CallResult, Outcome, Reply};
 
 /// Adds the fields of these names to an answer to `outcome`, and returns the bytes that they take in its head. A
 /// problem gets `Set-Cookie` alone, as that speaks of the client and not of the answer.
@@ -41,12 +41,8 @@ fn first<'a>(name: &HeaderName, outcome: &'a Outcome) -> Vec<&'a HeaderValue> {
 }
 
 fn values<'a>(name: &HeaderName, call: &'a CallResult) -> Vec<&'a HeaderValue> {
-    let fields = call.result.as_ref().ok();
-    let fields = fields.and_then(|reply| reply.fields.as_deref());
-    let named = fields
-        .unwrap_or_default()
-        .iter()
-        .filter(|(own, _)| own == name);
+    let fields = call.result.as_ref().map_or(&[][..], Reply::fields);
+    let named = fields.iter().filter(|(own, _)| own == name);
     named.map(|(_, value)| value).collect()
 }
 
@@ -57,7 +53,7 @@ mod tests {
     use actix_web::http::StatusCode;
 
     use super::*;
-    use crate::fanout::{Body, Mode, Reply, Verdict};
+    use crate::fanout::{Body, Mode, Verdict};
 
     fn outcome(calls: &[&[(&'static str, &'static str)]]) -> Outcome {
         let results = calls.iter().map(|fields| {

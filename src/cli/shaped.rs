@@ -41,7 +41,7 @@ impl Shaped {
     /// Reads a successful answer whose fields say that a gateway has run an aggregate. `None` if it is none.
     pub(super) fn read(json: &str, reply: &Reply) -> Option<Self> {
         let field = |name: &HeaderName| {
-            let mut fields = reply.fields.iter().flat_map(|fields| fields.iter());
+            let mut fields = reply.fields().iter();
             let (_, value) = fields.find(|(own, _)| own == name)?;
             value.to_str().ok()
         };

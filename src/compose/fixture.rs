@@ -37,7 +37,10 @@ pub(super) fn text(name: &str, text: &'static str) -> CallResult {
 /// A call that failed. A `fallback` may stand for its body.
 pub(super) fn failed(name: &str, kind: FailureKind, fallback: Option<&'static str>) -> CallResult {
     let mut call = sent(name, Body::Empty);
-    call.fallback = fallback.map(|json| Bytes::from_static(json.as_bytes()));
+    call = call.with(
+        fallback.map(|json| Bytes::from_static(json.as_bytes())),
+        None,
+    );
     call.result = Err(Failure::new(kind, "because"));
     call
 }

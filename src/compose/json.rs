@@ -187,7 +187,7 @@ pub(super) fn result(
     if call.hedges > 0 {
         put(json, format_args!(",\"hedges\":{}", call.hedges));
     }
-    if let Some(report) = &call.each {
+    if let Some(report) = call.each() {
         each(json, report);
     }
     // Only a shape that changes something about the body.
@@ -201,7 +201,7 @@ pub(super) fn result(
                 format_args!(",\"failure\":\"{}\",\"detail\":", failure.kind),
             );
             string(json, &failure.detail);
-            if let Some(fallback) = &call.fallback {
+            if let Some(fallback) = call.fallback() {
                 json.extend_from_slice(b",\"fallback\":true");
                 if changed.is_none() {
                     member(json, b",\"body\":", fallback);
@@ -297,11 +297,11 @@ pub(super) fn room(call: &CallResult, shaping: Option<(&Shaping<'_>, usize)>) ->
             body @ Body::Binary { bytes, .. } => bytes.len() + body.grows() + 64,
         },
         Err(failure) => {
-            let fallback = call.fallback.as_ref().map_or(0, |value| value.len() + 32);
+            let fallback = call.fallback().map_or(0, |value| value.len() + 32);
             failure.detail.len() + 32 + fallback
         }
     };
-    let each = call.each.as_ref();
+    let each = call.each();
     128 + body + each.map_or(0, |each| 64 + 64 * each.failures.len())
 }
 

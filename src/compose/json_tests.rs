@@ -176,10 +176,7 @@ fn a_comparison_has_a_speedup_only_where_both_runs_were_complete() {
 #[test]
 fn a_fallback_stands_in_the_place_of_a_body() {
     let failure = Failure::new(FailureKind::Timeout, "late");
-    let call = CallResult {
-        fallback: Some(Bytes::from_static(b"[1.10]")),
-        ..call("users", Err(failure))
-    };
+    let call = call("users", Err(failure)).with(Some(Bytes::from_static(b"[1.10]")), None);
     let mut json = Vec::new();
     result(&mut json, &call, None, |_| {});
     assert!(json.len() <= room(&call, None));
@@ -200,14 +197,12 @@ fn a_call_of_many_elements_counts_them_and_names_those_that_failed() {
             status: None,
         },
     ];
-    let call = CallResult {
-        each: Some(Box::new(EachReport {
-            total: 10,
-            ok: 8,
-            failures,
-        })),
-        ..call("stock", Ok(Body::Json(Bytes::from_static(b"[]"))))
+    let report = EachReport {
+        total: 10,
+        ok: 8,
+        failures,
     };
+    let call = call("stock", Ok(Body::Json(Bytes::from_static(b"[]")))).with(None, Some(report));
     let mut json = Vec::new();
     result(&mut json, &call, None, |_| {});
     insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"{"name":"stock","ok":true,"status":200,"start_ms":0.041,"elapsed_ms":2001.402,"attempts":1,"each":{"total":10,"ok":8,"failed":2,"failures":[{"index":3,"failure":"status","status":503},{"index":7,"failure":"skipped"}]},"body":[]}"#);

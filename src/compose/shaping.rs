@@ -85,7 +85,7 @@ impl<'a> Shaping<'a> {
         let Some(&(index, shape)) = self.calls.get(position) else {
             return false;
         };
-        if shape.is_hidden || (call.result.is_err() && call.fallback.is_none()) {
+        if shape.is_hidden || (call.result.is_err() && call.fallback().is_none()) {
             return false;
         }
         match (&shape.select, self.client) {
@@ -208,7 +208,7 @@ fn list<T>(json: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
 
 /// Appends the whole body of a call, or its fallback, as one JSON value.
 fn whole(call: &CallResult, out: &mut Vec<u8>) {
-    match (&call.result, &call.fallback) {
+    match (&call.result, call.fallback()) {
         (Ok(reply), _) => value(out, &reply.body),
         (Err(_), Some(fallback)) => out.extend_from_slice(fallback),
         (Err(_), None) => out.extend_from_slice(NULL),
@@ -217,12 +217,12 @@ fn whole(call: &CallResult, out: &mut Vec<u8>) {
 
 /// Returns the whole body of a call, or its fallback, if it is JSON.
 fn whole_json(call: &CallResult) -> Option<&[u8]> {
-    match (&call.result, &call.fallback) {
+    match (&call.result, call.fallback()) {
         (Ok(reply), _) => match &reply.body {
             Body::Json(bytes) => Some(bytes),
             Body::Empty | Body::Text { .. } | Body::Binary { .. } => None,
         },
-        (Err(_), fallback) => fallback.as_deref(),
+        (Err(_), fallback) => fallback.map(|json| &**json),
     }
 }
 

@@ -37,8 +37,7 @@ fn result(name: &Arc<str>, result: Result<Reply, Failure>) -> CallResult {
         attempts: 1,
         hedges: 0,
         result,
-        fallback: None,
-        each: None,
+        aside: None,
     }
 }
 
@@ -50,7 +49,11 @@ impl Request {
             let name = HeaderName::from_static(name);
             (name, HeaderValue::from_static(value))
         };
-        reply.fields = Some([field("etag", "\"v1\""), field("x-plan", "pro")].into());
+        reply.fields = Some(
+            [field("etag", "\"v1\""), field("x-plan", "pro")]
+                .into_iter()
+                .collect(),
+        );
         let mut client = ClientContext::new(HeaderValue::from_static("id"));
         client.path = vec!["42".to_owned()];
         let pair = |name: &str, pair: &str| (name.to_owned(), pair.to_owned());

@@ -1,7 +1,7 @@
 //! One attempt of a call: the upstream's breaker and ceiling let it through, and it is timed, reported and judged. It
 //! must not know the call's other attempts.
 
-use std::{cell::Cell, pin::pin, time::Duration};
+use std::{cell::Cell, num::NonZeroU64, pin::pin, time::Duration};
 
 use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
@@ -20,10 +20,24 @@ pub(super) struct Progress {
     pub(super) hedges: Cell<u32>,
     /// The status of the attempt that was given up last after the head of its answer had come.
     pub(super) last_status: Cell<Option<StatusCode>>,
-    /// The call's start, as a time since that of the plan. `None` before it.
-    pub(super) start: Cell<Option<Duration>>,
+    /// The call's start, in nanoseconds since that of the plan and one more. `None` before it.
+    start: Cell<Option<NonZeroU64>>,
     /// The counts of the elements, when a call with one request for each of them is over.
     pub(super) each: Cell<Option<Box<EachReport>>>,
+}
+
+impl Progress {
+    /// Notes the call's start, as a time since that of the plan.
+    pub(super) fn started(&self, start: Duration) {
+        let nanos = u64::try_from(start.as_nanos()).unwrap_or(u64::MAX);
+        self.start.set(NonZeroU64::MIN.checked_add(nanos));
+    }
+
+    /// Returns the call's start, as a time since that of the plan; `None` before it.
+    pub(super) fn start(&self) -> Option<Duration> {
+        let nanos = self.start.get()?.get() - 1;
+        Some(Duration::from_nanos(nanos))
+    }
 }
 
 /// The parts of its plan that a call knows.

@@ -56,7 +56,7 @@ fn body(call: &CallResult) -> String {
 }
 
 fn report(call: &CallResult) -> &EachReport {
-    call.each.as_deref().expect("a report")
+    call.each().expect("a report")
 }
 
 fn failed(index: usize, kind: FailureKind, status: Option<StatusCode>) -> EachFailure {

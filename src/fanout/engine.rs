@@ -10,8 +10,8 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Body, CallResult, Earlier, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan, Reply,
-    Turn, Upstream,
+    Aside, Body, CallResult, Earlier, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan,
+    Reply, Turn, Upstream,
     attempt::{Progress, Scope},
     completion::{Decision, Tally},
     pause,
@@ -184,7 +184,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
                 return Err(self.count_and_put(index, start, Duration::ZERO, Err(failure)));
             }
         };
-        self.progress[index].start.set(Some(start));
+        self.progress[index].started(start);
         self.observer.observe(&Event::CallStarted { call: index });
         Ok(work)
     }
@@ -203,7 +203,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
         elapsed: Duration,
         result: Result<Reply, Failure>,
     ) -> Decision {
-        let start = self.progress[index].start.get().unwrap_or_default();
+        let start = self.progress[index].start().unwrap_or_default();
         self.count_and_put(index, start, elapsed, result)
     }
 
@@ -232,18 +232,18 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
     ) {
         let call = self.plan.calls[index];
         let progress = &self.progress[index];
+        let fallback = match &result {
+            Ok(_) => None,
+            Err(failure) if failure.kind == FailureKind::Omitted => None,
+            Err(_) => call.fallback.clone(),
+        };
         let mut result = CallResult {
             name: call.name.clone(),
             start,
             elapsed,
             attempts: progress.attempts.get(),
             hedges: progress.hedges.get(),
-            fallback: match &result {
-                Ok(_) => None,
-                Err(failure) if failure.kind == FailureKind::Omitted => None,
-                Err(_) => call.fallback.clone(),
-            },
-            each: progress.each.take(),
+            aside: Aside::of(fallback, progress.each.take().map(|each| *each)),
             result,
         };
         self.observer.observe(&Event::CallSettled {
@@ -269,7 +269,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
             if self.settled[index].get().is_some() {
                 continue;
             }
-            match self.progress[index].start.get() {
+            match self.progress[index].start() {
                 Some(start) => {
                     let mut failure = given_up(end);
                     failure.status = self.progress[index].last_status.get();

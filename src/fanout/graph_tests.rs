@@ -283,7 +283,7 @@ async fn a_fallback_stands_for_every_failed_call_but_no_omitted_one() {
     let fallbacks: Vec<_> = outcome
         .results
         .iter()
-        .map(|call| call.fallback.is_some())
+        .map(|call| call.fallback().is_some())
         .collect();
     assert_eq!(fallbacks, [false, true, true, false, true]);
     assert_eq!(

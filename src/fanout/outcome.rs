@@ -22,10 +22,17 @@ pub struct CallResult {
     pub hedges: u32,
     /// The reply, or the failure.
     pub result: Result<Reply, Failure>,
-    /// The JSON value that stands for the body of a failed call, if it has one.
+    /// Its parts that few results have.
+    pub aside: Option<Box<Aside>>,
+}
+
+/// The parts of a result that few have. They are on the heap, as every result of every request has room for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aside {
+    /// The JSON value that stands for the body of a failed call.
     pub fallback: Option<Bytes>,
     /// The counts of a call with one request for each element of a list.
-    pub each: Option<Box<EachReport>>,
+    pub each: Option<EachReport>,
 }
 
 impl CallResult {
@@ -44,9 +51,35 @@ impl CallResult {
             attempts: 1,
             hedges: 0,
             result,
-            fallback: None,
-            each: None,
+            aside: None,
         }
+    }
+
+    /// Adds the parts that few results have, if there are any.
+    #[must_use]
+    pub fn with(mut self, fallback: Option<Bytes>, each: Option<EachReport>) -> Self {
+        self.aside = Aside::of(fallback, each);
+        self
+    }
+
+    /// Returns the JSON value that stands for the body of a failed call, if it has one.
+    #[must_use]
+    pub fn fallback(&self) -> Option<&Bytes> {
+        self.aside.as_ref()?.fallback.as_ref()
+    }
+
+    /// Returns the counts of a call with one request for each element of a list.
+    #[must_use]
+    pub fn each(&self) -> Option<&EachReport> {
+        self.aside.as_ref()?.each.as_ref()
+    }
+}
+
+impl Aside {
+    /// Makes it if there is something in it.
+    pub(super) fn of(fallback: Option<Bytes>, each: Option<EachReport>) -> Option<Box<Self>> {
+        let is_empty = fallback.is_none() && each.is_none();
+        (!is_empty).then(|| Box::new(Self { fallback, each }))
     }
 }
 

@@ -13,7 +13,7 @@ pub struct Reply {
     /// The upstream's body, whole.
     pub body: Body,
     /// Its header fields that something asks for, in the order they came; `None` if nothing does.
-    pub fields: Option<Box<[(HeaderName, HeaderValue)]>>,
+    pub fields: Option<Box<Fields>>,
 }
 
 impl Reply {
@@ -25,6 +25,23 @@ impl Reply {
             body,
             fields: None,
         }
+    }
+
+    /// Returns the header fields that are kept.
+    #[must_use]
+    pub fn fields(&self) -> &[(HeaderName, HeaderValue)] {
+        self.fields.as_ref().map_or(&[], |fields| &fields.0)
+    }
+}
+
+/// Header fields of an answer, a line each, in the order they came. They are a type of their own, so that a reply
+/// without any has room for one pointer alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fields(pub Vec<(HeaderName, HeaderValue)>);
+
+impl FromIterator<(HeaderName, HeaderValue)> for Box<Fields> {
+    fn from_iter<I: IntoIterator<Item = (HeaderName, HeaderValue)>>(fields: I) -> Self {
+        Box::new(Fields(fields.into_iter().collect()))
     }
 }
 

@@ -60,8 +60,7 @@ pub(super) fn outcome(bytes: &mut Unstructured<'_>, mode: Mode, most: usize) -> 
             elapsed: time(bytes)?,
             attempts: bytes.int_in_range(0..=20)?,
             hedges: bytes.int_in_range(0..=20)?,
-            fallback: None,
-            each: None,
+            aside: None,
             result: result(bytes)?,
         });
     }

@@ -54,7 +54,7 @@ pub fn shaped(bytes: &[u8]) {
     check(&report);
     for (shown, (call, shape)) in pick::elements(results).zip(outcome.results.iter().zip(&shapes)) {
         let has_body = pick::members(shown).any(|(name, _)| name == b"body");
-        let may_have = call.result.is_ok() || call.fallback.is_some();
+        let may_have = call.result.is_ok() || call.fallback().is_some();
         assert_eq!(has_body, may_have && !shape.is_hidden);
     }
     for (index, call) in outcome.results.iter().enumerate() {
@@ -80,15 +80,8 @@ fn call(index: usize, body: &[u8], choice: u8) -> CallResult {
         }
         _ => Err(Failure::new(FailureKind::InvalidBody, "not JSON")),
     };
-    CallResult {
-        fallback,
-        ..CallResult::new(
-            format!("call_{index}"),
-            Duration::ZERO,
-            Duration::ZERO,
-            result,
-        )
-    }
+    let name = format!("call_{index}");
+    CallResult::new(name, Duration::ZERO, Duration::ZERO, result).with(fallback, None)
 }
 
 /// Returns one of the shapes. No two calls have the same place.

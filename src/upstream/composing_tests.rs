@@ -224,7 +224,7 @@ async fn only_the_fields_that_are_asked_for_are_kept_and_all_of_their_lines() {
     request.kept_fields = vec![name::SET_COOKIE, name::VARY];
     let results = make(&server, vec![request, get("/other")], &client("42")).await;
     let reply = results[0].result.as_ref().unwrap();
-    let fields: Vec<_> = reply.fields.as_ref().unwrap().iter().collect();
+    let fields: Vec<_> = reply.fields().iter().collect();
     let fields: Vec<_> = fields
         .iter()
         .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
@@ -357,7 +357,7 @@ async fn an_element_is_judged_by_itself() {
         text(&results[1]),
         r#"[{"ok":true,"path":"/a?fixed=1"},null,null]"#
     );
-    let report = results[1].each.as_ref().unwrap();
+    let report = results[1].each().unwrap();
     let failures: Vec<_> = report
         .failures
         .iter()

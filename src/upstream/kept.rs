@@ -3,9 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::head::MAX_FIELDS;
-
-/// Fields of an answer, a line each, in the order they came.
-pub(super) type Kept = Box<[(HeaderName, HeaderValue)]>;
+use crate::fanout::Fields;
 
 /// The fields that belong to one connection, whatever `Connection` says (RFC 9110, section 7.6.1).
 const OF_A_CONNECTION: [&str; 7] = [
@@ -21,7 +19,7 @@ const OF_A_CONNECTION: [&str; 7] = [
 /// Reads the lines of these fields from a head that has been read once already. It leaves out those that belong to the
 /// connection.
 #[cold]
-pub(super) fn read(names: &[HeaderName], head: &[u8]) -> Kept {
+pub(super) fn read(names: &[HeaderName], head: &[u8]) -> Box<Fields> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut answer = httparse::Response::new(&mut fields);
     if answer.parse(head).is_err() {
@@ -59,7 +57,7 @@ mod tests {
     fn kept(names: &[HeaderName], fields: &str) -> Vec<(String, Vec<u8>)> {
         let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
         let kept = read(names, head.as_bytes());
-        let pairs = kept.iter();
+        let pairs = kept.0.iter();
         pairs
             .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
             .collect()

@@ -15,13 +15,13 @@ use super::{
     broken::protocol,
     head::{self, Framing, Head},
     keep_alive::Idle,
-    kept::{self, Kept},
+    kept,
     rest::{Rest, Stop},
     rules::Rules,
     whole::{Accepted, Inflated, Packed},
 };
 use crate::exchange::Share;
-use crate::fanout::{Body, Failure, FailureKind, Reply};
+use crate::fanout::{Body, Failure, FailureKind, Fields, Reply};
 
 /// The largest head of an answer, and of an interim answer.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
@@ -37,7 +37,7 @@ pub(super) struct Reading<'a> {
     rules: Rules<'a>,
     stage: Stage<'a>,
     /// The fields of its final head that are kept.
-    kept: Option<Kept>,
+    kept: Option<Box<Fields>>,
     interim: usize,
     answered: bool,
     /// True if the first bytes were not HTTP.

@@ -8,10 +8,9 @@ use super::{
     body::{Growing, no_memory},
     coding::Format,
     expectation::Expectation,
-    kept::Kept,
 };
 use crate::exchange::Share;
-use crate::fanout::{Body, Failure, Reply};
+use crate::fanout::{Body, Failure, Fields, Reply};
 
 /// A whole answer whose body is compressed.
 pub(super) struct Packed<'a> {
@@ -60,7 +59,7 @@ impl<'a> Inflated<'a> {
 /// The parts of a reply beside its body, and the condition on it.
 pub(super) struct Accepted<'a> {
     pub(super) status: StatusCode,
-    pub(super) kept: Option<Kept>,
+    pub(super) kept: Option<Box<Fields>>,
     pub(super) expected: Option<&'a Expectation<'a>>,
 }
 

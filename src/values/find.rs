@@ -93,7 +93,7 @@ impl Reference {
             Part::Ok => Ok(Value::Bool(true)),
             Part::Failure => Ok(Value::Json(b"null")),
             Part::Status => Ok(Value::Number(reply.status.as_u16().into())),
-            Part::Header(name) => field(name, reply.fields.as_deref().unwrap_or_default()),
+            Part::Header(name) => field(name, reply.fields()),
             Part::Body => match &reply.body {
                 Body::Json(json) => self.part(json),
                 Body::Text { text, .. } if self.path.steps().is_empty() => utf8(text),
@@ -111,7 +111,7 @@ impl Reference {
         failure: &'s Failure,
     ) -> Result<Value<'s>, Absent> {
         let is_omitted = failure.kind == FailureKind::Omitted;
-        match (part, &result.fallback) {
+        match (part, result.fallback()) {
             (Part::Ok, _) => Ok(Value::Bool(false)),
             (Part::Failure, _) => Ok(Value::Text(Cow::Borrowed(failure.kind.as_str()))),
             (Part::Status, _) => {

@@ -20,8 +20,7 @@ fn result(result: Result<Reply, Failure>) -> CallResult {
         attempts: 1,
         hedges: 0,
         result,
-        fallback: None,
-        each: None,
+        aside: None,
     }
 }
 
@@ -148,7 +147,7 @@ fn the_parts_of_a_result_are_found() {
     );
     let results = [
         result(Ok(Reply {
-            fields: Some([field].into()),
+            fields: Some([field].into_iter().collect()),
             ..reply(json(" {\"items\":[{\"id\":1},{}]}"))
         })),
         result(Ok(reply(Body::Text {
@@ -204,10 +203,7 @@ fn a_failure_has_no_body_but_its_fallback() {
     let omitted = Failure::new(FailureKind::Omitted, "it was not asked");
     let results = [
         result(Err(failed.clone())),
-        CallResult {
-            fallback: Some(Bytes::from_static(b"{\"x\":[]}")),
-            ..result(Err(failed))
-        },
+        result(Err(failed)).with(Some(Bytes::from_static(b"{\"x\":[]}")), None),
         result(Err(omitted)),
     ];
     let client = client();

@@ -113,7 +113,7 @@ impl Values {
         let field = (HeaderName::from_static("v"), value);
         self.client.headers = vec![field.clone()];
         if let Ok(reply) = &mut self.results[0].result {
-            reply.fields = Some([field].into());
+            reply.fields = Some([field].into_iter().collect());
         }
     }
 
@@ -146,7 +146,6 @@ fn result(result: Result<Reply, Failure>) -> CallResult {
         attempts: 1,
         hedges: 0,
         result,
-        fallback: None,
-        each: None,
+        aside: None,
     }
 }

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use clap::Args;
 use http::{HeaderName, HeaderValue, Method, header};
 
-use crate::cli::{client::Sent, shaped};
+use crate::{
+    cli::{client::Sent, shaped},
+    fanout::Fields,
+};
 
 /// The parts of the request.
 #[derive(Debug, Args)]
@@ -57,9 +60,7 @@ impl Content {
     }
 
     /// Returns the fields of an answer that are kept.
-    pub(super) fn kept<'a>(
-        field: impl Fn(&str) -> Option<&'a str>,
-    ) -> Box<[(HeaderName, HeaderValue)]> {
+    pub(super) fn kept<'a>(field: impl Fn(&str) -> Option<&'a str>) -> Box<Fields> {
         let all = shaped::FIELDS.into_iter();
         let kept = all.filter_map(|name| {
             let value = field(name.as_str())?.parse().ok()?;

@@ -171,7 +171,7 @@ impl CallMembers {
             (Err(_), None) => call.fallback.clone(),
         };
         let result = CallResult::new(self.name, Duration::ZERO, Duration::ZERO, result);
-        Ok(CallResult { fallback, ..result })
+        Ok(result.with(fallback, None))
     }
 
     fn content(&self) -> anyhow::Result<Body> {

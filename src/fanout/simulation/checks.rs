@@ -192,11 +192,11 @@ pub(super) fn check_outcome(case: &Case, outcome: &Outcome, ledger: &Ledger<'_>)
         }
         if result.result.is_ok() && case.requests(index) > 0 {
             assert!(
-                result.attempts > 0 || result.each.is_some(),
+                result.attempts > 0 || result.each().is_some(),
                 "a reply without an attempt"
             );
         }
-        if let Some(each) = &result.each {
+        if let Some(each) = result.each() {
             assert_eq!(each.ok + each.failures.len(), each.total);
             assert!(each.failures.is_sorted_by(|a, b| a.index < b.index));
         }

@@ -61,7 +61,7 @@ fn check_turn(case: &Case, index: usize, call: &CallResult, had_turn: bool) {
         Act::Each {
             elements, tolerate, ..
         } => {
-            let Some(each) = &call.each else {
+            let Some(each) = call.each() else {
                 // The plan was over before its first element.
                 assert!(kind.is_some() && call.attempts == 0);
                 return;
@@ -71,7 +71,7 @@ fn check_turn(case: &Case, index: usize, call: &CallResult, had_turn: bool) {
                 assert!(each.failures.len() <= usize::from(tolerate));
             }
         }
-        Act::Send | Act::Need => assert!(call.each.is_none()),
+        Act::Send | Act::Need => assert!(call.each().is_none()),
     }
 }
 

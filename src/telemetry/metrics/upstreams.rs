@@ -211,7 +211,7 @@ impl Observer for PlanObserver<'_> {
             // no memory for its body.
             Event::CallSettled {
                 upstream, result, ..
-            } => match (&result.result, &result.each) {
+            } => match (&result.result, result.each()) {
                 (_, Some(each)) => {
                     for failure in &each.failures {
                         self.refused(upstream, failure.kind, failure.status);
