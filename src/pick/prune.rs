@@ -4,7 +4,7 @@ use super::{Path, PathError, Step, cursor::Cursor, text::name};
 
 /// The members to keep or to leave out (`keep`, `drop`).
 ///
-/// What stands on the way to a kept member is never shown as it is. An object has its kept members alone, and becomes
+/// A value on the way to a kept member is never shown as it is. An object has its kept members alone, and becomes
 /// `{}` if it has none of them. A list has its kept elements alone. `null` stays, as it says that there is nothing. Any
 /// other value on the way is left out; if the whole value is one, `null` is written.
 #[derive(Debug, Clone, PartialEq, Eq)]

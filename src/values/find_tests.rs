@@ -13,15 +13,7 @@ use crate::{
 };
 
 fn result(result: Result<Reply, Failure>) -> CallResult {
-    CallResult {
-        name: "call".into(),
-        start: Duration::ZERO,
-        elapsed: Duration::ZERO,
-        attempts: 1,
-        hedges: 0,
-        result,
-        aside: None,
-    }
+    CallResult::new("call", Duration::ZERO, Duration::ZERO, result)
 }
 
 fn reply(body: Body) -> Reply {

@@ -139,13 +139,5 @@ impl Values {
 }
 
 fn result(result: Result<Reply, Failure>) -> CallResult {
-    CallResult {
-        name: "call".into(),
-        start: Duration::ZERO,
-        elapsed: Duration::ZERO,
-        attempts: 1,
-        hedges: 0,
-        result,
-        aside: None,
-    }
+    CallResult::new("call", Duration::ZERO, Duration::ZERO, result)
 }
