@@ -15,9 +15,9 @@ use gather::{
     exchange::ClientContext,
     expression::Expression,
     fanout::{
-        self, Aggregate, AggregateId, AttemptId, Body, Call, CallResult, Cause, Choice, Earlier,
-        Event, Failure, HeadStatus, Mode, Observer as _, Outcome, Policy, PolicySettings, Reply,
-        Rules, Turn, Upstream, UpstreamId, Verdict,
+        self, Aggregate, AggregateId, Body, Call, CallResult, Cause, Choice, Earlier, Event,
+        Failure, Mode, Observer as _, Outcome, Policy, PolicySettings, Question, Reply, Rules,
+        Turn, Upstream, UpstreamId, Verdict,
     },
     telemetry::{GenerationMetrics, Metrics},
     timing::server_timing,
@@ -46,15 +46,7 @@ impl Upstream for Prompt {
         Ok(Body::Empty)
     }
 
-    async fn attempt(
-        &self,
-        (): &(),
-        (): &(),
-        _: Earlier<'_>,
-        _: AttemptId,
-        _: Instant,
-        _: &HeadStatus,
-    ) -> Result<Reply, Failure> {
+    async fn attempt(&self, _: &Question<'_, Self>) -> Result<Reply, Failure> {
         Ok(self.0.clone())
     }
 }

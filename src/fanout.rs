@@ -55,7 +55,7 @@ pub use reply::{Advice, Body, Failure, FailureKind, Fields, HeadStatus, Labels, 
 pub use retry::{Retry, RetryOn};
 pub use rules::{Completion, Mode, Need, OnFailure, Repeatable, Rules, UnknownRule};
 pub use status::{StatusSet, UnknownStatus};
-pub use upstream::{Elements, Turn, Upstream};
+pub use upstream::{Elements, Question, Turn, Upstream};
 
 #[cfg(test)]
 mod properties_tests;

@@ -13,7 +13,8 @@ use crate::{
     config,
     exchange::{Allowance, ClientContext},
     fanout::{
-        AttemptId, Body, Earlier, Failure, FailureKind, HeadStatus, Reply, StatusSet, Upstream as _,
+        AttemptId, Body, Earlier, Failure, FailureKind, HeadStatus, Question, Reply, StatusSet,
+        Upstream as _,
     },
     upstream::{
         Adapter, Address, Following, Names, PreparedRequest, PreparedService, Request, Roots,
@@ -172,14 +173,15 @@ impl Client {
         let forward = forward();
         let until = Instant::now() + self.timeout;
         let head = HeadStatus::default();
-        let attempt = self.adapter.attempt(
-            &forward,
-            &None,
-            Earlier::NONE,
-            AttemptId::ONLY,
+        let question = Question {
+            context: &forward,
+            request: &None,
+            earlier: Earlier::NONE,
+            id: AttemptId::ONLY,
             until,
-            &head,
-        );
+            head: &head,
+        };
+        let attempt = self.adapter.attempt(&question);
         let in_time = tokio::time::timeout_at(until, attempt).await;
         in_time.unwrap_or_else(|_| {
             let within = humantime::format_duration(self.timeout);

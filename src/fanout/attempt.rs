@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     AttemptId, Call, Cause, Circuit, EachReport, Earlier, Event, Failure, FailureKind, HeadStatus,
-    Mode, Observer, Pace, Pass, Permit, Refusal, Reply, Upstream, UpstreamId, pause,
+    Mode, Observer, Pace, Pass, Permit, Question, Refusal, Reply, Upstream, pause,
 };
 
 /// The progress of a call: the attempts that it has sent so far.
@@ -40,46 +40,55 @@ impl Progress {
     }
 }
 
-/// The parts of its plan that a call knows.
-pub(super) struct Scope<'a, O> {
+/// The parts that all calls of a plan that runs share.
+pub(super) struct Run<'a, U: Upstream, O> {
+    /// The part of the client's request that the calls need.
+    pub(super) context: &'a U::Context,
     pub(super) observer: &'a O,
     /// The failure of an attempt that is dropped.
-    pub(super) ending: &'a Cell<FailureKind>,
-    pub(super) progress: &'a Progress,
+    pub(super) ending: Cell<FailureKind>,
     pub(super) pace: Option<&'a Pace>,
     /// The results of the calls that have settled.
     pub(super) earlier: Earlier<'a>,
     pub(super) deadline: Instant,
-    /// The plan's mode.
     pub(super) mode: Mode,
+}
+
+/// One call of it. It is small, as each call in flight holds it.
+pub(super) struct Scope<'a, U: Upstream, O> {
+    pub(super) run: &'a Run<'a, U, O>,
+    pub(super) call: &'a Call<U>,
+    pub(super) progress: &'a Progress,
     /// The call's index in the plan.
     pub(super) index: usize,
 }
 
-impl<O> Scope<'_, O> {
+impl<U: Upstream, O> Scope<'_, U, O> {
     /// Returns the number of times that the reader of the results kept the plan waiting.
     pub(super) fn holds(&self) -> u32 {
-        self.pace.map_or(0, Pace::holds)
+        self.run.pace.map_or(0, Pace::holds)
     }
 }
 
-impl<O: Observer> Scope<'_, O> {
+impl<U: Upstream, O: Observer> Scope<'_, U, O> {
     /// Reports the circuit's new state, if it has changed.
-    fn changed(&self, upstream: UpstreamId, circuit: Option<Circuit>) {
+    fn changed(&self, circuit: Option<Circuit>) {
         if let Some(circuit) = circuit {
-            self.observer
+            let upstream = self.call.id;
+            self.run
+                .observer
                 .observe(&Event::CircuitChanged { upstream, circuit });
         }
     }
 
     /// Reports that a retry or a hedge is not sent.
     #[cold]
-    pub(super) fn refuse(&self, upstream: UpstreamId, cause: Cause, reason: Refusal) {
+    pub(super) fn refuse(&self, cause: Cause, reason: Refusal) {
         // A call's own attempt is refused with a failure, which is reported as such.
         if cause != Cause::First {
-            self.observer.observe(&Event::ExtraRefused {
+            self.run.observer.observe(&Event::ExtraRefused {
                 call: self.index,
-                upstream,
+                upstream: self.call.id,
                 cause,
                 reason,
             });
@@ -98,28 +107,27 @@ pub(super) struct Admission {
 ///
 /// # Errors
 /// Fails if one of them refuses it. Nothing is sent then.
-pub(super) fn admit<U, O: Observer>(
-    call: &Call<U>,
-    scope: &Scope<'_, O>,
+pub(super) fn admit<U: Upstream, O: Observer>(
+    scope: &Scope<'_, U, O>,
     cause: Cause,
 ) -> Result<Admission, Failure> {
-    let policy = &call.policy;
+    let policy = &scope.call.policy;
     let pass = match &policy.breaker {
         None => None,
         Some(breaker) => {
             let Some((pass, circuit)) = breaker.admit() else {
-                scope.refuse(call.id, cause, Refusal::Breaker);
+                scope.refuse(cause, Refusal::Breaker);
                 return Err(Failure::new(
                     FailureKind::CircuitOpen,
                     "the upstream failed too often; it is left alone for a while",
                 ));
             };
-            scope.changed(call.id, circuit);
+            scope.changed(circuit);
             Some(pass)
         }
     };
     let Some(permit) = policy.limit.acquire() else {
-        scope.refuse(call.id, cause, Refusal::Limit);
+        scope.refuse(cause, Refusal::Limit);
         return Err(Failure::new(
             FailureKind::Overload,
             format!("{} attempts are already in flight", policy.limit.max()),
@@ -133,19 +141,17 @@ pub(super) fn admit<U, O: Observer>(
 
 /// Sends one attempt that the upstream's breaker and ceiling have let through, and judges it.
 pub(super) async fn attempt<U: Upstream, O: Observer>(
-    call: &Call<U>,
-    context: &U::Context,
+    scope: &Scope<'_, U, O>,
     request: &U::Request,
-    scope: &Scope<'_, O>,
     cause: Cause,
     admission: Admission,
 ) -> Result<Reply, Failure> {
-    let policy = &call.policy;
-    let mut watched = Attempt::start(call.id, scope, cause);
+    let mut watched = Attempt::start(scope, cause);
     let holds = scope.holds();
-    let own = watched.started.checked_add(call.timeout);
-    let until = own.map_or(scope.deadline, |own| own.min(scope.deadline));
-    let mut result = timed(call, context, request, &watched, until, scope).await;
+    let deadline = scope.run.deadline;
+    let own = watched.started.checked_add(scope.call.timeout);
+    let until = own.map_or(deadline, |own| own.min(deadline));
+    let mut result = timed(&watched, request, until).await;
     let held = scope.holds() != holds;
     if held && matches!(&result, Err(failure) if failure.kind == FailureKind::Timeout) {
         result = Err(Failure::new(
@@ -160,38 +166,40 @@ pub(super) async fn attempt<U: Upstream, O: Observer>(
         return result;
     }
     if result.is_ok() {
-        policy.answered(elapsed);
+        scope.call.policy.answered(elapsed);
     }
     if let Some(pass) = admission.pass {
         let circuit = match &result {
             Ok(_) => pass.settle(true),
             // Its client may have left it too little time.
-            Err(_) if Instant::now() >= scope.deadline => None,
+            Err(_) if Instant::now() >= deadline => None,
             Err(failure) if failure.is_sick() => pass.settle(false),
             // It answered, even if the answer is a failure.
             Err(failure) if failure.status.is_some() => pass.settle(true),
             Err(_) => None,
         };
-        scope.changed(call.id, circuit);
+        scope.changed(circuit);
     }
     result
 }
 
 /// Runs the upstream's own work, within the call's timeout.
-async fn timed<U: Upstream>(
-    call: &Call<U>,
-    context: &U::Context,
+async fn timed<U: Upstream, O: Observer>(
+    attempt: &Attempt<'_, U, O>,
     request: &U::Request,
-    attempt: &Attempt<'_, impl Observer>,
     until: Instant,
-    scope: &Scope<'_, impl Observer>,
 ) -> Result<Reply, Failure> {
-    let Attempt { id, head, .. } = attempt;
-    let mut work = pin!(
-        call.upstream
-            .attempt(context, request, scope.earlier, *id, until, head)
-    );
-    if until == scope.deadline {
+    let Scope { run, call, .. } = attempt.scope;
+    let question = Question {
+        context: run.context,
+        request,
+        earlier: run.earlier,
+        id: attempt.id,
+        until,
+        head: &attempt.head,
+    };
+    let mut work = pin!(call.upstream.attempt(&question));
+    if until == run.deadline {
         // The plan's own timer covers this case: one timer for all its calls.
         return work.await;
     }
@@ -205,48 +213,43 @@ async fn timed<U: Upstream>(
             FailureKind::Timeout,
             format!("no complete answer within {:?}", call.timeout),
         );
-        failure.status = head.get();
+        failure.status = attempt.head.get();
         Err(failure)
     })
 }
 
 /// Reports the end of an attempt to the observer, also if the attempt is dropped.
-struct Attempt<'a, O: Observer> {
-    observer: &'a O,
-    ending: &'a Cell<FailureKind>,
-    progress: &'a Progress,
+struct Attempt<'a, U: Upstream, O: Observer> {
+    scope: &'a Scope<'a, U, O>,
     head: HeadStatus,
     id: AttemptId,
-    upstream: UpstreamId,
     cause: Cause,
     started: Instant,
     open: bool,
 }
 
-impl<'a, O: Observer> Attempt<'a, O> {
-    fn start(upstream: UpstreamId, scope: &Scope<'a, O>, cause: Cause) -> Self {
-        let number = scope.progress.attempts.get() + 1;
-        scope.progress.attempts.set(number);
+impl<'a, U: Upstream, O: Observer> Attempt<'a, U, O> {
+    fn start(scope: &'a Scope<'a, U, O>, cause: Cause) -> Self {
+        let progress = scope.progress;
+        let number = progress.attempts.get() + 1;
+        progress.attempts.set(number);
         if cause == Cause::Hedge {
-            scope.progress.hedges.set(scope.progress.hedges.get() + 1);
+            progress.hedges.set(progress.hedges.get() + 1);
         }
-        scope.observer.observe(&Event::AttemptStarted {
+        scope.run.observer.observe(&Event::AttemptStarted {
             call: scope.index,
-            upstream,
+            upstream: scope.call.id,
             attempt: number,
             cause,
         });
         Self {
-            observer: scope.observer,
-            ending: scope.ending,
-            progress: scope.progress,
+            scope,
             head: HeadStatus::default(),
             id: AttemptId {
-                mode: scope.mode,
+                mode: scope.run.mode,
                 call: scope.index,
                 attempt: number,
             },
-            upstream,
             cause,
             started: Instant::now(),
             open: true,
@@ -264,9 +267,9 @@ impl<'a, O: Observer> Attempt<'a, O> {
     fn end(&mut self, status: Option<StatusCode>, result: Result<(), FailureKind>) -> Duration {
         self.open = false;
         let elapsed = self.started.elapsed();
-        self.observer.observe(&Event::AttemptFinished {
+        self.scope.run.observer.observe(&Event::AttemptFinished {
             call: self.id.call,
-            upstream: self.upstream,
+            upstream: self.scope.call.id,
             attempt: self.id.attempt,
             elapsed,
             cause: self.cause,
@@ -277,14 +280,14 @@ impl<'a, O: Observer> Attempt<'a, O> {
     }
 }
 
-impl<O: Observer> Drop for Attempt<'_, O> {
+impl<U: Upstream, O: Observer> Drop for Attempt<'_, U, O> {
     fn drop(&mut self) {
         if self.open {
             let status = self.head.get();
             if status.is_some() {
-                self.progress.last_status.set(status);
+                self.scope.progress.last_status.set(status);
             }
-            self.end(status, Err(self.ending.get()));
+            self.end(status, Err(self.scope.run.ending.get()));
         }
     }
 }

@@ -13,11 +13,10 @@ use super::{
 
 /// Sends a request, again if that may help, and returns the last result.
 pub(super) async fn send<U: Upstream, O: Observer>(
-    call: &Call<U>,
-    context: &U::Context,
+    scope: &Scope<'_, U, O>,
     request: &U::Request,
-    scope: &Scope<'_, O>,
 ) -> Result<Reply, Failure> {
+    let call = scope.call;
     call.policy.budget.deposit();
     let mut tries = 1;
     let mut before: Option<Failure> = None;
@@ -27,7 +26,7 @@ pub(super) async fn send<U: Upstream, O: Observer>(
         } else {
             Cause::Retry
         };
-        let admission = match admit(call, scope, cause) {
+        let admission = match admit(scope, cause) {
             Ok(admission) => admission,
             // A retry was refused after its pause. The failure before it says more.
             Err(failure) => {
@@ -37,28 +36,28 @@ pub(super) async fn send<U: Upstream, O: Observer>(
                 return Err(before.unwrap_or(failure));
             }
         };
-        let failure = match hedged(call, context, request, scope, cause, admission).await {
+        let failure = match hedged(scope, request, cause, admission).await {
             Ok(reply) => return Ok(reply),
             Err(failure) => failure,
         };
-        let pause = match pause_before(call, &failure, tries, scope.deadline) {
+        let pause = match pause_before(call, &failure, tries, scope.run.deadline) {
             Ok(Some(pause)) => pause,
             Ok(None) => return Err(failure),
             Err(reason) => {
-                scope.refuse(call.id, Cause::Retry, reason);
+                scope.refuse(Cause::Retry, reason);
                 return Err(failure);
             }
         };
-        scope.observer.observe(&Event::Retry {
+        scope.run.observer.observe(&Event::Retry {
             call: scope.index,
             upstream: call.id,
             after: failure.kind,
             pause,
         });
         sleep(pause).await;
-        if Instant::now() >= scope.deadline {
+        if Instant::now() >= scope.run.deadline {
             // The pause took longer than it was meant to. Nothing is sent any more.
-            scope.refuse(call.id, Cause::Retry, Refusal::Deadline);
+            scope.refuse(Cause::Retry, Refusal::Deadline);
             call.policy.budget.refund();
             return Err(failure);
         }
@@ -98,15 +97,14 @@ fn pause_before<U>(
 /// Makes one attempt, with a second beside it if the first takes too long. The first good answer wins and the other
 /// attempt is dropped. If both fail, the last failure is returned.
 async fn hedged<U: Upstream, O: Observer>(
-    call: &Call<U>,
-    context: &U::Context,
+    scope: &Scope<'_, U, O>,
     request: &U::Request,
-    scope: &Scope<'_, O>,
     cause: Cause,
     admission: Admission,
 ) -> Result<Reply, Failure> {
+    let call = scope.call;
     // One future for all paths through this function: every call in flight holds it, whatever its size.
-    let mut first = pin!(attempt(call, context, request, scope, cause, admission));
+    let mut first = pin!(attempt(scope, request, cause, admission));
     let Some(after) = call.policy.hedge_after(call.repeatable) else {
         return first.await;
     };
@@ -125,26 +123,19 @@ async fn hedged<U: Upstream, O: Observer>(
     }
     // An answer may have come that the gateway had no time to look at.
     let held = scope.holds() != holds || pause::is_pause(began.elapsed().saturating_sub(after));
-    if held || Instant::now() >= scope.deadline {
+    if held || Instant::now() >= scope.run.deadline {
         return first.await;
     }
-    let Some(admission) = admit_hedge(call, scope) else {
+    let Some(admission) = admit_hedge(scope) else {
         return first.await;
     };
-    scope.observer.observe(&Event::Hedge {
+    scope.run.observer.observe(&Event::Hedge {
         call: scope.index,
         upstream: call.id,
         after,
     });
     // On the heap: otherwise every call would have to keep room for it.
-    let mut second = Box::pin(attempt(
-        call,
-        context,
-        request,
-        scope,
-        Cause::Hedge,
-        admission,
-    ));
+    let mut second = Box::pin(attempt(scope, request, Cause::Hedge, admission));
     tokio::select! {
         biased;
         result = &mut first => match result {
@@ -168,15 +159,15 @@ async fn hedged<U: Upstream, O: Observer>(
 }
 
 /// Admits a second attempt beside a slow one, and pays for it. A refusal is an event, and costs nothing.
-fn admit_hedge<U, O: Observer>(call: &Call<U>, scope: &Scope<'_, O>) -> Option<Admission> {
-    let policy = &call.policy;
+fn admit_hedge<U: Upstream, O: Observer>(scope: &Scope<'_, U, O>) -> Option<Admission> {
+    let policy = &scope.call.policy;
     // Paid first: a permit that is held for a moment could be the one that a call's own attempt needs.
     let paid = policy.admits_extra().and_then(|()| policy.pay_for_extra());
     if let Err(reason) = paid {
-        scope.refuse(call.id, Cause::Hedge, reason);
+        scope.refuse(Cause::Hedge, reason);
         return None;
     }
-    let admission = admit(call, scope, Cause::Hedge);
+    let admission = admit(scope, Cause::Hedge);
     if admission.is_err() {
         policy.budget.refund();
     }

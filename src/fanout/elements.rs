@@ -8,7 +8,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{
-    Body, Call, EachFailure, EachReport, Elements, Failure, FailureKind, Observer, Reply, Upstream,
+    Body, EachFailure, EachReport, Elements, Failure, FailureKind, Observer, Reply, Upstream,
     attempt::Scope, call::send,
 };
 
@@ -18,10 +18,8 @@ use super::{
 /// # Errors
 /// Fails if more elements fail than are tolerated, or if there is no room for the list.
 pub(super) async fn send_each<U: Upstream, O: Observer>(
-    call: &Call<U>,
-    context: &U::Context,
+    scope: &Scope<'_, U, O>,
     elements: Elements<'_, U::Request>,
-    scope: &Scope<'_, O>,
 ) -> Result<Reply, Failure> {
     let Elements {
         total,
@@ -36,14 +34,14 @@ pub(super) async fn send_each<U: Upstream, O: Observer>(
     while roll.failures.len() <= tolerate {
         if running.len() < concurrency.get()
             && next < total
-            && Instant::now() < scope.deadline
+            && Instant::now() < scope.run.deadline
             && let Some(request) = requests.next()
         {
             let index = next;
             next += 1;
             match request {
                 Ok(request) => running.push(async move {
-                    let result = send(call, context, &request, scope).await;
+                    let result = send(scope, &request).await;
                     (index, result)
                 }),
                 Err(failure) => roll.failed(index, failure),
@@ -63,7 +61,10 @@ pub(super) async fn send_each<U: Upstream, O: Observer>(
         let detail = "the request's time was over before every element had its turn";
         return Err(Failure::new(FailureKind::Deadline, detail));
     }
-    let body = call.upstream.list(context, roll.take_bodies())?;
+    let body = scope
+        .call
+        .upstream
+        .list(scope.run.context, roll.take_bodies())?;
     Ok(Reply::new(StatusCode::OK, body))
 }
 
@@ -100,14 +101,14 @@ impl From<&Failure> for Weight {
 }
 
 impl<'a> Roll<'a> {
-    fn new<O>(total: usize, scope: &Scope<'a, O>) -> Self {
+    fn new<U: Upstream, O>(total: usize, scope: &Scope<'a, U, O>) -> Self {
         Self {
             total,
             bodies: (0..total).map(|_| None).collect(),
             failures: Vec::new(),
             chosen: None,
-            deadline: scope.deadline,
-            ending: scope.ending,
+            deadline: scope.run.deadline,
+            ending: &scope.run.ending,
             report: &scope.progress.each,
         }
     }

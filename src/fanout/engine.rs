@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     Aside, Body, CallResult, Earlier, Event, Failure, FailureKind, Mode, Observer, Outcome, Plan,
     Reply, Turn, Upstream,
-    attempt::{Progress, Scope},
+    attempt::{Progress, Run, Scope},
     completion::{Decision, Tally},
     pause,
     ready::Ready,
@@ -29,11 +29,18 @@ where
     U: Upstream,
     O: Observer,
 {
-    let ending = Cell::new(FailureKind::Cancelled);
     let progress: Vec<Progress> = plan.calls.iter().map(|_| Progress::default()).collect();
     // Calls that run read the results of others while the board settles more.
     let settled: Vec<OnceCell<CallResult>> = plan.calls.iter().map(|_| OnceCell::new()).collect();
-    let earlier = Earlier::running(&settled, plan.positions.as_deref());
+    let run = Run {
+        context,
+        observer,
+        ending: Cell::new(FailureKind::Cancelled),
+        pace: plan.pace.as_deref(),
+        earlier: Earlier::running(&settled, plan.positions.as_deref()),
+        deadline: plan.deadline,
+        mode: plan.rules.mode,
+    };
     let mut board = Board::new(plan, observer, &progress, &settled);
     if Instant::now() >= plan.deadline {
         // Nothing may be sent any more, not even an attempt that would be cancelled at once.
@@ -55,23 +62,19 @@ where
             && let Some(index) = board.ready.take()
         {
             let call = plan.calls[index];
-            let work = match board.turn(index, call.upstream.turn(context, earlier)) {
+            let work = match board.turn(index, call.upstream.turn(context, run.earlier)) {
                 Ok(work) => work,
                 Err(Decision::GoOn) => continue,
                 Err(Decision::Met) => break 'plan End::Enough,
                 Err(Decision::Lost) => break 'plan End::Lost,
             };
             let scope = Scope {
-                observer,
-                ending: &ending,
+                run: &run,
+                call,
                 progress: &progress[index],
-                pace: plan.pace.as_deref(),
-                earlier,
-                deadline: plan.deadline,
-                mode: plan.rules.mode,
                 index,
             };
-            running.push(perform(call, context, work, scope));
+            running.push(perform(scope, work));
         }
         if let Some(pace) = &plan.pace
             && !over
@@ -91,7 +94,7 @@ where
             },
             () = &mut deadline => {
                 if over {
-                    ending.set(FailureKind::Deadline);
+                    run.ending.set(FailureKind::Deadline);
                     break End::Late;
                 }
                 over = true;

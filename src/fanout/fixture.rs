@@ -19,9 +19,8 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    Aggregate, AttemptId, Body, Call, Choice, Earlier, Elements, Failure, FailureKind, HeadStatus,
-    Mode, Observer, Outcome, Plan, Policy, PolicySettings, Reply, Rules, Turn, Upstream,
-    UpstreamId, run,
+    Aggregate, Body, Call, Choice, Earlier, Elements, Failure, FailureKind, Mode, Observer,
+    Outcome, Plan, Policy, PolicySettings, Question, Reply, Rules, Turn, Upstream, UpstreamId, run,
 };
 
 /// The body of every scripted reply.
@@ -192,12 +191,12 @@ impl Upstream for Scripted {
                 elements,
                 concurrency,
                 tolerate,
-            } => Turn::Each(Elements {
+            } => Turn::Each(Box::new(Elements {
                 total: elements.len(),
                 requests: Box::new(elements.into_iter().map(|steps| steps.map(Steps::new))),
                 concurrency: NonZeroUsize::new(concurrency).expect("at least one at a time"),
                 tolerate,
-            }),
+            })),
         }
     }
 
@@ -212,17 +211,9 @@ impl Upstream for Scripted {
         Ok(Body::Json(format!("[{}]", texts.join(",")).into()))
     }
 
-    async fn attempt(
-        &self,
-        (): &(),
-        steps: &Rc<Steps>,
-        _: Earlier<'_>,
-        _: AttemptId,
-        until: Instant,
-        _: &HeadStatus,
-    ) -> Result<Reply, Failure> {
+    async fn attempt(&self, question: &Question<'_, Self>) -> Result<Reply, Failure> {
         let _under_way = self.traffic.enter();
-        let Step { when, result } = steps.next_step();
+        let Step { when, result } = question.request.next_step();
         match when {
             When::After(Duration::ZERO) => {}
             When::After(delay) => sleep(delay).await,
@@ -230,7 +221,7 @@ impl Upstream for Scripted {
                 let first = self.traffic.began.borrow()[0];
                 sleep_until(first + delay).await;
             }
-            When::TimeOver => sleep_until(until).await,
+            When::TimeOver => sleep_until(question.until).await,
             When::Never => std::future::pending().await,
         }
         result

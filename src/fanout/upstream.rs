@@ -23,19 +23,9 @@ pub trait Upstream {
 
     /// Sends one request and takes its whole answer. Dropping the future must give the attempt up at once, on the wire
     /// too.
-    ///
-    /// `id` tells the attempt from all others of the client's request. The caller gives the attempt up at `until`, the
-    /// earlier of its call's timeout and its plan's deadline. As the attempt knows that moment, it may say what it was
-    /// waiting for. It sets `head` to the status of its answer as soon as that is known. A reply can be judged by
-    /// `earlier` results.
     fn attempt(
         &self,
-        context: &Self::Context,
-        request: &Self::Request,
-        earlier: Earlier<'_>,
-        id: AttemptId,
-        until: Instant,
-        head: &HeadStatus,
+        question: &Question<'_, Self>,
     ) -> impl Future<Output = Result<Reply, Failure>>;
 
     /// Makes one body of the bodies of all elements, in order; `None` for an element that failed.
@@ -45,12 +35,31 @@ pub trait Upstream {
     fn list(&self, context: &Self::Context, bodies: Vec<Option<Body>>) -> Result<Body, Failure>;
 }
 
+/// The question of one attempt.
+///
+/// The futures that pass it on hold one pointer to it: every call in flight has room for all of them.
+pub struct Question<'a, U: Upstream + ?Sized> {
+    /// The part of the client's request that the call needs.
+    pub context: &'a U::Context,
+    /// The call's request.
+    pub request: &'a U::Request,
+    /// The results by which a reply can be judged.
+    pub earlier: Earlier<'a>,
+    /// Tells the attempt from all others of the client's request.
+    pub id: AttemptId,
+    /// The moment at which the caller gives the attempt up: the earlier of its call's timeout and its plan's deadline.
+    /// As the attempt knows it, it may say what it was waiting for.
+    pub until: Instant,
+    /// Set to the status of the answer as soon as that is known.
+    pub head: &'a HeadStatus,
+}
+
 /// The decision of a call whose turn has come.
 pub enum Turn<'a, R> {
     /// It sends this request.
     Send(R),
     /// It sends a request for each element of a list.
-    Each(Elements<'a, R>),
+    Each(Box<Elements<'a, R>>),
     /// Its own condition is false: it is neither a success nor a failure.
     Omit,
     /// It can't be made, so nothing is sent: a value is missing, or too many are there.

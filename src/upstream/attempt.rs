@@ -16,7 +16,7 @@ use futures_util::FutureExt as _;
 use http::StatusCode;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, ReadBuf},
-    time::{Instant, timeout},
+    time::timeout,
 };
 
 use super::{
@@ -33,7 +33,7 @@ use super::{
 };
 use crate::exchange::ClientContext;
 use crate::fanout::{
-    AttemptId, Body, Earlier, Failure, FailureKind, HeadStatus, Repeatable, Reply, Turn, Upstream,
+    Body, Earlier, Failure, FailureKind, Question, Repeatable, Reply, Turn, Upstream,
 };
 
 /// The time that the rest of a failed answer may keep a call waiting. The rest usually came with the head.
@@ -51,15 +51,6 @@ pub struct Adapter {
     composition: Option<Composition>,
     request: PreparedRequest,
     repeatable: Repeatable,
-}
-
-/// One attempt's question to the upstream: who asks for whom, with which request, and the reply that is expected.
-#[derive(Clone, Copy)]
-struct Question<'a> {
-    client: &'a ClientContext,
-    request: &'a Sending,
-    id: AttemptId,
-    expected: Option<&'a Expectation<'a>>,
 }
 
 /// The end of an exchange.
@@ -101,13 +92,13 @@ impl Adapter {
     async fn exchange(
         &self,
         mut connection: Connection,
-        question: Question<'_>,
-        head: &HeadStatus,
+        question: &Question<'_, Self>,
+        expected: Option<&Expectation<'_>>,
     ) -> Ended {
         let request = self.request.request();
-        let allowance = &question.client.allowance;
-        let rules = Rules::of(request, allowance, head, self.request.advised());
-        let mut reading = Reading::new(rules.expecting(question.expected));
+        let allowance = &question.context.allowance;
+        let rules = Rules::of(request, allowance, question.head, self.request.advised());
+        let mut reading = Reading::new(rules.expecting(expected));
         let stream = &mut *connection.stream;
         let done = match self.send(stream, question, &mut reading).await {
             Ok(()) => read(stream, &mut reading).await,
@@ -163,17 +154,13 @@ impl Adapter {
     async fn send(
         &self,
         stream: &mut dyn Stream,
-        Question {
-            client,
-            request,
-            id,
-            ..
-        }: Question<'_>,
+        question: &Question<'_, Self>,
         reading: &mut Reading<'_>,
     ) -> io::Result<()> {
-        let (bytes, body) = match request {
-            None => self.template.bytes(client, id),
-            Some(rendered) => rendered.bytes(client, id),
+        let Question { context, id, .. } = *question;
+        let (bytes, body) = match question.request {
+            None => self.template.bytes(context, id),
+            Some(rendered) => rendered.bytes(context, id),
         };
         stream.write_all(&bytes).await?;
         drop(bytes);
@@ -200,34 +187,27 @@ impl Upstream for Adapter {
         list::list(bodies, &client.allowance)
     }
 
-    async fn attempt(
-        &self,
-        client: &ClientContext,
-        request: &Sending,
-        earlier: Earlier<'_>,
-        id: AttemptId,
-        until: Instant,
-        head: &HeadStatus,
-    ) -> Result<Reply, Failure> {
+    async fn attempt(&self, question: &Question<'_, Self>) -> Result<Reply, Failure> {
+        let Question {
+            context, request, ..
+        } = *question;
         let composition = self.composition.as_ref();
-        let expected = composition.and_then(|it| it.expectation(client, earlier, request));
-        let question = Question {
-            client,
-            request,
-            id,
-            expected: expected.as_deref(),
-        };
+        let expected =
+            composition.and_then(|it| it.expectation(context, question.earlier, request));
         let mut kept = self.wire.kept(self.repeatable).await;
         let result = loop {
             let is_kept = kept.is_some();
             let connection = match kept.take() {
                 Some(connection) => connection,
-                None => match self.wire.open(until).await {
+                None => match self.wire.open(question.until).await {
                     Ok(connection) => connection,
                     Err(failure) => break Err(failure),
                 },
             };
-            match self.exchange(connection, question, head).await {
+            match self
+                .exchange(connection, question, expected.as_deref())
+                .await
+            {
                 Ended::Settled(result) => break result,
                 // It had been closed, or bytes were left over on it. Neither can be true of a new one.
                 Ended::Stale(_) if is_kept && self.may_resend() => self.wire.resent(),

@@ -26,8 +26,8 @@ use crate::{
     exchange::{Allowance, ClientContext},
     fanout::{
         Aggregate, AttemptId, BreakerSettings, Call, Choice, Earlier, Failure, FailureKind,
-        HeadStatus, Mode, Policy, PolicySettings, Repeatable, Reply, Rules, Trip, Upstream as _,
-        UpstreamId, run,
+        HeadStatus, Mode, Policy, PolicySettings, Question, Repeatable, Reply, Rules, Trip,
+        Upstream as _, UpstreamId, run,
     },
 };
 
@@ -133,16 +133,15 @@ async fn attempt(adapter: &Adapter) -> Result<Reply, Failure> {
     let until = Instant::now() + Duration::from_secs(5);
     let heard = HeadStatus::default();
     let client = client();
-    adapter
-        .attempt(
-            &client,
-            &None,
-            Earlier::NONE,
-            AttemptId::ONLY,
-            until,
-            &heard,
-        )
-        .await
+    let question = Question {
+        context: &client,
+        request: &None,
+        earlier: Earlier::NONE,
+        id: AttemptId::ONLY,
+        until,
+        head: &heard,
+    };
+    adapter.attempt(&question).await
 }
 
 const KEEP_ALIVE: Duration = Duration::from_secs(4);

@@ -66,7 +66,7 @@ impl Composition {
             }
         }
         let made = match &self.composed.each {
-            Some(each) => self.each(each, scope).map(Turn::Each),
+            Some(each) => self.each(each, scope).map(Box::new).map(Turn::Each),
             None => self.request(&scope).map(Turn::Send),
         };
         made.unwrap_or_else(Turn::Fail)

@@ -44,7 +44,7 @@ fn list(elements: usize) -> ClientContext {
 
 fn elements<'a>(composition: &'a Composition, client: &'a ClientContext) -> Elements<'a, Sending> {
     match composition.turn(client, Earlier::NONE) {
-        Turn::Each(elements) => elements,
+        Turn::Each(elements) => *elements,
         Turn::Send(_) => panic!("one request"),
         Turn::Omit => panic!("omitted"),
         Turn::Fail(failure) => panic!("{failure:?}"),

@@ -13,14 +13,13 @@ use gather::{
     endpoint::{Endpoint, Limits},
     exchange::{ClientContext, Memory},
     fanout::{
-        Aggregate, AttemptId, Body, Call, Earlier, Failure, HeadStatus, Limit, Policy,
-        PolicySettings, Reply, Rules, Turn, Upstream, UpstreamId,
+        Aggregate, Body, Call, Earlier, Failure, Limit, Policy, PolicySettings, Question, Reply,
+        Rules, Turn, Upstream, UpstreamId,
     },
     readiness::{Readiness, Stage},
     telemetry::Metrics,
 };
 use http::{Method, StatusCode};
-use tokio::time::Instant;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -44,15 +43,7 @@ impl Upstream for Script {
         Ok(Body::Empty)
     }
 
-    async fn attempt(
-        &self,
-        _: &ClientContext,
-        (): &(),
-        _: Earlier<'_>,
-        _: AttemptId,
-        _: Instant,
-        _: &HeadStatus,
-    ) -> Result<Reply, Failure> {
+    async fn attempt(&self, _: &Question<'_, Self>) -> Result<Reply, Failure> {
         match self {
             Self::PanicAtOnce => panic!("secret: at once"),
             Self::PanicLater => {
