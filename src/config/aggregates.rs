@@ -200,11 +200,8 @@ fn calls(
     let names = listed.iter().map(|entry| entry.name.clone());
     // Without all names, nothing can be said of references to calls.
     let names: Vec<Arc<str>> = names.collect::<Option<_>>()?;
-    let parameters: Vec<_> = (access.route.iter().flat_map(|route| &route.parameters))
-        .map(|parameter| Arc::clone(&parameter.name))
-        .collect();
     let around = Surroundings {
-        parameters: &parameters,
+        parameters: &access.parameters_by_name,
         names: &names,
         has_body: access.has_body(),
         takes_own: access.parameters,

@@ -75,7 +75,7 @@ impl Services {
     }
 
     /// Returns the settings of a call with one request for each element of a list.
-    pub(super) fn elements<'a>(&'a self, call: &'a Call) -> Option<&'a EachSettings> {
+    pub(crate) fn elements<'a>(&'a self, call: &'a Call) -> Option<&'a EachSettings> {
         self.request(call)?.composed.as_ref()?.each.as_ref()
     }
 

@@ -204,15 +204,20 @@ fn refusal(error: &str, layers: &Layers, path: &KeyPath) -> String {
     let expected = error
         .rsplit_once(", expected ")
         .map_or(error, |(_, expected)| expected);
-    let expected = match expected {
-        "a map" => "a table",
-        "a sequence" => "a list",
-        "a boolean" => "true or false",
-        other => other,
-    };
     let found = match layers.get(path) {
         Some(found) => shown(found, path, layers),
         None => "nothing".to_owned(),
+    };
+    // A text that is shown as a whole.
+    let list = match found.starts_with('"') && found.ends_with('"') && !found.contains(',') {
+        true => format!("a list, such as [{found}]"),
+        false => "a list".to_owned(),
+    };
+    let expected = match expected {
+        "a map" => "a table",
+        "a sequence" => &list,
+        "a boolean" => "true or false",
+        other => other,
     };
     let quotes = match layers.is_quoted_variable(path) {
         true => format!("; {}", environment::QUOTES),

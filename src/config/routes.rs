@@ -28,6 +28,8 @@ const KINDS: [&str; 2] = ["int", "uuid"];
 #[derive(Debug)]
 pub(super) struct Access {
     pub(super) route: Option<Route>,
+    /// The names of the route's parameters, in order. Of a refused path, those that it seems to have.
+    pub(super) parameters_by_name: Vec<Arc<str>>,
     pub(super) methods: Vec<Method>,
     pub(super) max_request_body: usize,
     /// True if Gather's own query parameters are taken.
@@ -69,6 +71,12 @@ pub(super) fn check(
         };
         review.mistake(&at, format!("{clash}; {hint}"));
     }
+    let parameters_by_name = match &route {
+        Some(route) => (route.parameters.iter())
+            .map(|parameter| Arc::clone(&parameter.name))
+            .collect(),
+        None => raw.path.as_deref().map(seeming).unwrap_or_default(),
+    };
     let methods = methods(&path.key("methods"), raw, review);
     let at = path.key("max_request_body");
     let most = review
@@ -87,6 +95,7 @@ pub(super) fn check(
     }
     Access {
         route,
+        parameters_by_name,
         methods,
         max_request_body: most.unwrap_or(defaults::MAX_REQUEST_BODY),
         parameters,
@@ -169,6 +178,17 @@ fn route(path: &KeyPath, text: &str, takes_own: bool, review: &mut Review<'_>) -
         path: text.into(),
         parameters,
     })
+}
+
+/// Returns the names after the braces of a path that was refused, so that nothing else is refused because of it.
+fn seeming(text: &str) -> Vec<Arc<str>> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let after = text.split('{').skip(1);
+    let names = after.map(|after| &after[..after.find(|c| !is_part(c)).unwrap_or(after.len())]);
+    names
+        .filter(|name| !name.is_empty())
+        .map(Arc::from)
+        .collect()
 }
 
 /// Reads the inside of the braces of a parameter.

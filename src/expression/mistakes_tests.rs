@@ -29,6 +29,15 @@ fn a_text_that_is_no_expression_says_what_is_missing_and_where() {
         ),
         ("[1 2]", "`,` or `]` is missing before `2`"),
         ("{'a' 1}", "`:` is missing before `1`"),
+        (
+            "{users.body.x} == 'a'",
+            "a reference has no braces here; write `users.body.x` (at character 2)",
+        ),
+        (
+            "users.ok and path.id == 'a'",
+            "`and` is no operator here; write `&&` (at character 10)",
+        ),
+        ("users.ok or true", "`or` is no operator here; write `||`"),
         ("true ? 1", "`:` is missing at the end"),
         ("users.", "a name is missing after the dot"),
         ("'abc", "this text is not closed"),

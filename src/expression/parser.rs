@@ -48,8 +48,21 @@ impl<'p> Parser<'p> {
         let term = self.expression()?;
         match self.peek() {
             Token::End => Ok(term),
-            _ => Err(self.unexpected("the end, or an operator,")),
+            _ => Err(self.stray()),
         }
+    }
+
+    /// Makes the error of a token after a whole expression.
+    fn stray(&self) -> ExpressionError {
+        let span = self.span();
+        let sign = match span.of(self.source) {
+            "and" | "AND" => "&&",
+            "or" | "OR" => "||",
+            _ => return self.unexpected("the end, or an operator,"),
+        };
+        let found = span.quoted(self.source);
+        let message = format!("{found} is no operator here; write `{sign}`");
+        self.at_character(span, &message)
     }
 
     pub(super) fn peek(&self) -> &Token {

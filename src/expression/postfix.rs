@@ -128,6 +128,15 @@ impl Parser<'_> {
                 }
                 _ => {}
             }
+            if let TermKind::Reference(_) = key.kind
+                && self.is_sign("}")
+            {
+                let message = format!(
+                    "a reference has no braces here; write {}",
+                    self.quoted(&key)
+                );
+                return Err(self.at_character(key.span, &message));
+            }
             self.expect(":")?;
             entries.push((key, self.expression()?));
             if !self.is_sign("}") && self.take(",").is_none() {

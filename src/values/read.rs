@@ -165,15 +165,25 @@ fn call<'t>(
         "ok" => return whole(Root::Call(index, Part::Ok), &text, rest),
         "failure" => return whole(Root::Call(index, Part::Failure), &text, rest),
         _ => {
-            let meant = nearest(part, PARTS).map(|meant| format!(", did you mean `{meant}`?"));
-            return Err(error(format!(
-                "a call's result has no `{part}`{} It has {}",
-                meant.as_deref().unwrap_or("."),
-                "`body`, `headers.NAME`, `status`, `ok` and `failure`"
-            )));
+            return Err(unknown_part(name, part));
         }
     };
     Ok((Root::Call(index, part), path, rest))
+}
+
+/// Returns the mistake of a part that no result has. A short word is more often a member of the answer than a misspelt
+/// part.
+fn unknown_part(name: &str, part: &str) -> ReferenceError {
+    const SHORTEST: usize = 4;
+    let near = nearest(part, PARTS).filter(|_| part.len() >= SHORTEST);
+    let meant = match near {
+        _ if part.is_empty() => ".".to_owned(),
+        Some(meant) => format!(", did you mean `{meant}`?"),
+        None => format!(", did you mean `{name}.body.{part}`?"),
+    };
+    error(format!(
+        "a call's result has no `{part}`{meant} It has `body`, `headers.NAME`, `status`, `ok` and `failure`"
+    ))
 }
 
 fn unknown_root(name: &str, known: &Known<'_>) -> ReferenceError {
@@ -189,11 +199,16 @@ fn unknown_root(name: &str, known: &Known<'_>) -> ReferenceError {
     let calls = known.calls.iter().enumerate();
     let calls = calls.filter(|(index, _)| Some(*index) != own);
     let names = roots.iter().copied().chain(calls.map(|(_, call)| &**call));
-    let meant = nearest(name, names).map(|meant| format!(", did you mean `{meant}`?"));
+    let is_parameter = known.has_client && known.path.iter().any(|own| &**own == name);
+    let meant = match is_parameter {
+        true => Some(format!("path.{name}")),
+        false => nearest(name, names).map(str::to_owned),
+    };
+    let meant = meant.map(|meant| format!(", did you mean `{meant}`?"));
     let others = match roots.split_last() {
         None => String::new(),
-        Some((last, [])) => format!(" or `{last}`"),
-        Some((last, before)) => format!(", `{}` or `{last}`", before.join("`, `")),
+        Some((last, [])) => format!(", nor `{last}`"),
+        Some((last, before)) => format!(", nor `{}` or `{last}`", before.join("`, `")),
     };
     error(format!(
         "`{name}` is no call of this aggregate{others}{}",
@@ -206,14 +221,13 @@ fn path_parameter(name: &str, known: &Known<'_>) -> Result<usize, ReferenceError
     found.ok_or_else(|| {
         let names = known.path.iter().map(|own| &**own);
         let meant = nearest(name, names).map(|meant| format!(", did you mean `{meant}`?"));
-        let none = if known.path.is_empty() {
-            ": it has none"
-        } else {
-            ""
+        let none = match known.path.is_empty() {
+            true => format!(": it has none; write it as `{{{name}}}` in the aggregate's `path`"),
+            false => String::new(),
         };
         error(format!(
             "the route has no parameter `{name}`{}",
-            meant.as_deref().unwrap_or(none)
+            meant.unwrap_or(none)
         ))
     })
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::{Absent, Known, Reference, Scope, Skipped, TemplateError, Value};
-use crate::pick::{self, Kind, quote, quoted};
+use crate::pick::{self, Kind, Step, quote, quoted};
 
 /// One `{…}` of a template.
 #[derive(Debug, Clone)]
@@ -92,6 +92,11 @@ impl Slot {
             },
             after,
         ))
+    }
+
+    /// Returns true if its value, if there is one, is always a list.
+    pub(super) fn makes_list(&self) -> bool {
+        self.join.is_none() && self.reference.path.steps().contains(&Step::Every)
     }
 
     /// Checks that its place can take what is known of it from the configuration alone.

@@ -172,3 +172,35 @@ fn a_limit_of_open_files_below_what_is_configured_is_told() {
     );
     assert_eq!(told(1000), "");
 }
+
+#[test]
+fn a_text_in_the_words_of_another_tool_is_told() {
+    let (_place, name) = file(
+        r#"
+upstreams.users.url = "http://users"
+[aggregates.home]
+path = "/users/{id}"
+calls = [{ upstream = "users", path = "/users/${path.id}/{users_2.body.ids[*]}", keep = ["users.body.name"] },
+         { upstream = "users", name = "users_2" }]
+"#,
+    );
+    let finished = check(&name, &["--elsewhere"], &[]).expect(0);
+    for (key, said) in [
+        (
+            "path",
+            "`{users_2.body.ids[*]}` is a list, which skips the call",
+        ),
+        (
+            "path",
+            "has a `$` before a reference, which is sent as it is",
+        ),
+        ("keep[0]", "did you mean `name`?"),
+    ] {
+        let lines = about(&finished, &format!("aggregates.home.calls[0].{key}"));
+        assert!(
+            lines.iter().any(|line| line.contains(said)),
+            "{}",
+            finished.stderr
+        );
+    }
+}

@@ -10,7 +10,7 @@ use super::{
     places::{Places, constant},
 };
 use crate::{
-    config::{calls::RawCallTable, headers},
+    config::{calls::RawCallTable, headers, mistake::KeyPath},
     exchange::{TRACE_PARENT, TRACE_STATE},
     upstream::{Composed, Request},
     values::{HeaderTemplate, Known, PathTemplate, QueryTemplate},
@@ -126,6 +126,27 @@ fn has_own(raw: &RawCallTable) -> bool {
         || *idempotency_key == Some(true)
 }
 
+/// Warns of a path that can be read, and is probably not meant.
+fn warn_of_path(
+    path: &KeyPath,
+    text: &str,
+    template: &PathTemplate,
+    place: &mut Places<'_, '_, '_>,
+) {
+    if text.contains("${") {
+        let message =
+            "has a `$` before a reference, which is sent as it is; a reference is `{a.b}` alone";
+        place.review.warning(path, message);
+    }
+    for list in template.lists() {
+        let message = format!(
+            "`{{{}}}` is a list, which skips the call: take one element, such as `[0]`, or add `join ','`",
+            list.text
+        );
+        place.review.warning(path, message);
+    }
+}
+
 /// Adds the call's path to that of the upstream's URL.
 fn set_path(
     raw: &RawCallTable,
@@ -146,6 +167,7 @@ fn set_path(
         return;
     };
     place.note(&path, template.references());
+    warn_of_path(&path, text, &template, place);
     if !template.is_constant() {
         composed.path = Some(template);
         return;

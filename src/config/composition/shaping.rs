@@ -7,7 +7,7 @@ use crate::{
     config::{calls::RawCallTable, mistake::KeyPath, review::Review, values::Texts},
     expression::Expression,
     pick::{Path, Prune, Step},
-    values::{Reference, Root},
+    values::{Known, Reference, ReferenceError, Root},
 };
 
 /// Returns the part of a call's body that goes into the answer.
@@ -40,7 +40,7 @@ pub(super) fn check(
     let kept = raw.keep.as_ref();
     let kept = kept.and_then(|texts| {
         let at = path.key("keep");
-        let paths = members(&at, texts, review);
+        let paths = members(&at, texts, &around.names[own], review);
         let kept = Prune::keep(&paths);
         kept.map_err(|error| review.mistake(&at, error.to_string()))
             .ok()
@@ -48,7 +48,7 @@ pub(super) fn check(
     let dropped = raw.drop.as_ref();
     let dropped = dropped.and_then(|texts| {
         let at = path.key("drop");
-        let paths = members(&at, texts, review);
+        let paths = members(&at, texts, &around.names[own], review);
         let dropped = Prune::drop(&paths);
         dropped
             .map_err(|error| review.mistake(&at, error.to_string()))
@@ -77,7 +77,10 @@ fn select(
     let select = match Reference::parse(text.trim(), &known) {
         Ok(reference) => Select::Reference(reference),
         Err(error) if is_plain(text) => {
-            review.mistake(path, error.to_string());
+            review.mistake(
+                path,
+                refusal(text.trim(), &error, &around.names[own], &known),
+            );
             return None;
         }
         Err(_) => match Expression::parse(text, &known) {
@@ -109,14 +112,35 @@ fn select(
     Some(select)
 }
 
+/// Says what is wrong with a reference in `select`, and what was meant. `name` is the call's.
+fn refusal(text: &str, error: &ReferenceError, name: &str, known: &Known<'_>) -> String {
+    let is_reference = |text: &str| Reference::parse(text, known).is_ok();
+    let inside = text.trim_start_matches('{').trim_end_matches('}').trim();
+    if inside != text && is_reference(inside) {
+        return format!("a reference has no braces here; did you mean `{inside}`?");
+    }
+    let first = text.split(['.', '[']).next().unwrap_or_default();
+    let is_name = first.starts_with(char::is_alphabetic)
+        && !["path", "query", "headers", "body", "item", "index"].contains(&first)
+        && known.calls.iter().all(|call| **call != *first);
+    let of_body = format!("{name}.body.{text}");
+    if !is_name || error.0.ends_with('?') {
+        error.to_string()
+    } else if !text.contains(".body") && is_reference(&of_body) {
+        format!("{error}, did you mean `{of_body}`?")
+    } else {
+        format!("{error}; `select` takes a part of this call: `{name}.body`")
+    }
+}
+
 /// Returns true if a text can only have been meant as a reference.
 fn is_plain(text: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || "_.[]\"*-{}?".contains(c);
     text.trim().chars().all(is_part)
 }
 
-/// Reads the paths of members.
-fn members(path: &KeyPath, texts: &Texts, review: &mut Review<'_>) -> Vec<Path> {
+/// Reads the paths of members. `name` is the call's.
+fn members(path: &KeyPath, texts: &Texts, name: &str, review: &mut Review<'_>) -> Vec<Path> {
     if texts.is_empty() {
         let message = r#"found an empty list, expected members such as ["id", "items[*].price"]"#;
         review.mistake(path, message);
@@ -128,6 +152,13 @@ fn members(path: &KeyPath, texts: &Texts, review: &mut Review<'_>) -> Vec<Path> 
             Ok(member) if member.steps().is_empty() => "found an empty text, expected a member",
             Ok(member) if paths.contains(&member) => "is listed twice",
             Ok(member) => {
+                let own = text.strip_prefix(name);
+                if let Some(meant) = own.and_then(|rest| rest.strip_prefix(".body.")) {
+                    let message = format!(
+                        "is a member `{name}` of the body itself; members are named from the body on: did you mean `{meant}`?"
+                    );
+                    review.warning(&path.index(index), message);
+                }
                 paths.push(member);
                 continue;
             }

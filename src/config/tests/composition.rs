@@ -218,6 +218,21 @@ const IN_VALUES: &[(&str, &str, &str)] = &[
         "select: ",
         "`usres` is no call of this aggregate, did you mean `users`?",
     ),
+    (
+        "select = '{users.body.items}'",
+        "select: ",
+        "a reference has no braces here; did you mean `users.body.items`?",
+    ),
+    (
+        "select = 'items'",
+        "select: ",
+        "`items` is no call of this aggregate, did you mean `users.body.items`?",
+    ),
+    (
+        "select = 'uploads.body.items'",
+        "select: ",
+        "`uploads` is no call of this aggregate; `select` takes a part of this call: `users.body`",
+    ),
     ("select = 'size(usres.body)'", "select: ", "`users`"),
     ("select = 'query.a'", "select: ", "client's request"),
     ("keep = ['a b c[']", "keep[0]: ", ""),

@@ -93,3 +93,35 @@ fn each_mistake_in_a_path_is_told() {
     let free = "[aggregates.other]\npath = '/users/{id}/caf%C3%A9'\ncalls = ['users']\n";
     load_text("x.toml", &format!("{}{free}", text("", &["'orders'"]))).unwrap();
 }
+
+#[test]
+fn a_refused_path_makes_no_mistake_of_its_references() {
+    for path in [
+        "/users/{id:integer}",
+        "/users/u-{id}",
+        "/users/{id}/",
+        "users/{id}",
+        "/users/{id:int/home",
+        "/users/{id}/{id}",
+    ] {
+        let call = "{ upstream = 'users', path = '/{path.id}' }";
+        let other = format!("[aggregates.other]\npath = '{path}'\ncalls = [{call}]\n");
+        let said = said(&format!("{}{other}", text("", &["'orders'"])));
+        let is_right =
+            matches!(said.as_slice(), [line] if line.starts_with("aggregates.other.path: "));
+        assert!(is_right, "{path}: {said:#?}");
+    }
+}
+
+#[test]
+fn a_path_in_the_style_of_another_router_leads_to_braces() {
+    let call = "{ upstream = 'users', path = '/{path.id}' }";
+    let other = format!("[aggregates.other]\npath = '/users/:id'\ncalls = [{call}]\n");
+    assert_eq!(
+        said(&format!("{}{other}", text("", &["'orders'"]))),
+        [
+            "aggregates.other.calls[0].path: the route has no parameter `id`: it has none; write it as `{id}` in the \
+             aggregate's `path`"
+        ]
+    );
+}

@@ -77,6 +77,12 @@ impl PathTemplate {
         self.template.references()
     }
 
+    /// Returns the references whose value is always a list, which no segment can be.
+    pub fn lists(&self) -> impl Iterator<Item = &Reference> {
+        let slots = self.template.slots().filter(|slot| slot.makes_list());
+        slots.map(|slot| &slot.reference)
+    }
+
     /// Returns true if it has no reference.
     #[must_use]
     pub fn is_constant(&self) -> bool {
