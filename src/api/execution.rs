@@ -13,7 +13,7 @@ use super::{
     problem::Problem,
     query::{COMPARE, Run},
     query_error::QueryError,
-    summary::{Summary, failed},
+    summary::{Summary, failed, reason},
 };
 use crate::{
     compose::{self, Comparison, Shape, Shaping},
@@ -335,6 +335,7 @@ impl Report<'_> {
             outcome: self.verdict().as_str(),
             sequential: self.sequential(),
             failed: failed(outcomes),
+            reason: reason(outcomes),
         }
     }
 

@@ -73,6 +73,7 @@ impl Line {
                 elapsed_ms,
                 sequential_ms = Millis(run.sequential).number(),
                 failed = (!run.failed.is_empty()).then_some(run.failed.as_str()),
+                reason = run.reason.as_deref(),
                 "aggregated"
             ),
             // A probe that asks for readiness every second would fill the log during a stop.

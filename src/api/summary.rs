@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use crate::fanout::{FailureKind, Outcome};
+use crate::fanout::{FailureKind, Outcome, Party};
 
 /// The outcome of an aggregate's request, left by its handler.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub(super) struct Summary {
     pub(super) sequential: Duration,
     /// The calls that failed, as `name:class` or `name:status=404`, with commas between them.
     pub(super) failed: String,
+    /// The reason of the first call that was skipped for a value, after its name.
+    pub(super) reason: Option<String>,
 }
 
 /// Lists the calls that failed by themselves, with their classes, and the statuses that caused the failures.
@@ -32,4 +34,16 @@ pub(super) fn failed(outcomes: &[Outcome]) -> String {
         }
     }
     text
+}
+
+/// Says why the first call that was skipped for a value was. Its class alone does not tell which value was missing, and
+/// no metric does.
+pub(super) fn reason(outcomes: &[Outcome]) -> Option<String> {
+    let mut calls = outcomes.iter().flat_map(|outcome| &outcome.results);
+    calls.find_map(|call| match &call.result {
+        Err(failure) if failure.fault == Party::Values => {
+            Some(format!("{}: {}", call.name, failure.detail))
+        }
+        _ => None,
+    })
 }

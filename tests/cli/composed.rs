@@ -115,3 +115,20 @@ fn a_method_a_body_and_header_fields_are_sent() {
     run(&["call", &url, "-H", "no colon"]).expect(2);
     run(&["call", &url, "-d", "@/nowhere"]).one_sentence();
 }
+
+#[test]
+fn the_log_names_the_value_for_which_a_call_was_skipped() {
+    let upstream = Upstream::always(Response::json("{}"));
+    let (gateway, address) = Running::serve(&format!(
+        "server.grace = \"0s\"\nlog.format = \"json\"\nupstreams.users.url = \"{0}\"\n[aggregates.home]\n\
+         calls = [\"users\", {{ upstream = \"users\", name = \"team\", path = \"/{{users.body.team_id}}\" }},\n\
+         {{ upstream = \"users\", name = \"lead\", path = \"/{{team.body.lead}}\" }}]",
+        upstream.url("/")
+    ));
+    run(&["call", &format!("{address}/aggregate/home")]).expect(1);
+    let log = gateway.stop().expect(0).stderr;
+    let line = log.lines().find(|line| line.contains("aggregated"));
+    let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+    assert_eq!(line["failed"], "team:skipped,lead:skipped");
+    assert_eq!(line["reason"], "team: `{users.body.team_id}` is missing");
+}
