@@ -7,6 +7,12 @@ import { ceiling, count, marks, ratio, round, step, time } from "./scale.js";
 const TITLES = { sequential: "Sequential", concurrent: "Concurrent" };
 const ABOUT = { sequential: "one call after another", concurrent: "all calls at once" };
 
+/** Says when the calls of a run begin. */
+function about({ mode, calls }) {
+  const waits = mode === "concurrent" && calls.some((call) => call.after?.length > 0);
+  return waits ? "each call as soon as it can" : ABOUT[mode];
+}
+
 /** A mark for each state, for users who don't tell colours apart. */
 const SIGNS = { waiting: "○", running: "◔", ok: "✓", failed: "✕", idle: "–", lost: "?" };
 
@@ -100,7 +106,7 @@ export const shownRatio = () => byId("ratio").textContent;
 function view(run) {
   const total = make("span", { class: "total" });
   const note = make("span", { class: "verdict" });
-  const title = make("h3", {}, TITLES[run.mode], make("small", {}, ABOUT[run.mode]));
+  const title = make("h3", {}, TITLES[run.mode], make("small", {}, about(run)));
   const problem = make("div", { class: "problem", hidden: true });
   const list = make("ol", { class: "calls-shown" });
   const section = make(
@@ -191,7 +197,8 @@ function drawCall({ item, bar, begins, took, said, more }, call, { state, start,
   write(begins, call.result === null ? "" : `begins at ${time(start)} and takes`);
   const sign = make("span", { class: "sign", "aria-hidden": "true" }, SIGNS[state]);
   said.replaceChildren(sign, make("span", {}, words(call, state)));
-  const sentence = [call.result?.detail, tries(call.result)].filter((part) => part).join(" · ");
+  const parts = [call.result?.detail, shortfall(call.result), tries(call.result)];
+  const sentence = parts.filter((part) => part).join(" · ");
   write(more, sentence);
   more.hidden = sentence === "";
 }
@@ -206,6 +213,13 @@ function words(call, state) {
     return String(result.status);
   }
   return result.failure === "status" ? `status ${result.status}` : result.failure;
+}
+
+/** Describes what of a result is not the upstream's answer: failed elements, and a fallback. */
+function shortfall(result) {
+  const failed = result?.each?.failed > 0 ? `${result.each.failed} of ${count(result.each.total, "element")} failed` : "";
+  const fallback = result?.fallback ? "answered with its fallback" : "";
+  return [failed, fallback].filter((part) => part).join(" · ");
 }
 
 /** Describes how often it was tried, if that was more than once. */

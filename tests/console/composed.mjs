@@ -32,6 +32,7 @@ export const scenarios = {
       assert.deepEqual(await notes(page), [
         ["critical path"], ["waits for user", "critical path"], ["optional", "waits for orders"], ["waits for user"],
       ]);
+      assert.match(await page.textContent(".run.concurrent h3"), /each call as soon as it can/);
       const text = await page.textContent("#answer pre");
       assert.match(text, /^\{\s+"user": \{[^}]*"query": "id=42"/);
       assert.match(text, /"errors": \[/);
@@ -54,6 +55,20 @@ export const scenarios = {
       await page.check("input[value=curl]", { force: true });
       const command = await page.textContent("#answer pre");
       assert.ok(command.includes(`-X POST -H 'content-type: application/json' --data-raw '{"id": 1.50}' 'http`), command);
+    });
+  },
+
+  async "failed elements and a fallback are told beside their calls"(tab) {
+    await visit(tab, page_at(CONSOLE), desktop, async (page) => {
+      await page.selectOption("#aggregate", "parts");
+      await page.getByLabel("JSON body").fill('{"ids": [{"id": 1}, {}]}');
+      await page.click("#run");
+      await done(page);
+      const [many, tips] = await rows(page, "concurrent");
+      assert.equal(many.state, "ok");
+      assert.match(many.more, /^1 of 2 elements failed/);
+      assert.equal(tips.state, "failed");
+      assert.match(tips.more, / · answered with its fallback/);
     });
   },
 };

@@ -102,6 +102,9 @@ fn configuration(origin: &str) -> String {
             {{ upstream = "told", name = "stock", query = {{ id = "{{orders.body.missing}}" }}, optional = true }},
             {{ upstream = "told", name = "extra", when = "user.body.query == \"\"" }}] }}
         posting = {{ methods = ["POST"], calls = [{{ upstream = "told", query = {{ id = "{{body.id}}" }} }}] }}
+        parts = {{ methods = ["POST"], calls = [
+            {{ upstream = "told", name = "many", each = "{{body.ids}}", query = {{ id = "{{item.id}}" }}, tolerate = 1 }},
+            {{ upstream = "closing", name = "tips", fallback = [] }}] }}
         named = {{ calls = [{{ upstream = "an_upstream_whose_name_is_long", optional = true,
                                name = "a_call_whose_name_is_as_long_as_any_that_the_gateway_takes_at_a" }}, "quick"] }}
         "#
