@@ -3,6 +3,7 @@
 mod client;
 mod saved;
 mod subject;
+mod whole;
 
 use std::{
     fs,
@@ -73,7 +74,9 @@ impl Eval {
                 .any(|method| ![Method::GET, Method::DELETE].contains(method)),
             has_client: true,
         };
-        let subject = Subject::parse(&self.text, &known)?;
+        let has_each =
+            (aggregate.calls.iter()).any(|call| config.services.elements(call).is_some());
+        let subject = self.subject(&known, has_each)?;
         if let Some(item) = &self.item {
             saved::valid(item.as_bytes()).context("--item is not JSON")?;
         }
@@ -99,6 +102,22 @@ impl Eval {
         screen::out().write_all(&json)?;
         Ok(Done::Well)
     }
+
+    /// Reads the text. Says how to give the element, if that is all that it lacks.
+    fn subject(&self, known: &Known<'_>, has_each: bool) -> anyhow::Result<Subject> {
+        let error = match Subject::parse(&self.text, known) {
+            Ok(subject) => return Ok(subject),
+            Err(error) => error,
+        };
+        let in_each = Known {
+            in_each: true,
+            ..*known
+        };
+        if has_each && Subject::parse(&self.text, &in_each).is_ok() {
+            bail!("{error}: add --item JSON");
+        }
+        Err(error)
+    }
 }
 
 /// Refuses a reference to something that a saved answer does not have. Warns of one to a body that has been changed.
@@ -119,6 +138,9 @@ fn check_saved(reference: &Reference, aggregate: &Aggregate, saved: &Saved) -> a
         }
         Part::Body if saved.hidden.contains(&position) => {
             bail!("`{text}` is not in the saved answer: the call `{name}` has `answer = false`")
+        }
+        Part::Body if call.shape.prune.is_none() && whole::is_within(&call.shape, reference) => {
+            Ok(())
         }
         Part::Body if !call.shape.is_plain() => {
             writeln!(

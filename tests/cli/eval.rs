@@ -163,6 +163,46 @@ fn without_a_value_there_is_one_sentence() {
 }
 
 #[test]
+fn a_selected_part_is_read_where_the_call_had_it() {
+    let place = Place::new();
+    let answer = REPORT.replace(
+        r#"{"data":{"items":[{"product_id":"a"},{"product_id":"b"}]}}"#,
+        r#"[{"product_id":"a"},{"product_id":"b"}]"#,
+    );
+    for (text, value) in [
+        ("orders.body.data.items[*].product_id", r#"["a","b"]"#),
+        ("size(orders.body.data.items)", "2"),
+    ] {
+        let told = place.eval(&answer, text, &[]).expect(0);
+        assert_eq!((told.stdout.trim_end(), &*told.stderr), (value, ""));
+    }
+    let told = place.eval(&answer, "orders.body.total", &[]);
+    assert!(
+        told.stderr.contains("warning: `orders.body.total`"),
+        "{}",
+        told.stderr
+    );
+}
+
+#[test]
+fn a_text_of_the_configuration_is_filled() {
+    let place = Place::new();
+    for (text, value) in [
+        ("/users/{path.id}", r#""/users/42""#),
+        ("Bearer {users.body.plan}", r#""Bearer pro""#),
+    ] {
+        assert_eq!(place.value(text, &["--path", "id=42"]), value);
+    }
+    let wrong = place.refusal(REPORT, "/users/{usres.body.id}");
+    assert!(wrong.ends_with("did you mean `users`?"), "{wrong}");
+    let item = place.refusal(REPORT, "item.sku");
+    assert!(
+        item.ends_with("a call with `each`: add --item JSON"),
+        "{item}"
+    );
+}
+
+#[test]
 fn streams_comparisons_and_problems_have_results_too() {
     let place = Place::new();
     let users =

@@ -13,6 +13,8 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use super::whole;
+
 use crate::{
     compose::Shape,
     config::{Aggregate, Call},
@@ -153,7 +155,7 @@ impl CallMembers {
         let status = status.with_context(|| format!("the status of `{name}` is none"))?;
         let result = if self.ok {
             let status = status.with_context(|| format!("`{name}` has no status"))?;
-            Ok(Reply::new(status, self.content()?))
+            Ok(Reply::new(status, self.content(call)?))
         } else {
             let failure = self.failure.as_deref();
             let kind = FailureKind::ALL
@@ -166,15 +168,20 @@ impl CallMembers {
         };
         let fallback = match (&result, &self.body) {
             (Ok(_), _) => None,
-            (Err(_), Some(body)) => Some(Bytes::copy_from_slice(body.get().as_bytes())),
             (Err(failure), None) if failure.kind == FailureKind::Omitted => None,
-            (Err(_), None) => call.fallback.clone(),
+            (Err(_), body) => {
+                let saved = || {
+                    body.as_ref()
+                        .map(|body| Bytes::copy_from_slice(body.get().as_bytes()))
+                };
+                call.fallback.clone().or_else(saved)
+            }
         };
         let result = CallResult::new(self.name, Duration::ZERO, Duration::ZERO, result);
         Ok(result.with(fallback, None))
     }
 
-    fn content(&self) -> anyhow::Result<Body> {
+    fn content(&self, call: &Call) -> anyhow::Result<Body> {
         let Some(body) = &self.body else {
             return Ok(Body::Empty);
         };
@@ -199,7 +206,8 @@ impl CallMembers {
                 text: text.into(),
             });
         }
-        Ok(Body::Json(Bytes::copy_from_slice(body.get().as_bytes())))
+        let part = Bytes::copy_from_slice(body.get().as_bytes());
+        Ok(Body::Json(whole::put_back(&call.shape, part)))
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value as Tree;
 
 use crate::{
     expression::Expression,
-    values::{JsonTemplate, Known, Reference, Scope},
+    values::{JsonTemplate, Known, Reference, Scope, TemplateError},
 };
 
 /// The text that is evaluated.
@@ -17,7 +17,7 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    /// Reads a text: a reference without braces, or a text that begins with one in braces, or else an expression.
+    /// Reads a text: a reference without braces, a text with references in braces, or an expression.
     ///
     /// # Errors
     /// Fails with every mistake in it.
@@ -38,17 +38,24 @@ impl Subject {
             Ok(expression) => return Ok(Self::Expression(expression)),
             Err(mistakes) => mistakes,
         };
+        if !is_braced && text.contains('{') {
+            let list = Tree::Array(vec![Tree::from(text)]);
+            match JsonTemplate::parse(&list, known) {
+                Ok(template) if !template.is_constant() => {
+                    return Ok(Self::Template(text.to_owned(), template));
+                }
+                // No expression begins as a path does.
+                Err(wrong) if text.starts_with('/') => bail!("{}", joined(&wrong)),
+                _ => {}
+            }
+        }
         let inside = text.strip_prefix('{').unwrap_or(text).trim_start();
         let is_reference = match is_braced {
             true => inside.starts_with(|c: char| c.is_alphabetic()),
             false => text.chars().all(is_part),
         };
         let sentences: Vec<_> = match is_reference && !wrong.is_empty() {
-            // The list is not of the text.
-            true => wrong
-                .iter()
-                .map(|wrong| wrong.0.trim_start_matches("[0]: ").to_owned())
-                .collect(),
+            true => vec![joined(&wrong)],
             false => mistakes.into_iter().map(|wrong| wrong.0).collect(),
         };
         bail!("{}", sentences.join("; "));
@@ -81,6 +88,14 @@ impl Subject {
         }
         Ok(json)
     }
+}
+
+/// Returns the mistakes of a text without its place in the list, which is not of the text.
+fn joined(wrong: &[TemplateError]) -> String {
+    let sentences = wrong
+        .iter()
+        .map(|wrong| wrong.0.trim_start_matches("[0]: "));
+    sentences.collect::<Vec<_>>().join("; ")
 }
 
 /// Returns true for the characters of a reference without spaces.
