@@ -111,7 +111,8 @@ fn string<'e>(value: Open<'e>, meter: &Meter) -> Evaluated<'e> {
         Open::Int(int) => Value::text(&int.to_string(), meter),
         // The digits as they came.
         Open::Big(digits) => Value::text(digits, meter),
-        Open::Double(double) => Value::text(&double.to_string(), meter),
+        Open::Double(double) if double.is_finite() => Value::text(&double.to_string(), meter),
+        Open::Double(_) => Err(Reason::Other("is of a double that JSON can't hold").into()),
         other => wrong("string", &other),
     }
 }

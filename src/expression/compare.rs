@@ -146,8 +146,10 @@ fn numbers(left: &Open<'_>, right: &Open<'_>) -> Option<Option<Ordering>> {
         (Open::Big(left), Open::Big(right)) => Some(bigs(left, right)),
         (Open::Big(big), Open::Int(_)) => Some(sign(big)),
         (Open::Int(_), Open::Big(big)) => Some(sign(big).reverse()),
-        (Open::Big(big), Open::Double(double)) => rounded(big).partial_cmp(double),
-        (Open::Double(double), Open::Big(big)) => double.partial_cmp(&rounded(big)),
+        (Open::Big(big), Open::Double(double)) => big_and_double(big, *double),
+        (Open::Double(double), Open::Big(big)) => {
+            big_and_double(big, *double).map(Ordering::reverse)
+        }
         _ => return None,
     })
 }
@@ -173,6 +175,15 @@ fn int_and_double(int: i64, double: f64) -> Option<Ordering> {
     let ordering = int.cmp(&(whole as i64));
     let fraction = || whole.partial_cmp(&double).unwrap_or(Ordering::Equal);
     Some(ordering.then_with(fraction))
+}
+
+/// Compares an integer beyond 64 bits with a double, without rounding.
+fn big_and_double(big: &str, double: f64) -> Option<Ordering> {
+    if !double.is_finite() {
+        return rounded(big).partial_cmp(&double);
+    }
+    // All digits of the double. Where it has a fraction, it is closer to zero than any such integer.
+    Some(bigs(big, &format!("{:.0}", double.trunc())))
 }
 
 /// Compares an integer beyond 64 bits with one that is not.

@@ -104,6 +104,16 @@ fn numbers_are_compared_by_what_they_are_worth() {
         ("users.body.big < users.body.bigger", Ok("true")),
         ("users.body.big == users.body.big", Ok("true")),
         ("users.body.big > 1e10", Ok("true")),
+        // The double is 12345678901234567168.
+        ("users.body.big == 12345678901234567890.0", Ok("false")),
+        ("users.body.big > 12345678901234567890.0", Ok("true")),
+        ("12345678901234567890.0 < users.body.big", Ok("true")),
+        ("users.body.big == double(users.body.big)", Ok("false")),
+        (
+            "users.body.big > -0.5 && users.body.big < 1e300",
+            Ok("true"),
+        ),
+        ("users.body.huge > users.body.big", Ok("true")),
         ("users.body.huge > 1", Ok("true")),
         ("users.body.zero == 0", Ok("true")),
     ]);
@@ -270,6 +280,10 @@ fn functions_convert_and_ask() {
             Ok("\"11.5truea\""),
         ),
         ("string(users.body.big)", Ok("\"12345678901234567890\"")),
+        (
+            "string(users.body.huge)",
+            Err("a double that JSON can't hold"),
+        ),
         ("string([1])", Err("`string` can't be used with a list")),
         ("bool('true')", Ok("true")),
         ("bool('yes')", Err("neither true nor false")),
