@@ -130,7 +130,10 @@ fn all_mistakes_in_names_are_told_at_once() {
 #[test]
 fn a_name_of_another_phase_is_a_mistake() {
     for (source, part) in [
-        ("item.x", "only in a call with `each`"),
+        (
+            "item.x",
+            "only in the request and in the `expect` of a call with `each`",
+        ),
         ("body.x", "has none here"),
         ("users.ok", "this call itself"),
     ] {

@@ -112,9 +112,9 @@ fn root<'t>(
         "body" if !known.has_body => Err(error(
             "`body` is the body of the client's request, which has none here: POST, PUT, PATCH and QUERY have one",
         )),
-        "item" | "index" if !known.in_each => {
-            Err(error(format!("`{name}` is only in a call with `each`")))
-        }
+        "item" | "index" if !known.in_each => Err(error(format!(
+            "`{name}` is only in the request and in the `expect` of a call with `each`"
+        ))),
         "index" => whole(Root::Index, name, rest),
         "body" | "item" => {
             let (path, rest) = steps(rest)?;

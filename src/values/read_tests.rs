@@ -155,7 +155,7 @@ fn a_name_is_refused_where_it_has_no_value() {
                 in_each: false,
                 ..known
             }),
-            format!("`{name}` is only in a call with `each`")
+            format!("`{name}` is only in the request and in the `expect` of a call with `each`")
         );
     }
     assert_eq!(

@@ -184,7 +184,7 @@ const IN_VALUES: &[(&str, &str, &str)] = &[
     (
         "path = '/{item.id}'",
         "path: ",
-        "`item` is only in a call with `each`",
+        "`item` is only in the request and in the `expect` of a call with `each`",
     ),
     ("path = '/{'", "path: ", ""),
     ("path = '/a?b=c'", "path: ", ""),
