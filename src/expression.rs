@@ -5,6 +5,7 @@ mod arithmetic;
 mod calls;
 mod compare;
 mod comprehension;
+mod condition;
 mod evaluate;
 mod fault;
 #[cfg(any(test, fuzzing))]
@@ -84,6 +85,19 @@ impl Expression {
                 Err(mistakes)
             }
         }
+    }
+
+    /// Checks that it can be true or false, as far as the source alone tells.
+    ///
+    /// # Errors
+    /// Fails with the part that can't.
+    pub fn check_condition(&self) -> Result<(), ExpressionError> {
+        let Some(misfit) = condition::misfit(&self.term, &self.references) else {
+            return Ok(());
+        };
+        let part = misfit.span.of(&self.source);
+        let message = format!("expected a condition, and `{part}` is neither true nor false");
+        Err(ExpressionError(message))
     }
 
     /// Returns the source.

@@ -5,7 +5,7 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::{
-    MOST_BYTES,
+    ExpressionError, MOST_BYTES,
     fixture::{Request, parse},
     properties,
 };
@@ -223,6 +223,49 @@ fn a_condition_is_true_or_false_and_nothing_else() {
         reason.0,
         "an int is neither true nor false, in `users.body.n`"
     );
+}
+
+#[test]
+fn what_is_never_true_or_false_is_known_from_the_source_alone() {
+    let misfit = |source: &str| parse(source).unwrap().check_condition();
+    for (source, part) in [
+        ("1", "1"),
+        ("'true'", "'true'"),
+        ("null", "null"),
+        ("[true]", "[true]"),
+        ("{'a': true}", "{'a': true}"),
+        ("-users.body.n", "-users.body.n"),
+        ("users.body.n + 1", "users.body.n + 1"),
+        ("users.ok && users.status", "users.status"),
+        ("!size(users.body.items)", "size(users.body.items)"),
+        ("path.id || query.page == '1'", "path.id"),
+        ("users.failure", "users.failure"),
+        ("index", "index"),
+        ("users.ok ? 1 : 'a'", "'a'"),
+        (
+            "users.body.items.filter(i, true)",
+            "users.body.items.filter(i, true)",
+        ),
+        ("users.body.name.trim()", "users.body.name.trim()"),
+    ] {
+        let message = format!("expected a condition, and `{part}` is neither true nor false");
+        assert_eq!(misfit(source), Err(ExpressionError(message)), "{source}");
+    }
+    for source in [
+        "true",
+        "users.body.flag",
+        "item.flag",
+        "users.ok",
+        "1 + 1 == 2",
+        "users.ok ? users.body.flag : 1",
+        "users.body.items.all(i, i)",
+        "users.body.name.matches('a')",
+        "dyn(1) || bool('true')",
+        "[true].max()",
+        "has(users.body.x) && !('a' in users.body)",
+    ] {
+        assert_eq!(misfit(source), Ok(()), "{source}");
+    }
 }
 
 /// Parts that expressions are made of.

@@ -64,8 +64,8 @@ impl<'a> Places<'_, 'a, '_> {
         }
     }
 
-    /// Reads the expression at this key, if there is one.
-    pub(super) fn expression(
+    /// Reads the condition at this key, if there is one.
+    pub(super) fn condition(
         &mut self,
         key: &str,
         source: Option<&str>,
@@ -74,6 +74,9 @@ impl<'a> Places<'_, 'a, '_> {
         let path = self.at(key);
         let expression = self.taken(&path, Expression::parse(source?, known))?;
         self.note(&path, expression.references());
+        if let Err(error) = expression.check_condition() {
+            self.review.mistake(&path, error.to_string());
+        }
         Some(expression)
     }
 }

@@ -37,9 +37,9 @@ pub(super) fn check(
     let mut request = upstream.clone();
     let mut composed = Composed {
         call: place.own,
-        when: place.expression("when", raw.when.as_deref(), &place.known(false)),
+        when: place.condition("when", raw.when.as_deref(), &place.known(false)),
         each: each::check(raw, place),
-        expect: place.expression(
+        expect: place.condition(
             "expect",
             raw.expect.as_deref(),
             &Known {

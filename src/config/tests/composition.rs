@@ -211,6 +211,12 @@ const IN_VALUES: &[(&str, &str, &str)] = &[
     ("when = 'orders.body.a =='", "when: ", ""),
     ("when = 'oders.ok'", "when: ", "`orders`"),
     ("when = 'users.ok'", "when: ", ""),
+    (
+        "when = 'orders.ok && orders.status'",
+        "when: ",
+        "`orders.status` is neither true nor false",
+    ),
+    ("expect = '200'", "expect: ", "`200` is neither"),
     ("expect = 'usres.body.ok'", "expect: ", "`users`"),
     ("each = '{item.a}'", "each: ", "`item` is only"),
     (
