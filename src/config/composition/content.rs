@@ -53,6 +53,7 @@ pub(super) fn check(
         }
     }
     if let Some(text) = &raw.body {
+        place.warn_of_reference(&place.at("body"), "a fixed body", text);
         request.body = Some(Bytes::from(text.clone()));
     }
     if raw.forward_body == Some(true) {
@@ -100,6 +101,9 @@ fn json(
 ) -> Option<Content> {
     let path = place.at("json");
     let known = place.known(in_each);
+    for name in names(json) {
+        place.warn_of_reference(&path, "a name", name);
+    }
     let template = place.taken(&path, JsonTemplate::parse(json, &known))?;
     place.note(&path, template.references());
     set_type(request, JSON);
@@ -115,6 +119,18 @@ fn json(
     None
 }
 
+/// Returns the names of all members.
+fn names(json: &Value) -> Vec<&str> {
+    match json {
+        Value::Array(values) => values.iter().flat_map(names).collect(),
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(name, value)| [vec![name.as_str()], names(value)].concat())
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn form(
     pairs: &Pairs,
     request: &mut Request,
@@ -127,6 +143,7 @@ fn form(
     let mut all = Vec::new();
     for (name, value) in pairs {
         let path = path.key(name);
+        place.warn_of_reference(&path, "a name", name);
         for text in texts(value) {
             let pair = [(name.clone(), text.to_owned())];
             // Each alone, so that a mistake has the path of its pair.

@@ -64,6 +64,15 @@ impl<'a> Places<'_, 'a, '_> {
         }
     }
 
+    /// Warns of a text without references that looks as if it had one. `what` says what the text is. The rest of the text
+    /// may be a secret.
+    pub(super) fn warn_of_reference(&mut self, path: &KeyPath, what: &str, text: &str) {
+        if let Some(inside) = reference_in(text) {
+            let message = format!("`{{{inside}}}` is sent as it is: {what} has no references");
+            self.review.warning(path, message);
+        }
+    }
+
     /// Reads the condition at this key, if there is one.
     pub(super) fn condition(
         &mut self,
@@ -79,6 +88,15 @@ impl<'a> Places<'_, 'a, '_> {
         }
         Some(expression)
     }
+}
+
+/// Returns the first part of a text that looks as if it was meant as a reference, without its braces.
+fn reference_in(text: &str) -> Option<&str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
+    let is_reference = |inside: &&str| inside.contains('.') && inside.chars().all(is_part);
+    let parts = text.split('{').skip(1);
+    let mut insides = parts.filter_map(|part| Some(part.split_once('}')?.0));
+    insides.find(is_reference)
 }
 
 /// Calls `make` with the values of no request, for a text that has no reference.

@@ -207,6 +207,7 @@ fn add_query(
             let message = "found an empty text, expected the name of a query parameter";
             place.review.mistake(&path, message);
         }
+        place.warn_of_reference(&path, "a name", name);
         request.forward_query.retain(|forwarded| forwarded != name);
         for text in content::texts(value) {
             let parsed = QueryTemplate::parse(name, text, known);

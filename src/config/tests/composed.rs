@@ -179,3 +179,44 @@ fn a_retry_is_a_mistake_only_where_no_call_may_be_sent_twice() {
         "{warning}"
     );
 }
+
+#[test]
+fn a_name_and_a_fixed_body_that_look_as_if_they_had_a_reference_are_warned_of() {
+    let warned = |keys: &str| -> Vec<String> {
+        let config = load("", &[&format!("{{ upstream = 'users', {keys} }}")]);
+        let warnings = config.warnings.iter().map(ToString::to_string);
+        warnings.filter(|it| it.contains("sent as it is")).collect()
+    };
+    for (keys, at, what) in [
+        ("query = { '{path.id}' = '1' }", "query.", "a name"),
+        (
+            "form = { 'a{path.id}' = '1' }, method = 'PUT'",
+            "form.",
+            "a name",
+        ),
+        (
+            "json = { a = [{ '{path.id}' = 1 }] }, method = 'PUT'",
+            "json: ",
+            "a name",
+        ),
+        (
+            "body = '{\"a\": {path.id}}', method = 'PUT'",
+            "body: ",
+            "a fixed body",
+        ),
+    ] {
+        let warned = warned(keys);
+        let [warning] = warned.as_slice() else {
+            panic!("{keys}: {warned:?}");
+        };
+        let ending = format!(": `{{path.id}}` is sent as it is: {what} has no references");
+        assert!(
+            warning.contains(&format!("aggregates.home.calls[0].{at}")),
+            "{warning}"
+        );
+        assert!(warning.ends_with(&ending), "{warning}");
+    }
+    let plain =
+        "json = { '{}' = '{{a.b}}', '{a b.c}' = 1 }, query = { 'a[b.c]' = '1' }, method = 'PUT'";
+    assert!(warned(plain).is_empty());
+}
