@@ -231,7 +231,8 @@ fn parameter(inside: &str) -> Result<PathParameter, String> {
 
 /// Checks a segment that stands for itself.
 fn literal(segment: &str) -> Result<(), String> {
-    match segment {
+    let dots = segment.to_ascii_lowercase().replace("%2e", ".");
+    match &*dots {
         "" => {
             return Err(
                 "found an empty segment: no `//` in a path, and no `/` at its end".to_owned(),

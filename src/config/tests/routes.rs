@@ -18,6 +18,7 @@ const PATHS: &[(&str, &str)] = &[
         "found an empty segment: no `//` in a path, and no `/` at its end",
     ),
     ("/a/../b", "found the segment `..`, which no path keeps"),
+    ("/a/%2E.", "found the segment `%2E.`, which no path keeps"),
     (
         "/{}",
         "found a parameter without a name, expected one such as `{id}`",
