@@ -158,6 +158,12 @@ fn without_a_value_there_is_one_sentence() {
     }
     let unknown = place.refusal(REPORT, "usres.body");
     assert!(unknown.ends_with("did you mean `users`?"), "{unknown}");
+    let number = place.refusal(REPORT, "9223372036854775808");
+    assert_eq!(
+        number,
+        "error: this is no integer of 64 bits (at character 1)"
+    );
+    assert_eq!(place.refusal(REPORT, " "), "error: the expression is empty");
     place.refusal(REPORT, "users.body.plan + 1");
     place.refusal(REPORT, "1 +");
 }

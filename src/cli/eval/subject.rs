@@ -50,10 +50,8 @@ impl Subject {
             }
         }
         let inside = text.strip_prefix('{').unwrap_or(text).trim_start();
-        let is_reference = match is_braced {
-            true => inside.starts_with(|c: char| c.is_alphabetic()),
-            false => text.chars().all(is_part),
-        };
+        let is_reference = inside.starts_with(|c: char| c.is_alphabetic())
+            && (is_braced || text.chars().all(is_part));
         let sentences: Vec<_> = match is_reference && !wrong.is_empty() {
             true => vec![joined(&wrong)],
             false => mistakes.into_iter().map(|wrong| wrong.0).collect(),
