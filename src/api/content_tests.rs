@@ -305,5 +305,5 @@ fn a_method_in_another_case_is_told_so() {
     insta::assert_snapshot!(problem, @"method-not-implemented: the method get is not implemented: methods are case-sensitive, and GET is another one");
     let other = Method::from_bytes(b"PROPFIND").unwrap();
     let problem = methods::not_implemented(&other).unwrap();
-    insta::assert_snapshot!(problem, @"method-not-implemented: the method PROPFIND is not implemented: GET, HEAD and OPTIONS are");
+    insta::assert_snapshot!(problem, @"method-not-implemented: the method PROPFIND is not implemented: GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE and QUERY are");
 }

@@ -72,7 +72,9 @@ pub(super) fn not_implemented(method: &Method) -> Option<Problem> {
         true => format!(
             "the method {method} is not implemented: methods are case-sensitive, and {upper} is another one"
         ),
-        false => format!("the method {method} is not implemented: GET, HEAD and OPTIONS are"),
+        false => format!(
+            "the method {method} is not implemented: GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE and QUERY are"
+        ),
     };
     Some(Problem::new(ProblemKind::MethodNotImplemented, detail))
 }

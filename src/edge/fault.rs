@@ -71,7 +71,9 @@ impl Fault {
             Self::EmptyLines => "there are too many empty lines before the request line",
             Self::RequestLine => "the request line is not `method target version`",
             Self::Method => "the method has a character that is not allowed",
-            Self::UnknownMethod => "the method is not implemented: GET, HEAD and OPTIONS are",
+            Self::UnknownMethod => {
+                "the method is not implemented: GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE and QUERY are"
+            }
             Self::Target => {
                 "the request target is not valid: a path as RFC 3986 has it is expected, its other characters \
                  percent-encoded"
