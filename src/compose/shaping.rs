@@ -88,24 +88,21 @@ impl<'a> Shaping<'a> {
         if shape.is_hidden || (call.result.is_err() && call.fallback().is_none()) {
             return false;
         }
-        match (&shape.select, self.client) {
-            (None, _) => match &shape.prune {
-                None => whole(call, out),
-                Some(prune) => match whole_json(call) {
-                    Some(json) => prune.write(json, out),
-                    // A list of what may leave can't be held against text, so none of it leaves.
-                    None => out.extend_from_slice(NULL),
-                },
-            },
-            (Some(select), Some(client)) => {
+        let json = whole_json(call);
+        match (&shape.select, &shape.prune, self.client) {
+            (None, None, _) => whole(call, out),
+            // A list of what may leave can't be held against text, so none of it leaves.
+            (_, Some(_), _) if json.is_none() => out.extend_from_slice(NULL),
+            (None, Some(prune), _) => prune.write(json.unwrap_or(NULL), out),
+            (Some(select), prune, Some(client)) => {
                 let own = Own::of(index, call);
                 let scope = own.scope(client);
-                match &shape.prune {
+                match prune {
                     None => select.write(&scope, out),
                     Some(prune) => prune.write(&select.value(&scope), out),
                 }
             }
-            (Some(_), None) => out.extend_from_slice(NULL),
+            (Some(_), _, None) => out.extend_from_slice(NULL),
         }
         true
     }

@@ -83,6 +83,24 @@ fn a_body_that_is_no_json_gives_nothing_to_keep_or_to_drop() {
 }
 
 #[test]
+fn nor_does_such_a_body_that_is_selected() {
+    let whole = Reference {
+        text: "users.body".into(),
+        root: Root::Call(2, Part::Body),
+        path: Path::default(),
+    };
+    for prune in [keep("a").prune, drop("a").prune] {
+        let shape = CallShape {
+            select: Some(Select::Reference(whole.clone())),
+            prune,
+            ..CallShape::default()
+        };
+        let body = text("users", "{\"a\":1,\"b\":2}");
+        assert_eq!(part(&body, &shape).as_deref(), Some("null"));
+    }
+}
+
+#[test]
 fn a_selected_part_keeps_its_bytes() {
     let body = json("users", ODD);
     for (path, expected) in [
