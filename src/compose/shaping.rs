@@ -11,6 +11,7 @@ use crate::{
     exchange::ClientContext,
     expression::{Expression, Unevaluated},
     fanout::{Body, CallResult, Earlier, Outcome},
+    pick::{self, Kind},
     values::{Reference, Scope, Value},
 };
 
@@ -93,13 +94,13 @@ impl<'a> Shaping<'a> {
             (None, None, _) => whole(call, out),
             // A list of what may leave can't be held against text, so none of it leaves.
             (_, Some(_), _) if json.is_none() => out.extend_from_slice(NULL),
-            (None, Some(prune), _) => prune.write(json.unwrap_or(NULL), out),
+            (None, Some(prune), _) => prune.write(&prunable(call, json.unwrap_or(NULL)), out),
             (Some(select), prune, Some(client)) => {
                 let own = Own::of(index, call);
                 let scope = own.scope(client);
                 match prune {
                     None => select.write(&scope, out),
-                    Some(prune) => prune.write(&select.value(&scope), out),
+                    Some(prune) => prune.write(&prunable(call, &select.value(&scope)), out),
                 }
             }
             (Some(_), _, None) => out.extend_from_slice(NULL),
@@ -221,6 +222,27 @@ fn whole_json(call: &CallResult) -> Option<&[u8]> {
         },
         (Err(_), fallback) => fallback.map(|json| &**json),
     }
+}
+
+/// Returns the JSON to prune. Of a call with `each`, an element that is no JSON is a text in its list, and becomes null
+/// as a whole body does.
+fn prunable<'j>(call: &CallResult, json: &'j [u8]) -> Cow<'j, [u8]> {
+    let is_text = |element: &[u8]| pick::kind(element) == Kind::Text;
+    let is_list = call.result.is_ok() && call.each().is_some();
+    if !is_list || !pick::elements(json).any(is_text) {
+        return Cow::Borrowed(json);
+    }
+    let elements = pick::elements(json);
+    let elements = elements.map(|element| if is_text(element) { NULL } else { element });
+    let mut without = Vec::with_capacity(json.len());
+    list(
+        &mut without,
+        &elements.collect::<Vec<_>>(),
+        |json, element| {
+            json.extend_from_slice(element);
+        },
+    );
+    Cow::Owned(without)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::{
         fixture::{ODD, client, drop, failed, hidden, json, keep, outcome, text},
         json::{comparison, members},
     },
-    fanout::FailureKind,
+    fanout::{EachReport, FailureKind},
     pick::Path,
     values::{Part, Root},
 };
@@ -98,6 +98,20 @@ fn nor_does_such_a_body_that_is_selected() {
         let body = text("users", "{\"a\":1,\"b\":2}");
         assert_eq!(part(&body, &shape).as_deref(), Some("null"));
     }
+}
+
+#[test]
+fn nor_does_a_text_among_the_bodies_of_elements() {
+    let bodies = json("users", r#"[{"a":1,"b":2},"{\"a\":1}",null]"#);
+    let each = EachReport {
+        total: 3,
+        ok: 2,
+        failures: Vec::new(),
+    };
+    let bodies = bodies.with(None, Some(each));
+    let shown = |shape| part(&bodies, &shape).unwrap();
+    assert_eq!(shown(drop("[*].a")), r#"[{"b":2},null,null]"#);
+    assert_eq!(shown(keep("[*].a")), r#"[{"a":1},null,null]"#);
 }
 
 #[test]
