@@ -59,21 +59,21 @@ pub(super) fn masked(written: &RawCallTable) -> RawCallTable {
 
 fn header(name: &str, value: &str) -> String {
     match name.parse() {
-        Ok(name) if headers::is_shown(&name) => value.to_owned(),
-        _ => masking::text(value),
+        Ok(shown) if headers::is_shown(&shown) => value.to_owned(),
+        _ => masking::text(name, value),
     }
 }
 
 fn pairs(pairs: &Pairs) -> Pairs {
-    let masked = |value: &PairValue| match value {
-        PairValue::One(text) => PairValue::One(masking::text(text)),
+    let masked = |name: &str, value: &PairValue| match value {
+        PairValue::One(text) => PairValue::One(masking::text(name, text)),
         PairValue::Several(all) => {
             let all = all.iter().flatten();
-            let texts = all.map(|Scalar(text)| Some(Scalar(masking::text(text))));
+            let texts = all.map(|Scalar(text)| Some(Scalar(masking::text(name, text))));
             PairValue::Several(texts.collect())
         }
     };
     let all = pairs.iter();
-    all.map(|(name, value)| (name.clone(), masked(value)))
+    all.map(|(name, value)| (name.clone(), masked(name, value)))
         .collect()
 }

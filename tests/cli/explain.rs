@@ -36,7 +36,7 @@ fallback = { id = 0 }
 [[aggregates.home.calls]]
 upstream = "orders"
 path = "/orders"
-query = { user = "{path.id}", since = "{query.since?}", token = "hunter2" }
+query = { user = "{path.id}", since = "{query.since?}", page = "{query.page ?? '1'}", token = "{query.token ?? 'hunter2'}" }
 select = "orders.body.data.items"
 
 [[aggregates.home.calls]]
