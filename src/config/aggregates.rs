@@ -1,5 +1,5 @@
-//! Checks `[aggregates.NAME]`: its rules, and its calls one by one and together. Of upstreams it must know only the names
-//! and the requests.
+//! Checks `[aggregates.NAME]`: its rules, and its calls one by one and together. Of upstreams it must know only the
+//! names and the requests.
 
 use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use super::{
     call_values::RawShape,
     calls::{RawCall, RawCallTable, WaitFor},
     checked::{Aggregate, Call},
-    composition::{self, Composition, Surroundings, Together},
+    composition::{self, AggregateFacts, Composition, Together},
     defaults::{self, MOST_CALLS},
     headers,
     listed::{self, Listed},
@@ -200,7 +200,7 @@ fn calls(
     let names = listed.iter().map(|entry| entry.name.clone());
     // Without all names, nothing can be said of references to calls.
     let names: Vec<Arc<str>> = names.collect::<Option<_>>()?;
-    let around = Surroundings {
+    let facts = AggregateFacts {
         parameters: &access.parameters_by_name,
         names: &names,
         has_body: access.has_body(),
@@ -214,14 +214,14 @@ fn calls(
             let upstream = entry.table.upstream.as_deref();
             let request = upstream.and_then(|name| upstreams.requests.get(name).copied());
             let request = request.unwrap_or(&unknown);
-            composition::check(&entry.path, index, &entry.table, request, &around, review)
+            composition::check(&entry.path, index, &entry.table, request, &facts, review)
         })
         .collect();
     let hidden: Vec<_> = compositions
         .iter()
         .map(|call| call.shape.is_hidden)
         .collect();
-    let shape = composition::shape(path, answer.raw_shape.clone(), &around, &hidden, review);
+    let shape = composition::shape(path, answer.raw_shape.clone(), &facts, &hidden, review);
     let together = composition::together(
         &compositions,
         &names,

@@ -32,7 +32,7 @@ use crate::{
 
 /// The facts about an aggregate that the checks of its calls need.
 #[derive(Debug)]
-pub(super) struct Surroundings<'a> {
+pub(super) struct AggregateFacts<'a> {
     /// The parameters of its route, in order.
     pub(super) parameters: &'a [Arc<str>],
     /// The names of its calls, in order.
@@ -43,7 +43,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) takes_own: bool,
 }
 
-impl<'a> Surroundings<'a> {
+impl<'a> AggregateFacts<'a> {
     /// Returns the names that a request of the call with this index may use.
     fn of_request(&self, own: usize) -> Known<'a> {
         Known {
@@ -90,21 +90,21 @@ pub(super) fn check(
     own: usize,
     raw: &RawCallTable,
     upstream: &Request,
-    around: &Surroundings<'_>,
+    facts: &AggregateFacts<'_>,
     review: &mut Review<'_>,
 ) -> Composition {
     let mut uses = Uses::default();
-    edges::named(path, own, raw.after.as_ref(), around, &mut uses, review);
+    edges::named(path, own, raw.after.as_ref(), facts, &mut uses, review);
     let mut place = places::Places {
         path,
         own,
-        around,
+        facts,
         uses: &mut uses,
         review: &mut *review,
     };
     let request = request::check(raw, upstream, &mut place);
     let fallback = each::fallback(path, raw, review);
-    let shape = shaping::check(path, own, raw, around, &mut uses, review);
+    let shape = shaping::check(path, own, raw, facts, &mut uses, review);
     Composition {
         request,
         fallback,
@@ -162,7 +162,7 @@ pub(super) fn together(
 pub(super) fn shape(
     path: &KeyPath,
     raw: Option<RawShape>,
-    around: &Surroundings<'_>,
+    facts: &AggregateFacts<'_>,
     hidden: &[bool],
     review: &mut Review<'_>,
 ) -> Shape {
@@ -184,7 +184,7 @@ pub(super) fn shape(
             return Shape::Report;
         }
     };
-    let expression = match Expression::parse(&source, &around.of_results(None)) {
+    let expression = match Expression::parse(&source, &facts.of_results(None)) {
         Ok(expression) => expression,
         Err(errors) => {
             for error in errors {
@@ -200,7 +200,7 @@ pub(super) fn shape(
         if hidden.get(call) == Some(&true) {
             let message = format!(
                 "`{}` is a part of the body of `{}`, which has `answer = false`: its body never leaves; take it out, or leave `answer` out",
-                reference.text, around.names[call]
+                reference.text, facts.names[call]
             );
             review.mistake(&path, message);
         }

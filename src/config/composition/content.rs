@@ -78,7 +78,7 @@ fn given(raw: &RawCallTable) -> Vec<&'static str> {
 }
 
 fn forward(request: &mut Request, place: &mut Places<'_, '_, '_>) -> Option<Content> {
-    if !place.around.has_body {
+    if !place.facts.has_body {
         let path = place.at("forward_body");
         let message = "no client sends a body here: the methods of the aggregate are for requests without one; set \
                        `methods = [\"POST\"]` or another in the aggregate";

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Surroundings, Uses};
+use super::{AggregateFacts, Uses};
 use crate::config::{
     mistake::{KeyPath, nearest},
     review::Review,
@@ -15,7 +15,7 @@ pub(super) fn named(
     path: &KeyPath,
     own: usize,
     raw: Option<&Texts>,
-    around: &Surroundings<'_>,
+    facts: &AggregateFacts<'_>,
     uses: &mut Uses,
     review: &mut Review<'_>,
 ) {
@@ -25,9 +25,9 @@ pub(super) fn named(
     for (index, name) in entries {
         let Some(name) = name else { continue };
         let path = path.index(index);
-        let place = around.names.iter().position(|known| **known == **name);
+        let place = facts.names.iter().position(|known| **known == **name);
         let refusal = match place {
-            None => unknown(name, own, around),
+            None => unknown(name, own, facts),
             Some(place) if place == own => format!("`{name}` is this call itself"),
             Some(place) if taken.contains(&place) => format!("`{name}` is listed twice"),
             Some(place) => {
@@ -40,8 +40,8 @@ pub(super) fn named(
     }
 }
 
-fn unknown(name: &str, own: usize, around: &Surroundings<'_>) -> String {
-    let others = around.names.iter().enumerate();
+fn unknown(name: &str, own: usize, facts: &AggregateFacts<'_>) -> String {
+    let others = facts.names.iter().enumerate();
     let others = others.filter(|(index, _)| *index != own);
     let others: Vec<_> = others.map(|(_, name)| &**name).collect();
     let hint = match nearest(name, others.iter().copied()) {

@@ -1,12 +1,9 @@
 //! Checks that no two calls write the same member of a merged answer. It must not know the values.
 
 use crate::{
-    compose::{Place, Shape},
+    compose::{ERRORS, Place, Shape},
     config::{checked::Call, mistake::KeyPath, review::Review},
 };
-
-/// The member of a merged answer that has the failures.
-const ERRORS: &str = "errors";
 
 /// Notes the calls that write into one another's places, and the places that have no effect. `path` is that of the
 /// calls.

@@ -3,7 +3,7 @@
 
 use http::HeaderValue;
 
-use super::{Surroundings, Uses};
+use super::{AggregateFacts, Uses};
 use crate::{
     config::{mistake::KeyPath, review::Review},
     exchange::ClientContext,
@@ -18,7 +18,7 @@ pub(super) struct Places<'p, 'a, 'r> {
     pub(super) path: &'p KeyPath,
     /// The call's index in its aggregate.
     pub(super) own: usize,
-    pub(super) around: &'p Surroundings<'a>,
+    pub(super) facts: &'p AggregateFacts<'a>,
     pub(super) uses: &'p mut Uses,
     pub(super) review: &'p mut Review<'r>,
 }
@@ -33,7 +33,7 @@ impl<'a> Places<'_, 'a, '_> {
     pub(super) fn known(&self, in_each: bool) -> Known<'a> {
         Known {
             in_each,
-            ..self.around.of_request(self.own)
+            ..self.facts.of_request(self.own)
         }
     }
 
@@ -44,7 +44,7 @@ impl<'a> Places<'_, 'a, '_> {
         references: impl Iterator<Item = &'r Reference>,
     ) {
         self.uses
-            .note(references, path, self.own, self.around, self.review);
+            .note(references, path, self.own, self.facts, self.review);
     }
 
     /// Takes what was parsed at `path`, or notes every mistake in it.

@@ -66,20 +66,8 @@ pub(super) fn check(
         request.headers.retain(|(name, _)| !is_key(name));
         request.forward_headers.retain(|name| !is_key(name));
     }
-    let Composed {
-        call: _,
-        when,
-        each,
-        path,
-        query,
-        headers,
-        content,
-        idempotency_key,
-        expect,
-    } = &composed;
-    let varies = path.is_some() || !query.is_empty() || !headers.is_empty() || content.is_some();
-    let decides = when.is_some() || each.is_some() || expect.is_some() || *idempotency_key;
-    if varies || decides {
+    let decides = composed.when.is_some() || composed.each.is_some() || composed.expect.is_some();
+    if composed.varies() || decides {
         request.composed = Some(Arc::new(composed));
     }
     has_own(raw).then_some(request)
@@ -181,11 +169,21 @@ fn set_path(
         target.push(b'?');
         target.extend_from_slice(query.as_bytes());
     }
+    set_target(target, request, &path, place);
+}
+
+/// Sets the path and the query of a request. `path` is the place that wrote the last of their bytes.
+fn set_target(
+    target: Vec<u8>,
+    request: &mut Request,
+    path: &KeyPath,
+    place: &mut Places<'_, '_, '_>,
+) {
     match PathAndQuery::try_from(target) {
         Ok(target) => request.target = target,
         Err(_) => place
             .review
-            .mistake(&path, "found a character that no path has"),
+            .mistake(path, "found a character that no URL has"),
     }
 }
 
@@ -227,12 +225,7 @@ fn add_query(
         }
     }
     if is_longer {
-        match PathAndQuery::try_from(target) {
-            Ok(target) => request.target = target,
-            Err(_) => place
-                .review
-                .mistake(&table, "found a character that no query has"),
-        }
+        set_target(target, request, &table, place);
     }
 }
 

@@ -1,12 +1,12 @@
 //! Checks the part of a call's body that goes into the answer: `select`, `keep`, `drop`, `into` and `answer`. It must
 //! not know other calls.
 
-use super::{Surroundings, Uses, uses};
+use super::{AggregateFacts, Uses, uses};
 use crate::{
     compose::{CallShape, Place, Select},
     config::{calls::RawCallTable, mistake::KeyPath, review::Review, values::Texts},
     expression::Expression,
-    pick::{Path, Prune, Step},
+    pick::{Path, PathError, Prune, Step},
     values::{Known, Reference, ReferenceError, Root},
 };
 
@@ -15,7 +15,7 @@ pub(super) fn check(
     path: &KeyPath,
     own: usize,
     raw: &RawCallTable,
-    around: &Surroundings<'_>,
+    facts: &AggregateFacts<'_>,
     uses: &mut Uses,
     review: &mut Review<'_>,
 ) -> CallShape {
@@ -32,28 +32,29 @@ pub(super) fn check(
             review.warning(&path.key(key), message);
         }
     }
-    let select = select(&path.key("select"), own, raw, around, uses, review);
+    let select = select(&path.key("select"), own, raw, facts, uses, review);
     if raw.keep.is_some() && raw.drop.is_some() {
         let message = "`keep` and `drop` are both given: what is not kept is dropped; take one out";
         review.mistake(&path.key("drop"), message);
     }
-    let kept = raw.keep.as_ref();
-    let kept = kept.and_then(|texts| {
-        let at = path.key("keep");
-        let paths = members(&at, texts, &around.names[own], review);
-        let kept = Prune::keep(&paths);
-        kept.map_err(|error| review.mistake(&at, error.to_string()))
-            .ok()
-    });
-    let dropped = raw.drop.as_ref();
-    let dropped = dropped.and_then(|texts| {
-        let at = path.key("drop");
-        let paths = members(&at, texts, &around.names[own], review);
-        let dropped = Prune::drop(&paths);
-        dropped
-            .map_err(|error| review.mistake(&at, error.to_string()))
-            .ok()
-    });
+    let body = PrunedBody {
+        call: &facts.names[own],
+        is_list: raw.each.is_some() && raw.select.is_none(),
+    };
+    let kept = pruned(
+        &path.key("keep"),
+        raw.keep.as_ref(),
+        body,
+        Prune::keep,
+        review,
+    );
+    let dropped = pruned(
+        &path.key("drop"),
+        raw.drop.as_ref(),
+        body,
+        Prune::drop,
+        review,
+    );
     let into = raw.into.as_deref();
     CallShape {
         select,
@@ -63,23 +64,65 @@ pub(super) fn check(
     }
 }
 
+/// The body of which only some members are kept.
+#[derive(Clone, Copy)]
+struct PrunedBody<'a> {
+    /// The name of its call.
+    call: &'a str,
+    /// True if it is the list of all elements' bodies.
+    is_list: bool,
+}
+
+impl PrunedBody<'_> {
+    /// Returns what is odd about a member of this body, which is not there or was not meant.
+    fn slip(self, text: &str, member: &Path) -> Option<String> {
+        let Self { call, is_list } = self;
+        let own = text.strip_prefix(call);
+        if let Some(meant) = own.and_then(|rest| rest.strip_prefix(".body.")) {
+            return Some(format!(
+                "is a member `{call}` of the body itself; members are named from the body on: did you mean `{meant}`?"
+            ));
+        }
+        (is_list && matches!(member.steps(), [Step::Member(_), ..])).then(|| {
+            let meant = Path::new([&[Step::Every], member.steps()].concat());
+            format!(
+                "`{text}` is no part of the body, which is the list of all elements' bodies (`each`); did you mean `{meant}`?"
+            )
+        })
+    }
+}
+
+/// Reads the members in a list of them, and makes of them what is left of a body.
+fn pruned(
+    path: &KeyPath,
+    texts: Option<&Texts>,
+    body: PrunedBody<'_>,
+    make: impl FnOnce(&[Path]) -> Result<Prune, PathError>,
+    review: &mut Review<'_>,
+) -> Option<Prune> {
+    let members = members(path, texts?, body, review);
+    let made = make(&members);
+    made.map_err(|error| review.mistake(path, error.to_string()))
+        .ok()
+}
+
 /// Reads `select`: a reference, or else an expression.
 fn select(
     path: &KeyPath,
     own: usize,
     raw: &RawCallTable,
-    around: &Surroundings<'_>,
+    facts: &AggregateFacts<'_>,
     uses: &mut Uses,
     review: &mut Review<'_>,
 ) -> Option<Select> {
     let text = raw.select.as_deref()?;
-    let known = around.of_results(Some(own));
+    let known = facts.of_results(Some(own));
     let select = match Reference::parse(text.trim(), &known) {
         Ok(reference) => Select::Reference(reference),
         Err(error) if is_plain(text) => {
             review.mistake(
                 path,
-                refusal(text.trim(), &error, &around.names[own], &known),
+                refusal(text.trim(), &error, &facts.names[own], &known),
             );
             return None;
         }
@@ -103,7 +146,7 @@ fn select(
         {
             let message = format!(
                 "`{}` is a part of another call; `select` takes a part of this one: `{}.body`",
-                reference.text, around.names[own]
+                reference.text, facts.names[own]
             );
             review.mistake(path, message);
         }
@@ -139,8 +182,13 @@ fn is_plain(text: &str) -> bool {
     text.trim().chars().all(is_part)
 }
 
-/// Reads the paths of members. `name` is the call's.
-fn members(path: &KeyPath, texts: &Texts, name: &str, review: &mut Review<'_>) -> Vec<Path> {
+/// Reads the paths of members.
+fn members(
+    path: &KeyPath,
+    texts: &Texts,
+    body: PrunedBody<'_>,
+    review: &mut Review<'_>,
+) -> Vec<Path> {
     if texts.is_empty() {
         let message = r#"found an empty list, expected members such as ["id", "items[*].price"]"#;
         review.mistake(path, message);
@@ -152,11 +200,7 @@ fn members(path: &KeyPath, texts: &Texts, name: &str, review: &mut Review<'_>) -
             Ok(member) if member.steps().is_empty() => "found an empty text, expected a member",
             Ok(member) if paths.contains(&member) => "is listed twice",
             Ok(member) => {
-                let own = text.strip_prefix(name);
-                if let Some(meant) = own.and_then(|rest| rest.strip_prefix(".body.")) {
-                    let message = format!(
-                        "is a member `{name}` of the body itself; members are named from the body on: did you mean `{meant}`?"
-                    );
+                if let Some(message) = body.slip(text, &member) {
                     review.warning(&path.index(index), message);
                 }
                 paths.push(member);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use http::HeaderName;
 
-use super::Surroundings;
+use super::AggregateFacts;
 use crate::{
     config::{mistake::KeyPath, review::Review},
     endpoint::Takes,
@@ -31,13 +31,13 @@ impl Uses {
         references: impl Iterator<Item = &'r Reference>,
         path: &KeyPath,
         own: usize,
-        around: &Surroundings<'_>,
+        facts: &AggregateFacts<'_>,
         review: &mut Review<'_>,
     ) {
         for reference in references {
             match &reference.root {
                 Root::Query(name) => {
-                    if let Some(message) = misleading(name, around) {
+                    if let Some(message) = misleading(name, facts) {
                         review.mistake(path, message);
                     }
                     let query = &mut self.takes.query;
@@ -84,13 +84,13 @@ fn field(call: usize, part: &Part) -> Option<(usize, HeaderName)> {
 }
 
 /// Returns the reason why no reference may have this query parameter of the client.
-fn misleading(name: &str, around: &Surroundings<'_>) -> Option<String> {
-    if around.takes_own && PARAMETERS.contains(&name) {
+fn misleading(name: &str, facts: &AggregateFacts<'_>) -> Option<String> {
+    if facts.takes_own && PARAMETERS.contains(&name) {
         return Some(format!(
             "the query parameter `{name}` is Gather's own; use another name, or set `parameters = false` in the aggregate"
         ));
     }
-    let is_of_route = around.parameters.iter().any(|known| **known == *name);
+    let is_of_route = facts.parameters.iter().any(|known| **known == *name);
     is_of_route.then(|| {
         format!(
             "the query parameter `{name}` has the name of a parameter of the route, which takes its place at /aggregate/NAME; \

@@ -120,12 +120,42 @@ fn the_parts_for_the_answer_are_references_or_expressions() {
 }
 
 #[test]
+fn members_of_an_object_are_odd_where_the_body_is_a_list() {
+    let warned = |keys: &str| {
+        let each = format!("{{ upstream = 'orders', each = '{{users.body.ids}}', {keys} }}");
+        let config = load("", &["'users'", &each, "'posts'"]);
+        let lines = config.warnings.iter().map(ToString::to_string);
+        lines.collect::<Vec<_>>()
+    };
+    let place = "x.toml: aggregates.home.calls[1].";
+    for (keys, told) in [
+        (
+            "keep = ['[*].id', 'id']",
+            "keep[1]: `id` is no part of the body, which is the list of all elements' bodies (`each`); did you mean `[*].id`?",
+        ),
+        (
+            "drop = ['[\"x-y\"].z']",
+            "drop[0]: `[\"x-y\"].z` is no part of the body, which is the list of all elements' bodies (`each`); did you mean \
+             `[*][\"x-y\"].z`?",
+        ),
+    ] {
+        assert_eq!(warned(keys), [format!("{place}{told}")]);
+    }
+    for keys in [
+        "keep = ['[*].id', '[*].b']",
+        "select = 'orders.body[0]', keep = ['id']",
+    ] {
+        assert_eq!(warned(keys), [""; 0], "{keys}");
+    }
+}
+
+#[test]
 fn the_composition_in_force_has_no_secret_and_loads_again_to_the_same() {
     let config = load(
         "methods = ['QUERY']\nshape = { value = '{\"a\": users.body}' }\nmax_request_body = '1KiB'\nparameters = false\n\
          response_headers = ['set-cookie']",
         &[
-            "{ upstream = 'users', path = '/{path.id}', query = { a = 'hunter2{query.since ?? \"hunter2\"}', b = ['hunter2', 1] }, \
+            "{ upstream = 'users', path = '/{path.id}', query = { key = 'hunter2{query.since ?? \"hunter2\"}', b = ['hunter2', 1], page = '{query.page ?? \"7\"}' }, \
                headers = { authorization = 'Bearer hunter2{query.a}', accept = 'text/plain' } }",
             "{ upstream = 'orders', method = 'PUT', json = { a = '{body.a}', b = ['hunter2', 5, true] }, \
                each = '{users.body.items}', fallback = [1, 1.5], keep = ['a'], into = 'b' }",
@@ -139,6 +169,7 @@ fn the_composition_in_force_has_no_secret_and_loads_again_to_the_same() {
         "path = \"/users/{id:int}/home\"",
         "methods = [\"QUERY\"]",
         "***{query.a}",
+        "page = '{query.page ?? \"7\"}'",
         "accept = \"text/plain\"",
         "concurrency = 10",
         "fallback = [1, 1.5]",

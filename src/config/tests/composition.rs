@@ -137,7 +137,8 @@ const OF_A_CALL: &[(&str, &str)] = &[
     ),
 ];
 
-/// Returns the difference, unless a configuration has one mistake and it is this one. A message that ends with a dot is only its beginning.
+/// Returns the difference, unless a configuration has one mistake and it is this one. A message that ends with a dot is
+/// only its beginning.
 fn wrong(text: &str, place: &str, told: &str) -> Option<String> {
     let said = said(text);
     let [line] = said.as_slice() else {
