@@ -30,6 +30,7 @@ mod memory;
 mod memory_limit;
 mod mistake;
 mod names;
+mod order;
 mod pass_status;
 mod policies;
 mod policy_values;
@@ -68,6 +69,7 @@ pub use self::{
     explained::{Explained, explained},
     memory::{Bytes, Most, most},
     mistake::{Mistake, Mistakes},
+    order::order,
     surroundings::Surroundings,
 };
 use self::{

@@ -1,5 +1,5 @@
-//! `gather check --explain`: draws the plan of an aggregate as text: what waits for what, what goes upstream from where,
-//! and the answer. It must not know how a call is made.
+//! `gather check --explain`: draws the plan of an aggregate as text: what waits for what, what goes upstream from
+//! where, and the answer. It must not know how a call is made.
 
 mod graph;
 mod lines;
@@ -10,12 +10,12 @@ use anyhow::bail;
 use http::Method;
 
 use self::{
-    graph::{critical, layers, order},
+    graph::{critical, layers},
     lines::Lines,
 };
 use crate::{
     compose::{Place, Shape},
-    config::{Aggregate, Call, Config, Explained, explained},
+    config::{Aggregate, Call, Config, Explained, explained, order},
     endpoint::{ParameterKind, Route},
     fanout::{Completion, Mode},
     spelling::nearest,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::order;
+
 /// Returns the layer of each call, from 0: one after the last layer of those that it waits for. `after` makes no cycle.
 pub(super) fn layers(after: &[&[usize]]) -> Vec<usize> {
     let mut layers = vec![0; after.len()];
@@ -43,20 +45,6 @@ pub(super) fn critical(after: &[&[usize]], times: &[Duration]) -> (Vec<usize>, D
     (path, sum)
 }
 
-/// Returns the calls in the order in which they start one after another: always the first that waits for no other.
-pub(super) fn order(after: &[&[usize]]) -> Vec<usize> {
-    let mut order = Vec::with_capacity(after.len());
-    let mut is_placed = vec![false; after.len()];
-    let is_next = |call: usize, is_placed: &[bool]| {
-        !is_placed[call] && after[call].iter().all(|&earlier| is_placed[earlier])
-    };
-    while let Some(call) = (0..after.len()).find(|&call| is_next(call, &is_placed)) {
-        is_placed[call] = true;
-        order.push(call);
-    }
-    order
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,11 +66,6 @@ mod tests {
         assert_eq!((path, sum), (vec![1, 2], Duration::from_secs(3)));
         let (path, sum) = critical(&after, &seconds(&[1, 1, 1, 5]));
         assert_eq!((path, sum), (vec![0, 3], Duration::from_secs(6)));
-    }
-
-    #[test]
-    fn one_after_another_the_first_starts_that_waits_for_no_other() {
-        assert_eq!(order(&[&[2], &[], &[], &[0]]), [1, 2, 0, 3]);
     }
 
     #[test]

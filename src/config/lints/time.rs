@@ -5,6 +5,7 @@ use crate::{
     config::{
         checked::{Aggregate, Services},
         mistake::KeyPath,
+        order::order,
         quantities::quoted,
         review::Review,
     },
@@ -117,45 +118,35 @@ pub(super) fn hedges_that_come_too_late(services: &Services, review: &mut Review
     }
 }
 
-/// Warns of sequential calls of which one may take all the time that there is.
+/// Warns of a call that may take all the time that there is, though others begin only after it.
 pub(super) fn calls_that_leave_nothing_to_the_next(services: &Services, review: &mut Review<'_>) {
     for aggregate in &services.aggregates {
-        if aggregate.rules.mode != Mode::Sequential {
-            continue;
-        }
-        let last = sequence(aggregate).last().copied();
+        let after: Vec<_> = aggregate.calls.iter().map(|call| &*call.after).collect();
+        let is_sequential = aggregate.rules.mode == Mode::Sequential;
+        let last = order(&after).last().copied();
+        let is_followed = |call: usize| match is_sequential {
+            true => Some(call) != last,
+            false => after.iter().any(|after| after.contains(&call)),
+        };
         // Those after the first such call have the same problem, and the same cure.
-        let hogs = cut_off(services, aggregate).find(|&(index, _)| Some(index) != last);
+        let hogs = cut_off(services, aggregate).find(|&(index, _)| is_followed(index));
         if let Some((index, upstream)) = hogs {
             let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
+            let others = match is_sequential {
+                true => "the calls after it",
+                false => "the calls that wait for it",
+            };
             let message = format!(
-                "while `{name}` hangs, the calls after it never begin: its timeout ({}) takes the whole deadline ({}); set \
-                 upstreams.{name}.timeout well below the deadline",
+                "while `{call}` hangs, {others} never begin: its timeout ({}) takes the whole deadline ({}); set \
+                 upstreams.{}.timeout well below the deadline",
                 quoted(upstream.request.timeout),
                 quoted(aggregate.rules.deadline),
-                name = upstream.service.name,
+                upstream.service.name,
+                call = aggregate.calls[index].name,
             );
             review.warning(&path.index(index), message);
         }
     }
-}
-
-/// Returns the calls in the order in which they begin one after the other: that of the list, as far as each has what it
-/// waits for.
-fn sequence(aggregate: &Aggregate) -> Vec<usize> {
-    let mut sequence = Vec::new();
-    let mut is_over = vec![false; aggregate.calls.len()];
-    let mut left: Vec<_> = (0..aggregate.calls.len()).collect();
-    let is_ready = |call: usize, is_over: &[bool]| {
-        let mut after = aggregate.calls[call].after.iter();
-        after.all(|&other| is_over[other])
-    };
-    while let Some(place) = left.iter().position(|&call| is_ready(call, &is_over)) {
-        let call = left.remove(place);
-        is_over[call] = true;
-        sequence.push(call);
-    }
-    sequence
 }
 
 /// Returns the calls whose timeout is never over before the deadline is, with their indices.
@@ -290,6 +281,7 @@ mod tests {
         assert_eq!(warned("timeout = '1s'", sequential), [""; 0]);
         assert_eq!(warned("", "mode = 'concurrent'\ndeadline = '2s'"), [""; 0]);
     }
+
     #[test]
     fn the_last_call_of_a_sequence_is_the_last_that_begins() {
         let text = "[upstreams.a]\nurl = 'http://a'\n[upstreams.b]\nurl = 'http://b'\ntimeout = '1s'\n\
@@ -298,5 +290,23 @@ mod tests {
         assert_eq!(warned_of(&format!("{text}{waits}")), [""; 0]);
         let told = warned_of(&format!("{text}['a', 'b']"));
         assert_one(&told, "aggregates.home.calls[0]", "while `a` hangs");
+    }
+
+    #[test]
+    fn a_call_that_may_take_all_the_time_of_those_that_wait_for_it_is_odd() {
+        let with = |calls: &str| {
+            let text = "[upstreams.a]\nurl = 'http://a'\n[upstreams.b]\nurl = 'http://b'\ntimeout = '1s'\n\
+                        [aggregates.home]\ndeadline = '2s'\ncalls = ";
+            warned_of(&format!("{text}{calls}"))
+        };
+        let told = with(
+            "['b', { upstream = 'a', name = 'slow' }, { upstream = 'b', name = 'c', after = ['slow'] }]",
+        );
+        let words = "while `slow` hangs, the calls that wait for it never begin";
+        assert_one(&told, "aggregates.home.calls[1]", words);
+        assert!(told[0].contains("set upstreams.a.timeout"), "{told:?}");
+        for calls in ["['b', { upstream = 'a', after = ['b'] }]", "['a', 'b']"] {
+            assert_eq!(with(calls), [""; 0], "{calls}");
+        }
     }
 }
