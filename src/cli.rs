@@ -11,6 +11,7 @@ mod critical;
 mod demo;
 mod eval;
 mod explain;
+mod indented;
 mod openapi;
 mod ping;
 mod probe;

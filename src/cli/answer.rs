@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{
     client, critical, screen,
-    shaped::Shaped,
+    shaped::{self, Shaped},
     times::millis,
     waterfall::{self, Bar, Status, Style, Waterfall, duration},
 };
@@ -27,6 +27,30 @@ pub(super) enum Answer {
     Compared(Comparison),
     /// An answer with a shape of its own, which has no results.
     Shaped(Shaped),
+}
+
+/// A streamed answer, whole.
+#[derive(Debug)]
+pub(super) struct Streamed {
+    pub(super) answer: Answer,
+    /// The value of an answer with a shape of its own.
+    value: Option<String>,
+    /// A sentence that the drawing of the runs needs.
+    beside: Option<String>,
+}
+
+impl Streamed {
+    /// Draws the value, the runs, and what they do not explain.
+    pub(super) fn draw(&self, out: &mut dyn io::Write, style: Style) -> io::Result<()> {
+        if let Some(value) = &self.value {
+            shaped::draw_value(value, out, style)?;
+        }
+        self.answer.draw(out, style)?;
+        match &self.beside {
+            Some(beside) => writeln!(out, "{beside}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One message of a streamed answer.
@@ -79,18 +103,18 @@ impl Problem {
         }
     }
 
-    /// The sentence on a run whose answer has an upstream's status.
-    fn passed(&self, status: StatusCode) -> Option<String> {
-        let is_passed = self.kind.as_deref() == Some(PASSED);
+    /// The sentence on a run whose drawing does not explain its answer: it has an upstream's status, or no call failed.
+    fn beside(&self, status: StatusCode, answer: &Answer) -> Option<String> {
+        let is_needed = self.kind.as_deref() == Some(PASSED) || !answer.has_failures();
         // The text goes to a terminal, so control characters are removed.
         let shown = |text: String| text.chars().filter(|shown| !shown.is_control()).collect();
-        is_passed.then(|| shown(self.told(status)))
+        is_needed.then(|| shown(self.told(status)))
     }
 }
 
 impl Ending {
-    /// The sentence on a run whose answer would have had an upstream's status.
-    pub(super) fn passed(&self) -> Option<String> {
+    /// Returns the problem that the answer would have been without a stream, with its status.
+    fn problem(&self) -> Option<(Problem, StatusCode)> {
         let (Self::Single(StreamedOutcome { end, .. })
         | Self::Compared(StreamedComparison { end, .. })) = self;
         let problem = Problem {
@@ -98,7 +122,15 @@ impl Ending {
             title: end.title.clone()?,
             detail: end.detail.clone(),
         };
-        problem.passed(StatusCode::from_u16(end.status?).ok()?)
+        Some((problem, StatusCode::from_u16(end.status?).ok()?))
+    }
+
+    /// Returns the value of an answer with a shape of its own.
+    fn value(&self) -> Option<&str> {
+        match self {
+            Self::Single(told) => told.value.as_deref().map(RawValue::get),
+            Self::Compared(_) => None,
+        }
     }
 }
 
@@ -169,7 +201,19 @@ impl Answer {
     }
 
     /// Puts a streamed answer together from its last message and the results before it, run by run.
-    pub(super) fn streamed(ending: Ending, results: Vec<Vec<CallReport>>) -> Self {
+    pub(super) fn streamed(ending: Ending, results: Vec<Vec<CallReport>>) -> Streamed {
+        let value = ending.value().map(str::to_owned);
+        let problem = ending.problem();
+        let answer = Self::of_runs(ending, results);
+        let beside = problem.and_then(|(problem, status)| problem.beside(status, &answer));
+        Streamed {
+            answer,
+            value,
+            beside,
+        }
+    }
+
+    fn of_runs(ending: Ending, results: Vec<Vec<CallReport>>) -> Self {
         let mut results = results.into_iter();
         let mut run = |summary| Run {
             summary,
@@ -194,6 +238,15 @@ impl Answer {
         }
         let mut runs = self.runs().into_iter();
         runs.all(|run| run.summary.outcome.0 == "complete")
+    }
+
+    /// Returns true if a call of some run failed.
+    fn has_failures(&self) -> bool {
+        let runs = self.runs().into_iter();
+        runs.flat_map(|run| &run.results).any(|call| match call {
+            CallReport::Succeeded(_) => false,
+            CallReport::Failed(call) => &*call.failure.0 != "omitted",
+        })
     }
 
     fn runs(&self) -> Vec<&Run> {
@@ -339,8 +392,9 @@ pub(super) fn show(reply: &Reply, as_json: bool) -> anyhow::Result<Answer> {
     if !as_json {
         answer.draw(&mut out, screen::style())?;
         let problem = serde_json::from_slice::<Problem>(client::bytes(&reply.body)).ok();
-        if let Some(passed) = problem.and_then(|problem| problem.passed(reply.status)) {
-            io::Write::write_fmt(&mut out, format_args!("{passed}\n"))?;
+        let problem = problem.filter(|_| !reply.status.is_success());
+        if let Some(beside) = problem.and_then(|problem| problem.beside(reply.status, &answer)) {
+            io::Write::write_fmt(&mut out, format_args!("{beside}\n"))?;
         }
     }
     Ok(answer)

@@ -1,11 +1,12 @@
-//! An answer with a shape of its own, which has no results: it is shown as it came, with the times that its header fields
-//! have. It must not know how it was asked for.
+//! An answer with a shape of its own, which has no results: it is shown with the times that its header fields have. It
+//! must not know how it was asked for.
 
 use std::{io, time::Duration};
 
 use http::HeaderName;
 
 use super::{
+    indented::indented,
     times::millis,
     waterfall::{self, Style, duration},
 };
@@ -60,9 +61,9 @@ impl Shaped {
         self.outcome == "complete"
     }
 
-    /// Writes the answer as it came, and a line for each call.
+    /// Writes the answer, and a line for each call.
     pub(super) fn draw(&self, out: &mut dyn io::Write, style: Style) -> io::Result<()> {
-        writeln!(out, "{}\n", self.json)?;
+        draw_value(&self.json, out, style)?;
         let elapsed = self.elapsed.map_or_else(String::new, |elapsed| {
             format!(" in {}", duration(elapsed, style.unicode))
         });
@@ -82,6 +83,17 @@ impl Shaped {
         rows.iter()
             .try_for_each(|(own, took, end)| writeln!(out, "  {own:name$}  {took:>time$}  {end}"))
     }
+}
+
+/// Writes the value of an answer and an empty line: indented for a terminal, and as it came for a program.
+pub(super) fn draw_value(json: &str, out: &mut dyn io::Write, style: Style) -> io::Result<()> {
+    if style.whole_notes {
+        return writeln!(out, "{json}\n");
+    }
+    for line in indented(json, style.width).lines() {
+        writeln!(out, "{}", waterfall::shown(line, style.unicode))?;
+    }
+    writeln!(out)
 }
 
 /// Reads `Server-Timing`: `total;dur=2.5, users;dur=1.5;desc="200"`.

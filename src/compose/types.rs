@@ -354,7 +354,7 @@ pub struct StreamedOutcome {
     pub summary: Summary,
     /// The body of the same answer without a stream, if that is no report and no problem.
     #[schema(value_type = Value, required = false)]
-    pub value: IgnoredAny,
+    pub value: Option<Box<RawValue>>,
     #[serde(flatten)]
     pub end: StreamEnd,
 }
@@ -363,9 +363,15 @@ impl TryFrom<Box<RawValue>> for StreamedOutcome {
     type Error = serde_json::Error;
 
     fn try_from(message: Box<RawValue>) -> Result<Self, Self::Error> {
+        #[derive(Deserialize)]
+        struct Shaped<'a> {
+            #[serde(borrow)]
+            value: &'a RawValue,
+        }
+        let shaped: Option<Shaped<'_>> = serde_json::from_str(message.get()).ok();
         Ok(Self {
             summary: serde_json::from_str(message.get())?,
-            value: IgnoredAny,
+            value: shaped.map(|shaped| shaped.value.to_owned()),
             end: serde_json::from_str(message.get())?,
         })
     }

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::{
-    program::{Running, run},
+    live::{on_a_terminal, shown},
+    program::{Running, finish, run},
     upstream::{Behaviour, Response, Upstream},
 };
 
@@ -68,6 +69,32 @@ fn a_merged_answer_is_shown_as_it_came_with_the_times_of_its_calls() {
         compared.contains("\nsequential: complete in "),
         "{compared}"
     );
+}
+
+#[test]
+fn on_a_terminal_a_merged_answer_is_indented_above_its_calls() {
+    let (_gateway, url, _upstream) = gateway("shape = \"merge\"");
+    let Some(command) = on_a_terminal(&format!("call {url}")) else {
+        return;
+    };
+    let shown = shown(&finish(command).expect(0).stdout);
+    let lines: Vec<_> = shown.lines().map(str::trim_end).collect();
+    let answer = r#"{"users": {"id": 7}, "orders": {"id": 7}}"#;
+    assert_eq!(lines[..2], [answer, ""], "{shown}");
+    assert!(lines[2].starts_with("concurrent  "), "{shown}");
+}
+
+#[test]
+fn a_shape_without_a_value_is_explained_as_no_call_failed() {
+    let (_gateway, url, _upstream) = gateway("shape = { value = \"users.body.name\" }");
+    let why =
+        "502: Upstream failed (the answer's `shape` has no value: `users.body.name` is missing)";
+    let drawn = run(&["call", &url]).expect(1).stdout;
+    assert!(drawn.ends_with(&format!("{why}\n")), "{drawn}");
+    if let Some(command) = on_a_terminal(&format!("call {url}")) {
+        let shown = shown(&finish(command).expect(1).stdout);
+        assert!(shown.trim_end().ends_with(why), "{shown}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     cli::{
-        answer::{self, Answer, Ending, Message},
+        answer::{self, Answer, Ending, Message, Streamed},
         times,
         waterfall::{self, Bar, Status, Style, Waterfall},
     },
@@ -137,7 +137,7 @@ impl Live {
     }
 
     /// Returns the whole answer, or an error if a part of it is missing.
-    pub(super) fn answer(self) -> anyhow::Result<Answer> {
+    pub(super) fn answer(self) -> anyhow::Result<Streamed> {
         if self.ending.is_some() && !self.is_whole() {
             bail!("the answer ended with {} results", self.progress());
         }
@@ -148,11 +148,6 @@ impl Live {
             .into_iter()
             .map(|run| run.results.into_iter().flatten().collect());
         Ok(Answer::streamed(*ending, results.collect()))
-    }
-
-    /// The sentence on an answer that would have had an upstream's status.
-    pub(super) fn passed(&self) -> Option<String> {
-        self.ending.as_ref()?.passed()
     }
 
     /// Returns true if there is anything to show.

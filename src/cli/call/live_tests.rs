@@ -96,7 +96,7 @@ fn both_runs_of_a_comparison_are_on_one_axis_and_the_second_waits_for_the_first(
     }
     told(&mut live, &compared(), ms(901)).unwrap();
     assert!(live.is_whole());
-    assert!(live.answer().unwrap().is_complete());
+    assert!(live.answer().unwrap().answer.is_complete());
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn the_second_run_of_a_comparison_has_the_names_of_the_first() {
     }
     told(&mut live, &compared(), ms(501)).unwrap();
     assert!(live.is_whole());
-    assert!(live.answer().unwrap().is_complete());
+    assert!(live.answer().unwrap().answer.is_complete());
 }
 
 #[test]

@@ -86,13 +86,9 @@ impl LiveView {
         match ended {
             Ok(Some(reply)) => Ok((reply.status, answer::show(&reply, false)?)),
             Ok(None) if self.live.is_whole() => {
-                let passed = self.live.passed();
-                let answer = self.live.answer()?;
-                answer.draw(&mut screen::out(), screen::style())?;
-                if let Some(passed) = passed {
-                    writeln!(screen::out(), "{passed}")?;
-                }
-                Ok((StatusCode::OK, answer))
+                let whole = self.live.answer()?;
+                whole.draw(&mut screen::out(), screen::style())?;
+                Ok((StatusCode::OK, whole.answer))
             }
             ended => {
                 if self.live.has_results() {
@@ -100,7 +96,7 @@ impl LiveView {
                     self.live.draw(&mut screen::out(), screen::style(), now)?;
                 }
                 ended?;
-                self.live.answer().map(|answer| (StatusCode::OK, answer))
+                Ok((StatusCode::OK, self.live.answer()?.answer))
             }
         }
     }
