@@ -58,7 +58,6 @@ pub use gateway::{Exposed, Gateway, GatewayParts, Shared};
 pub use guard::guard;
 pub(crate) use head::LONGEST_LIST;
 pub use incoming_body::{IncomingBody, Unread};
-pub(crate) use methods::may_have_body;
 pub use problem::Problem;
 pub use problem_kind::ProblemKind;
 pub(crate) use query_error::QueryError;

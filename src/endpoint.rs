@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixture;
+mod methods;
 mod segments;
 mod table;
 mod taken;
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub use self::{
+    methods::{is_query, may_have_body},
     segments::Segment,
     table::{Found, RouteTable},
     taken::{Clash, TakenPaths},

@@ -9,7 +9,8 @@ use actix_web::{
     },
 };
 
-use super::{methods, problem::Problem, problem_kind::ProblemKind};
+use super::{problem::Problem, problem_kind::ProblemKind};
+use crate::endpoint::may_have_body;
 
 /// The largest declared body that is answered as "not taken here" and not as too large.
 const MAX_BODY: u64 = 256 * 1024;
@@ -37,7 +38,7 @@ pub(super) fn refuse_large(request: &HttpRequest) -> Result<(), Problem> {
 /// route decides on the body of any other method.
 #[cold]
 pub(super) fn refused(method: &Method, headers: &HeaderMap) -> Option<Problem> {
-    if methods::may_have_body(method) {
+    if may_have_body(method) {
         return None;
     }
     let unexpected = || {

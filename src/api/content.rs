@@ -20,14 +20,17 @@ use super::{
     problem_kind::ProblemKind,
     strict_json,
 };
-use crate::{endpoint::Endpoint, exchange::ClientBody};
+use crate::{
+    endpoint::{Endpoint, may_have_body},
+    exchange::ClientBody,
+};
 
 /// A body that is on its way, and that is going to be read.
 #[derive(Debug)]
 pub(super) struct Content {
     incoming: Rc<IncomingBody>,
     content_type: Option<HeaderValue>,
-    wanted: Wanted,
+    body_use: BodyUse,
     /// True if the request is a QUERY, or the POST that does the same.
     is_query: bool,
     /// The most bytes that it may have.
@@ -36,7 +39,7 @@ pub(super) struct Content {
 
 /// The use of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum BodyUse {
     /// Nobody takes it, so it has to turn out to be empty.
     Nothing,
     /// It goes on as it came.
@@ -53,29 +56,29 @@ impl Content {
     ) -> Result<Option<Self>, Problem> {
         let incoming = request.extensions().get::<Rc<IncomingBody>>().cloned();
         let (method, headers) = (request.method(), request.headers());
-        let is_query = methods::queries(endpoint, method);
-        let wanted = match endpoint.takes_json() {
-            _ if !methods::may_have_body(method) || !endpoint.takes_body() => Wanted::Nothing,
-            true => Wanted::Json,
-            false => Wanted::Bytes,
+        let is_query = endpoint.queries(method);
+        let body_use = match endpoint.takes_json() {
+            _ if !may_have_body(method) || !endpoint.takes_body() => BodyUse::Nothing,
+            true => BodyUse::Json,
+            false => BodyUse::Bytes,
         };
-        if wanted != Wanted::Nothing && (incoming.is_some() || is_query) {
+        if body_use != BodyUse::Nothing && (incoming.is_some() || is_query) {
             check_type(headers, endpoint, is_query)?;
         }
         let Some(incoming) = incoming else {
-            return match wanted {
-                Wanted::Json => Err(empty(is_query)),
-                Wanted::Bytes if is_query => Err(empty(is_query)),
-                Wanted::Bytes | Wanted::Nothing => Ok(None),
+            return match body_use {
+                BodyUse::Json => Err(empty(is_query)),
+                BodyUse::Bytes if is_query => Err(empty(is_query)),
+                BodyUse::Bytes | BodyUse::Nothing => Ok(None),
             };
         };
         let is_certain = incoming.length.is_some() || headers.contains_key(header::EXPECT);
-        if wanted == Wanted::Nothing && is_certain {
+        if body_use == BodyUse::Nothing && is_certain {
             return Err(unexpected(method));
         }
-        let most = match wanted {
-            Wanted::Nothing => 0,
-            Wanted::Bytes | Wanted::Json => endpoint.limits.max_request_body,
+        let most = match body_use {
+            BodyUse::Nothing => 0,
+            BodyUse::Bytes | BodyUse::Json => endpoint.limits.max_request_body,
         };
         if let Some(length) = incoming.length.filter(|length| *length > most as u64) {
             let detail = format!(
@@ -86,7 +89,7 @@ impl Content {
         Ok(Some(Self {
             incoming,
             content_type: headers.get(header::CONTENT_TYPE).cloned(),
-            wanted,
+            body_use,
             is_query,
             most,
         }))
@@ -104,23 +107,23 @@ impl Content {
     pub(super) async fn read(self, method: &Method) -> Result<Option<ClientBody>, Problem> {
         let bytes = self.incoming.read(self.most).await;
         let bytes = bytes.map_err(|unread| self.unread(unread, method))?;
-        match self.wanted {
-            Wanted::Nothing => return Ok(None),
-            Wanted::Bytes if bytes.is_empty() && self.is_query => return Err(empty(true)),
-            Wanted::Bytes => {}
-            Wanted::Json if bytes.is_empty() => return Err(empty(self.is_query)),
-            Wanted::Json => strict_json::check(&bytes).map_err(|reason| invalid(&reason))?,
+        match self.body_use {
+            BodyUse::Nothing => return Ok(None),
+            BodyUse::Bytes if bytes.is_empty() && self.is_query => return Err(empty(true)),
+            BodyUse::Bytes => {}
+            BodyUse::Json if bytes.is_empty() => return Err(empty(self.is_query)),
+            BodyUse::Json => strict_json::check(&bytes).map_err(|reason| invalid(&reason))?,
         }
         Ok(Some(ClientBody {
             bytes,
             content_type: self.content_type,
-            is_json: self.wanted == Wanted::Json,
+            is_json: self.body_use == BodyUse::Json,
         }))
     }
 
     fn unread(&self, reason: Unread, method: &Method) -> Problem {
         let (kind, detail) = match reason {
-            Unread::TooLarge if self.wanted == Wanted::Nothing => return unexpected(method),
+            Unread::TooLarge if self.body_use == BodyUse::Nothing => return unexpected(method),
             Unread::TooLarge => (
                 ProblemKind::BodyTooLarge,
                 format!(
@@ -163,7 +166,7 @@ fn empty(is_query: bool) -> Problem {
 
 #[cold]
 fn unexpected(method: &Method) -> Problem {
-    let detail = match methods::may_have_body(method) {
+    let detail = match may_have_body(method) {
         true => "no call of this aggregate takes a body".to_owned(),
         false => format!("{method} takes no body here"),
     };

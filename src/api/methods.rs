@@ -19,9 +19,6 @@ const KNOWN: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "QUERY", "OPTIONS", "TRACE",
 ];
 
-/// The method of RFC 10008: a GET that says in its body what it asks for.
-const QUERY: &str = "QUERY";
-
 /// The media types that a QUERY may have (RFC 10008, section 3).
 const ACCEPT_QUERY: HeaderName = HeaderName::from_static("accept-query");
 
@@ -30,33 +27,12 @@ pub(super) fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Returns true for QUERY.
-fn is_query(method: &Method) -> bool {
-    method.as_str() == QUERY
-}
-
-/// Returns true if a request with this method may have a body, where its route takes one.
-pub(crate) fn may_have_body(method: &Method) -> bool {
-    matches!(*method, Method::POST | Method::PUT | Method::PATCH) || is_query(method)
-}
-
 /// Returns true if an aggregate takes this method. With GET it takes HEAD, and with QUERY it takes POST.
 pub(super) fn takes(endpoint: &Endpoint, method: &Method) -> bool {
     let configured = &endpoint.methods;
     configured.contains(method)
         || (*method == Method::HEAD && configured.contains(&Method::GET))
-        || (*method == Method::POST && has_query(endpoint))
-}
-
-/// Returns true if a request of this aggregate is a QUERY, or the POST that does the same.
-pub(super) fn queries(endpoint: &Endpoint, method: &Method) -> bool {
-    let is_configured = || endpoint.methods.contains(&Method::POST);
-    is_query(method) || (*method == Method::POST && has_query(endpoint) && !is_configured())
-}
-
-/// Returns true if an aggregate takes QUERY.
-fn has_query(endpoint: &Endpoint) -> bool {
-    endpoint.methods.iter().any(is_query)
+        || (*method == Method::POST && endpoint.takes_query())
 }
 
 /// Refuses a method that is unknown here (RFC 9110, section 15.6.2), and CONNECT, as the gateway opens no tunnels. The
@@ -98,5 +74,5 @@ pub(super) fn accepted(endpoint: &Endpoint) -> Option<(HeaderName, HeaderValue)>
         true => HeaderValue::from_static("\"application/json\""),
         false => HeaderValue::from_static("\"*/*\""),
     };
-    has_query(endpoint).then_some((ACCEPT_QUERY, types))
+    endpoint.takes_query().then_some((ACCEPT_QUERY, types))
 }

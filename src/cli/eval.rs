@@ -14,12 +14,12 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use http::Method;
 
 use self::{client::Values, saved::Saved, subject::Subject};
 use super::{Done, check, explain, screen};
 use crate::{
     config::Aggregate,
+    endpoint::may_have_body,
     fanout::Earlier,
     values::{Item, Known, Part, Reference, Root, Scope},
 };
@@ -70,8 +70,7 @@ impl Eval {
             own: None,
             own_result: false,
             in_each: self.item.is_some(),
-            has_body: (aggregate.methods.iter())
-                .any(|method| ![Method::GET, Method::DELETE].contains(method)),
+            has_body: aggregate.methods.iter().any(may_have_body),
             has_client: true,
         };
         let has_each =

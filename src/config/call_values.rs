@@ -1,5 +1,5 @@
-//! The kinds of value that only a call, or an aggregate with a route, has: pairs, a tolerance, methods, a shape. It must
-//! not know if they fit together.
+//! The kinds of value that only a call, or an aggregate with a route, has: pairs, a tolerance, methods, a shape. It
+//! must not know if they fit together.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -174,7 +174,7 @@ impl JsonSchema for RawTolerance {
 }
 
 /// Returns the method QUERY (RFC 10008), which the library has no name for.
-pub(super) fn query() -> Method {
+fn query() -> Method {
     Method::from_bytes(b"QUERY").expect("a token")
 }
 

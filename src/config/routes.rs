@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::{
-    call_values::{RawRouteMethod, query},
+    call_values::RawRouteMethod,
     defaults,
     mistake::{KeyPath, nearest},
     quantities::Size,
@@ -14,7 +14,7 @@ use super::{
     review::{Review, Slot},
 };
 use crate::{
-    endpoint::{Clash, ParameterKind, PathParameter, Route, TakenPaths},
+    endpoint::{Clash, ParameterKind, PathParameter, Route, TakenPaths, is_query, may_have_body},
     fanout::PARAMETERS,
 };
 
@@ -39,13 +39,8 @@ pub(super) struct Access {
 impl Access {
     /// Returns true if a client may send a body.
     pub(super) fn has_body(&self) -> bool {
-        self.methods.iter().any(takes_body)
+        self.methods.iter().any(may_have_body)
     }
-}
-
-/// Returns true if the values of a request with this method may be in its body.
-fn takes_body(method: &Method) -> bool {
-    [Method::POST, Method::PUT, Method::PATCH].contains(method) || *method == query()
 }
 
 /// Checks the keys of one aggregate. `path` is the aggregate's.
@@ -83,7 +78,7 @@ pub(super) fn check(
         .slot(&at, raw.max_request_body.map(|Size(bytes)| bytes))
         .and_then(|bytes| usize::try_from(bytes).ok());
     if matches!(most, Slot::Given(most) if most != defaults::MAX_REQUEST_BODY)
-        && !methods.iter().any(takes_body)
+        && !methods.iter().any(may_have_body)
     {
         let message =
             "has no effect, as clients send no body with these `methods`; add \"POST\" or another";
@@ -119,8 +114,8 @@ fn methods(path: &KeyPath, raw: &RawAggregate, review: &mut Review<'_>) -> Vec<M
         let beside = |other: &Method| methods.contains(other);
         let refusal = match method {
             _ if beside(&method) => format!("{method} is listed twice"),
-            Method::POST if beside(&query()) => WITH_POST.to_owned(),
-            _ if method == query() && beside(&Method::POST) => WITH_POST.to_owned(),
+            Method::POST if methods.iter().any(is_query) => WITH_POST.to_owned(),
+            _ if is_query(&method) && beside(&Method::POST) => WITH_POST.to_owned(),
             _ => {
                 methods.push(method);
                 continue;

@@ -122,8 +122,7 @@ impl Operations<'_> {
                 unsaid.join(", ")
             ));
         }
-        let mut methods = endpoint.methods.iter();
-        if *method == Method::POST && methods.any(|method| method.as_str() == "QUERY") {
+        if *method == Method::POST && endpoint.takes_query() {
             about.push_str(match self.version {
                 Version::V3_1 => {
                     " QUERY (RFC 10008), which OpenAPI 3.1 can't describe, does the same."

@@ -117,6 +117,20 @@ fn a_query_is_described_where_the_version_can_and_under_its_post() {
 }
 
 #[test]
+fn a_query_and_the_post_that_does_the_same_need_a_body_that_goes_on_as_it_came() {
+    let takes = Takes {
+        body: true,
+        ..Takes::default()
+    };
+    let endpoint = fixture::endpoint(&["QUERY"], Some("/search"), takes);
+    let document = described(endpoint, Version::V3_2);
+    for operation in ["post", "query"] {
+        let body = &document["paths"]["/search"][operation]["requestBody"];
+        assert_eq!(body["required"], true, "{operation}");
+    }
+}
+
+#[test]
 fn only_methods_with_a_body_have_one() {
     let takes = Takes {
         body: true,

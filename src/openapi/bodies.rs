@@ -3,10 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    api::may_have_body,
-    endpoint::{Endpoint, EndpointCall},
-};
+use crate::endpoint::{Endpoint, EndpointCall, may_have_body};
 
 /// Returns the body of an operation with this method, if some call takes one.
 pub(super) fn of(endpoint: &Endpoint, method: &Method) -> Option<Value> {
@@ -38,6 +35,6 @@ pub(super) fn of(endpoint: &Endpoint, method: &Method) -> Option<Value> {
         // A client generator knows the first, and a reader the second.
         false => json!({"application/octet-stream": {}, "*/*": {}}),
     };
-    let is_required = is_json || method.as_str() == "QUERY";
+    let is_required = is_json || endpoint.queries(method);
     Some(json!({"description": about, "required": is_required, "content": content}))
 }

@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::places::{Places, constant};
 use crate::{
     config::{
-        call_values::{PairValue, Pairs, query},
+        call_values::{PairValue, Pairs},
         calls::RawCallTable,
     },
+    endpoint::is_query,
     upstream::{Content, Request},
     values::{FormTemplate, JsonTemplate},
 };
@@ -35,7 +36,7 @@ pub(super) fn check(
     }
     let given = given(raw);
     let is_method_known = !place.review.is_refused(&place.at("method"));
-    if method == query() && given.is_empty() && request.body.is_none() {
+    if is_query(&method) && given.is_empty() && request.body.is_none() {
         let path = place.at("method");
         let message = "QUERY asks with its body; set `json`, `form`, `body` or `forward_body`";
         place.review.mistake(&path, message);
