@@ -19,16 +19,14 @@ use tokio::{
 };
 
 use super::{
-    Adapter, Names, PreparedRequest, PreparedService, Request, ResendBudget, Roots, Service,
-    Sessions, Settings, Wire,
+    Adapter, Composed, Names, PreparedRequest, PreparedService, Request, ResendBudget, Roots,
+    Service, Sessions, Settings, Wire,
+    fixture::{client, path, request},
 };
-use crate::{
-    exchange::{Allowance, ClientContext},
-    fanout::{
-        Aggregate, AttemptId, BreakerSettings, Call, Choice, Earlier, Failure, FailureKind,
-        HeadStatus, Mode, Policy, PolicySettings, Question, Repeatable, Reply, Rules, Trip,
-        Upstream as _, UpstreamId, run,
-    },
+use crate::fanout::{
+    Aggregate, AttemptId, BreakerSettings, Call, Choice, Earlier, Failure, FailureKind, HeadStatus,
+    Mode, Policy, PolicySettings, Question, Repeatable, Reply, Rules, Trip, Upstream as _,
+    UpstreamId, run,
 };
 
 /// A server whose connections each answer this many requests, and are closed at the next without an answer. A path with
@@ -122,17 +120,10 @@ fn adapter(wire: &Rc<Wire>, method: Method, target: &'static str) -> Rc<Adapter>
     Rc::new(Adapter::new(wire, &PreparedRequest::new(request)))
 }
 
-fn client() -> ClientContext {
-    ClientContext {
-        allowance: Allowance::new(1 << 20),
-        ..ClientContext::new(HeaderValue::from_static("id"))
-    }
-}
-
 async fn attempt(adapter: &Adapter) -> Result<Reply, Failure> {
     let until = Instant::now() + Duration::from_secs(5);
     let heard = HeadStatus::default();
-    let client = client();
+    let client = client("");
     let question = Question {
         context: &client,
         request: &None,
@@ -266,10 +257,13 @@ async fn two_requests_pay_for_what_is_sent_again_from_one_budget() {
     );
 }
 
-#[tokio::test]
-async fn two_requests_have_one_breaker() {
-    let server = Server::answering(usize::MAX);
-    let mut service = settings(&server, KEEP_ALIVE);
+/// Makes a service whose breaker opens at the first failure, and calls two requests of it, one after the other.
+async fn in_sequence(
+    server: &Server,
+    adapter: impl Fn(&Rc<Wire>, &'static str) -> Rc<Adapter>,
+    targets: [&'static str; 2],
+) -> Vec<Result<(), FailureKind>> {
+    let mut service = settings(server, KEEP_ALIVE);
     service.policy = PolicySettings {
         breaker: Some(BreakerSettings {
             trip: Trip::InARow(NonZeroU32::MIN),
@@ -279,14 +273,14 @@ async fn two_requests_have_one_breaker() {
     };
     let policy = Arc::new(Policy::new(service.policy.clone()));
     let wire = wire(service, 0);
-    let call = |name: &str, target| {
-        let adapter = adapter(&wire, Method::GET, target);
+    let call = |target: &'static str| {
+        let adapter = adapter(&wire, target);
         let timeout = Duration::from_secs(5);
-        Call::new(name, UpstreamId(0), adapter, timeout, Arc::clone(&policy))
+        Call::new(target, UpstreamId(0), adapter, timeout, Arc::clone(&policy))
     };
     let aggregate = Aggregate {
         name: "both".into(),
-        calls: vec![call("first", "/broken"), call("second", "/users")],
+        calls: targets.map(call).into(),
         rules: Rules::default(),
     };
     let outcome = LocalSet::new()
@@ -294,14 +288,46 @@ async fn two_requests_have_one_breaker() {
             let choice = Choice::default();
             let deadline = aggregate.deadline(&choice, Instant::now());
             let plan = aggregate.plan(&choice, Mode::Sequential, deadline).unwrap();
-            run(&plan, &client(), &()).await
+            run(&plan, &client("42"), &()).await
         })
         .await;
-    let kinds: Vec<_> = outcome
-        .results
-        .iter()
-        .map(|result| result.result.as_ref().unwrap_err().kind)
-        .collect();
-    assert_eq!(kinds, [FailureKind::Status, FailureKind::CircuitOpen]);
+    let results = outcome.results.into_iter();
+    let ends = results.map(|call| call.result.map(drop).map_err(|failure| failure.kind));
+    ends.collect()
+}
+
+const BROKEN: [Result<(), FailureKind>; 2] =
+    [Err(FailureKind::Status), Err(FailureKind::CircuitOpen)];
+
+#[tokio::test]
+async fn two_requests_have_one_breaker() {
+    let server = Server::answering(usize::MAX);
+    let fixed = |wire: &Rc<Wire>, target| adapter(wire, Method::GET, target);
+    let ends = in_sequence(&server, fixed, ["/broken", "/users"]).await;
+    assert_eq!(ends, BROKEN);
     assert_eq!(server.seen(), [(0, "GET /broken".to_owned())]);
+}
+
+#[tokio::test]
+async fn two_requests_that_are_made_from_values_have_one_connection_and_one_breaker() {
+    let made = |wire: &Rc<Wire>, target| {
+        let composed = Composed {
+            path: Some(path(target)),
+            ..Composed::default()
+        };
+        let request = PreparedRequest::new(request(Method::GET, composed));
+        Rc::new(Adapter::new(wire, &request))
+    };
+    let start = |place, path: &str| (place, format!("GET {path}?fixed=1"));
+    let server = Server::answering(usize::MAX);
+    let ends = in_sequence(&server, made, ["/users/{path.id}", "/teams/{path.id}"]).await;
+    assert_eq!(ends, [Ok(()), Ok(())]);
+    assert_eq!(
+        server.seen(),
+        [start(0, "/users/42"), start(0, "/teams/42")]
+    );
+    let server = Server::answering(usize::MAX);
+    let ends = in_sequence(&server, made, ["/broken/{path.id}", "/teams/{path.id}"]).await;
+    assert_eq!(ends, BROKEN);
+    assert_eq!(server.seen(), [start(0, "/broken/42")]);
 }
