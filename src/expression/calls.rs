@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::{
     arithmetic::{self, Number, OVERFLOW},
-    compare,
+    compare::{self, BEYOND},
     fault::{Fault, Reason},
     functions::Function,
     meter::Meter,
@@ -64,8 +64,6 @@ fn size(value: &Open<'_>, meter: &Meter) -> Result<i64, Fault> {
 
 #[expect(clippy::cast_possible_truncation, reason = "its range is checked")]
 fn int(value: &Open<'_>) -> Result<i64, Fault> {
-    /// 2^63, the least double beyond all integers.
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     match value {
         Open::Int(int) => Ok(*int),
         Open::Double(double) if (-BEYOND..BEYOND).contains(double) => Ok(*double as i64),

@@ -10,6 +10,9 @@ use super::{
     value::{Entry, Items, Open, Value, entries},
 };
 
+/// 2^63, the least double beyond all integers of 64 bits.
+pub(super) const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+
 /// The deepest nesting that is compared.
 const MOST_COMPARED: u8 = 128;
 
@@ -160,8 +163,6 @@ fn numbers(left: &Open<'_>, right: &Open<'_>) -> Option<Option<Ordering>> {
     reason = "it is cut where it is in the range of integers"
 )]
 fn int_and_double(int: i64, double: f64) -> Option<Ordering> {
-    /// 2^63, the least double beyond all integers.
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     if double.is_nan() {
         return None;
     }

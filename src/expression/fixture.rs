@@ -1,5 +1,10 @@
 //! A request with a client and three calls, for tests: one that answered, one that failed, and one that was omitted.
 
+#![cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the fuzz target uses a part of it")
+)]
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;

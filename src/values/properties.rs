@@ -1,4 +1,5 @@
-//! Properties of references and templates, whatever a configuration and the values hold. It must not know who makes them.
+//! Properties of references and templates, whatever a configuration and the values hold. It must not know who makes
+//! them.
 //!
 //! A template that is taken writes a target, a field, JSON or a form of the structure that its literals have, with the
 //! values in their places, or says why not.
@@ -37,8 +38,6 @@ pub fn references(bytes: &[u8]) {
                 Reference::parse(&reference.text, &names.known()).as_ref(),
                 Ok(&reference)
             );
-            let braced = Reference::parse_braced(&format!("{{{text}}}"), &names.known());
-            assert_eq!(braced.as_ref(), Ok(&reference));
             let read = Reference::read(reference.text.as_ref(), &names.known());
             assert_eq!(read, Ok((reference.clone(), "")));
             match reference.find(&scope) {

@@ -27,21 +27,6 @@ impl Reference {
         }
     }
 
-    /// Reads a reference in braces and nothing else, such as `{users.body.items}`.
-    ///
-    /// # Errors
-    /// Fails if it is no such text, or uses a name that is not known at this place.
-    pub fn parse_braced(text: &str, known: &Known<'_>) -> Result<Self, ReferenceError> {
-        let inside = text.trim().strip_prefix('{');
-        let inside = inside.and_then(|inside| inside.strip_suffix('}'));
-        let inside = inside.ok_or_else(|| {
-            error(format!(
-                "`{text}` is no reference in braces, such as `{{users.body.items}}`"
-            ))
-        })?;
-        Self::parse(inside, known)
-    }
-
     /// Reads the reference at the start of a text. Returns it and the rest of the text.
     ///
     /// # Errors

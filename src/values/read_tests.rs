@@ -258,32 +258,3 @@ fn a_text_that_is_no_reference_is_told_where_it_goes_wrong() {
     }
     assert!(parse(&format!("body{}", "[0]".repeat(33))).is_err());
 }
-
-#[test]
-fn a_reference_in_braces_is_alone_in_them() {
-    let calls = names(&["orders"]);
-    let known = Known {
-        path: &[],
-        calls: &calls,
-        own: None,
-        own_result: false,
-        in_each: false,
-        has_body: false,
-        has_client: true,
-    };
-    let parse = |text: &str| Reference::parse_braced(text, &known);
-    assert_eq!(
-        &*parse("{ orders.body.items }").unwrap().text,
-        "orders.body.items"
-    );
-    for text in [
-        "orders.body",
-        "{orders.body",
-        "x{orders.body}",
-        "{orders.body?}",
-        "{}",
-        "",
-    ] {
-        assert!(parse(text).is_err(), "{text}");
-    }
-}
