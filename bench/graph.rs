@@ -1,5 +1,5 @@
-//! A graph of six calls of 50 ms in three layers, by `config/examples/home.toml`. It fails unless an answer takes 150 ms
-//! and at most 3 ms more, in 99 requests of 100. The same calls one after another are beside it.
+//! A graph of six calls of 50 ms in three layers, by `config/examples/home.toml`. It fails unless an answer takes 150
+//! ms and at most 3 ms more, in 99 requests of 100. The same calls one after another are beside it.
 //!
 //! `cargo bench --bench graph` runs it. A timer of tokio may be late by 1 ms in each layer, so the services are threads
 //! that sleep.

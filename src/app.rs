@@ -68,8 +68,8 @@ pub struct Application {
 impl Application {
     /// Binds the listeners and starts the workers. Needs an actix system or a local runtime around it.
     ///
-    /// # Errors
-    /// Fails if there are too few file descriptors, an address can't be bound, or an upstream's TLS settings can't be used.
+    /// # Errors Fails if there are too few file descriptors, an address can't be bound, or an upstream's TLS settings
+    /// can't be used.
     pub fn build(config: Config) -> anyhow::Result<Self> {
         let shares = divide_descriptors(&config)?;
         let Process {

@@ -1,5 +1,5 @@
-//! An outcome as bytes, whole or as a stream. It must not know requests, headers or metrics. It looks into an upstream's
-//! JSON, which the outcome holds validated, only for a part that the configuration names.
+//! An outcome as bytes, whole or as a stream. It must not know requests, headers or metrics. It looks into an
+//! upstream's JSON, which the outcome holds validated, only for a part that the configuration names.
 
 #[cfg(test)]
 mod fixture;

@@ -7,8 +7,8 @@
 //! - [`openapi`]: the document that describes the answers. [`edge`]: the connections of clients.
 //! - [`api`]: routes, middleware, problems. [`console`]: the page's files. [`endpoint`]: an aggregate as its clients
 //!   see it. [`compose`] and [`timing`]: an outcome as bytes and as `Server-Timing`.
-//! - [`upstream`]: the adapter that speaks HTTP. [`telemetry`]: metrics, spans and log lines. [`exchange`]: the client's
-//!   request as its calls see it.
+//! - [`upstream`]: the adapter that speaks HTTP. [`telemetry`]: metrics, spans and log lines.
+//!   [`exchange`]: the client's request as its calls see it.
 //! - [`expression`], [`values`]: what a configuration says of the values of a request. [`pick`]: parts of JSON by their
 //!   bytes.
 //! - [`shutdown`], [`readiness`], [`port`]: the order of a stop, the stage of life, and the hand-over of a port.

@@ -1,5 +1,5 @@
-//! Parts of JSON, taken from its bytes without a tree: the value at a path, and a value without some of its members. The
-//! bytes that stay are never changed. It reads only JSON that has been validated, and must not know whose it is.
+//! Parts of JSON, taken from its bytes without a tree: the value at a path, and a value without some of its members.
+//! The bytes that stay are never changed. It reads only JSON that has been validated, and must not know whose it is.
 //!
 //! Nothing here recurses deeper than a path has steps, so JSON of any depth is safe. JSON that is not valid gives some
 //! part or none, but never a panic.

@@ -3,8 +3,8 @@
 //! The dialer (`dial`) races a name's addresses, sets TCP_NODELAY and does TLS itself. A pool (`pool`) keeps open
 //! connections. An attempt (`attempt`) writes a request that was made ready at start (`request`), and feeds the bytes
 //! that come to a reader (`reading`). The reader knows what an answer is and when it is over. A request that is made
-//! from values (`turn`, `recipe`) is made once for each call, and lies over what was made ready. It must not know plans,
-//! configuration files or metrics.
+//! from values (`turn`, `recipe`) is made once for each call, and lies over what was made ready. It must not know
+//! plans, configuration files or metrics.
 
 mod address;
 mod addresses;

@@ -1,6 +1,6 @@
-//! Values of one request, as a configuration writes them: `{users.body.team.id}`. A reference says where a value is, and
-//! a template puts values into a place of a request, encoded for that place. Both are parsed and checked at start. It
-//! must not know how a request is sent.
+//! Values of one request, as a configuration writes them: `{users.body.team.id}`. A reference says where a value is,
+//! and a template puts values into a place of a request, encoded for that place. Both are parsed and checked at start.
+//! It must not know how a request is sent.
 
 mod find;
 #[cfg(any(test, fuzzing))]

@@ -1,5 +1,5 @@
-//! Checks the rules of the house that a program can check: the parts that a part may name, the module docs, and sizes. The
-//! files in `tidy/` check imports, doc comments, links, and the places that a change touches.
+//! Checks the rules of the house that a program can check: the parts that a part may name, the module docs, and sizes.
+//! The files in `tidy/` check imports, doc comments, links, and the places that a change touches.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 

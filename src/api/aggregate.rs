@@ -1,5 +1,5 @@
-//! `/aggregate`, `/aggregate/{name}` and the routes of aggregates: reads the request, runs its aggregate and delivers the
-//! answer. It must not know how an answer is composed.
+//! `/aggregate`, `/aggregate/{name}` and the routes of aggregates: reads the request, runs its aggregate and delivers
+//! the answer. It must not know how an answer is composed.
 
 use std::{rc::Rc, time::Duration};
 

@@ -210,8 +210,8 @@ impl<U: ClientUpstream> Execution<U> {
         fanout::run(plan, &self.client, &observers).await
     }
 
-    /// Returns the shaping of the calls with these names, in plan order. `None` if the answer is a report with each body
-    /// as it came.
+    /// Returns the shaping of the calls with these names, in plan order. `None` if the answer is a report with each
+    /// body as it came.
     pub(super) fn shaping<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<Shaping<'_>> {
         let endpoint = &self.exposed().endpoint;
         let shaping = || Shaping::new(&self.client, endpoint.shapes(names).collect());

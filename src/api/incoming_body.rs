@@ -48,8 +48,8 @@ impl IncomingBody {
         }
     }
 
-    /// Reads the whole body, of at most this many bytes. A client that waits for `100 Continue` is told to go on. It can
-    /// be read once, and only before the answer begins.
+    /// Reads the whole body, of at most this many bytes. A client that waits for `100 Continue` is told to go on. It
+    /// can be read once, and only before the answer begins.
     ///
     /// # Errors
     /// Fails if it is not there, or not usable, and says why. The connection then ends after the answer.

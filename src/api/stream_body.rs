@@ -65,8 +65,8 @@ impl Outbox {
         allowance.passed_on(self.bytes.borrow().len());
     }
 
-    /// Charges `allowance` for the bytes that wait to be sent, and no more for one body of `size` bytes. Bodies of other
-    /// results are kept to the end.
+    /// Charges `allowance` for the bytes that wait to be sent, and no more for one body of `size` bytes. Bodies of
+    /// other results are kept to the end.
     pub(super) fn passed_one_on(&self, allowance: &Allowance, size: usize) {
         allowance.passed_one_on(size, self.bytes.borrow().len());
     }

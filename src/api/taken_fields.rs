@@ -29,8 +29,8 @@ pub(super) fn preferred(request: &HttpRequest) -> Option<u64> {
         .find_map(preferred_wait)
 }
 
-/// Begins the context of the request's calls, with the fields that they may take: none of a `plain` head. Fields that the client's
-/// `Connection` names end here (RFC 9110, section 7.6.1).
+/// Begins the context of the request's calls, with the fields that they may take: none of a `plain` head. Fields that
+/// the client's `Connection` names end here (RFC 9110, section 7.6.1).
 pub(super) fn client_context(
     request: &HttpRequest,
     plain: bool,

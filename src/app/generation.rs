@@ -78,9 +78,8 @@ struct Ways {
 impl Generation {
     /// Makes everything ready. `roots` is asked only if an upstream relies on it.
     ///
-    /// # Errors
-    /// Fails if the TLS settings of an upstream can't be used, if no thread can be started to look names up, or if two routes
-    /// would match the same requests.
+    /// # Errors Fails if the TLS settings of an upstream can't be used, if no thread can be started to look names up,
+    /// or if two routes would match the same requests.
     pub(super) fn new(
         services: Services,
         process: ProcessView<'_>,

@@ -1,5 +1,5 @@
-//! The critical path of a run, from the times of its calls alone: an answer does not say which call waited for which. It
-//! must not know how the calls are drawn.
+//! The critical path of a run, from the times of its calls alone: an answer does not say which call waited for which.
+//! It must not know how the calls are drawn.
 
 use std::{io, time::Duration};
 

@@ -36,8 +36,8 @@ impl Framing {
         }
     }
 
-    /// Appends one call's result with `index`, its position in the plan. In a comparison it has the mode of its run too.
-    /// Its body goes in as it came, or as `shaping` has it.
+    /// Appends one call's result with `index`, its position in the plan. In a comparison it has the mode of its run
+    /// too. Its body goes in as it came, or as `shaping` has it.
     pub fn result(
         self,
         out: &mut Vec<u8>,

@@ -143,8 +143,8 @@ impl Needs {
     }
 }
 
-/// Returns the most attempts of one request at a time. Clients may ask for `mode=concurrent` of any aggregate. A call with
-/// one request for each element makes several at a time.
+/// Returns the most attempts of one request at a time. Clients may ask for `mode=concurrent` of any aggregate. A call
+/// with one request for each element makes several at a time.
 fn width(aggregate: &Aggregate, services: &Services) -> usize {
     let at_a_time = aggregate.rules.concurrency.get();
     let requests = |call: &Call| {

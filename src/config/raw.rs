@@ -151,8 +151,8 @@ pub(super) struct RawRetry {
     /// to that. Default `25ms`.
     pub(super) backoff: Option<HumanDuration>,
     /// The failures to retry after: `connect`, `tls`, `timeout`, `protocol`, `too_large`, `invalid_body`, `unexpected`,
-    /// or statuses. Default `["connect", "timeout", "protocol", "429", "502", "503", "504"]`, so not after a 500; `"5xx"`
-    /// is for all of them.
+    /// or statuses. Default `["connect", "timeout", "protocol", "429", "502", "503", "504"]`, so not after a 500;
+    /// `"5xx"` is for all of them.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) on: Option<Texts>,
 }
@@ -324,8 +324,8 @@ pub(super) struct RawAggregate {
     pub(super) on_failure: Option<RawOnFailure>,
     /// Allows `mode=compare`, which runs both modes in turn and so doubles the load. Default `false`.
     pub(super) compare: Option<bool>,
-    /// The path of a route of its own, beside `/aggregate/NAME`: `/users/{id:int}/home`. A parameter in it is one segment:
-    /// `{name}`, `{name:int}` or `{name:uuid}`. Default: none.
+    /// The path of a route of its own, beside `/aggregate/NAME`: `/users/{id:int}/home`. A parameter in it is one
+    /// segment: `{name}`, `{name:int}` or `{name:uuid}`. Default: none.
     pub(super) path: Option<String>,
     /// The methods of its routes: `GET` (with `HEAD`), `POST`, `PUT`, `PATCH`, `DELETE` or `QUERY`. Default `["GET"]`.
     #[schemars(

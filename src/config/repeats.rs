@@ -1,5 +1,5 @@
-//! Finds the upstreams of which some call may be sent more than once, whatever the method of the upstream itself. It must
-//! not know if the calls are right.
+//! Finds the upstreams of which some call may be sent more than once, whatever the method of the upstream itself. It
+//! must not know if the calls are right.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use super::{
     values::Table,
 };
 
-/// Returns the names of the upstreams that have such a call: one with an idempotent method of its own (RFC 9110, section
-/// 9.2.2), or with a key for its attempts.
+/// Returns the names of the upstreams that have such a call: one with an idempotent method of its own (RFC 9110,
+/// section 9.2.2), or with a key for its attempts.
 pub(super) fn of_calls(aggregates: Option<&Named<RawAggregate>>) -> BTreeSet<String> {
     let aggregates = aggregates.into_iter().flat_map(|all| all.values());
     let calls = aggregates.flat_map(|Table(raw)| raw.calls.iter().flatten());

@@ -31,7 +31,8 @@ pub(super) struct Checked {
     pub(super) shares_roots: bool,
 }
 
-/// Checks all upstreams, by name. Some calls of those in `repeated` may be sent more than once. If the review has no mistake, none of them is missing.
+/// Checks all upstreams, by name. Some calls of those in `repeated` may be sent more than once. If the review has no
+/// mistake, none of them is missing.
 pub(super) fn check(
     raw: Option<Named<RawUpstream>>,
     defaults: Option<Table<RawUpstream>>,

@@ -1,6 +1,6 @@
-//! A chunked body as its bytes come (RFC 9112, section 7.1). It is strict: a proxy before the gateway might find another
-//! end in a body that breaks a rule, and take the rest for a request. `upstream/chunks.rs` takes more, because the
-//! servers that answer are known and send what they send. It must not know sockets, nor what the content is for.
+//! A chunked body as its bytes come (RFC 9112, section 7.1). It is strict: a proxy before the gateway might find
+//! another end in a body that breaks a rule, and take the rest for a request. `upstream/chunks.rs` takes more, because
+//! the servers that answer are known and send what they send. It must not know sockets, nor what the content is for.
 
 use std::mem;
 

@@ -200,7 +200,8 @@ fn exchange(bytes: &[u8], ends: &[usize], most: usize) -> Result<(Bytes, Vec<u8>
     Ok((whole.into_content(), held))
 }
 
-/// Takes a chunked body apart that is known to be whole and valid. It looks for line ends alone, as a lenient parser does.
+/// Takes a chunked body apart that is known to be whole and valid. It looks for line ends alone, as a lenient parser
+/// does.
 fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut content = Vec::new();
     loop {

@@ -1,5 +1,5 @@
-//! The functions with a variable: `all`, `exists`, `exists_one`, `filter` and `map`. It must not know where the elements
-//! come from.
+//! The functions with a variable: `all`, `exists`, `exists_one`, `filter` and `map`. It must not know where the
+//! elements come from.
 
 use super::{
     evaluate::Evaluation,

@@ -1,5 +1,5 @@
-//! The names of an expression, bound at start: roots, calls, parameters and functions. Each unknown one is a mistake with a
-//! suggestion. It must not know how they are evaluated.
+//! The names of an expression, bound at start: roots, calls, parameters and functions. Each unknown one is a mistake
+//! with a suggestion. It must not know how they are evaluated.
 
 use super::{
     functions::{FOREIGN, FUNCTIONS, Function, Style},

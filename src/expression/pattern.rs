@@ -1,5 +1,5 @@
-//! The pattern of `matches`. It is compiled at start, and its work is bounded: it never goes back in a text. It must not
-//! know where the texts come from.
+//! The pattern of `matches`. It is compiled at start, and its work is bounded: it never goes back in a text. It must
+//! not know where the texts come from.
 
 use regex_lite::{Error, Regex, RegexBuilder};
 

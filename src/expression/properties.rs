@@ -10,7 +10,8 @@ use super::{
     write::MOST_WRITTEN,
 };
 
-/// Reads `bytes` as an expression, a line with a NUL, and the body of an answer. Without a NUL the body is one of its own.
+/// Reads `bytes` as an expression, a line with a NUL, and the body of an answer. Without a NUL the body is one of its
+/// own.
 ///
 /// # Panics
 /// Panics if a property does not hold.

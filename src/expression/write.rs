@@ -1,4 +1,5 @@
-//! A value as JSON. What nothing has changed is written with the bytes that it came with. It must not know who reads it.
+//! A value as JSON. What nothing has changed is written with the bytes that it came with. It must not know who reads
+//! it.
 
 use super::{
     fault::{Fault, Reason},

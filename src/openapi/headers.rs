@@ -145,8 +145,8 @@ pub(super) const PASSED_RETRY_AFTER: &str = "Retry-After.passed";
 /// The component of a field that an upstream's answer has, and that goes to the client by its name.
 const PASSED: &str = "Passed";
 
-/// Adds the fields of upstreams' answers that go to the client: a problem has cookies alone. Fields of the gateway's own
-/// stay.
+/// Adds the fields of upstreams' answers that go to the client: a problem has cookies alone. Fields of the gateway's
+/// own stay.
 pub(super) fn put_passed(fields: &mut Value, endpoint: &Endpoint, is_good: bool) {
     let Some(fields) = fields.as_object_mut() else {
         return;

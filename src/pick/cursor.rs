@@ -1,5 +1,5 @@
-//! A walk over the bytes of valid JSON, value by value. Whoever walks decides what is entered and what is passed over. It
-//! must not know what is looked for.
+//! A walk over the bytes of valid JSON, value by value. Whoever walks decides what is entered and what is passed over.
+//! It must not know what is looked for.
 
 /// A place in JSON. Where the JSON is not valid, it goes to the end.
 #[derive(Debug, Clone)]

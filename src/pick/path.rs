@@ -165,8 +165,8 @@ fn walk<'j>(cursor: &mut Cursor<'j>, steps: &[Step], found: &mut Picked<'j>) {
     }
 }
 
-/// Passes over the rest of the list that the cursor has entered. Returns the element at this place from its end, where 1
-/// is the last.
+/// Passes over the rest of the list that the cursor has entered. Returns the element at this place from its end, where
+/// 1 is the last.
 fn from_end<'j>(place: u64, cursor: &mut Cursor<'j>) -> Option<&'j [u8]> {
     let mut last = VecDeque::new();
     while cursor.element() {

@@ -1,5 +1,5 @@
-//! The header fields of one upstream's requests (RFC 9110, section 5): its own, those of the client that go on, and those
-//! that name the request. All but the client's are made ready at start. Pure.
+//! The header fields of one upstream's requests (RFC 9110, section 5): its own, those of the client that go on, and
+//! those that name the request. All but the client's are made ready at start. Pure.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};

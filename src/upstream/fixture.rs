@@ -1,5 +1,5 @@
-//! Requests that are made from values, for the tests of this folder: short ways to write them, and a plain reading of the
-//! bytes that are sent.
+//! Requests that are made from values, for the tests of this folder: short ways to write them, and a plain reading of
+//! the bytes that are sent.
 
 use std::sync::Arc;
 

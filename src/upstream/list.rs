@@ -11,8 +11,8 @@ use crate::fanout::{Body, Failure};
 /// Makes one JSON list of these bodies, in order. JSON goes in as it came, text as a string, and bytes as a string in
 /// base64. An empty body and a missing one are `null`.
 ///
-/// The bodies have drawn their own bytes from `allowance`. Each is dropped once it is in the list, so the list draws only
-/// the bytes that it takes beyond them.
+/// The bodies have drawn their own bytes from `allowance`. Each is dropped once it is in the list, so the list draws
+/// only the bytes that it takes beyond them.
 ///
 /// # Errors
 /// Fails if they are not left.

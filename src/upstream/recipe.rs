@@ -23,8 +23,9 @@ use crate::{
     values::{Item, Root, Scope, Skipped},
 };
 
-/// The longest head that is sent, in bytes: as much as an answer's head may have. Servers take less by default. One that
-/// is a little too long is theirs to refuse. A longer one may be cut off without an answer, as if the server was sick.
+/// The longest head that is sent, in bytes: as much as an answer's head may have. Servers take less by default. One
+/// that is a little too long is theirs to refuse. A longer one may be cut off without an answer, as if the server was
+/// sick.
 const LONGEST_HEAD: usize = 64 * 1024;
 
 /// The key that tells a repeated request from another one (draft-ietf-httpapi-idempotency-key-header).

@@ -1,5 +1,5 @@
-//! Hostile values from every source in every place: what is written parses to exactly the intended structure, or the call
-//! is skipped.
+//! Hostile values from every source in every place: what is written parses to exactly the intended structure, or the
+//! call is skipped.
 
 use super::{
     FormTemplate, HeaderTemplate, JsonTemplate, PathTemplate, QueryTemplate, TemplateError,

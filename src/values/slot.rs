@@ -1,5 +1,5 @@
-//! One `{…}` of a template: a reference, a way to join a list, and an answer to a missing value. It must not know the place
-//! that the value is for.
+//! One `{…}` of a template: a reference, a way to join a list, and an answer to a missing value. It must not know the
+//! place that the value is for.
 
 use std::borrow::Cow;
 
@@ -176,7 +176,8 @@ impl Slot {
         }
     }
 
-    /// Returns the value as one text or as several, of which each has a place of its own. `None` if its place is left out.
+    /// Returns the value as one text or as several, of which each has a place of its own. `None` if its place is left
+    /// out.
     pub(super) fn texts<'a>(
         &'a self,
         scope: &Scope<'a>,

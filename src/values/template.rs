@@ -37,8 +37,8 @@ impl Template {
         }
     }
 
-    /// Reads a text as [`Template::parse`] does. Returns its mistakes, and the template without the slots that have some,
-    /// for the mistakes of its place.
+    /// Reads a text as [`Template::parse`] does. Returns its mistakes, and the template without the slots that have
+    /// some, for the mistakes of its place.
     pub(super) fn read(text: &str, takes: Takes, known: &Known<'_>) -> (Self, Vec<TemplateError>) {
         let mut pieces = Vec::new();
         let mut mistakes = Vec::new();

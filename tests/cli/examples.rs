@@ -1,5 +1,6 @@
 //! The worked examples in `config/examples`: each is served as it is, before stubs of its services. A second file moves
-//! the services' addresses, and gives a busy machine more time. The whole answer is compared, and so is all that the stubs were asked.
+//! the services' addresses, and gives a busy machine more time. The whole answer is compared, and so is all that the
+//! stubs were asked.
 
 use std::{collections::BTreeSet, fs, net::SocketAddr, time::Duration};
 

@@ -1,5 +1,5 @@
-//! The order of a plan's calls: none before its inputs, none later than it must, and none of those that send nothing with
-//! an attempt. It must not know how a case is run.
+//! The order of a plan's calls: none before its inputs, none later than it must, and none of those that send nothing
+//! with an attempt. It must not know how a case is run.
 
 use std::time::Duration;
 

@@ -170,8 +170,8 @@ impl Node {
         Self::Constant(json.into())
     }
 
-    /// Appends a comma if `follows`, then `start`, then the value. If the value is left out, it appends nothing. It sets
-    /// `follows` if it has appended something.
+    /// Appends a comma if `follows`, then `start`, then the value. If the value is left out, it appends nothing. It
+    /// sets `follows` if it has appended something.
     fn write(
         &self,
         start: &[u8],
