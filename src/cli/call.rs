@@ -12,7 +12,7 @@ use clap::Args;
 use http::{HeaderValue, StatusCode, header};
 use tokio::time::{interval, timeout};
 
-use self::{lines::Lines, live::Announced, request::Content, view::LiveView};
+use self::{lines::Lines, live::Announced, request::RequestArgs, view::LiveView};
 use super::{
     Done,
     answer::{self, Answer},
@@ -48,7 +48,7 @@ pub(super) struct Call {
     #[command(flatten)]
     asked: client::Asked,
     #[command(flatten)]
-    content: Content,
+    request: RequestArgs,
     /// Print the gateway's JSON as it came
     #[arg(long)]
     json: bool,
@@ -60,7 +60,7 @@ impl Call {
         let (status, answer) = if screen::shows_progress() && !self.json {
             block_on(self.watch(url))?
         } else {
-            let sent = self.content.sent()?;
+            let sent = self.request.sent()?;
             let client = client::Client::sending(url, self.asked.max_time, sent)?;
             let reply = block_on(client.ask())?;
             (reply.status, answer::show(&reply, self.json)?)
@@ -74,7 +74,7 @@ impl Call {
 
     /// Draws the answer while it comes, and once more at its end.
     async fn watch(&self, url: http::Uri) -> anyhow::Result<(StatusCode, Answer)> {
-        let mut sent = self.content.sent()?;
+        let mut sent = self.request.sent()?;
         let accept = (header::ACCEPT, HeaderValue::from_static(ACCEPT));
         sent.headers.push(accept);
         let client = client::Client::sending(url, self.asked.max_time, sent)?;
@@ -111,7 +111,7 @@ impl Call {
                 content_type: None,
                 text: text.into(),
             };
-            let fields = Content::kept(|name| following.header(name));
+            let fields = RequestArgs::kept(|name| following.header(name));
             return Ok(Some(Reply {
                 fields: Some(fields),
                 ..Reply::new(following.status(), body)

@@ -14,7 +14,7 @@ use crate::{
 
 /// The parts of the request.
 #[derive(Debug, Args)]
-pub(super) struct Content {
+pub(super) struct RequestArgs {
     /// The method; without it POST with a body, and GET without
     #[arg(short = 'X', long, value_name = "METHOD")]
     method: Option<Method>,
@@ -35,7 +35,7 @@ fn field(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     Ok((name, value))
 }
 
-impl Content {
+impl RequestArgs {
     /// Reads the body, and returns the request.
     pub(super) fn sent(&self) -> anyhow::Result<Sent> {
         let body = self.data.as_deref().map(body).transpose()?;
