@@ -27,8 +27,9 @@ pub(crate) fn late(answer: &Answer, since: Instant, least: Duration) {
     let problem = answer.problem(504, "upstream-timeout");
     assert_eq!(problem["results"][0]["failure"], "deadline", "{problem}");
     assert!((least..SOON).contains(&took), "{took:?}");
-    let told = problem["elapsed_ms"].as_f64().unwrap();
-    assert!(told >= least.as_secs_f64() * 1000.0, "{problem}");
+    // The deadline is counted from the request's beginning, and this from the plan's, which is a little later.
+    let told = Duration::from_secs_f64(problem["elapsed_ms"].as_f64().unwrap() / 1000.0);
+    assert!(told + Duration::from_millis(50) >= least, "{problem}");
 }
 
 #[actix_web::test]
