@@ -20,21 +20,20 @@ use super::{
     execution::Execution,
     gateway::Gateway,
     held_body::HeldBody,
-    methods,
-    negotiation::{self, Wanted},
-    other_method, path,
+    methods, negotiation, other_method, path,
     problem::Problem,
     problem_kind::ProblemKind,
     query::{Declared, Query},
+    request_id::RequestId,
     routes::{AGGREGATE, NAMED},
     stream,
-    taken_fields::{client_context, is_plain, preferred},
+    taken_fields::{is_plain, preferred, taken},
     whole,
 };
 use crate::{
-    endpoint::{DEFAULT, Endpoint, Found, PathParameter},
+    endpoint::{DEFAULT, Endpoint, Found},
     exchange::{Allowance, Charge, ClientBody, ClientContext},
-    fanout::{AggregateId, Permit},
+    fanout::AggregateId,
 };
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -127,7 +126,7 @@ where
     if let Some(account) = &account {
         account.set_route(way.name(gateway, id));
     }
-    let (mut path, in_query) = parameters(endpoint, way)?;
+    let (segments, declared) = parameters(endpoint, way)?;
     let hops = gateway.deployment.before(request.headers())?;
     let content = match methods::reads(request.method()) {
         true => None,
@@ -137,15 +136,7 @@ where
     // Before anything is read or planned, as a refusal must cost next to nothing.
     let head = account.as_ref().map_or(0, |account| account.head);
     let (permit, mut charge) = gateway.admit(id, head)?;
-    let declared = Declared {
-        own: endpoint.limits.parameters,
-        forwarded: &endpoint.forward_query,
-        path: in_query,
-    };
     let mut query = Query::parse(request.query_string(), declared)?;
-    if !in_query.is_empty() {
-        path = std::mem::take(&mut query.path);
-    }
     let mut body = None;
     if let Some(content) = content {
         // On the heap: nearly no request has one.
@@ -155,59 +146,31 @@ where
         began = Instant::now();
     }
     let plain = is_plain(request, &endpoint.forward_headers);
-    let preferred = if plain { None } else { preferred(request) };
-    let request_id = account.as_ref().map(|account| account.id.clone());
-    let client = ClientContext {
-        path,
-        query: std::mem::take(&mut query.forwarded),
-        body,
-        hops,
-        allowance: Allowance::new(endpoint.limits.max_body).charged_to(charge),
-        trace: account.as_ref().and_then(|account| account.trace()),
-        ..client_context(request, plain, request_id, endpoint)
-    };
-    if let Some(account) = &account {
-        account.set_run(&endpoint.name, query.run.mode(endpoint.rules.mode));
-    }
     let execution = Execution {
         gateway: Rc::clone(gateway),
         id,
-        client,
+        client: ClientContext {
+            request_id: id_of(account.as_deref()),
+            headers: taken(request, plain, endpoint),
+            path: segments.unwrap_or_else(|| std::mem::take(&mut query.path)),
+            query: std::mem::take(&mut query.forwarded),
+            body,
+            hops,
+            allowance: Allowance::new(endpoint.limits.max_body).charged_to(charge),
+            trace: account.as_ref().and_then(|account| account.trace()),
+        },
         began,
         account,
     };
-    deliver(request, execution, streamed, query, preferred, permit).await
-}
-
-/// Runs a request and delivers its answer: whole, or as the stream that is wanted. `preferred` is the time that the
-/// client prefers to wait, in seconds.
-async fn deliver<U>(
-    request: &HttpRequest,
-    execution: Execution<U>,
-    streamed: Option<Wanted>,
-    query: Query<'_>,
-    preferred: Option<u64>,
-    permit: Permit,
-) -> Result<HttpResponse, Problem>
-where
-    U: ClientUpstream,
-{
-    let endpoint = &*execution.exposed().endpoint;
-    let wait = preferred.map(Duration::from_secs);
-    let bound = match &*endpoint.deadline_headers {
-        [] => wait,
-        names => caller::shortest(wait, request.headers(), names, || {
-            execution
-                .gateway
-                .metrics
-                .process()
-                .ignored_deadline_header();
-        }),
-    };
+    if let Some(account) = &execution.account {
+        account.set_run(&endpoint.name, query.run.mode(endpoint.rules.mode));
+    }
+    let preferred = if plain { None } else { preferred(request) };
+    let bound = bound(&execution, request, preferred);
     let choice = query.choice(bound);
     // True only if this bound was the one in force.
-    let held =
-        wait.is_some_and(|wait| choice.timeout == Some(wait) && wait < endpoint.rules.deadline);
+    let held = preferred
+        .is_some_and(|wait| choice.timeout == Some(wait) && wait < endpoint.rules.deadline);
     let mut response = match (streamed, query.run) {
         (None, run) => {
             let report = execution.run(run, &choice, &()).await?;
@@ -220,12 +183,33 @@ where
         (Some(wanted), _) => stream::start(execution, wanted, query.into_owned(), bound, permit)?,
     };
     if held
-        && let Some(seconds) = preferred
-        && let Ok(applied) = HeaderValue::from_str(&format!("wait={seconds}"))
+        && let Some(preferred) = preferred
+        && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", preferred.as_secs()))
     {
         response.headers_mut().insert(PREFERENCE_APPLIED, applied);
     }
     Ok(response)
+}
+
+/// Returns the id of the request.
+fn id_of(account: Option<&Account>) -> HeaderValue {
+    let id = account.map(|account| account.id.clone());
+    id.unwrap_or_else(RequestId::random).0
+}
+
+/// Returns the longest time that the client waits, by its preference and by the headers that say so.
+fn bound<U: ClientUpstream>(
+    execution: &Execution<U>,
+    request: &HttpRequest,
+    preferred: Option<Duration>,
+) -> Option<Duration> {
+    match &*execution.exposed().endpoint.deadline_headers {
+        [] => preferred,
+        names => caller::shortest(preferred, request.headers(), names, || {
+            let metrics = &execution.gateway.metrics;
+            metrics.process().ignored_deadline_header();
+        }),
+    }
 }
 
 /// Returns the problem of a name that no aggregate has.
@@ -239,21 +223,25 @@ fn unnamed(request: &HttpRequest, name: &str, route: &'static str) -> Problem {
     Problem::new(ProblemKind::UnknownAggregate, detail)
 }
 
-/// Returns the values of the route's parameters, or those parameters if the query has to have them.
+/// Returns the values of the route's parameters, if the path has them, and what the query may have. That is the
+/// parameters otherwise.
 fn parameters<'e>(
     endpoint: &'e Endpoint,
     way: Way<'_>,
-) -> Result<(Vec<String>, &'e [PathParameter]), Problem> {
-    let parameters = endpoint
-        .route
-        .as_ref()
-        .map_or(&[][..], |route| &route.parameters);
+) -> Result<(Option<Vec<String>>, Declared<'e>), Problem> {
+    let route = endpoint.route.as_ref();
+    let parameters = route.map_or(&[][..], |route| &route.parameters);
+    let declared = |path| Declared {
+        own: endpoint.limits.parameters,
+        forwarded: &endpoint.forward_query,
+        path,
+    };
     match way {
-        Way::ByName(_) => Ok((Vec::new(), parameters)),
+        Way::ByName(_) => Ok((None, declared(parameters))),
         Way::ByRoute(segments) => {
             let read = |(parameter, segment)| path::read(parameter, segment);
             let values = parameters.iter().zip(segments).map(read);
-            Ok((values.collect::<Result<_, _>>()?, &[]))
+            Ok((Some(values.collect::<Result<_, _>>()?), declared(&[])))
         }
     }
 }

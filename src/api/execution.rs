@@ -329,13 +329,19 @@ impl Report<'_> {
             Self::Once(outcome, ..) => slice::from_ref(outcome),
             Self::Both(runs) => &runs[..],
         };
+        let failed = failed(outcomes);
         Summary {
             aggregate: Arc::clone(aggregate),
             mode: self.mode(),
             outcome: self.verdict().as_str(),
             sequential: self.sequential(),
-            failed: failed(outcomes),
-            reason: reason(outcomes),
+            // A call that is skipped for a value has failed.
+            reason: if failed.is_empty() {
+                None
+            } else {
+                reason(outcomes)
+            },
+            failed,
         }
     }
 

@@ -1,13 +1,15 @@
 //! The header fields of a client's request that are read, or taken for its calls. It must not know how a call passes
 //! them on.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest,
-    http::header::{self, HeaderName},
+    http::header::{self, HeaderName, HeaderValue},
 };
 
-use super::{query::preferred_wait, request_id::RequestId};
-use crate::{endpoint::Endpoint, exchange::ClientContext};
+use super::query::preferred_wait;
+use crate::endpoint::Endpoint;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
@@ -21,23 +23,25 @@ pub(super) fn is_plain(request: &HttpRequest, forwarded: &[HeaderName]) -> bool 
     headers.len_keys() <= FEW && !headers.keys().any(is_read)
 }
 
-/// Returns the seconds that the client is willing to wait, by `Prefer: wait=…` (RFC 7240).
-pub(super) fn preferred(request: &HttpRequest) -> Option<u64> {
+/// Returns the time that the client is willing to wait, by `Prefer: wait=…` in seconds (RFC 7240).
+pub(super) fn preferred(request: &HttpRequest) -> Option<Duration> {
     let fields = request.headers().get_all(PREFER);
     fields
         .filter_map(|field| field.to_str().ok())
         .find_map(preferred_wait)
+        .map(Duration::from_secs)
 }
 
-/// Begins the context of the request's calls, with the fields that they may take: none of a `plain` head. Fields that
-/// the client's `Connection` names end here (RFC 9110, section 7.6.1).
-pub(super) fn client_context(
+/// Returns the fields that the request's calls may take: none of a `plain` head. Fields that the client's `Connection`
+/// names end here (RFC 9110, section 7.6.1).
+pub(super) fn taken(
     request: &HttpRequest,
     plain: bool,
-    id: Option<RequestId>,
     endpoint: &Endpoint,
-) -> ClientContext {
-    let request_id = id.unwrap_or_else(RequestId::random).0;
+) -> Vec<(HeaderName, HeaderValue)> {
+    if plain {
+        return Vec::new();
+    }
     let headers = request.headers();
     let is_hop = |name: &HeaderName| {
         headers
@@ -46,16 +50,12 @@ pub(super) fn client_context(
             .flat_map(|value| value.split(','))
             .any(|option| option.trim().eq_ignore_ascii_case(name.as_str()))
     };
-    let passed = endpoint
-        .forward_headers
-        .iter()
+    let names = endpoint.forward_headers.iter();
+    names
         .filter(|name| headers.contains_key(*name) && !is_hop(name))
         .flat_map(|name| {
             let values = headers.get_all(name);
             values.map(|value| (name.clone(), value.clone()))
-        });
-    ClientContext {
-        headers: if plain { Vec::new() } else { passed.collect() },
-        ..ClientContext::new(request_id)
-    }
+        })
+        .collect()
 }

@@ -210,6 +210,7 @@ impl<'p, 'a, U, O: Observer> Board<'p, 'a, U, O> {
         self.count_and_put(index, start, elapsed, result)
     }
 
+    #[inline(always)]
     fn count_and_put(
         &mut self,
         index: usize,

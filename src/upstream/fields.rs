@@ -66,13 +66,21 @@ impl Fields {
     }
 
     /// Writes the fields. A client's field replaces an own field of the same name.
+    #[inline]
     pub(super) fn write(&self, bytes: &mut Vec<u8>, client: &ClientContext) {
         let passes = |name: &HeaderName| self.forwarded.contains(name);
         let hops = client.hops.as_ref();
         if hops.is_none() && !client.headers.iter().any(|(name, _)| passes(name)) {
             bytes.extend_from_slice(&self.lines);
-            return;
+        } else {
+            self.write_with(bytes, client);
         }
+    }
+
+    /// Writes the fields with those that the client adds.
+    fn write_with(&self, bytes: &mut Vec<u8>, client: &ClientContext) {
+        let passes = |name: &HeaderName| self.forwarded.contains(name);
+        let hops = client.hops.as_ref();
         for (own, line) in &self.own {
             let replaces = |(name, _): &(HeaderName, HeaderValue)| name == own && passes(name);
             if !client.headers.iter().any(replaces) {
@@ -93,11 +101,13 @@ impl Fields {
 }
 
 /// Writes the field that names the client's request.
+#[inline]
 pub(super) fn write_id(bytes: &mut Vec<u8>, client: &ClientContext) {
     write_field(bytes, &REQUEST_ID, &client.request_id);
 }
 
 /// Writes the fields that place an attempt in the client's trace, if there is one, and the end of the head.
+#[inline]
 pub(super) fn write_end(bytes: &mut Vec<u8>, client: &ClientContext, id: AttemptId) {
     if let Some(trace) = &client.trace {
         write_line(bytes, &TRACE_PARENT, &trace.parent_of(id));
@@ -108,10 +118,12 @@ pub(super) fn write_end(bytes: &mut Vec<u8>, client: &ClientContext, id: Attempt
     bytes.extend_from_slice(b"\r\n");
 }
 
+#[inline]
 pub(super) fn write_field(bytes: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     write_line(bytes, name, value.as_bytes());
 }
 
+#[inline]
 pub(super) fn write_line(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     bytes.extend_from_slice(name.as_str().as_bytes());
     bytes.extend_from_slice(b": ");

@@ -68,6 +68,7 @@ pub(super) fn split(body: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Writes the client's query parameters of these names. `is_first` says if no pair came before; it is updated.
+#[inline]
 pub(super) fn write_pairs(
     bytes: &mut Vec<u8>,
     names: &[String],
