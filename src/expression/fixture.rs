@@ -10,11 +10,11 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::{Expression, ExpressionError, Unevaluated};
+use super::{Expression, ExpressionError};
 use crate::{
     exchange::{ClientBody, ClientContext},
     fanout::{Body, CallResult, Earlier, Failure, FailureKind, Reply},
-    values::{Item, Known, Scope},
+    values::{Item, Known, Reference, ReferenceError, Scope},
 };
 
 /// A request whose calls have settled.
@@ -94,7 +94,8 @@ impl Request {
     }
 
     /// Evaluates an expression.
-    pub(super) fn json(&self, source: &str) -> Result<String, Unevaluated> {
+    #[cfg(test)]
+    pub(super) fn json(&self, source: &str) -> Result<String, super::Unevaluated> {
         let mut out = Vec::new();
         let expression = parse(source).expect(source);
         let written = expression.write(&self.scope(), &mut out);
@@ -114,15 +115,24 @@ pub(super) fn parse_with(
     change: impl FnOnce(&mut Known<'_>),
 ) -> Result<Expression, Vec<ExpressionError>> {
     let (parameters, calls) = (parameters(), calls());
-    let mut known = Known {
-        path: &parameters,
-        calls: &calls,
+    let mut known = known(&parameters, &calls);
+    change(&mut known);
+    Expression::parse(source, &known)
+}
+
+/// Parses a reference in which every root may be used.
+pub(super) fn reference(text: &str) -> Result<Reference, ReferenceError> {
+    Reference::parse(text, &known(&parameters(), &calls()))
+}
+
+fn known<'k>(path: &'k [Arc<str>], calls: &'k [Arc<str>]) -> Known<'k> {
+    Known {
+        path,
+        calls,
         own: None,
         own_result: false,
         in_each: true,
         has_body: true,
         has_client: true,
-    };
-    change(&mut known);
-    Expression::parse(source, &known)
+    }
 }

@@ -1,7 +1,8 @@
 //! Properties of every shaped answer, whatever upstreams sent. A merged answer is one JSON object with each of its
-//! members once. A report with parts of bodies is JSON, and has no body that never leaves.
+//! members once, and has the same parts as the report. So has a stream. A report with parts of bodies is JSON, and has
+//! no body that never leaves.
 
-use std::{borrow::Cow, collections::BTreeSet, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -11,7 +12,7 @@ use crate::{
     compose::{self, CallShape, Framing, Place, Select, Shaping},
     exchange::ClientContext,
     fanout::{Body, CallResult, Failure, FailureKind, Mode, Outcome, Reply, Verdict},
-    pick::{self, Path, Prune},
+    pick::{self, Kind, Path, Prune},
     upstream::properties::classify,
     values::{Part, Reference, Root},
 };
@@ -41,28 +42,105 @@ pub fn shaped(bytes: &[u8]) {
         results,
         positions: None,
     };
-    let mut merged = Vec::new();
-    compose::merged(&mut merged, &outcome, &shaping);
-    let names = names(&merged);
-    let unique: BTreeSet<_> = names.iter().collect();
-    assert_eq!(unique.len(), names.len(), "a member stands twice");
-
     let mut report = vec![b'{'];
     compose::members(&mut report, "home", &outcome, Some(&shaping));
     report.push(b'}');
-    let (_, results) = pick::members(&report).last().expect("results");
     check(&report);
-    for (shown, (call, shape)) in pick::elements(results).zip(outcome.results.iter().zip(&shapes)) {
-        let has_body = pick::members(shown).any(|(name, _)| name == b"body");
+    let (_, shown) = pick::members(&report).last().expect("results");
+    let shown = pick::elements(shown).map(|result| {
+        let mut members = pick::members(result);
+        let body = members.find(|(name, _)| *name == b"body");
+        body.map(|(_, value)| value)
+    });
+    let parts: Vec<_> = shown.collect();
+    for (part, (call, shape)) in parts.iter().zip(outcome.results.iter().zip(&shapes)) {
         let may_have = call.result.is_ok() || call.fallback().is_some();
-        assert_eq!(has_body, may_have && !shape.is_hidden);
+        assert_eq!(part.is_some(), may_have && !shape.is_hidden);
     }
+
+    let mut merged = Vec::new();
+    compose::merged(&mut merged, &outcome, &shaping);
+    check_merged(&merged, &outcome, &shapes, &parts);
     for (index, call) in outcome.results.iter().enumerate() {
         let mut line = Vec::new();
         Framing::Lines.result(&mut line, None, index, call, Some(&shaping));
         assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
         check(&line);
+        let body = members(&line).find(|(name, _)| *name == named("body"));
+        let shown = body.map(|(_, value)| value.to_vec());
+        assert_eq!(shown, parts[index].map(in_one_line));
     }
+}
+
+/// Returns JSON with spaces for its line ends.
+fn in_one_line(json: &[u8]) -> Vec<u8> {
+    let byte = |byte: &u8| {
+        if matches!(byte, b'\n' | b'\r') {
+            b' '
+        } else {
+            *byte
+        }
+    };
+    json.iter().map(byte).collect()
+}
+
+/// Checks that a merged answer has each part once and in its place, and nothing else.
+fn check_merged(merged: &[u8], outcome: &Outcome, shapes: &[CallShape], parts: &[Option<&[u8]>]) {
+    let (mut placed, mut spread, mut nested) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    let mut faults = outcome
+        .results
+        .iter()
+        .filter(|call| call.result.is_err())
+        .count();
+    for (index, (shape, part)) in shapes.iter().zip(parts).enumerate() {
+        match (&shape.into, part) {
+            (Some(Place::Spread), Some(part)) => {
+                let is_misfit = !matches!(pick::kind(part), Kind::Object | Kind::Null);
+                faults += usize::from(is_misfit && outcome.results[index].result.is_ok());
+                spread.extend(members(part));
+            }
+            (Some(Place::At(_)), Some(part)) => {
+                nested.extend([format!(",\"{index}\":").as_bytes(), part].concat());
+            }
+            (None, _) if !shape.is_hidden => {
+                placed.insert(named(&format!("call_{index}")), *part);
+            }
+            _ => {}
+        }
+    }
+    let is_within =
+        |shape: &CallShape| matches!(shape.into, Some(Place::At(_))) && !shape.is_hidden;
+    if let Some(first) = nested.first_mut() {
+        *first = b'{';
+        nested.push(b'}');
+    }
+    if shapes.iter().any(is_within) {
+        placed.insert(named("x"), (!nested.is_empty()).then_some(&*nested));
+    }
+    placed.insert(named("errors"), None);
+    let mut expected: BTreeMap<_, _> = spread
+        .into_iter()
+        .map(|(name, value)| (name, Some(value)))
+        .collect();
+    expected.extend(placed);
+
+    check(merged);
+    assert_eq!(pick::kind(merged), Kind::Object);
+    let mut found = BTreeMap::new();
+    for (name, value) in members(merged) {
+        assert_eq!(
+            found.insert(name, Some(value)),
+            None,
+            "a member stands twice"
+        );
+    }
+    let errors = found.insert(named("errors"), None).flatten();
+    assert_eq!(
+        errors.map_or(0, |errors| pick::elements(errors).count()),
+        faults
+    );
+    expected.retain(|name, value| value.is_some() || *name == named("errors"));
+    assert_eq!(found, expected);
 }
 
 fn call(index: usize, body: &[u8], choice: u8) -> CallResult {
@@ -107,6 +185,14 @@ fn shape(choice: u8, index: usize) -> CallShape {
         }
         6 => shape.into = Some(Place::At(["x".into(), format!("{index}").into()].into())),
         7 => shape.is_hidden = true,
+        9 => {
+            shape.is_hidden = true;
+            shape.into = Some(Place::Spread);
+        }
+        10 => {
+            shape.is_hidden = true;
+            shape.into = Some(Place::At(["x".into(), format!("{index}").into()].into()));
+        }
         _ => {
             shape.into = Some(Place::Spread);
             shape.prune = Prune::drop(&path("b")).ok();
@@ -122,13 +208,17 @@ fn check(json: &[u8]) {
     }
 }
 
-/// Returns the names of an object's members, decoded.
-fn names(json: &[u8]) -> Vec<Cow<'_, [u8]>> {
-    check(json);
-    assert_eq!(pick::kind(json), pick::Kind::Object);
-    let names = pick::members(json).map(|(name, _)| match pick::name(name) {
-        Some(text) => Cow::Owned(text.into_owned().into_bytes()),
-        None => Cow::Borrowed(name),
-    });
-    names.collect()
+/// The name of a member as it reads. One that is no text is an error, with what is written.
+type Name = Result<String, Vec<u8>>;
+
+/// Returns the members of an object.
+fn members(json: &[u8]) -> impl Iterator<Item = (Name, &[u8])> {
+    pick::members(json).map(|(written, value)| {
+        let name = pick::name(written).map(Cow::into_owned);
+        (name.ok_or_else(|| written.to_vec()), value)
+    })
+}
+
+fn named(name: &str) -> Name {
+    Ok(name.to_owned())
 }
