@@ -13,4 +13,4 @@ mod text;
 pub use part::{Elements, Kind, Members, elements, kind, members};
 pub use path::{MOST_STEPS, Path, PathError, Picked, Step};
 pub use prune::Prune;
-pub use text::{name, quote, quote_inside, quoted, text};
+pub use text::{name, quote, quote_inside, quoted, stands_for, text};

@@ -52,6 +52,20 @@ fn literals_are_what_they_say() {
 }
 
 #[test]
+fn a_name_with_a_backslash_is_no_escape() {
+    let request = Request::new(r#"{"a":{"\u0062":1},"c":{"\\u0062":2}}"#);
+    for (source, expected) in [
+        (r"has(users.body.a['\\u0062'])", "false"),
+        (r"'\\u0062' in dyn(users.body.a)", "false"),
+        (r"users.body.c['\\u0062']", "2"),
+        (r"dyn(users.body.c)['\\u0062']", "2"),
+        ("dyn(users.body.a).b", "1"),
+    ] {
+        assert_eq!(request.json(source).unwrap(), expected, "{source}");
+    }
+}
+
+#[test]
 fn arithmetic_is_exact_or_an_error() {
     check(&[
         ("1 + 2 * 3 - 4", Ok("3")),

@@ -164,12 +164,6 @@ pub(super) fn entries<'e>(json: &'e [u8], meter: &Meter) -> Result<Vec<Entry<'e>
     Ok(entries)
 }
 
-/// Returns true if a member's name as it is written says this.
-fn is_named(written: &[u8], name: &str) -> bool {
-    written == name.as_bytes()
-        || (written.contains(&b'\\') && pick::name(written).is_some_and(|own| own == name))
-}
-
 /// Returns the depth of a value that has these in it.
 fn deeper<'v, 'e: 'v>(values: impl Iterator<Item = &'v Value<'e>>) -> Result<u8, Fault> {
     let depths = values.map(|value| match value {
@@ -226,7 +220,8 @@ impl<'e> Open<'e> {
         match self {
             Self::Object(json) => {
                 meter.read(json.len())?;
-                let own = pick::members(json).filter(|(written, _)| is_named(written, name));
+                let own =
+                    pick::members(json).filter(|(written, _)| pick::stands_for(written, name));
                 Ok(own.last().map(|(_, value)| Value::Raw(value)))
             }
             Self::Map(map) => {

@@ -92,6 +92,15 @@ fn the_last_of_members_with_one_name_wins_even_if_it_lacks_the_rest() {
 }
 
 #[test]
+fn a_name_with_a_backslash_is_no_escape() {
+    let json = r#"{"\u0062":1,"\\u0062":2}"#;
+    assert_eq!(find(r#"["\\u0062"]"#, json), "2");
+    assert_eq!(find("b", json), "1");
+    assert_eq!(find(r#"["\\u0062"]"#, r#"{"\u0062":1}"#), "missing");
+    assert_eq!(find(r#"["\\n"]"#, r#"{"\n":1}"#), "missing");
+}
+
+#[test]
 fn json_of_any_depth_is_walked() {
     let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
     let json = format!("{{\"a\":{},\"b\":2}}", deep(100_000));

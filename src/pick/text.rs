@@ -1,6 +1,6 @@
 //! JSON strings as text, and text as JSON strings (RFC 8259, section 7). It must not know what is written with them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Ordering};
 
 /// Returns the text of a JSON string. `None` if the value is of another kind, or has half a surrogate pair: that is no
 /// text.
@@ -64,13 +64,16 @@ fn unit(digits: &str) -> Option<(u32, &str)> {
     Some((u32::from_str_radix(unit, 16).ok().filter(|_| is_hex)?, rest))
 }
 
-/// Returns true if a member's name as it is written stands for this one.
-pub(super) fn stands_for(written: &[u8], wanted: &str) -> bool {
+/// Returns true if a member's name as it is written, without quotes, stands for this one.
+#[must_use]
+pub fn stands_for(written: &[u8], wanted: &str) -> bool {
+    let has_escape = || written.contains(&b'\\');
     // An escape is longer than the character that it stands for.
-    written == wanted.as_bytes()
-        || written.len() > wanted.len()
-            && written.contains(&b'\\')
-            && name(written).is_some_and(|name| name == wanted)
+    match written.len().cmp(&wanted.len()) {
+        Ordering::Less => false,
+        Ordering::Equal => written == wanted.as_bytes() && !has_escape(),
+        Ordering::Greater => has_escape() && name(written).is_some_and(|name| name == wanted),
+    }
 }
 
 /// Appends a text as a JSON string. U+2028 and U+2029 are escaped too, as some readers take them for line ends.
