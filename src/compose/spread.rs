@@ -39,7 +39,8 @@ impl<'j> Spread<'j> {
         for (at, &member) in order.iter().enumerate() {
             let own = decoded(names[member]);
             let later = order.get(at + 1).map(|&later| decoded(names[later]));
-            if later.is_some_and(|later| later == own) || taken.binary_search(&&*own).is_ok() {
+            let is_taken = own.0 && taken.binary_search(&&*own.1).is_ok();
+            if is_taken || later.is_some_and(|later| later == own) {
                 names[member] = None;
             }
         }
@@ -59,12 +60,14 @@ impl<'j> Spread<'j> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoObject;
 
-/// Returns a name as it reads. A name that is no text, as it has half a surrogate pair, stays as it is written.
-fn decoded(name: Option<&[u8]>) -> Cow<'_, [u8]> {
+/// Returns true and a name as it reads. One that is no text, as it has half a surrogate pair, stays as it is written. It
+/// gives false, as it is another name than the text that reads so.
+fn decoded(name: Option<&[u8]>) -> (bool, Cow<'_, [u8]>) {
     let written = name.unwrap_or_default();
     match pick::name(written) {
-        Some(Cow::Owned(name)) => Cow::Owned(name.into_bytes()),
-        Some(Cow::Borrowed(_)) | None => Cow::Borrowed(written),
+        Some(Cow::Owned(name)) => (true, Cow::Owned(name.into_bytes())),
+        Some(Cow::Borrowed(_)) => (true, Cow::Borrowed(written)),
+        None => (false, Cow::Borrowed(written)),
     }
 }
 
@@ -108,6 +111,8 @@ mod tests {
         assert_eq!(spread(&objects, &[]), [r"\u0061:3", "b:4", "c:5"]);
         let alone = [r#"{"\ud800":1,"\ud800":2,"\udc00":3}"#];
         assert_eq!(spread(&alone, &[]), [r"\ud800:2|\udc00:3"]);
+        let letters = [r#"{"\ud800":1,"\\ud800":2}"#];
+        assert_eq!(spread(&letters, &[]), [r"\ud800:1|\\ud800:2"]);
     }
 
     #[test]
