@@ -10,7 +10,7 @@ use super::{
     fixture::{self, Request},
     write::MOST_WRITTEN,
 };
-use crate::values::Root;
+use crate::values::{Part, Root};
 
 /// Reads `bytes` as an expression, a line with a NUL, and the body of an answer. Without a NUL the body is one of its
 /// own.
@@ -84,7 +84,8 @@ fn check(expression: &Expression, request: &Request) -> Option<Vec<u8>> {
     written.is_ok().then_some(again)
 }
 
-/// Checks that an expression which is a reference has the bytes that the reference leads to.
+/// Checks that an expression which is a reference has the bytes that the reference leads to, and the same if it goes the
+/// steps into a body itself.
 fn check_reference(source: &str, json: Option<&[u8]>, request: &Request) {
     let Ok(reference) = fixture::reference(source) else {
         return;
@@ -96,6 +97,17 @@ fn check_reference(source: &str, json: Option<&[u8]>, request: &Request) {
         json
     });
     assert_eq!(found.as_deref().map(<[u8]>::trim_ascii), json);
+    let root = match reference.root {
+        Root::Body | Root::Item => reference.name().to_owned(),
+        Root::Call(_, Part::Body) => format!("{}.body", reference.name()),
+        _ => return,
+    };
+    let steps = &reference.text[root.len()..];
+    if let Ok(expression) = fixture::parse(&format!("dyn({root}){steps}")) {
+        let mut out = Vec::new();
+        let written = expression.write(&request.scope(), &mut out);
+        assert_eq!(written.ok().map(|()| &*out), json);
+    }
 }
 
 /// Checks that an expression has the same value, or none, within a list, and that it is equal to itself. A line's end
