@@ -1,7 +1,7 @@
 //! `/aggregate`, `/aggregate/{name}` and the routes of aggregates: reads the request, runs its aggregate and delivers
 //! the answer. It must not know how an answer is composed.
 
-use std::{rc::Rc, time::Duration};
+use std::{borrow::Cow, rc::Rc, time::Duration};
 
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse,
@@ -64,7 +64,10 @@ pub(super) async fn named<U>(
 where
     U: ClientUpstream,
 {
-    let name = percent_decode_str(segment).decode_utf8_lossy();
+    let name = match segment.contains('%') {
+        false => Cow::Borrowed(segment),
+        true => percent_decode_str(segment).decode_utf8_lossy(),
+    };
     let Some((id, _)) = gateway.find(&name) else {
         if !methods::reads(request.method()) {
             refuse_large(request)?;

@@ -1,7 +1,10 @@
 //! One call of a plan: its attempts one after another (retries) and beside one another (hedges). The upstream's budget
 //! pays for the extra ones. It must not know the other calls.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep};
 
@@ -94,20 +97,31 @@ fn pause_before<U>(
     Ok(Some(pause))
 }
 
-/// Makes one attempt, with a second beside it if the first takes too long. The first good answer wins and the other
-/// attempt is dropped. If both fail, the last failure is returned.
+/// Makes one attempt, with a second beside it if the first takes too long.
 async fn hedged<U: Upstream, O: Observer>(
     scope: &Scope<'_, U, O>,
     request: &U::Request,
     cause: Cause,
     admission: Admission,
 ) -> Result<Reply, Failure> {
-    let call = scope.call;
     // One future for all paths through this function: every call in flight holds it, whatever its size.
     let mut first = pin!(attempt(scope, request, cause, admission));
-    let Some(after) = call.policy.hedge_after(call.repeatable) else {
-        return first.await;
-    };
+    match scope.call.policy.hedge_after(scope.call.repeatable) {
+        None => first.await,
+        // On the heap: otherwise every call would have to keep room for it.
+        Some(after) => Box::pin(beside(first.as_mut(), scope, request, after)).await,
+    }
+}
+
+/// Waits for an attempt, and makes a second beside it after this time. The first good answer wins and the other attempt
+/// is dropped. If both fail, the last failure is returned.
+async fn beside<U: Upstream, O: Observer>(
+    mut first: Pin<&mut impl Future<Output = Result<Reply, Failure>>>,
+    scope: &Scope<'_, U, O>,
+    request: &U::Request,
+    after: Duration,
+) -> Result<Reply, Failure> {
+    let Scope { run, call, .. } = *scope;
     let began = Instant::now();
     let holds = scope.holds();
     tokio::select! {
@@ -123,18 +137,18 @@ async fn hedged<U: Upstream, O: Observer>(
     }
     // An answer may have come that the gateway had no time to look at.
     let held = scope.holds() != holds || pause::is_pause(began.elapsed().saturating_sub(after));
-    if held || Instant::now() >= scope.run.deadline {
+    if held || Instant::now() >= run.deadline {
         return first.await;
     }
     let Some(admission) = admit_hedge(scope) else {
         return first.await;
     };
-    scope.run.observer.observe(&Event::Hedge {
+    run.observer.observe(&Event::Hedge {
         call: scope.index,
         upstream: call.id,
         after,
     });
-    // On the heap: otherwise every call would have to keep room for it.
+    // On the heap: most calls with a hedge never send it.
     let mut second = Box::pin(attempt(scope, request, Cause::Hedge, admission));
     tokio::select! {
         biased;

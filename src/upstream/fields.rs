@@ -66,7 +66,7 @@ impl Fields {
     }
 
     /// Writes the fields. A client's field replaces an own field of the same name.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write(&self, bytes: &mut Vec<u8>, client: &ClientContext) {
         let passes = |name: &HeaderName| self.forwarded.contains(name);
         let hops = client.hops.as_ref();
