@@ -22,7 +22,7 @@ use super::{
 type Rule<T> = fn(&T, &mut Review<'_>);
 
 /// The rules about services alone.
-const OF_SERVICES: [Rule<Services>; 22] = [
+const OF_SERVICES: [Rule<Services>; 23] = [
     time::hangs_are_cut_off_by_the_deadline,
     time::timeouts_beyond_every_deadline,
     time::connect_timeouts_beyond_the_timeout,
@@ -38,6 +38,7 @@ const OF_SERVICES: [Rule<Services>; 22] = [
     attempts::breakers_that_never_see_enough,
     plans::calls_beyond_the_ceiling,
     plans::elements_beyond_the_ceiling,
+    plans::calls_that_are_taken_for_something_else,
     plans::races_that_the_first_failure_ends,
     plans::bodies_beyond_the_sum,
     plans::statuses_of_optional_calls,

@@ -6,7 +6,7 @@ use super::fault::{Fault, Reason};
 
 /// The most steps of one evaluation. A step is a part of the expression that is evaluated once, or some bytes that are
 /// read: less than a tenth of a second in all.
-pub(super) const MOST_STEPS: u32 = 2_000_000;
+pub(super) const MOST_STEPS: u32 = 1_000_000;
 
 /// The bytes of JSON that are read in one step.
 const STEP: usize = 64;

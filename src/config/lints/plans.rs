@@ -13,6 +13,7 @@ use crate::{
         review::Review,
     },
     fanout::{Completion, Mode, Need, OnFailure},
+    values::Root,
 };
 
 /// Warns of more calls of one upstream at once than it may have attempts.
@@ -72,6 +73,47 @@ pub(super) fn elements_beyond_the_ceiling(services: &Services, review: &mut Revi
             }
         }
     }
+}
+
+/// Warns of a call whose name has another meaning in references, where one of them has that meaning.
+pub(super) fn calls_that_are_taken_for_something_else(
+    services: &Services,
+    review: &mut Review<'_>,
+) {
+    for aggregate in &services.aggregates {
+        let requests = aggregate
+            .calls
+            .iter()
+            .filter_map(|call| call.request.as_ref());
+        let composed = requests.filter_map(|request| request.composed.as_ref());
+        let roots: Vec<_> = composed
+            .flat_map(|composed| composed.references())
+            .filter_map(|reference| meaning(&reference.root))
+            .collect();
+        let path = KeyPath::of(["aggregates", &aggregate.name, "calls"]);
+        for (index, call) in aggregate.calls.iter().enumerate() {
+            let taken = roots.iter().find(|(name, _)| *name == &*call.name);
+            if let Some((name, meaning)) = taken {
+                let message = format!(
+                    "the call has the name `{name}`, which in references is {meaning}; give it another `name`"
+                );
+                review.warning(&path.index(index), message);
+            }
+        }
+    }
+}
+
+/// Returns the name of a root that is no call, and what it means.
+const fn meaning(root: &Root) -> Option<(&'static str, &'static str)> {
+    Some(match root {
+        Root::Path(_) => ("path", "the parameters of the route"),
+        Root::Query(_) => ("query", "the client's query"),
+        Root::Header(_) => ("headers", "the client's header fields"),
+        Root::Body => ("body", "the client's body"),
+        Root::Item => ("item", "the element of a list"),
+        Root::Index => ("index", "the number of an element"),
+        Root::Call(..) => return None,
+    })
 }
 
 /// Warns of a race for a few successes that the first failure ends.

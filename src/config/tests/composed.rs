@@ -120,6 +120,21 @@ fn the_parts_for_the_answer_are_references_or_expressions() {
 }
 
 #[test]
+fn a_call_is_odd_whose_name_has_another_meaning_in_references() {
+    let warned = |name: &str| {
+        let named = format!("{{ upstream = 'orders', name = '{name}' }}");
+        let user = "{ upstream = 'users', query = { q = '{query.q}' } }";
+        let config = load("", &[&named, user, "'posts'"]);
+        let lines = config.warnings.iter().map(ToString::to_string);
+        lines.collect::<Vec<_>>()
+    };
+    let told = "x.toml: aggregates.home.calls[0]: the call has the name `query`, which in references is the client's query; \
+                give it another `name`";
+    assert_eq!(warned("query"), [told]);
+    assert_eq!(warned("body"), [""; 0], "no reference has this root");
+}
+
+#[test]
 fn members_of_an_object_are_odd_where_the_body_is_a_list() {
     let warned = |keys: &str| {
         let each = format!("{{ upstream = 'orders', each = '{{users.body.ids}}', {keys} }}");
