@@ -202,7 +202,7 @@ async fn bodies_without_end_are_not_held_whatever_ends_a_body() {
 }
 
 #[actix_web::test]
-async fn a_thousand_streams_that_nobody_reads_stay_within_40_mib() {
+async fn a_thousand_streams_that_nobody_reads_stay_within_38_mib() {
     const CALLS: usize = 50;
     /// The size of one call's body, in bytes. A whole answer is 200 KiB. Of that, the kernel takes about 140 KiB for a
     /// client that doesn't read.
@@ -242,7 +242,7 @@ async fn a_thousand_streams_that_nobody_reads_stay_within_40_mib() {
         asked < CALLS * AT_ONCE * 9 / 10,
         "{asked} calls for clients that read nothing"
     );
-    assert!(more < 40 * MIB, "{} MiB", more / MIB);
+    assert!(more < 38 * MIB, "{} MiB", more / MIB);
     drop(clients);
     until("none in flight", async || in_flight(address).await == 0).await;
 }
