@@ -34,7 +34,7 @@ use fault::Fault;
 use parser::Parser;
 use term::Term;
 
-use crate::values::{Known, Reference, Scope};
+use crate::values::{Known, Part, Reference, Root, Scope};
 
 /// The longest source, in bytes.
 pub const MOST_BYTES: usize = 4 * 1024;
@@ -47,6 +47,8 @@ pub const MOST_DEPTH: usize = 32;
 pub struct Expression {
     source: Arc<str>,
     references: Vec<Reference>,
+    /// By reference: the indices of all that are parts of the same body, if there are several.
+    together: Vec<Box<[usize]>>,
     term: Arc<Term>,
 }
 
@@ -76,6 +78,7 @@ impl Expression {
         match whole {
             Ok(term) if mistakes.is_empty() => Ok(Self {
                 source: source.into(),
+                together: together(&parser.references),
                 references: parser.references,
                 term: Arc::new(term),
             }),
@@ -116,7 +119,7 @@ impl Expression {
     /// # Errors
     /// Fails if it can't be evaluated, or if its value is neither.
     pub fn is_true(&self, scope: &Scope<'_>) -> Result<bool, Unevaluated> {
-        let evaluation = Evaluation::new(&self.references, scope);
+        let evaluation = Evaluation::new(&self.references, &self.together, scope);
         let value = evaluation.boolean(&self.term, None);
         value.map_err(|fault| self.unevaluated(fault))
     }
@@ -126,7 +129,7 @@ impl Expression {
     /// # Errors
     /// Fails if it can't be evaluated, or if its value is no JSON. `out` is then as it was.
     pub fn write(&self, scope: &Scope<'_>, out: &mut Vec<u8>) -> Result<(), Unevaluated> {
-        let evaluation = Evaluation::new(&self.references, scope);
+        let evaluation = Evaluation::new(&self.references, &self.together, scope);
         let before = out.len();
         let value = evaluation.value(&self.term, None);
         let written = value.and_then(|value| write::write(&value, before, out, &evaluation.meter));
@@ -139,6 +142,19 @@ impl Expression {
     fn unevaluated(&self, fault: Fault) -> Unevaluated {
         fault.sentence(&self.source, &self.references)
     }
+}
+
+/// Returns for each reference the indices of all that are parts of the same body, if several are.
+fn together(references: &[Reference]) -> Vec<Box<[usize]>> {
+    let all = |root: &Root| -> Box<[usize]> {
+        if !matches!(root, Root::Body | Root::Item | Root::Call(_, Part::Body)) {
+            return Box::default();
+        }
+        let same = (references.iter().enumerate()).filter(|(_, one)| one.root == *root);
+        let same: Box<[usize]> = same.map(|(index, _)| index).collect();
+        if same.len() > 1 { same } else { Box::default() }
+    };
+    references.iter().map(|one| all(&one.root)).collect()
 }
 
 #[cfg(test)]

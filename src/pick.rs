@@ -9,8 +9,10 @@ mod part;
 mod path;
 mod prune;
 mod text;
+mod together;
 
 pub use part::{Elements, Kind, Members, elements, kind, members};
 pub use path::{MOST_STEPS, Path, PathError, Picked, Step};
 pub use prune::Prune;
 pub use text::{name, quote, quote_inside, quoted, stands_for, text};
+pub use together::find_all;

@@ -14,11 +14,13 @@ use super::{
     texts,
     value::{Bound, Entry, Evaluated, Open, Text, Value},
 };
-use crate::values::{Absent, Reference, Scope};
+use crate::values::{self, Absent, Reference, Scope};
 
 /// The state of one evaluation.
 pub(super) struct Evaluation<'e> {
     references: &'e [Reference],
+    /// By reference: the indices of all that are parts of the same body, if there are several.
+    together: &'e [Box<[usize]>],
     scope: Scope<'e>,
     /// The values of the references that were needed.
     found: RefCell<Box<[Option<Evaluated<'e>>]>>,
@@ -26,9 +28,14 @@ pub(super) struct Evaluation<'e> {
 }
 
 impl<'e> Evaluation<'e> {
-    pub(super) fn new(references: &'e [Reference], scope: &Scope<'e>) -> Self {
+    pub(super) fn new(
+        references: &'e [Reference],
+        together: &'e [Box<[usize]>],
+        scope: &Scope<'e>,
+    ) -> Self {
         Self {
             references,
+            together,
             scope: *scope,
             found: RefCell::new(vec![None; references.len()].into()),
             meter: Meter::new(),
@@ -89,16 +96,33 @@ impl<'e> Evaluation<'e> {
         if let Some(Some(found)) = self.found.borrow().get(index) {
             return found.clone();
         }
-        let reference = self.references.get(index);
-        let found = reference.ok_or(Absent::Missing);
-        let found = match found.and_then(|reference| reference.find(&self.scope)) {
+        let together = self.together.get(index).map_or(&[][..], |all| all);
+        let references: Vec<_> = (together.iter())
+            .filter_map(|&one| self.references.get(one))
+            .collect();
+        if let Some(all) = Reference::find_all(&references, &self.scope) {
+            for (&one, found) in together.iter().zip(all) {
+                self.keep(one, found);
+            }
+        } else {
+            let reference = self.references.get(index).ok_or(Absent::Missing);
+            let found = reference.and_then(|reference| reference.find(&self.scope));
+            self.keep(index, found);
+        }
+        let found = self.found.borrow();
+        let found = found.get(index).cloned().flatten();
+        found.unwrap_or_else(|| Err(Reason::Absent(index, Absent::Missing).into()))
+    }
+
+    /// Keeps the value of a reference.
+    fn keep(&self, index: usize, found: Result<values::Value<'e>, Absent>) {
+        let found = match found {
             Ok(value) => request::value(value, &self.meter),
             Err(absent) => Err(Reason::Absent(index, absent).into()),
         };
         if let Some(place) = self.found.borrow_mut().get_mut(index) {
-            *place = Some(found.clone());
+            *place = Some(found);
         }
-        found
     }
 
     fn not(&self, operand: &'e Term, variable: Bound<'_, 'e>) -> Evaluated<'e> {

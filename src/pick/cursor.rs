@@ -102,6 +102,11 @@ const fn marks(word: u64, byte: u8) -> u64 {
     !(((differs & !HIGH) + !HIGH) | differs | !HIGH)
 }
 
+/// Returns the number of marks.
+const fn count(marks: u64) -> usize {
+    ((marks >> 7).wrapping_mul(LOW) >> 56) as usize
+}
+
 /// Returns the word of eight bytes at an index, if there are as many.
 fn word(json: &[u8], at: usize) -> Option<u64> {
     let bytes = json.get(at..)?.first_chunk::<8>()?;
@@ -132,9 +137,15 @@ fn after_text(json: &[u8], mut at: usize) -> usize {
 fn after_container(json: &[u8], mut at: usize) -> usize {
     let mut scan = Scan::default();
     while let Some(word) = word(json, at) {
-        // All four brackets give this byte. The few others that do are passed over.
-        let bracket = (word | (LOW * 0x20)) & !(LOW * 0x06);
-        let mut marked = marks(bracket, 0x79) | marks(word, b'"') | marks(word, b'\\');
+        let (quotes, escapes) = (marks(word, b'"'), marks(word, b'\\'));
+        // A brace and a bracket differ in this bit alone.
+        let either = word | (LOW * 0x20);
+        let (opens, closes) = (marks(either, b'{'), marks(either, b'}'));
+        if escapes == 0 && at >= scan.escaped && scan.passes(quotes, opens, closes) {
+            at += 8;
+            continue;
+        }
+        let mut marked = quotes | escapes | opens | closes;
         while marked != 0 {
             let index = at + marked.trailing_zeros() as usize / 8;
             if scan.ends(json[index], index) {
@@ -162,6 +173,25 @@ struct Scan {
 }
 
 impl Scan {
+    /// Takes a word of eight bytes by the marks of its quotes and brackets, if the object or list can't end within it.
+    /// Returns false otherwise, and takes nothing.
+    const fn passes(&mut self, quotes: u64, opens: u64, closes: u64) -> bool {
+        if opens | closes != 0 {
+            // Whether a byte is within a text shows in the number of quotes up to it.
+            let mut texts = quotes ^ (quotes << 8);
+            texts ^= texts << 16;
+            texts ^= texts << 32;
+            let outside = if self.is_text { texts } else { !texts };
+            let closed = count(closes & outside);
+            if closed >= self.open {
+                return false;
+            }
+            self.open = self.open + count(opens & outside) - closed;
+        }
+        self.is_text ^= count(quotes) % 2 == 1;
+        true
+    }
+
     /// Takes the next byte that may mean something. Returns true if it ends the object or list.
     fn ends(&mut self, byte: u8, index: usize) -> bool {
         match byte {

@@ -96,10 +96,15 @@ impl Path {
     /// Returns the part of `json`, one valid JSON value, at this path.
     #[must_use]
     pub fn find<'j>(&self, json: &'j [u8]) -> Picked<'j> {
+        Self::find_at(&self.0, json)
+    }
+
+    /// Returns the part at the end of these steps.
+    pub(super) fn find_at<'j>(steps: &[Step], json: &'j [u8]) -> Picked<'j> {
         let mut found = Picked::Missing;
         let mut cursor = Cursor::new(json);
         if cursor.peek() != 0 {
-            walk(&mut cursor, &self.0, &mut found);
+            walk(&mut cursor, steps, &mut found);
         }
         found
     }

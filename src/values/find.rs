@@ -8,7 +8,7 @@ use super::{Absent, Part, Reference, Root, Scope, Value};
 use crate::{
     exchange::ClientContext,
     fanout::{Body, CallResult, Failure, FailureKind, Reply},
-    pick::{Picked, Step},
+    pick::{self, Picked, Step},
 };
 
 impl Reference {
@@ -38,13 +38,42 @@ impl Reference {
         }
     }
 
+    /// Returns the values of references to parts of one JSON value, which have the same root. `None` if there is no such
+    /// value, and so each is to be looked for by itself. An object is walked over once for all of them.
+    pub fn find_all<'s>(
+        references: &[&Self],
+        scope: &Scope<'s>,
+    ) -> Option<Vec<Result<Value<'s>, Absent>>> {
+        let json = references.first()?.json(scope)?;
+        let paths: Vec<_> = references.iter().map(|one| &one.path).collect();
+        Some(pick::find_all(&paths, json).into_iter().map(part).collect())
+    }
+
+    /// Returns the JSON value that it is a part of, if its root is one.
+    fn json<'s>(&self, scope: &Scope<'s>) -> Option<&'s [u8]> {
+        match self.root {
+            Root::Body => {
+                let body = scope.client.body.as_ref();
+                body.filter(|body| body.is_json).map(|body| &*body.bytes)
+            }
+            Root::Call(call, Part::Body) => {
+                let reply = match scope.own {
+                    Some((own, reply)) if own == call => reply,
+                    _ => scope.earlier.get(call)?.result.as_ref().ok()?,
+                };
+                match &reply.body {
+                    Body::Json(json) => Some(json),
+                    Body::Empty | Body::Text { .. } | Body::Binary { .. } => None,
+                }
+            }
+            Root::Item => scope.item.map(|item| item.json),
+            Root::Path(_) | Root::Query(_) | Root::Header(_) | Root::Call(..) | Root::Index => None,
+        }
+    }
+
     /// Returns the part of a JSON value at its path.
     fn part<'s>(&self, json: &'s [u8]) -> Result<Value<'s>, Absent> {
-        match self.path.find(json) {
-            Picked::Missing => Err(Absent::Missing),
-            Picked::One(value) => Ok(Value::Json(value)),
-            Picked::Many(values) => Ok(Value::List(values)),
-        }
+        part(self.path.find(json))
     }
 
     fn query<'s>(&self, name: &str, client: &'s ClientContext) -> Result<Value<'s>, Absent> {
@@ -122,6 +151,14 @@ impl Reference {
             (Part::Body, Some(json)) => self.part(json),
             (Part::Body | Part::Header(_), _) => Err(Absent::Failed(call)),
         }
+    }
+}
+
+fn part(picked: Picked<'_>) -> Result<Value<'_>, Absent> {
+    match picked {
+        Picked::Missing => Err(Absent::Missing),
+        Picked::One(value) => Ok(Value::Json(value)),
+        Picked::Many(values) => Ok(Value::List(values)),
     }
 }
 
