@@ -192,9 +192,11 @@ fn aggregate_events(metrics: &GenerationMetrics, outcome: &Outcome) {
     request.finish(outcome);
 }
 
-/// Evaluates `when` of three terms on an earlier answer, whose members come in the order of a real one.
+/// Evaluates `when` of three terms on earlier answers: one that is mostly text, and one that is a list of small objects.
 fn condition(criterion: &mut Criterion) {
-    const WHEN: &str = r#"users.ok && users.status == 200 && users.body.plan == "pro""#;
+    const ONE: &str = r#"users.ok && users.status == 200 && users.body.plan == "pro""#;
+    const THREE: &str =
+        r#"users.body.id > 1 && users.body.plan == "pro" && users.body.team.id != "x""#;
     let calls = ["users".into()];
     let known = Known {
         path: &[],
@@ -205,14 +207,19 @@ fn condition(criterion: &mut Criterion) {
         has_body: false,
         has_client: true,
     };
-    let when = Expression::parse(WHEN, &known).unwrap();
     let client = ClientContext::new(HeaderValue::from_static("id"));
     let mut group = criterion.benchmark_group("when of three terms");
-    for size in [64, 4096] {
-        let body = format!(
-            r#"{{"id":42,"name":"Ann","plan":"pro","bio":"{}"}}"#,
-            "x".repeat(size)
-        );
+    let text = |size| format!("\"{}\"", "x".repeat(size));
+    let item = r#"{"id":12,"name":"item 12","price":12.50},"#;
+    let list = format!("[{}0]", item.repeat(4096 / item.len()));
+    for (name, when, rest) in [
+        ("one member of 64 B", ONE, text(64)),
+        ("one member of 4 KiB of text", ONE, text(4096)),
+        ("three members of 4 KiB of small objects", THREE, list),
+    ] {
+        let when = Expression::parse(when, &known).unwrap();
+        let start = r#"{"id":42,"name":"Ann","plan":"pro","team":{"id":7}"#;
+        let body = format!(r#"{start},"rest":{rest}}}"#);
         let mut outcome = outcome(1, 16);
         outcome.results[0].result = Ok(Reply::new(StatusCode::OK, Body::Json(Bytes::from(body))));
         let scope = Scope {
@@ -222,7 +229,7 @@ fn condition(criterion: &mut Criterion) {
             item: None,
         };
         assert_eq!(when.is_true(&scope), Ok(true));
-        group.bench_function(format!("on {size} B"), |bench| {
+        group.bench_function(name, |bench| {
             bench.iter(|| when.is_true(black_box(&scope)));
         });
     }
