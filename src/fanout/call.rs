@@ -19,54 +19,69 @@ pub(super) async fn send<U: Upstream, O: Observer>(
     scope: &Scope<'_, U, O>,
     request: &U::Request,
 ) -> Result<Reply, Failure> {
-    let call = scope.call;
-    call.policy.budget.deposit();
+    scope.call.policy.budget.deposit();
+    let admission = admit(scope, Cause::First)?;
+    let failure = match hedged(scope, request, Cause::First, admission).await {
+        Ok(reply) => return Ok(reply),
+        Err(failure) => failure,
+    };
+    match pause_after(scope, &failure, 1) {
+        None => Err(failure),
+        // On the heap: otherwise every call would have to keep room for it.
+        Some(pause) => Box::pin(again(scope, request, failure, pause)).await,
+    }
+}
+
+/// Sends a request again after a failure and a pause that is paid for, as often as that may help.
+async fn again<U: Upstream, O: Observer>(
+    scope: &Scope<'_, U, O>,
+    request: &U::Request,
+    mut failure: Failure,
+    mut pause: Duration,
+) -> Result<Reply, Failure> {
+    let Scope { run, call, .. } = *scope;
     let mut tries = 1;
-    let mut before: Option<Failure> = None;
     loop {
-        let cause = if tries == 1 {
-            Cause::First
-        } else {
-            Cause::Retry
-        };
-        let admission = match admit(scope, cause) {
-            Ok(admission) => admission,
-            // A retry was refused after its pause. The failure before it says more.
-            Err(failure) => {
-                if cause == Cause::Retry {
-                    call.policy.budget.refund();
-                }
-                return Err(before.unwrap_or(failure));
-            }
-        };
-        let failure = match hedged(scope, request, cause, admission).await {
-            Ok(reply) => return Ok(reply),
-            Err(failure) => failure,
-        };
-        let pause = match pause_before(call, &failure, tries, scope.run.deadline) {
-            Ok(Some(pause)) => pause,
-            Ok(None) => return Err(failure),
-            Err(reason) => {
-                scope.refuse(Cause::Retry, reason);
-                return Err(failure);
-            }
-        };
-        scope.run.observer.observe(&Event::Retry {
+        run.observer.observe(&Event::Retry {
             call: scope.index,
             upstream: call.id,
             after: failure.kind,
             pause,
         });
         sleep(pause).await;
-        if Instant::now() >= scope.run.deadline {
+        if Instant::now() >= run.deadline {
             // The pause took longer than it was meant to. Nothing is sent any more.
             scope.refuse(Cause::Retry, Refusal::Deadline);
             call.policy.budget.refund();
             return Err(failure);
         }
-        before = Some(failure);
+        // A retry that is refused after its pause: the failure before it says more.
+        let Ok(admission) = admit(scope, Cause::Retry) else {
+            call.policy.budget.refund();
+            return Err(failure);
+        };
+        failure = match hedged(scope, request, Cause::Retry, admission).await {
+            Ok(reply) => return Ok(reply),
+            Err(failure) => failure,
+        };
         tries += 1;
+        pause = match pause_after(scope, &failure, tries) {
+            Some(pause) => pause,
+            None => return Err(failure),
+        };
     }
+}
+
+/// Returns the pause before another attempt; `None` if there is none. A refusal is an event.
+fn pause_after<U: Upstream, O: Observer>(
+    scope: &Scope<'_, U, O>,
+    failure: &Failure,
+    tries: u32,
+) -> Option<Duration> {
+    pause_before(scope.call, failure, tries, scope.run.deadline).unwrap_or_else(|reason| {
+        scope.refuse(Cause::Retry, reason);
+        None
+    })
 }
 
 /// Returns the pause before another attempt; `None` if one would not help or is not configured.
