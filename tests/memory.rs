@@ -202,6 +202,37 @@ async fn bodies_without_end_are_not_held_whatever_ends_a_body() {
 }
 
 #[actix_web::test]
+async fn a_request_for_each_of_ten_thousand_elements_holds_no_more_than_the_sum_of_bodies() {
+    const ELEMENTS: usize = 10_000;
+    /// The size of one element's body, in bytes. All of them are 160 MiB.
+    const BODY: usize = 16 * 1024;
+    // Bodies and the list of them, the buffers of those under way, and what is kept of each element.
+    const ALLOWED: usize = 24 * MIB;
+    let list: Vec<_> = (0..ELEMENTS).map(|number| number.to_string()).collect();
+    let list = Upstream::always(Response::json(format!("[{}]", list.join(","))));
+    let one = Upstream::always(Response::json(format!("\"{}\"", "x".repeat(BODY))));
+    let (gateway, address) = Running::serve(&format!(
+        "server.grace = \"0s\"\n[upstreams.list]\nurl = \"{}\"\n[upstreams.one]\nurl = \"{}\"\n\
+         [aggregates.default]\nmax_body = \"8MiB\"\ndeadline = \"60s\"\n\
+         calls = [\"list\", {{ upstream = \"one\", each = \"{{list.body}}\", max = {ELEMENTS}, concurrency = 16 }}]",
+        list.url("/"),
+        one.url("/"),
+    ));
+    request(address, "GET", "/metrics", &[], b"").await;
+    let before = held(&gateway, "VmHWM");
+    let answer = request(address, "GET", "/aggregate", &[], b"").await;
+    assert_eq!(answer.result("one"), "too_large");
+    let asked = one.requests().len();
+    assert!((8 * MIB / BODY - 1..1000).contains(&asked), "{asked}");
+    let grown = held(&gateway, "VmHWM") - before;
+    println!(
+        "{} KiB more at most, {asked} elements asked for",
+        grown / 1024
+    );
+    assert!(grown < ALLOWED, "{} MiB", grown / MIB);
+}
+
+#[actix_web::test]
 async fn a_thousand_streams_that_nobody_reads_stay_within_38_mib() {
     const CALLS: usize = 50;
     /// The size of one call's body, in bytes. A whole answer is 200 KiB. Of that, the kernel takes about 140 KiB for a
