@@ -235,11 +235,14 @@ fn chunked(value: &[u8]) -> Result<(), &'static str> {
 
 /// Reads digits and nothing else. A sign is not a digit.
 fn number(value: &[u8]) -> Option<u64> {
-    let digits = value.trim_ascii();
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+    let add = |number: u64, digit: &u8| match digit {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add((digit - b'0').into()),
+        _ => None,
+    };
+    match value.trim_ascii() {
+        [] => None,
+        digits => digits.iter().try_fold(0, add),
     }
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]
