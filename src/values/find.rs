@@ -17,6 +17,9 @@ impl Reference {
     /// # Errors
     /// Fails if there is none, and says why.
     pub fn find<'s>(&self, scope: &Scope<'s>) -> Result<Value<'s>, Absent> {
+        if let Some(json) = self.json(scope) {
+            return found(self.path.find(json));
+        }
         let client = scope.client;
         match &self.root {
             Root::Path(index) => {
@@ -25,12 +28,8 @@ impl Reference {
             }
             Root::Query(name) => self.query(name, client),
             Root::Header(name) => field(name, &client.headers),
-            Root::Body => {
-                let body = client.body.as_ref().filter(|body| body.is_json);
-                self.part(&body.ok_or(Absent::Missing)?.bytes)
-            }
+            Root::Body | Root::Item => Err(Absent::Missing),
             Root::Call(call, part) => self.call_part(*call, part, scope),
-            Root::Item => self.part(scope.item.ok_or(Absent::Missing)?.json),
             Root::Index => {
                 let index = scope.item.ok_or(Absent::Missing)?.index;
                 Ok(Value::Number(index as u64))
@@ -46,10 +45,15 @@ impl Reference {
     ) -> Option<Vec<Result<Value<'s>, Absent>>> {
         let json = references.first()?.json(scope)?;
         let paths: Vec<_> = references.iter().map(|one| &one.path).collect();
-        Some(pick::find_all(&paths, json).into_iter().map(part).collect())
+        Some(
+            pick::find_all(&paths, json)
+                .into_iter()
+                .map(found)
+                .collect(),
+        )
     }
 
-    /// Returns the JSON value that it is a part of, if its root is one.
+    /// Returns the JSON value that it is a part of, if its root is one: the client's body, a reply's, or an element.
     fn json<'s>(&self, scope: &Scope<'s>) -> Option<&'s [u8]> {
         match self.root {
             Root::Body => {
@@ -69,11 +73,6 @@ impl Reference {
             Root::Item => scope.item.map(|item| item.json),
             Root::Path(_) | Root::Query(_) | Root::Header(_) | Root::Call(..) | Root::Index => None,
         }
-    }
-
-    /// Returns the part of a JSON value at its path.
-    fn part<'s>(&self, json: &'s [u8]) -> Result<Value<'s>, Absent> {
-        part(self.path.find(json))
     }
 
     fn query<'s>(&self, name: &str, client: &'s ClientContext) -> Result<Value<'s>, Absent> {
@@ -124,10 +123,11 @@ impl Reference {
             Part::Status => Ok(Value::Number(reply.status.as_u16().into())),
             Part::Header(name) => field(name, reply.fields()),
             Part::Body => match &reply.body {
-                Body::Json(json) => self.part(json),
                 Body::Text { text, .. } if self.path.steps().is_empty() => utf8(text),
                 Body::Binary { .. } if self.path.steps().is_empty() => Err(Absent::NoText),
-                Body::Empty | Body::Text { .. } | Body::Binary { .. } => Err(Absent::Missing),
+                Body::Empty | Body::Json(_) | Body::Text { .. } | Body::Binary { .. } => {
+                    Err(Absent::Missing)
+                }
             },
         }
     }
@@ -148,13 +148,13 @@ impl Reference {
                 Ok(Value::Number(status.as_u16().into()))
             }
             (Part::Body | Part::Header(_), _) if is_omitted => Err(Absent::Omitted(call)),
-            (Part::Body, Some(json)) => self.part(json),
+            (Part::Body, Some(json)) => found(self.path.find(json)),
             (Part::Body | Part::Header(_), _) => Err(Absent::Failed(call)),
         }
     }
 }
 
-fn part(picked: Picked<'_>) -> Result<Value<'_>, Absent> {
+fn found(picked: Picked<'_>) -> Result<Value<'_>, Absent> {
     match picked {
         Picked::Missing => Err(Absent::Missing),
         Picked::One(value) => Ok(Value::Json(value)),
